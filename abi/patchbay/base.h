@@ -87,10 +87,11 @@ typedef struct pb_attrs {
 
 /* One access as a device sees it. */
 typedef struct pb_access {
-    uint64_t offset; /* in the region, bytes */
+    uint64_t offset; /* in the region (or its frame), bytes */
     uint32_t index;  /* element of an array register (row.count), otherwise 0 */
     uint32_t size;   /* bytes: 1, 2, 4 or 8 */
     pb_attrs attrs;
+    uint32_t frame;  /* of a region made of frames (region.frame_bytes), otherwise 0; offset is in the frame */
 } pb_access;
 
 #endif

@@ -100,6 +100,9 @@ typedef struct pb_region {
     uint32_t bytes_offset;
     const pb_reg *regs;   /* PB_REGION_REGS; ends with a row without a name */
     const pb_mmio_ops *ops; /* PB_REGION_MMIO, PB_REGION_ROMD */
+    /* If not 0: the region is a row of equal frames of that many bytes, `regs` describes one of them, and
+     * access.frame tells which (a GICv3 redistributor per processor). Rows then have no storage, hooks only. */
+    uint64_t frame_bytes;
     uint8_t access_min, access_max; /* bytes; 0: 1 and 8. Other sizes are a bus error */
     bool big_endian;
     bool unaligned;       /* unaligned accesses reach the handlers; otherwise they are split or refused */
