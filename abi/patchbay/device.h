@@ -128,7 +128,8 @@ typedef struct pb_fdt_desc {
     bool (*extra)(void *self, const struct pb_fdt_writer *writer, pb_error *error);
     bool dma_coherent;
     /* An interrupt controller: interrupts of others are written by its rule. interrupt_cells
-     * cells are filled from the provided port's name and index. */
+     * cells are filled from the provided port's name and index. The core writes interrupt-controller and
+     * #interrupt-cells. */
     bool (*interrupt)(void *self, const char *port, uint32_t index, uint32_t *cells);
     uint32_t interrupt_cells;
 } pb_fdt_desc;
@@ -152,6 +153,10 @@ typedef struct pb_fdt_writer {
                           uint32_t cells[8]);
     /* Where one of the device's regions is mapped; false if it is not. */
     bool (*region)(const struct pb_fdt_writer *w, const char *region, uint64_t *gpa, uint64_t *bytes);
+    /* What one of the device's required ports is connected to: the peer's phandle and port index (a
+     * gpio line's number); false if it is open. */
+    bool (*peer)(const struct pb_fdt_writer *w, const char *port, uint32_t index, uint32_t *phandle,
+                 uint32_t *peer_index);
 } pb_fdt_writer;
 
 typedef struct pb_device_type {
