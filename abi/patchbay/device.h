@@ -115,6 +115,8 @@ typedef struct pb_region {
 
 /* ---- description for guests -------------------------------------------------------------------- */
 
+typedef struct pb_fdt_writer pb_fdt_writer;
+
 /* What a flattened device tree says about a device. reg, interrupts and the node's name come from
  * the composed machine; this adds what only the type knows. */
 typedef struct pb_fdt_desc {
@@ -125,7 +127,7 @@ typedef struct pb_fdt_desc {
      * refers to the board's fixed clock ("apb-pclk"). */
     const char *const *clock_names;
     /* What else: called with a writer positioned in the node. May be null. [setup] */
-    bool (*extra)(void *self, const struct pb_fdt_writer *writer, pb_error *error);
+    bool (*extra)(void *self, const pb_fdt_writer *writer, pb_error *error);
     bool dma_coherent;
     /* An interrupt controller: interrupts of others are written by its rule. interrupt_cells
      * cells are filled from the provided port's name and index. The core writes interrupt-controller and
@@ -135,29 +137,29 @@ typedef struct pb_fdt_desc {
 } pb_fdt_desc;
 
 /* Adds properties and nodes to the node at hand. Handles are phandles of machine paths. [setup] */
-typedef struct pb_fdt_writer {
+struct pb_fdt_writer {
     uint32_t size;
     void *opaque;
-    void (*empty)(const struct pb_fdt_writer *w, const char *name);
-    void (*cells)(const struct pb_fdt_writer *w, const char *name, const uint32_t *cells, uint32_t count);
-    void (*string)(const struct pb_fdt_writer *w, const char *name, const char *text);
-    void (*bytes)(const struct pb_fdt_writer *w, const char *name, const void *bytes, uint32_t length);
-    void (*begin)(const struct pb_fdt_writer *w, const char *node);
-    void (*end)(const struct pb_fdt_writer *w);
+    void (*empty)(const pb_fdt_writer *w, const char *name);
+    void (*cells)(const pb_fdt_writer *w, const char *name, const uint32_t *cells, uint32_t count);
+    void (*string)(const pb_fdt_writer *w, const char *name, const char *text);
+    void (*bytes)(const pb_fdt_writer *w, const char *name, const void *bytes, uint32_t length);
+    void (*begin)(const pb_fdt_writer *w, const char *node);
+    void (*end)(const pb_fdt_writer *w);
     /* The phandle of the device at a machine path; of the peer of our own port when it begins with '.'
      * (".irq"); 0 if there is none. */
-    uint32_t (*phandle)(const struct pb_fdt_writer *w, const char *path);
+    uint32_t (*phandle)(const pb_fdt_writer *w, const char *path);
     /* The interrupt specifier of one of the device's required irq ports (element index): fills cells with the
      * controller's form and returns their number, 0 if it is not wired. */
-    uint32_t (*interrupt)(const struct pb_fdt_writer *w, const char *port, uint32_t index,
+    uint32_t (*interrupt)(const pb_fdt_writer *w, const char *port, uint32_t index,
                           uint32_t cells[8]);
     /* Where one of the device's regions is mapped; false if it is not. */
-    bool (*region)(const struct pb_fdt_writer *w, const char *region, uint64_t *gpa, uint64_t *bytes);
+    bool (*region)(const pb_fdt_writer *w, const char *region, uint64_t *gpa, uint64_t *bytes);
     /* What one of the device's required ports is connected to: the peer's phandle and port index (a
      * gpio line's number); false if it is open. */
-    bool (*peer)(const struct pb_fdt_writer *w, const char *port, uint32_t index, uint32_t *phandle,
+    bool (*peer)(const pb_fdt_writer *w, const char *port, uint32_t index, uint32_t *phandle,
                  uint32_t *peer_index);
-} pb_fdt_writer;
+};
 
 typedef struct pb_device_type {
     pb_class head;

@@ -78,6 +78,7 @@ static inline const void *pb_extension(pb_object *object, const char *id)
 typedef enum pb_fd_events { PB_FD_IN = 1, PB_FD_OUT = 2, PB_FD_HUP = 4, PB_FD_ERR = 8 } pb_fd_events;
 
 typedef struct pb_watch pb_watch;
+typedef struct pb_poller pb_poller;
 
 typedef struct pb_main_loop_ops {
     uint32_t size;
@@ -99,19 +100,19 @@ typedef struct pb_main_loop_ops {
                  void *opaque);
     /* Hooks around sleeping in poll, for libraries that bring their own descriptors (libslirp):
      * fill adds descriptors and may lower *timeout_ms; poll gets the ready ones. */
-    void (*add_poller)(pb_object *object, const struct pb_poller *poller, void *opaque);
+    void (*add_poller)(pb_object *object, const pb_poller *poller, void *opaque);
 } pb_main_loop_ops;
 
 /* Collects descriptors for one sleep. */
 typedef struct pb_poll_set pb_poll_set;
 
-typedef struct pb_poller {
+struct pb_poller {
     uint32_t size;
     /* Add descriptors with add(set, fd, events) -> slot, lower *timeout_ms. [device] */
     void (*fill)(void *opaque, pb_poll_set *set, int (*add)(pb_poll_set *set, int fd, uint32_t events),
                  uint32_t *timeout_ms);
     /* ready(set, slot) tells the events of a slot. [device] */
     void (*polled)(void *opaque, pb_poll_set *set, uint32_t (*ready)(pb_poll_set *set, int slot));
-} pb_poller;
+};
 
 #endif
