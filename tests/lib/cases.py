@@ -1,0 +1,17 @@
+"""Runs a unittest program and reports its cases the way tools/test reads them."""
+
+import sys
+import unittest
+
+
+def main():
+    """Like unittest.main(), with the line `N passed, N failed[, N skipped]` at the end."""
+    program = unittest.main(module="__main__", exit=False, verbosity=1)
+    result = program.result
+    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    skipped = len(result.skipped)
+    for case, reason in result.skipped:
+        print(f"skipped: {case.id()}: {reason}")
+    print(f"{result.testsRun - failed - skipped} passed, {failed} failed"
+          + (f", {skipped} skipped" if skipped else ""))
+    sys.exit(failed != 0)
