@@ -103,7 +103,9 @@ typedef struct pb_region {
     /* If not 0: the region is a row of equal frames of that many bytes, `regs` describes one of them, and
      * access.frame tells which (a GICv3 redistributor per processor). Rows then have no storage, hooks only. */
     uint64_t frame_bytes;
-    uint8_t access_min, access_max; /* bytes; 0: 1 and 8. Other sizes are a bus error */
+    /* Bytes; 0: 1 and 8. Wider accesses are split, lowest address first; narrower ones follow the
+     * board's rule for wrong sizes (bus error). */
+    uint8_t access_min, access_max;
     bool big_endian;
     bool unaligned;       /* unaligned accesses reach the handlers; otherwise they are split or refused */
     /* Placed by a bus that the device sits on (a PCI BAR), not by `at:`. */

@@ -34,6 +34,9 @@ typedef struct pb_code_page {
     uint64_t gpa;        /* of the page's first byte */
     /* Counts writes to the page once code was taken from it; a unit is stale when it differs. Never null. */
     const uint32_t *generation;
+    /* What it was when the page was marked: a unit records this value, and bytes are read after it. The mark
+     * ends with the first write, so a value read later could belong to bytes that nobody watches. */
+    uint32_t stamp;
 } pb_code_page;
 
 typedef enum pb_scope {
@@ -120,7 +123,8 @@ struct pb_vcpu {
     uint32_t leave_reason;
     uint32_t reserved0;
     /* Instructions this vCPU may still execute before run() returns PB_RUN_BUDGET; INT64_MAX when not
-     * counting. Exact at every MMIO access and helper call. */
+     * counting. Exact at every MMIO access and helper call, and read again after it: the core lowers
+     * it there when a timer was set that expires earlier. */
     int64_t budget;
     uint64_t retired;       /* instructions executed since power-on */
     void *state;            /* the cpu type's instance */
