@@ -1,0 +1,63 @@
+/*
+ * Virtual processors: allocation, the run loop, and the functions of pb_vcpu_ops (patchbay/vcpu.h).
+ *
+ * Life of the vCPUs of a machine: pb_cpus_new, pb_cpus_add for each, the objects of the cpus are set up
+ * in vcpu->state (zeroed, type->head.instance_size bytes), pb_cpus_start with the accelerator,
+ * pb_vcpu_reset at every machine reset, pb_sched_run, pb_cpus_stop, pb_cpus_free.
+ */
+#ifndef CORE_VCPU_VCPU_H
+#define CORE_VCPU_VCPU_H
+
+#include <core/bus/bus.h>
+#include <core/sched/sched.h>
+#include <patchbay/accel.h>
+
+typedef struct pb_cpus pb_cpus;
+
+/* The processors of one machine, that share a memory. [setup] */
+pb_cpus *pb_cpus_new(pb_sched *sched, pb_space *memory);
+void pb_cpus_free(pb_cpus *cpus); /* null is fine */
+
+/* A new vCPU; its index is the number of earlier ones. The memory at vcpu->state is the instance of the
+ * cpu type, aligned to 64 bytes; the caller sets vcpu->object. Freed by pb_cpus_free. [setup] */
+pb_vcpu *pb_cpus_add(pb_cpus *cpus, const pb_cpu_type *type);
+uint32_t pb_cpus_count(const pb_cpus *cpus);
+pb_vcpu *pb_cpus_at(const pb_cpus *cpus, uint32_t index);
+
+/* Hand all vCPUs to an accelerator instance (its class was initialised by the caller); the opposite. [setup] */
+bool pb_cpus_start(pb_cpus *cpus, const pb_accel_type *type, void *accel, GError **error);
+void pb_cpus_stop(pb_cpus *cpus);
+
+/* The core's part of a reset: caches, reservation, requests, power, idleness. The cpu type's state is the
+ * object's business, before or after. While nothing runs. */
+void pb_vcpu_reset(pb_vcpu *vcpu, bool powered);
+/* Guest state was replaced (a snapshot was loaded): forget everything derived. While nothing runs. */
+void pb_cpus_invalidate(pb_cpus *cpus);
+
+/* What a snapshot keeps of a vCPU besides its instance. While nothing runs. */
+typedef struct pb_vcpu_saved {
+    uint64_t retired;
+    uint64_t exclusive_gva, exclusive_gpa;
+    pb_u128 exclusive_value;
+    uint32_t exclusive_bytes;
+    uint8_t powered, idle;
+    uint8_t interrupt; /* PB_EXIT_INTERRUPT was pending */
+    uint8_t reserved;
+} pb_vcpu_saved;
+
+void pb_vcpu_save(pb_vcpu *vcpu, pb_vcpu_saved *saved);
+void pb_vcpu_load(pb_vcpu *vcpu, const pb_vcpu_saved *saved);
+
+/* The vCPU that this thread executes, or null. */
+pb_vcpu *pb_vcpu_current(void);
+
+/* Copy guest virtual memory as a debugger does: no side effects, RAM and ROM only; writes go to ROM too.
+ * False at the first byte that cannot be. While the vCPU stands, or on its thread. */
+bool pb_vcpu_peek(pb_vcpu *vcpu, uint64_t gva, void *to, uint64_t bytes);
+bool pb_vcpu_poke(pb_vcpu *vcpu, uint64_t gva, const void *from, uint64_t bytes);
+
+/* Called when an accelerator stops for a debugger (PB_RUN_DEBUG), on the vCPU's thread; the vCPU goes on when it
+ * returns, so it requests a pause. Null: PB_RUN_DEBUG is ignored. [setup] */
+void pb_cpus_set_debug(pb_cpus *cpus, void (*stopped)(void *opaque, pb_vcpu *vcpu), void *opaque);
+
+#endif
