@@ -71,9 +71,14 @@ typedef struct pb_code_reader {
     bool (*read)(struct pb_code_reader *reader, uint64_t pc, void *bytes, uint32_t length);
 } pb_code_reader;
 
-/* The core drives: begin once a unit, then insn for each guest instruction until it returns something else than
- * NEXT or the core's limits are reached (the core then emits the jump to the next pc). One unit
- * may have several runs of instructions (a region): begin is called again for each entry. */
+/* The core drives: it opens a block, calls begin once a unit, then insn for each guest instruction until that
+ * returns something else than NEXT, or the core's limits are reached (the core then emits the jump to the
+ * next pc). One unit may have several runs of instructions (a region): begin is called again for each entry.
+ *
+ * After PB_TR_END the core may go on at the target of the unit's last record, if that is a jump without
+ * IR_NEW_KEY (behind a conditional branch, along an unconditional one): it takes the jump back and
+ * calls insn in the same block, without begin. So what the context remembers (values in its block,
+ * what the instructions so far proved) must hold on the way through that jump. */
 typedef struct pb_translator {
     uint32_t size;
     uint32_t ctx_size;   /* bytes of the translator's context, zeroed before begin */

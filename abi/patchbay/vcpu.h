@@ -126,7 +126,9 @@ struct pb_vcpu {
      * counting. Exact at every MMIO access and helper call, and read again after it: the core lowers
      * it there when a timer was set that expires earlier. */
     int64_t budget;
-    uint64_t retired;       /* instructions executed since power-on */
+    /* Instructions begun since power-on, the one executing included; one that faults and one whose fetch
+     * faults count too. Exact at the same places. */
+    uint64_t retired;
     void *state;            /* the cpu type's instance */
     const pb_vcpu_ops *ops;
     const struct pb_cpu_type *type;

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Generates C from the table of the IR's operations.
+
+usage: irgen.py WHAT OPS.DEF OUTPUT
+
+WHAT is
+  opcodes   patchbay/ir_opcodes.h: numbers
+  builders  patchbay/ir_ops.h: builder functions
+
+An error in the table is printed as file:line: what, and the exit status is 1.
+"""
+
+import sys
+
+import builders
+import opsdef
+
+PRODUCTS = {
+    "opcodes": builders.opcodes,
+    "builders": builders.builders,
+}
+
+
+def main(arguments):
+    if len(arguments) != 3 or arguments[0] not in PRODUCTS:
+        print(__doc__, file=sys.stderr)
+        return 2
+    what, source, output = arguments
+    try:
+        text = PRODUCTS[what](opsdef.read(source))
+    except opsdef.OpsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    with open(output, "w", encoding="utf-8") as file:
+        file.write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
