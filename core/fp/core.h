@@ -548,7 +548,7 @@ FP_INLINE sig fp_div(const fp_format *f, sig ra, sig rb, int drop, pb_fp_env *en
  * a significand are zero in every format. */
 FP_INLINE fp_num sqrt_normal(const fp_format *f, fp_num a)
 {
-    const int places = f->frac_bits + 2;
+    const int places = f->frac_bits + 1; /* one for halfway; what is left is sticky */
     sig unit = SIG_ONE >> 3;
     sig rest = a.frac >> 3;
     sig root = 0, twice = 0;
