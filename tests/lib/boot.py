@@ -1,0 +1,336 @@
+#!/usr/bin/env python3
+"""Boots a guest on Patchbay and follows its console, as a TOML file describes.
+
+usage: boot.py [--transcript FILE] PATCHBAY FILE.toml [VARIANT]
+       boot.py --list FILE.toml...       prints FILE:VARIANT lines, one for each test in the files
+
+The file:
+
+    about = "one line for people"
+    run = ["arm-virt", "--kernel", "{guest:linux-arm64-cloud}", ...]   # arguments of `patchbay run`
+    exit = 0                # exit status of patchbay when the guest has powered off
+    exit_within = 20        # seconds from the last step to that exit
+    never = ["Kernel panic"]    # texts that end the test at once
+    disk.root = "disk-arm64-root"           # {disk:root}: a copy of that guest, for this run
+    serve."hello.txt" = "text"              # {url:hello.txt}: what a web server on the host has;
+    serve."big.bin" = 1000000               # a number stands for as many random bytes
+
+    [variant.gic3]          # optional; each variant is a test of its own
+    gic = "3"               # what {var:gic} stands for in it
+
+    [[step]]                # in order; each begins where the one before ended
+    expect = "GUEST-UP"     # a text, or match = "a regular expression"
+    within = 200            # seconds from the step before
+    send = "\\r"             # typed on the console once that has come
+
+    [[after]]               # on the host, once patchbay has ended
+    run = ["e2fsck", "-fn", "{disk:root}"]  # must end with status 0
+    output = "text"         # optional: must be in the output;
+    output_md5 = "..."      # or the MD5 of the standard output
+
+{md5:NAME} is the MD5 of the disk NAME before the run, or of the served file NAME.
+
+A guest named in the file must have been fetched before (tools/guests fetch): a test never uses the
+network. $PATCHBAY_TIME_SCALE multiplies every time limit.
+"""
+
+import contextlib
+import errno
+import hashlib
+import http.server
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import tomllib
+import tty
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+
+STEP_KEYS = {"expect", "match", "within", "send"}
+AFTER_KEYS = {"run", "output", "output_md5"}
+KEYS = {"about", "run", "exit", "exit_within", "never", "disk", "serve", "variant", "step", "after"}
+TAIL_LINES = 60
+GRACE_SECONDS = 10          # from SIGTERM to SIGKILL
+
+
+class Failure(Exception):
+    """The test failed; the text says how."""
+
+
+# The description
+
+def load(path):
+    """Reads and checks a description; an unknown key is a mistake, not something to pass over."""
+    with open(path, "rb") as file:
+        test = tomllib.load(file)
+
+    def check(table, known, where):
+        unknown = set(table) - known
+        if unknown:
+            raise Failure(f"{path}: unknown key in {where}: {', '.join(sorted(unknown))}")
+
+    check(test, KEYS, "the file")
+    for step in test.get("step", []):
+        check(step, STEP_KEYS, "a step")
+        if ("expect" in step) == ("match" in step) or "within" not in step:
+            raise Failure(f"{path}: a step has `within`, and either `expect` or `match`")
+    for after in test.get("after", []):
+        check(after, AFTER_KEYS, "an after")
+    if not test.get("step"):
+        raise Failure(f"{path}: no step, so nothing would be tested")
+    return test
+
+
+def variants(test):
+    return list(test.get("variant", {})) or [""]
+
+
+def guest_path(name):
+    found = subprocess.run([os.path.join(TREE, "tools", "guests"), "path", name], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if found.returncode != 0:
+        raise Failure(found.stdout.strip())
+    return found.stdout.strip()
+
+
+def md5(content):
+    return hashlib.md5(content).hexdigest()
+
+
+class Setting:
+    """What the {kind:name} words of one run stand for, and the files and servers behind them."""
+
+    def __init__(self, test, variant, folder, cleanup):
+        variables = test.get("variant", {}).get(variant, {})
+        self.values = {("var", name): value for name, value in variables.items()}
+        served = {}
+        for name, guest in test.get("disk", {}).items():
+            path = shutil.copy(guest_path(guest), os.path.join(folder, name + ".img"))
+            os.chmod(path, 0o600)
+            self.values["disk", name] = path
+            with open(path, "rb") as image:
+                self.values["md5", name] = md5(image.read())
+        for name, content in test.get("serve", {}).items():
+            served[name] = os.urandom(content) if isinstance(content, int) else content.encode()
+            self.values["md5", name] = md5(served[name])
+        if served:
+            port = cleanup.enter_context(web_server(served))
+            for name in served:
+                # 10.0.2.2 is the host's loopback as the guest of a user-mode network sees it.
+                self.values["url", name] = f"http://10.0.2.2:{port}/{name}"
+
+    def fill_in(self, text):
+        def value(found):
+            kind, name = found.groups()
+            if kind == "guest":
+                return guest_path(name)
+            if (kind, name) not in self.values:
+                raise Failure(f"nothing is called {found.group(0)}")
+            return self.values[kind, name]
+        return re.sub(r"\{(guest|disk|url|md5|var):([\w.-]+)\}", value, text)
+
+
+@contextlib.contextmanager
+def web_server(served):
+    """Serves a dictionary of files on a free port of the loopback; gives the port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            content = served.get(self.path.lstrip("/"))
+            if content is None:
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+# The console
+
+class Console:
+    """A program on a terminal of its own. What it writes is kept whole; markers are looked for once."""
+
+    def __init__(self, command, never):
+        self.text = ""
+        self.position = 0           # the text before it has been consumed by markers
+        self.checked = 0            # the text before it is known to have none of `never`
+        self.never = never
+        self.ended = False
+        master, slave = pty.openpty()
+        tty.setraw(slave)           # what is typed arrives as it is, whatever the program sets up
+        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave,
+                                        start_new_session=True)
+        os.close(slave)
+        self.master = master
+
+    def close(self):
+        """Ends the program if it still runs; says whether it had to be killed."""
+        killed = False
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+                killed = True
+        os.close(self.master)
+        return killed
+
+    def read(self, seconds):
+        """Waits for output for so long at most and takes it."""
+        if not select.select([self.master], [], [], max(seconds, 0))[0]:
+            return
+        try:
+            data = os.read(self.master, 65536)
+        except OSError as error:
+            if error.errno != errno.EIO:        # Linux says so when the other side is closed
+                raise
+            data = b""
+        self.ended = not data
+        self.text += data.decode("latin-1")
+        for text in self.never:
+            if text in self.text[max(0, self.checked - len(text)):]:
+                raise Failure(f"the guest said {text!r}")
+        self.checked = len(self.text)
+
+    def wait_for(self, pattern, what, seconds):
+        """Consumes the text to the end of the next match."""
+        deadline = time.monotonic() + seconds
+        while not (found := pattern.search(self.text, self.position)):
+            if self.ended:
+                raise Failure(f"ended without {what}; exit status {self.process.wait()}")
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Failure(f"no {what} within {seconds:g} seconds")
+            self.read(left)
+        self.position = found.end()
+
+    def wait_for_end(self, seconds):
+        """Reads to the end; gives the exit status."""
+        deadline = time.monotonic() + seconds
+        while not self.ended:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Failure(f"did not end within {seconds:g} seconds after the last step")
+            self.read(left)
+        try:
+            return self.process.wait(max(deadline - time.monotonic(), 1))
+        except subprocess.TimeoutExpired:
+            raise Failure("closed its terminal but did not end") from None
+
+    def send(self, text):
+        data = text.encode("latin-1")
+        while data:
+            data = data[os.write(self.master, data):]
+
+
+# One test
+
+def follow(test, console, setting, scale):
+    started = time.monotonic()
+    for step in test["step"]:
+        if "expect" in step:
+            text = setting.fill_in(step["expect"])
+            pattern, what = re.compile(re.escape(text)), repr(text)
+        else:
+            text = setting.fill_in(step["match"])
+            pattern, what = re.compile(text, re.MULTILINE), f"match of {text!r}"
+        console.wait_for(pattern, what, step["within"] * scale)
+        print(f"{time.monotonic() - started:8.1f} s  {what}", flush=True)
+        if "send" in step:
+            console.send(step["send"])
+    status = console.wait_for_end(test.get("exit_within", 20) * scale)
+    if status != test.get("exit", 0):
+        raise Failure(f"exit status {status}, not {test.get('exit', 0)}")
+
+
+def check_after(after, setting):
+    command = [setting.fill_in(word) for word in after["run"]]
+    path = os.environ["PATH"] + ":/usr/sbin:/sbin"      # where Debian has e2fsck and debugfs
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, check=False, env=dict(os.environ, PATH=path))
+    shown = (done.stdout[-4000:] + done.stderr[-4000:]).decode("latin-1")
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(command)}: status {done.returncode}\n{shown}")
+    if "output" in after and setting.fill_in(after["output"]).encode() not in done.stdout:
+        raise Failure(f"{' '.join(command)}: no {after['output']!r} in its output:\n{shown}")
+    if "output_md5" in after and md5(done.stdout) != after["output_md5"]:
+        raise Failure(f"{' '.join(command)}: the MD5 of its output is {md5(done.stdout)}, "
+                      f"not {after['output_md5']}")
+
+
+def run_test(patchbay, test, variant, transcript):
+    scale = float(os.environ.get("PATCHBAY_TIME_SCALE", "1"))
+    with contextlib.ExitStack() as cleanup:
+        folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="patchbay-boot-"))
+        setting = Setting(test, variant, folder, cleanup)
+        command = [patchbay, "run", *(setting.fill_in(word) for word in test["run"])]
+        print(" ".join(command), flush=True)
+        console = Console(command, test.get("never", []))
+        try:
+            follow(test, console, setting, scale)
+        except Failure:
+            print(f"---- last {TAIL_LINES} lines of the console")
+            print("\n".join(console.text.splitlines()[-TAIL_LINES:]))
+            print("----")
+            raise
+        finally:
+            if console.close():
+                print("patchbay did not end on SIGTERM and was killed")
+            if transcript:
+                with open(transcript, "w", encoding="latin-1", newline="") as out:
+                    out.write(console.text)
+        for after in test.get("after", []):
+            check_after(after, setting)
+
+
+def main(arguments):
+    if arguments[:1] == ["--list"]:
+        for path in arguments[1:]:
+            for variant in variants(load(path)):
+                print(f"{path}:{variant}")
+        return 0
+    transcript = None
+    if arguments[:1] == ["--transcript"]:
+        transcript = arguments[1]
+        arguments = arguments[2:]
+    if len(arguments) not in (2, 3):
+        print("\n".join(__doc__.splitlines()[2:4]), file=sys.stderr)
+        return 2
+    patchbay, path, variant = (*arguments, "")[:3]
+    try:
+        test = load(path)
+        if variant not in variants(test):
+            raise Failure(f"{path}: no variant {variant!r}; there are: {variants(test)}")
+        run_test(patchbay, test, variant, transcript)
+    except Failure as failure:
+        print(f"FAILED: {failure}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
