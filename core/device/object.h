@@ -51,7 +51,8 @@ typedef struct pb_object_env {
     void (*timer_free)(void *opaque, pb_timer *timer);
     /* The services of pb_object_ops that concern the bus; index is the row of the region. May be null if no
      * type in use needs them. */
-    void (*region_map)(void *opaque, pb_instance *instance, uint32_t index, uint64_t gpa, bool mapped);
+    void (*region_map)(void *opaque, pb_instance *instance, uint32_t index, uint64_t gpa,
+                       bool mapped);
     void *(*region_bytes)(void *opaque, pb_instance *instance, uint32_t index, uint64_t *size);
     void (*region_romd)(void *opaque, pb_instance *instance, uint32_t index, bool romd);
     void (*region_changed)(void *opaque, pb_instance *instance, uint32_t index, uint64_t first,
@@ -75,8 +76,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(pb_instance, pb_instance_free)
 
 const pb_class *pb_instance_class(const pb_instance *instance);
 const char *pb_instance_path(const pb_instance *instance);
-void *pb_instance_self(const pb_instance *instance);     /* the plugin's structure */
-pb_object *pb_instance_object(pb_instance *instance);    /* what the plugin sees */
+void *pb_instance_self(const pb_instance *instance);  /* the plugin's structure */
+pb_object *pb_instance_object(pb_instance *instance); /* what the plugin sees */
 pb_instance *pb_instance_of(pb_object *object);
 const pb_object_env *pb_instance_env(const pb_instance *instance);
 

@@ -67,7 +67,8 @@ const pb_class *pb_plugin_host_describe(pb_plugin_host *host, pb_kind kind, cons
                                         GError **error);
 
 /* The plugin's own lines (id, version, licence, doc, types) in the same way. */
-const pb_plugin *pb_plugin_host_describe_plugin(pb_plugin_host *host, const char *id, GError **error);
+const pb_plugin *pb_plugin_host_describe_plugin(pb_plugin_host *host, const char *id,
+                                                GError **error);
 
 /* The file of a plugin, or null if there is none on the path; "(linked in)" for a preloaded one. */
 char *pb_plugin_host_find(pb_plugin_host *host, const char *id);
