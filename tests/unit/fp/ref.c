@@ -37,6 +37,9 @@ static int exp_bits(const ref_format *f)
 
 void ref_init(ref_value *v)
 {
+    /* Scaling by any 32-bit exponent stays within MPFR's range. */
+    mpfr_set_emin(mpfr_get_emin_min());
+    mpfr_set_emax(mpfr_get_emax_max());
     mpfr_init2(v->v, PRECISION);
 }
 
