@@ -100,8 +100,8 @@ typedef struct pb_fp_rules {
     uint8_t flush_out, flush_out16;
     uint8_t flush_out_flags; /* Arm: PB_FP_UNDERFLOW; x86: that and PB_FP_INEXACT */
 
-    /* 1: denormal operands are zeros, with flush_in_flags: f32, f64, bf16 (flush_in) and f16
-     * (flush_in16). */
+    /* 1: denormal operands are zeros: f32, f64, bf16 (flush_in) and f16 (flush_in16). flush_in raises
+     * flush_in_flags; flush_in16 raises nothing (DDI 0487, FPUnpackBase). */
     uint8_t flush_in, flush_in16;
     uint8_t flush_in_flags; /* Arm: PB_FP_INPUT_DENORMAL; x86: 0 */
 

@@ -143,7 +143,8 @@ FP_INLINE fp_num unpack(const fp_format *f, sig raw, pb_fp_env *env)
         if (n.frac == 0) {
             n.cls = CLS_ZERO;
         } else if (flushes_in(f, env)) {
-            env->flags |= env->rules.flush_in_flags;
+            if (f->flush == FLUSH_STANDARD)
+                env->flags |= env->rules.flush_in_flags;
             n.cls = CLS_ZERO;
             n.frac = 0;
         } else {
