@@ -100,7 +100,7 @@ void ref_decode(ref_value *v, ref_fmt fmt, bits raw, bool flush, const pb_fp_env
     if (flush && v->denormal && flushes_in(fmt, env)) {
         field = 0;
         v->denormal = false;
-        *flags |= env->rules.flush_in_flags;
+        *flags |= fmt == F16 ? 0 : env->rules.flush_in_flags;
     }
     if (!f->explicit_int && integer)
         field |= (bits)1 << (f->prec - 1);
