@@ -11,6 +11,7 @@ def type_symbol(word):
 
 def opcodes(ops):
     lines = ["/* Numbers of the IR's operations. Generated from core/ir/ops.def; included by ir.h. */",
+             "#include <patchbay/ir.h> /* before the guard: it includes this file in its place */", "",
              "#ifndef PATCHBAY_IR_OPCODES_H", "#define PATCHBAY_IR_OPCODES_H", "",
              "typedef enum ir_op {"]
     lines += [f"    {op.symbol} = {n}," for n, op in enumerate(ops)]
@@ -84,6 +85,7 @@ def builder(op):
 def builders(ops):
     lines = ["/* Builder functions of the IR's operations. Generated from core/ir/ops.def; included",
              " * by ir.h. */",
+             "#include <patchbay/ir.h> /* before the guard: it includes this file in its place */", "",
              "#ifndef PATCHBAY_IR_OPS_H", "#define PATCHBAY_IR_OPS_H", ""]
     section = None
     for op in ops:
