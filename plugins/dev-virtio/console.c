@@ -1,0 +1,122 @@
+/*
+ * Virtio console device (5.3): one port, no control queues.
+ */
+#include "virtio.h"
+
+enum { QUEUE_RX = 0, QUEUE_TX = 1 };
+
+#define QUEUE_SIZE 128u
+#define PIECE      1024u
+
+typedef struct virtio_console {
+    pb_object *self;
+    const pb_link *bus, *stream;
+    virtq_chain chain; /* scratch */
+} virtio_console;
+
+static virtio_bus *bus_of(const virtio_console *s)
+{
+    return virtio_bus_of(s->bus);
+}
+
+static void transmit(virtio_console *s)
+{
+    virtio_bus *bus = bus_of(s);
+    uint8_t bytes[PIECE];
+    bool any = false;
+
+    while (virtq_pop(bus, QUEUE_TX, &s->chain)) {
+        uint16_t head = s->chain.head;
+        uint64_t offset = 0, n;
+
+        while ((n = virtq_read(bus, &s->chain, offset, bytes, sizeof(bytes))) > 0) {
+            pb_stream_write(s->stream, bytes, (uint32_t)n);
+            offset += n;
+        }
+        virtq_push(bus, QUEUE_TX, head, 0);
+        any = true;
+    }
+    if (any)
+        virtq_notify_driver(bus, QUEUE_TX);
+}
+
+static void queue_notify(void *self, uint32_t queue)
+{
+    virtio_console *s = self;
+
+    if (queue == QUEUE_TX)
+        transmit(s);
+    else
+        pb_stream_resume(s->stream);
+}
+
+static uint32_t can_receive(void *self, uint32_t index)
+{
+    return virtq_pending(bus_of(self), QUEUE_RX) ? PIECE : 0;
+}
+
+static void receive(void *self, uint32_t index, const uint8_t *bytes, uint32_t length)
+{
+    virtio_console *s = self;
+    virtio_bus *bus = bus_of(s);
+
+    while (length && virtq_pop(bus, QUEUE_RX, &s->chain)) {
+        uint16_t head = s->chain.head;
+        uint64_t n = length < s->chain.in_bytes ? length : s->chain.in_bytes;
+
+        n = virtq_write(bus, &s->chain, 0, bytes, n);
+        bytes += n;
+        length -= (uint32_t)n;
+        virtq_push(bus, QUEUE_RX, head, (uint32_t)n);
+    }
+    if (length)
+        pb_log_guest(s->self, "%u bytes of input did not fit the driver's buffers", length);
+    virtq_notify_driver(bus, QUEUE_RX);
+}
+
+static uint64_t features(void *self)
+{
+    return 0;
+}
+
+static const virtio_device_iface console_iface = {
+    .size = sizeof(virtio_device_iface),
+    .id = VIRTIO_ID_CONSOLE,
+    .class_code = 0x078000,
+    .n_queues = 2,
+    .queue_size = QUEUE_SIZE,
+    .features = features,
+    .queue_notify = queue_notify,
+};
+
+static const pb_stream_client_iface client_iface = {
+    sizeof(pb_stream_client_iface),
+    can_receive,
+    receive,
+    NULL,
+};
+
+static const pb_port console_ports[] = {
+    { "bus", VIRTIO_PROTOCOL, PB_REQUIRES, PB_HANDLE(virtio_console, bus), .iface = &console_iface,
+      .doc = "Transport" },
+    { "stream", PB_PROTOCOL_CHAR, PB_REQUIRES, PB_HANDLE(virtio_console, stream),
+      .iface = &client_iface, .optional = true, .doc = "The console" },
+    { 0 },
+};
+
+static const pb_state console_state[] = {
+    PB_TRANSIENT(virtio_console, chain, "scratch"),
+    { 0 },
+};
+
+const pb_device_type virtio_console_type = {
+    .head = { .size = sizeof(pb_device_type),
+              .kind = PB_KIND_DEVICE,
+              .name = "console",
+              .doc = "Virtio console",
+              .instance_size = sizeof(virtio_console),
+              PB_SELF(virtio_console, self),
+              .ports = console_ports,
+              .state = console_state },
+    .manual = "VIRTIO 1.2, 5.3",
+};
