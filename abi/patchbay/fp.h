@@ -67,7 +67,8 @@ enum {
 /* Which NaN operand becomes the result (quieted). For fma(a, b, c) = a * b + c. */
 enum {
     PB_FP_NAN_ARM = 0, /* first signalling, else first quiet; fma in the order c, a, b */
-    PB_FP_NAN_X86 = 1, /* first, signalling or not; fma in the order a, b, c (SSE, AVX, Arm AH) */
+    PB_FP_NAN_X86 = 1, /* first, signalling or not; fma in the order a, b, c (SSE, AVX, Arm AH) with
+                        * a * b as the manual writes it: VFMADD213 has the second operand first */
     PB_FP_NAN_X87 = 2, /* larger significand; of equal ones the positive NaN */
     PB_FP_NAN_PPC = 3, /* first, signalling or not; fma in the order a, c, b: FRA, FRB, FRC */
 };
@@ -106,8 +107,9 @@ typedef struct pb_fp_rules {
     uint8_t flush_in_flags; /* Arm: PB_FP_INPUT_DENORMAL; x86: 0 */
 
     /* Raised by a denormal operand that is used as it is, unless the operation is invalid, divides
-     * by zero or has a NaN operand: PB_FP_INPUT_DENORMAL on x86 (DE), else 0. Conversions to integer
-     * and rounding to integral do not raise it, except pb_f80_round_int. */
+     * by zero or has a NaN operand: PB_FP_INPUT_DENORMAL on x86 (DE), else 0. Conversions to
+     * integer, conversions of f16 and f80 to other formats, and rounding to integral do not raise
+     * it, except pb_f80_round_int. */
     uint8_t denormal_flags;
 
     uint8_t alt_half; /* 1: in conversions f16 has no infinities and NaNs (Arm FPCR.AHP) */
@@ -305,6 +307,11 @@ pb_f80 pb_f80_from_int(int64_t v, unsigned fbits, pb_fp_env *env);
 pb_f80 pb_f80_from_uint(uint64_t v, unsigned fbits, pb_fp_env *env);
 pb_f128 pb_f128_from_int(int64_t v, unsigned fbits, pb_fp_env *env);
 pb_f128 pb_f128_from_uint(uint64_t v, unsigned fbits, pb_fp_env *env);
+
+/* The remainder a - q * b, exact: q is a / b cut off (FPREM) or, if nearest, rounded to the nearest
+ * even integer (FPREM1). *quotient gets the magnitude of q modulo 2^64. Always complete: what FPREM
+ * leaves to a loop (C2) is done at once, in a bounded number of steps. [any] [hot] */
+pb_f80 pb_f80_rem(pb_f80 a, pb_f80 b, bool nearest, uint64_t *quotient, pb_fp_env *env);
 
 /* From one format to another, rounded by env->round. A NaN keeps the top of its payload and becomes
  * quiet. Half precision obeys rules.alt_half and neither flush_in16 nor flush_out16 (Arm FPConvert,
@@ -526,6 +533,7 @@ typedef struct pb_fp_ops {
     uint32_t (*x86_f32_max)(uint32_t a, uint32_t b, pb_fp_env *env);
     uint64_t (*x86_f64_min)(uint64_t a, uint64_t b, pb_fp_env *env);
     uint64_t (*x86_f64_max)(uint64_t a, uint64_t b, pb_fp_env *env);
+    pb_f80 (*f80_rem)(pb_f80 a, pb_f80 b, bool nearest, uint64_t *quotient, pb_fp_env *env);
 } pb_fp_ops;
 
 /* The one table; it is what the host answers to PB_FP_EXTENSION. */

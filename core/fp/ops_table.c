@@ -137,4 +137,5 @@ const pb_fp_ops pb_fp_ops_table = {
     .x86_f32_max = pb_x86_f32_max,
     .x86_f64_min = pb_x86_f64_min,
     .x86_f64_max = pb_x86_f64_max,
+    .f80_rem = pb_f80_rem,
 };

@@ -155,6 +155,11 @@ pb_f128 pb_f80_to_f128(pb_f80 a, pb_fp_env *env)
     return to_f128(fp_convert(&fmt_f80_cv, &fmt_f128, from_f80(a), env));
 }
 
+pb_f80 pb_f80_rem(pb_f80 a, pb_f80 b, bool nearest, uint64_t *quotient, pb_fp_env *env)
+{
+    return to_f80(fp_rem(&fmt_f80, from_f80(a), from_f80(b), nearest, quotient, env));
+}
+
 /* ---- f128 ---- */
 
 pb_f128 pb_f128_add(pb_f128 a, pb_f128 b, pb_fp_env *env)
