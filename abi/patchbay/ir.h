@@ -166,6 +166,11 @@ typedef struct ir_unit {
     uint32_t n_blocks, cap_blocks;
     ir_mark *marks;
     uint32_t n_marks, cap_marks;
+    /* Where the code was: an instruction that spans two pages is a unit of its own. No pages: not RAM, the
+     * unit is for one execution. A unit is stale when a page's generation is not its stamp any more. */
+    pb_code_page pages[2];
+    uint32_t n_pages;
+    uint32_t reserved;
     /* Host's allocator: grow an array of `bytes` to `new_bytes`; null if it cannot. */
     void *(*grow)(struct ir_unit *unit, void *old, size_t bytes, size_t new_bytes);
 } ir_unit;

@@ -107,6 +107,17 @@ typedef struct pb_guest_fault {
     uint64_t info[2]; /* the cpu type's own, written by its walk (Arm: fault status, level, stage 2 IPA) */
 } pb_guest_fault;
 
+/* A page of code, for decoding and for validating units. */
+typedef struct pb_code_page {
+    const uint8_t *host; /* the page's bytes; null: not RAM or ROM, read by fetch accesses */
+    uint64_t gpa;        /* of the page's first byte */
+    /* Counts writes to the page once code was taken from it; a unit is stale when it differs. Never null. */
+    const uint32_t *generation;
+    /* What it was when the page was marked: a unit records this value, and bytes are read after it. The mark
+     * ends with the first write, so a value read later could belong to bytes that nobody watches. */
+    uint32_t stamp;
+} pb_code_page;
+
 /* ---- first-level TLB --------------------------------------------------------------------------------- */
 
 #define PB_TLB_BITS    10

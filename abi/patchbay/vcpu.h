@@ -28,17 +28,6 @@ typedef enum pb_mem_result {
     PB_MEM_FAIL,  /* stx: the reservation was lost, nothing was stored */
 } pb_mem_result;
 
-/* A page of code, for decoding and for validating units. */
-typedef struct pb_code_page {
-    const uint8_t *host; /* the page's bytes; null: not RAM or ROM, read by fetch accesses */
-    uint64_t gpa;        /* of the page's first byte */
-    /* Counts writes to the page once code was taken from it; a unit is stale when it differs. Never null. */
-    const uint32_t *generation;
-    /* What it was when the page was marked: a unit records this value, and bytes are read after it. The mark
-     * ends with the first write, so a value read later could belong to bytes that nobody watches. */
-    uint32_t stamp;
-} pb_code_page;
-
 typedef enum pb_scope {
     PB_SCOPE_LOCAL = 0, /* this vCPU */
     PB_SCOPE_ALL,       /* every vCPU; complete when the call that waits for it (tlb_sync) returns */
