@@ -49,6 +49,9 @@ typedef struct pb_object_ops {
     /* Bytes of such a region were changed by the device, not by the guest: code and displays must
      * notice. [device] */
     void (*region_changed)(pb_object *object, uint32_t region, uint64_t first, uint64_t length);
+    /* Where one of the instance's regions begins; false if it is not placed. A bridge asks for its
+     * windows. [device] */
+    bool (*region_place)(pb_object *object, uint32_t region, uint64_t *gpa);
 } pb_object_ops;
 
 struct pb_object {
