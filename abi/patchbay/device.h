@@ -136,6 +136,10 @@ typedef struct pb_fdt_desc {
      * #interrupt-cells. */
     bool (*interrupt)(void *self, const char *port, uint32_t index, uint32_t *cells);
     uint32_t interrupt_cells;
+    /* How many of the regions `reg` lists, in the order of the rows; 0: all that are placed. */
+    uint32_t reg_regions;
+    /* The irq ports are not `interrupts` of the node itself: extra describes them. */
+    bool no_interrupts;
 } pb_fdt_desc;
 
 /* Adds properties and nodes to the node at hand. Handles are phandles of machine paths. [setup] */
