@@ -112,8 +112,9 @@ struct pb_vcpu {
     uint32_t leave_reason;
     uint32_t reserved0;
     /* Instructions this vCPU may still execute before run() returns PB_RUN_BUDGET; INT64_MAX when not
-     * counting. Exact at every MMIO access and helper call, and read again after it: the core lowers
-     * it there when a timer was set that expires earlier. */
+     * counting. Exact at every MMIO access and helper call (the instruction that executes is
+     * counted off already), and read again after it: the core lowers it there when a timer was set
+     * that expires earlier. */
     int64_t budget;
     /* Instructions begun since power-on, the one executing included; one that faults and one whose fetch
      * faults count too. Exact at the same places. */
