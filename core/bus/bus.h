@@ -106,7 +106,8 @@ void pb_space_free(pb_space *space); /* [setup]; null is fine */
 pb_bus *pb_space_bus(const pb_space *space);
 const char *pb_space_name(const pb_space *space);
 
-/* Counts published views, from 1. Software TLBs that were filled under another generation are stale. [any] */
+/* Another number for each published view, growing from 1. Software TLBs that were filled under another one
+ * are stale. [any] */
 uint64_t pb_space_generation(const pb_space *space);
 /* Be called after each publication, by the thread that committed. [setup] */
 void pb_space_listen(pb_space *space, void (*changed)(void *opaque), void *opaque);
@@ -152,7 +153,7 @@ const pb_range *pb_space_lookup(pb_space *space, pb_reader *reader, uint64_t gpa
 
 /* One access of 1, 2, 4 or 8 bytes, with the reader entered. May cross ranges and pages; the
  * pieces are then accessed in ascending order and the first failure ends it. `exact`: never split. MMIO
- * takes the device lock. PB_REQUESTER_DEBUG reads no MMIO (they fail). [vcpu] or [device] */
+ * takes the device lock. [vcpu] or [device] */
 pb_bus_result pb_space_read(pb_space *space, pb_reader *reader, uint64_t gpa, uint32_t size,
                             pb_attrs attrs, bool exact, uint64_t *value);
 pb_bus_result pb_space_write(pb_space *space, pb_reader *reader, uint64_t gpa, uint32_t size,

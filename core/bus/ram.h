@@ -52,9 +52,9 @@ void pb_ram_written(pb_ram *ram, uint64_t first, uint64_t bytes);
  * stands still. [setup] */
 void pb_ram_clear(pb_ram *ram);
 
-/* Whether the host holds something for the page: false means that it reads as zero. For snapshots and
- * hashes of sparse memory. The machine stands still. [any] */
-bool pb_ram_is_populated(const pb_ram *ram, uint64_t page);
+/* The next stretch of whole pages, from byte *first up, for which the host holds something; what lies between
+ * reads as zero. False past the last. For snapshots and hashes of sparse memory. While nothing runs. */
+bool pb_ram_next_extent(const pb_ram *ram, uint64_t *first, uint64_t *bytes);
 
 /* Start (all pages clean) or stop to note written pages for a client. [device] or [setup] */
 void pb_ram_dirty_start(pb_ram *ram, pb_dirty_client client);

@@ -67,6 +67,10 @@ int pb_sched_run(pb_sched *sched);
  * event if `wait`. For tests of devices and backends without a machine. [setup] */
 void pb_sched_iterate(pb_sched *sched, bool wait);
 
+/* Let machine time pass without runners, firing timers at their deadlines. Round-robin mode, not while
+ * pb_sched_run() runs. For tests of devices. [setup] */
+void pb_sched_advance(pb_sched *sched, uint64_t ns);
+
 /* Reset, or end the run with a status, at the next safe point; returns at once. A runner that asks executes
  * no instruction after the one that asked, except to the end of its unit in parallel mode. An
  * end wins over a reset. [any] */
@@ -133,6 +137,8 @@ void pb_sched_cancel(pb_sched *sched, uint64_t id);
 void pb_sched_work(pb_sched *sched, void (*work)(void *opaque), void (*done)(void *opaque),
                    void *opaque);
 void pb_sched_add_poller(pb_sched *sched, const pb_poller *poller, void *opaque);
+/* Remove the pollers with that opaque: their owner goes. [setup] */
+void pb_sched_remove_pollers(pb_sched *sched, const void *opaque);
 /* For what speaks GLib itself (a monitor's sockets). Callbacks of sources do not hold the device lock. */
 GMainContext *pb_sched_context(pb_sched *sched);
 
@@ -147,7 +153,7 @@ typedef enum pb_runner_result {
 
 typedef struct pb_runner_ops {
     /* Execute at most `budget` instructions (INT64_MAX: do not count); return early when poked. *left is
-     * the budget that was not used. Called between guest_enter and guest_leave. */
+     * the budget that was not used, after cuts. */
     pb_runner_result (*run)(void *self, int64_t budget, int64_t *left);
     /* Make run() return at the next safe point. [any] [hot] */
     void (*poke)(void *self);
@@ -156,8 +162,6 @@ typedef struct pb_runner_ops {
     /* Do what others posted; `nested`: in the middle of an instruction, caches only. Called on the
      * runner's thread before every entry into the guest, and while asleep or off after a poke. */
     void (*work)(void *self, bool nested);
-    /* The runner is about to stand still for a time that is not bounded (asleep, off, parked), and after that. */
-    void (*rest)(void *self, bool resting);
     /* In run(): the instructions that are left of the budget, and lower them. [vcpu] [hot] */
     int64_t (*left)(void *self);
     void (*cut)(void *self, int64_t left);

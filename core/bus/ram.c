@@ -1,0 +1,445 @@
+/*
+ * Guest RAM and the flags of its pages.
+ *
+ * Each page has a byte of flags and a 32-bit generation, both in memory that the host provides when
+ * it is touched. Stores by vCPUs go two ways: fast, through a write tag in a software TLB, telling
+ * nobody; or slow, which tells pb_ram_stored(). DMA and devices tell pb_ram_written(). The rules:
+ *
+ * 1. CODE (code was taken from the page) and CLEAN(c) (client c wants to hear of the next write) are
+ *    traps. A write tag is given only to a page without traps (pb_ram_write_tag), because who has
+ *    one tells nobody.
+ * 2. TAGGED says that some vCPU may have a write tag. It is set, with the absence of traps, in one atomic
+ *    operation, before the tag is written; so either the tagger sees the trap, or who sets the trap
+ *    sees TAGGED.
+ * 3. Who sets a trap on a TAGGED page takes the tags away (pb_bus_untag waits until every vCPU
+ *    dropped them or is outside of the guest) before it relies on the trap.
+ * 4. Slow stores, DMA and devices write the bytes first and look at the flags afterwards, with a full
+ *    barrier between; who sets a trap reads the bytes after it. So either the writer sees the
+ *    trap or the reader sees the bytes.
+ * 5. A write to a CODE page clears CODE and counts the generation up, together under the RAM's lock. All units
+ *    taken before are stale then, so nothing needs the trap; the page is data again, at full speed, until
+ *    code is taken from it once more. pb_ram_code_take() therefore reads the generation before it sees
+ *    CODE set: a value read afterwards might belong to bytes that nobody watches.
+ * 6. TAGGED is cleared only by rule 3 for CODE, under the lock, and only if the generation did not move since CODE
+ *    was set: then CODE stood all the time and no tag was given in between. It makes the next
+ *    taking of code from the page cheap.
+ */
+#include <core/bus/internal.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define FLAG_CODE     0x01
+#define FLAG_TAGGED   0x02
+#define FLAG_CLEAN(c) (0x10 << (c))
+#define FLAGS_CLEAN   (FLAG_CLEAN(PB_DIRTY_CLIENTS) - FLAG_CLEAN(0))
+#define FLAGS_TRAPS   (FLAG_CODE | FLAGS_CLEAN)
+
+_Static_assert(FLAG_CLEAN(PB_DIRTY_CLIENTS) <= 0x100, "a client has a bit in the byte of flags");
+
+#define HUGE_PAGE (UINT64_C(2) << 20)
+#define MFD_2MB   (21u << 26) /* MFD_HUGE_2MB of <linux/memfd.h>, which cannot be included here */
+
+struct pb_ram {
+    int refs;
+    pb_bus *bus;
+    char *name;
+    uint64_t bytes;  /* what was asked for */
+    uint64_t mapped; /* the same in whole host pages */
+    uint64_t pages;
+    int fd;
+    uint8_t *host;
+    uint8_t *flags;        /* one a page; atomic */
+    uint32_t *generations; /* one a page; atomic */
+    pthread_mutex_t lock;  /* rules 5 and 6 */
+};
+
+/* Bytes of guest RAM that the process has, over all machines. */
+static uint64_t total_bytes;
+
+/* ---- the host's limits ----------------------------------------------------------------------------- */
+
+/* A line of /proc/meminfo in bytes (counts: as they are); 0 if it is not there. */
+static uint64_t meminfo(const char *contents, const char *key)
+{
+    g_autofree char *prefix = g_strdup_printf("%s:", key);
+    const char *line = contents ? strstr(contents, prefix) : NULL;
+    char *end;
+    uint64_t value;
+
+    if (!line)
+        return 0;
+    value = g_ascii_strtoull(line + strlen(prefix), &end, 10);
+    return g_str_has_prefix(end, " kB") ? value * 1024 : value;
+}
+
+static bool host_overcommits_always(void)
+{
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents("/proc/sys/vm/overcommit_memory", &text, NULL, NULL) &&
+           text[0] == '1';
+}
+
+/* RAM is sparse, so what counts is not what is free now but what the host could ever give. */
+static bool check_host(const char *name, uint64_t bytes, pb_ram_backing backing, GError **error)
+{
+    g_autofree char *contents = NULL;
+    uint64_t host, others;
+
+    if (!g_file_get_contents("/proc/meminfo", &contents, NULL, NULL))
+        return true; /* no /proc: the allocation itself will tell */
+    if (backing == PB_RAM_HUGE) {
+        uint64_t free_bytes =
+            meminfo(contents, "HugePages_Free") * meminfo(contents, "Hugepagesize");
+
+        if (bytes <= free_bytes)
+            return true;
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOMEM,
+                    "%s: %" G_GUINT64_FORMAT " MiB of huge pages are wanted and the host has "
+                    "%" G_GUINT64_FORMAT " MiB free; raise vm.nr_hugepages",
+                    name, bytes >> 20, free_bytes >> 20);
+        return false;
+    }
+    host = meminfo(contents, "MemTotal") + meminfo(contents, "SwapTotal");
+    others = __atomic_load_n(&total_bytes, __ATOMIC_RELAXED);
+    if (host == 0 || (bytes <= host && others <= host - bytes) || host_overcommits_always())
+        return true;
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOMEM,
+                "%s: %" G_GUINT64_FORMAT " MiB of guest memory (with %" G_GUINT64_FORMAT
+                " MiB that the machine has already) are more than the host's memory and swap, "
+                "%" G_GUINT64_FORMAT " MiB; ask for less, or set vm.overcommit_memory=1",
+                name, bytes >> 20, others >> 20, host >> 20);
+    return false;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------ */
+
+static bool fail_errno(GError **error, const char *name, const char *what)
+{
+    int code = errno;
+
+    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(code), "%s: cannot %s: %s", name, what,
+                g_strerror(code));
+    return false;
+}
+
+/* Zeroed memory that costs nothing until it is touched. */
+static void *map_sparse(uint64_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Maps the memfd at an address that huge pages can use. */
+static bool map_file(pb_ram *ram, pb_ram_backing backing, GError **error)
+{
+    int reserve = backing == PB_RAM_HUGE ? 0 : MAP_NORESERVE;
+    uint8_t *window, *start;
+    uint64_t window_bytes = ram->mapped + HUGE_PAGE;
+
+    window =
+        mmap(NULL, window_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (window == MAP_FAILED)
+        return fail_errno(error, ram->name, "reserve address space");
+    start = (uint8_t *)(((uintptr_t)window + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
+    if (start > window)
+        munmap(window, (size_t)(start - window));
+    if (window + window_bytes > start + ram->mapped)
+        munmap(start + ram->mapped, (size_t)(window + window_bytes - (start + ram->mapped)));
+    if (mmap(start, ram->mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | reserve, ram->fd,
+             0) == MAP_FAILED) {
+        fail_errno(error, ram->name, "map guest memory");
+        munmap(start, ram->mapped);
+        return false;
+    }
+    ram->host = start;
+    if (backing == PB_RAM_HUGE_WISHED)
+        madvise(start, ram->mapped, MADV_HUGEPAGE); /* a wish: the host may not have them */
+    return true;
+}
+
+static bool allocate(pb_ram *ram, pb_ram_backing backing, GError **error)
+{
+    unsigned flags = MFD_CLOEXEC | (backing == PB_RAM_HUGE ? MFD_HUGETLB | MFD_2MB : 0);
+
+    ram->fd = memfd_create(ram->name, flags);
+    if (ram->fd < 0)
+        return fail_errno(error, ram->name, "create guest memory");
+    if (ram->mapped > INT64_MAX || ftruncate(ram->fd, (off_t)ram->mapped) != 0)
+        return fail_errno(error, ram->name, "size guest memory");
+    if (!map_file(ram, backing, error))
+        return false;
+    ram->flags = map_sparse(ram->pages);
+    ram->generations = map_sparse(ram->pages * sizeof(uint32_t));
+    if (!ram->flags || !ram->generations)
+        return fail_errno(error, ram->name, "map the flags of guest memory");
+    return true;
+}
+
+static void release(pb_ram *ram)
+{
+    if (ram->host)
+        munmap(ram->host, ram->mapped);
+    if (ram->flags)
+        munmap(ram->flags, ram->pages);
+    if (ram->generations)
+        munmap(ram->generations, ram->pages * sizeof(uint32_t));
+    if (ram->fd >= 0)
+        close(ram->fd);
+    pthread_mutex_destroy(&ram->lock);
+    g_free(ram->name);
+    g_free(ram);
+}
+
+pb_ram *pb_ram_new(pb_bus *bus, const char *name, uint64_t bytes, pb_ram_backing backing,
+                   GError **error)
+{
+    uint64_t granule = backing == PB_RAM_HUGE ? HUGE_PAGE : PB_PAGE_SIZE;
+    pb_ram *ram;
+
+    g_assert(bytes > 0);
+    if (bytes > UINT64_MAX / 2 || !check_host(name, bytes, backing, error)) {
+        if (error && !*error)
+            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOMEM,
+                        "%s: no host has %" G_GUINT64_FORMAT " MiB of memory", name, bytes >> 20);
+        return NULL;
+    }
+    ram = g_new0(pb_ram, 1);
+    ram->refs = 1;
+    ram->bus = bus;
+    ram->name = g_strdup(name);
+    ram->bytes = bytes;
+    ram->mapped = (bytes + granule - 1) & ~(granule - 1);
+    ram->pages = ram->mapped >> PB_PAGE_BITS;
+    ram->fd = -1;
+    pthread_mutex_init(&ram->lock, NULL);
+    if (!allocate(ram, backing, error)) {
+        release(ram);
+        return NULL;
+    }
+    __atomic_fetch_add(&total_bytes, bytes, __ATOMIC_RELAXED);
+    return ram;
+}
+
+pb_ram *pb_ram_ref(pb_ram *ram)
+{
+    g_atomic_int_inc(&ram->refs);
+    return ram;
+}
+
+void pb_ram_unref(pb_ram *ram)
+{
+    if (ram && g_atomic_int_dec_and_test(&ram->refs)) {
+        __atomic_fetch_sub(&total_bytes, ram->bytes, __ATOMIC_RELAXED);
+        release(ram);
+    }
+}
+
+const char *pb_ram_name(const pb_ram *ram)
+{
+    return ram->name;
+}
+
+uint64_t pb_ram_bytes(const pb_ram *ram)
+{
+    return ram->bytes;
+}
+
+int pb_ram_fd(const pb_ram *ram)
+{
+    return ram->fd;
+}
+
+uint8_t *pb_ram_host(const pb_ram *ram)
+{
+    return ram->host;
+}
+
+void pb_ram_clear(pb_ram *ram)
+{
+    if (fallocate(ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)ram->mapped) != 0)
+        memset(ram->host, 0, ram->mapped);
+    pb_ram_written(ram, 0, ram->mapped);
+}
+
+bool pb_ram_next_extent(const pb_ram *ram, uint64_t *first, uint64_t *bytes)
+{
+    off_t data, hole;
+
+    if (*first >= ram->bytes)
+        return false;
+    data = lseek(ram->fd, (off_t)(*first & ~PB_PAGE_MASK), SEEK_DATA);
+    if (data < 0 && errno == ENXIO)
+        return false;
+    hole = data < 0 ? -1 : lseek(ram->fd, data, SEEK_HOLE);
+    if (data < 0 || hole < 0) { /* a host that cannot tell: all of it */
+        data = (off_t)(*first & ~PB_PAGE_MASK);
+        hole = (off_t)ram->mapped;
+    }
+    if ((uint64_t)data >= ram->bytes)
+        return false;
+    *first = (uint64_t)data;
+    *bytes = MIN((uint64_t)hole, ram->bytes) - *first;
+    return true;
+}
+
+/* ---- flags ----------------------------------------------------------------------------------------- */
+
+static uint8_t flags_of(const pb_ram *ram, uint64_t page)
+{
+    return __atomic_load_n(&ram->flags[page], __ATOMIC_SEQ_CST);
+}
+
+void pb_ram_code_drop(pb_ram *ram, uint64_t page)
+{
+    g_assert(page < ram->pages);
+    if (!(flags_of(ram, page) & FLAG_CODE))
+        return;
+    pthread_mutex_lock(&ram->lock);
+    if (flags_of(ram, page) & FLAG_CODE) {
+        __atomic_fetch_add(&ram->generations[page], 1, __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&ram->flags[page], (uint8_t)~FLAG_CODE, __ATOMIC_SEQ_CST);
+    }
+    pthread_mutex_unlock(&ram->lock);
+}
+
+/* A write happened to a page that has traps. */
+static void spring(pb_ram *ram, uint64_t page, uint8_t flags)
+{
+    if (flags & FLAGS_CLEAN)
+        __atomic_fetch_and(&ram->flags[page], (uint8_t)~FLAGS_CLEAN, __ATOMIC_SEQ_CST);
+    if (flags & FLAG_CODE)
+        pb_ram_code_drop(ram, page);
+}
+
+void pb_ram_stored(pb_ram *ram, uint64_t page)
+{
+    uint8_t flags;
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* rule 4 */
+    flags = flags_of(ram, page);
+    if (flags & FLAGS_TRAPS)
+        spring(ram, page, flags);
+}
+
+void pb_ram_written(pb_ram *ram, uint64_t first, uint64_t bytes)
+{
+    uint64_t page, last;
+
+    if (bytes == 0)
+        return;
+    g_assert(first < ram->mapped && bytes <= ram->mapped - first);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* rule 4 */
+    last = (first + bytes - 1) >> PB_PAGE_BITS;
+    for (page = first >> PB_PAGE_BITS; page <= last; page++) {
+        uint8_t flags = flags_of(ram, page);
+
+        if (flags & FLAGS_TRAPS)
+            spring(ram, page, flags);
+    }
+}
+
+bool pb_ram_write_tag(pb_ram *ram, uint64_t page)
+{
+    uint8_t flags = flags_of(ram, page);
+
+    do {
+        if (flags & FLAGS_TRAPS)
+            return false;
+        if (flags & FLAG_TAGGED)
+            return true;
+    } while (!__atomic_compare_exchange_n(&ram->flags[page], &flags, flags | FLAG_TAGGED, false,
+                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    return true;
+}
+
+/* ---- code ------------------------------------------------------------------------------------------ */
+
+static uint32_t generation_of(const pb_ram *ram, uint64_t page)
+{
+    return __atomic_load_n(&ram->generations[page], __ATOMIC_SEQ_CST);
+}
+
+/* Sets CODE, takes write tags away, and returns the generation that CODE was set under. */
+static uint32_t mark_code(pb_ram *ram, uint64_t page)
+{
+    uint32_t generation;
+    uint8_t old;
+
+    pthread_mutex_lock(&ram->lock);
+    old = __atomic_fetch_or(&ram->flags[page], FLAG_CODE, __ATOMIC_SEQ_CST);
+    generation = generation_of(ram, page);
+    pthread_mutex_unlock(&ram->lock);
+    if (!(old & FLAG_TAGGED))
+        return generation;
+
+    pb_bus_untag(ram->bus, ram->host + (page << PB_PAGE_BITS), PB_PAGE_SIZE);
+    pthread_mutex_lock(&ram->lock);
+    if (generation_of(ram, page) == generation) /* rule 6 */
+        __atomic_fetch_and(&ram->flags[page], (uint8_t)~FLAG_TAGGED, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&ram->lock);
+    return generation;
+}
+
+uint32_t pb_ram_code_take(pb_ram *ram, uint64_t page, const uint32_t **generation)
+{
+    uint32_t value;
+
+    g_assert(page < ram->pages);
+    *generation = &ram->generations[page];
+    value = generation_of(ram, page); /* before the flags: rule 5 */
+    if ((flags_of(ram, page) & (FLAG_CODE | FLAG_TAGGED)) == FLAG_CODE)
+        return value;
+    return mark_code(ram, page);
+}
+
+/* ---- dirty pages ------------------------------------------------------------------------------------ */
+
+void pb_ram_dirty_start(pb_ram *ram, pb_dirty_client client)
+{
+    pb_ram_dirty_take(ram, client, 0, ram->mapped, NULL);
+}
+
+void pb_ram_dirty_stop(pb_ram *ram, pb_dirty_client client)
+{
+    uint64_t page;
+
+    for (page = 0; page < ram->pages; page++) {
+        if (flags_of(ram, page) & FLAG_CLEAN(client))
+            __atomic_fetch_and(&ram->flags[page], (uint8_t)~FLAG_CLEAN(client), __ATOMIC_SEQ_CST);
+    }
+}
+
+uint64_t pb_ram_dirty_take(pb_ram *ram, pb_dirty_client client, uint64_t first, uint64_t bytes,
+                           uint64_t *bitmap)
+{
+    uint64_t start = first >> PB_PAGE_BITS;
+    uint64_t page, last, count = 0, low = UINT64_MAX, high = 0;
+
+    if (bytes == 0)
+        return 0;
+    g_assert(first < ram->mapped && bytes <= ram->mapped - first);
+    last = (first + bytes - 1) >> PB_PAGE_BITS;
+    for (page = start; page <= last; page++) {
+        uint8_t old;
+
+        if (flags_of(ram, page) & FLAG_CLEAN(client))
+            continue;
+        old = __atomic_fetch_or(&ram->flags[page], FLAG_CLEAN(client), __ATOMIC_SEQ_CST);
+        if (bitmap)
+            bitmap[(page - start) / 64] |= UINT64_C(1) << ((page - start) % 64);
+        count++;
+        if (old & FLAG_TAGGED) {
+            low = MIN(low, page);
+            high = page;
+        }
+    }
+    if (low <= high)
+        pb_bus_untag(ram->bus, ram->host + (low << PB_PAGE_BITS), (high - low + 1) << PB_PAGE_BITS);
+    return count;
+}
