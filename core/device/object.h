@@ -156,8 +156,9 @@ bool pb_instance_give(const pb_port_ref *port, void *handle, GError **error);
 /* The other end, false if it is open. For a provided port with several listeners it is the first. */
 bool pb_instance_peer(const pb_port_ref *port, pb_port_ref *peer);
 
-/* The provided side's link for a port, so that the machine itself can stand for the requiring side: a test
- * that feeds a UART, a board that reads a line. `iface` is the caller's table. Codes as connect. */
+/* Let the machine itself stand at the other end: a test that feeds a UART, a board that reads a line. `iface`,
+ * `self` and `index` are the machine's side; what it needs to call the instance is put into *link (null: not
+ * wanted; for a required line it has no iface). Codes as connect. */
 bool pb_instance_attach(const pb_port_ref *port, const void *iface, void *self, uint32_t index,
                         pb_link *link, GError **error);
 

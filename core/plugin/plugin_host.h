@@ -81,8 +81,9 @@ const char *pb_kind_prefix(uint32_t kind);
 const char *pb_kind_name(uint32_t kind);
 pb_kind pb_kind_of_plugin(const char *id); /* 0 if the prefix is of no kind */
 
-/* Checks all that a plugin says of itself: kinds, sizes, tables. `file` is named in the error. */
-bool pb_plugin_check(const pb_plugin *plugin, const char *file, GError **error);
+/* Checks all that a plugin says of itself: kinds, sizes, tables. `file` is named in the error. `functions`: there are
+ * functions; otherwise the tables come from a manifest, which has none. */
+bool pb_plugin_check(const pb_plugin *plugin, const char *file, bool functions, GError **error);
 
 /* The known name closest to a misspelt one, or null if none is close. `names` ends with null. */
 const char *pb_closest_name(const char *name, const char *const *names);
