@@ -6,6 +6,8 @@ usage: irgen.py WHAT OPS.DEF OUTPUT
 WHAT is
   opcodes   patchbay/ir_opcodes.h: numbers
   builders  patchbay/ir_ops.h: builder functions
+  tables    the core's table of operations, and ranges of attributes
+  eval      the core's evaluator
 
 An error in the table is printed as file:line: what, and the exit status is 1.
 """
@@ -14,10 +16,13 @@ import sys
 
 import builders
 import opsdef
+import tables
 
 PRODUCTS = {
     "opcodes": builders.opcodes,
     "builders": builders.builders,
+    "tables": tables.tables,
+    "eval": tables.evaluator,
 }
 
 

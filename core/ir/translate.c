@@ -1,0 +1,328 @@
+/*
+ * The driver of translators: see translate.h.
+ */
+#include <core/ir/translate.h>
+
+#include <core/ir/text.h>
+#include <core/ir/verify.h>
+
+static pb_translate_hooks hooks;
+
+void pb_translate_set_hooks(const pb_translate_hooks *new_hooks)
+{
+    hooks = new_hooks ? *new_hooks : (pb_translate_hooks){ 0 };
+}
+
+/* ---- reading code --------------------------------------------------------------------------------- */
+
+/* Reads code of at most two pages: the unit's, and the next one for an instruction that spans them. */
+typedef struct reader {
+    pb_code_reader head; /* first: what the translator gets */
+    pb_vcpu *vcpu;
+    uint32_t mmu;
+    uint64_t address_mask; /* of the pc's type */
+    struct {
+        bool known;
+        uint64_t gva;
+        pb_code_page page;
+    } pages[2];
+    bool crossed; /* something was read from the second page */
+    bool failed;
+    pb_guest_fault fault;
+} reader;
+
+/* Bytes that are not RAM: one bus access a byte, as instruction fetches. */
+static bool fetch(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
+{
+    pb_walk_request request = { .gva = gva, .type = PB_ACCESS_FETCH, .mmu = r->mmu };
+    pb_translation t;
+
+    if (r->vcpu->ops->translate(r->vcpu, &request, &t, &r->fault) != PB_MEM_OK)
+        return false;
+    t.attrs.instruction = 1;
+    t.attrs.requester = r->vcpu->index;
+    for (uint32_t i = 0; i < length; i++) {
+        uint64_t value = 0;
+
+        if (r->vcpu->ops->phys_read(r->vcpu, t.gpa + i, t.attrs, 1, &value) != PB_BUS_OK) {
+            r->fault = (pb_guest_fault){ .kind = PB_FAULT_BUS,
+                                         .type = PB_ACCESS_FETCH,
+                                         .gva = gva + i,
+                                         .gpa = t.gpa + i };
+            return false;
+        }
+        bytes[i] = (uint8_t)value;
+    }
+    return true;
+}
+
+/* Read bytes that lie on one page. */
+static bool read_page(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
+{
+    uint64_t base = gva & ~PB_PAGE_MASK;
+    uint32_t i = r->pages[0].known && r->pages[0].gva != base;
+
+    if (!r->pages[i].known || r->pages[i].gva != base) {
+        if (r->vcpu->ops->code(r->vcpu, gva, r->mmu,
+                               &r->pages[i].page, &r->fault) != PB_MEM_OK)
+            return false;
+        r->pages[i].known = true;
+        r->pages[i].gva = base;
+    }
+    r->crossed |= i == 1;
+    if (!r->pages[i].page.host)
+        return fetch(r, gva, bytes, length);
+    memcpy(bytes, r->pages[i].page.host + (gva & PB_PAGE_MASK), length);
+    return true;
+}
+
+static bool read_code(pb_code_reader *head, uint64_t pc, void *bytes, uint32_t length)
+{
+    reader *r = (reader *)head;
+    uint8_t *to = bytes;
+
+    while (length && !r->failed) {
+        uint64_t gva = pc & r->address_mask;
+        uint32_t here = (uint32_t)MIN(length, PB_PAGE_SIZE - (gva & PB_PAGE_MASK));
+
+        if (!read_page(r, gva, to, here)) {
+            r->failed = true;
+            r->fault.type = PB_ACCESS_FETCH;
+        }
+        pc += here;
+        to += here;
+        length -= here;
+    }
+    return !r->failed;
+}
+
+/* ---- one unit -------------------------------------------------------------------------------------- */
+
+typedef struct driver {
+    pb_vcpu *vcpu;
+    const pb_cpu_type *cpu;
+    ir_unit *u;
+    ir_builder b;
+    reader reader;
+    void *ctx;
+    pb_translate_limits limits;
+} driver;
+
+/* The unit's length before an instruction, to take the instruction back. */
+typedef struct checkpoint {
+    uint32_t n_ops, n_extra, n_blocks, n_marks, block;
+} checkpoint;
+
+static checkpoint remember(const driver *d)
+{
+    return (checkpoint){ d->u->n_ops, d->u->n_extra, d->u->n_blocks, d->u->n_marks, d->b.block };
+}
+
+static void take_back(driver *d, const checkpoint *c)
+{
+    d->u->n_ops = c->n_ops;
+    d->u->n_extra = c->n_extra;
+    d->u->n_blocks = c->n_blocks;
+    d->u->n_marks = c->n_marks;
+    d->b.block = c->block;
+    d->u->blocks[c->block].end = 0;
+}
+
+static bool on_page(const driver *d, uint64_t pc)
+{
+    return (pc & ~PB_PAGE_MASK) == (d->u->pc & ~PB_PAGE_MASK);
+}
+
+static bool in_unit(const driver *d, uint64_t pc)
+{
+    for (uint32_t i = 0; i < d->u->n_marks; i++)
+        if (d->u->marks[i].pc == pc)
+            return true;
+    return false;
+}
+
+/* If the unit's last record is a jump that can be followed, take it back and give its target. */
+static bool follow(driver *d, uint64_t *pc)
+{
+    ir_unit *u = d->u;
+    const ir_op_record *last = &u->ops[u->n_ops - 1];
+    uint32_t block;
+
+    if (!d->limits.follow || u->overflow || last->op != IR_OP_JUMP || last->attr & IR_NEW_KEY)
+        return false;
+    *pc = u->consts[last->arg[0] & ~IR_CONST_BIT].value.lo;
+    if (!on_page(d, *pc) || in_unit(d, *pc))
+        return false;
+    for (block = u->n_blocks; block-- > 0;)
+        if (u->blocks[block].end == u->n_ops)
+            break;
+    u->n_ops--;
+    u->blocks[block].end = 0;
+    d->b.block = block;
+    return true;
+}
+
+/* Translate instructions from the unit's pc on. False: the first one cannot be fetched. */
+static bool translate_insns(driver *d)
+{
+    uint64_t pc = d->u->pc;
+    uint32_t n = 0;
+
+    for (;;) {
+        checkpoint before = remember(d);
+        pb_tr_status status = d->cpu->translator->insn(d->ctx, &d->b, &d->reader.head, pc);
+
+        if (d->u->overflow)
+            return true;
+        if (status == PB_TR_FETCH_FAULT) {
+            if (n == 0)
+                return false;
+            take_back(d, &before);
+            ir_jump(&d->b, pc);
+            return true;
+        }
+        if (d->reader.crossed && n > 0) {
+            take_back(d, &before);
+            ir_jump(&d->b, pc);
+            return true;
+        }
+        n++;
+        if (status == PB_TR_NEXT) {
+            pc = (pc + d->u->marks[d->u->n_marks - 1].length) & d->reader.address_mask;
+            if (n >= d->limits.max_insns || d->reader.crossed || !on_page(d, pc)) {
+                ir_jump(&d->b, pc);
+                return true;
+            }
+        } else if (n >= d->limits.max_insns || d->reader.crossed || !follow(d, &pc)) {
+            return true;
+        }
+    }
+}
+
+/* A unit that leaves at its own pc: what is executed if the translator is broken. */
+static void make_stop(driver *d)
+{
+    pb_ir_unit_reset(d->u, d->cpu, d->u->pc, d->u->key);
+    d->b = pb_ir_builder(d->u);
+    ir_block_begin(&d->b, ir_block_new(&d->b));
+    ir_exit(&d->b, PB_RUN_REQUEST, d->u->pc);
+}
+
+/* Our bug, or the plugin's: the machine is ended in an orderly way. */
+static void broken(driver *d, const char *what)
+{
+    pb_object *object = d->vcpu->object;
+
+    if (object) {
+        pb_log(object, PB_LOG_WARNING, "translator of %s, pc 0x%" PRIx64 ": %s", d->cpu->head.name,
+               d->u->pc, what);
+        object->ops->request(object, PB_MACHINE_POWER_OFF, 70); /* EX_SOFTWARE */
+    } else {
+        g_warning("translator of %s, pc 0x%" PRIx64 ": %s", d->cpu->head.name, d->u->pc, what);
+    }
+    make_stop(d);
+}
+
+static bool translate_once(driver *d)
+{
+    uint64_t pc = d->u->pc, key = d->u->key;
+    uint32_t mmu = d->cpu->translator->fetch_mmu(key);
+
+    pb_ir_unit_reset(d->u, d->cpu, pc, key);
+    d->b = pb_ir_builder(d->u);
+    d->b.on_insn = hooks.insn;
+    d->reader = (reader){ .head = { .size = sizeof(pb_code_reader), .read = read_code },
+                          .vcpu = d->vcpu,
+                          .mmu = mmu,
+                          .address_mask = ir_sem_mask(ir_type_bits[d->u->pc_type]) };
+    memset(d->ctx, 0, d->cpu->translator->ctx_size);
+    ir_block_begin(&d->b, ir_block_new(&d->b));
+    d->cpu->translator->begin(d->ctx, &d->b, d->vcpu, pc, key);
+    return translate_insns(d);
+}
+
+/* Which pages the unit stands for; a unit of bytes that are not RAM stands for none. */
+static void note_pages(driver *d)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        const pb_code_page *page = &d->reader.pages[i].page;
+
+        if (!d->reader.pages[i].known || (i && !d->reader.crossed))
+            continue;
+        if (!page->host) {
+            d->u->n_pages = 0;
+            return;
+        }
+        d->u->pages[d->u->n_pages++] = *page;
+    }
+}
+
+static void check(driver *d)
+{
+#ifndef NDEBUG
+    g_autoptr(GError) error = NULL;
+
+    if (!pb_ir_verify(d->u, &error)) {
+        g_autoptr(GString) text = g_string_new(NULL);
+
+        pb_ir_print(d->u, text);
+        g_printerr("%s", text->str);
+        broken(d, error->message);
+    }
+#endif
+}
+
+static ir_unit *translate(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
+                          const pb_translate_limits *limits, ir_unit *reuse, pb_guest_fault *fault)
+{
+    driver d = { .vcpu = vcpu,
+                 .cpu = vcpu->type,
+                 .u = reuse ? reuse : pb_ir_unit_new(vcpu->type),
+                 .limits = *limits };
+    bool fetched;
+
+    d.ctx = g_malloc0(MAX(d.cpu->translator->ctx_size, 1));
+    pb_ir_unit_reset(d.u, d.cpu, pc, key);
+    d.limits.max_insns = MAX(d.limits.max_insns, 1);
+    /* Too long for a unit: half of it is not. */
+    while ((fetched = translate_once(&d)) && d.u->overflow && !d.u->misuse &&
+           d.limits.max_insns > 1)
+        d.limits.max_insns = MIN(d.limits.max_insns, d.u->n_marks + 1) / 2;
+    g_free(d.ctx);
+    if (!fetched) {
+        *fault = d.reader.fault;
+        if (!reuse)
+            pb_ir_unit_free(d.u);
+        return NULL;
+    }
+    if (d.u->overflow) {
+        broken(&d, d.u->misuse ? d.u->misuse : "an instruction is too long");
+        return d.u;
+    }
+    note_pages(&d);
+    check(&d);
+    if (hooks.unit)
+        hooks.unit(vcpu, d.u);
+    return d.u;
+}
+
+/* ---- the extension ----------------------------------------------------------------------------------- */
+
+static void log_exec(pb_vcpu *vcpu, const ir_unit *unit)
+{
+    if (hooks.exec)
+        hooks.exec(vcpu, unit);
+}
+
+static bool log_exec_enabled(pb_vcpu *vcpu)
+{
+    return hooks.exec && (!hooks.exec_enabled || hooks.exec_enabled(vcpu));
+}
+
+const pb_translate_ops pb_translate_ops_table = {
+    .size = sizeof(pb_translate_ops),
+    .translate = translate,
+    .unit_free = pb_ir_unit_free,
+    .log_exec = log_exec,
+    .log_exec_enabled = log_exec_enabled,
+};
