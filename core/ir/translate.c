@@ -3,6 +3,7 @@
  */
 #include <core/ir/translate.h>
 
+#include <core/ir/ops.h>
 #include <core/ir/text.h>
 #include <core/ir/verify.h>
 
@@ -45,10 +46,9 @@ static bool fetch(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
         uint64_t value = 0;
 
         if (r->vcpu->ops->phys_read(r->vcpu, t.gpa + i, t.attrs, 1, &value) != PB_BUS_OK) {
-            r->fault = (pb_guest_fault){ .kind = PB_FAULT_BUS,
-                                         .type = PB_ACCESS_FETCH,
-                                         .gva = gva + i,
-                                         .gpa = t.gpa + i };
+            r->fault = (pb_guest_fault){
+                .kind = PB_FAULT_BUS, .type = PB_ACCESS_FETCH, .gva = gva + i, .gpa = t.gpa + i
+            };
             return false;
         }
         bytes[i] = (uint8_t)value;
@@ -63,8 +63,7 @@ static bool read_page(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
     uint32_t i = r->pages[0].known && r->pages[0].gva != base;
 
     if (!r->pages[i].known || r->pages[i].gva != base) {
-        if (r->vcpu->ops->code(r->vcpu, gva, r->mmu,
-                               &r->pages[i].page, &r->fault) != PB_MEM_OK)
+        if (r->vcpu->ops->code(r->vcpu, gva, r->mmu, &r->pages[i].page, &r->fault) != PB_MEM_OK)
             return false;
         r->pages[i].known = true;
         r->pages[i].gva = base;
@@ -126,6 +125,7 @@ static void take_back(driver *d, const checkpoint *c)
     d->u->n_marks = c->n_marks;
     d->b.block = c->block;
     d->u->blocks[c->block].end = 0;
+    d->reader.crossed = false;
 }
 
 static bool on_page(const driver *d, uint64_t pc)
@@ -162,6 +162,13 @@ static bool follow(driver *d, uint64_t *pc)
     return true;
 }
 
+/* Whether the unit must end after n instructions. An instruction that spans pages, or is not in RAM, stands
+ * alone. */
+static bool is_full(const driver *d, uint32_t n)
+{
+    return n >= d->limits.max_insns || d->reader.crossed || !d->reader.pages[0].page.host;
+}
+
 /* Translate instructions from the unit's pc on. False: the first one cannot be fetched. */
 static bool translate_insns(driver *d)
 {
@@ -189,11 +196,11 @@ static bool translate_insns(driver *d)
         n++;
         if (status == PB_TR_NEXT) {
             pc = (pc + d->u->marks[d->u->n_marks - 1].length) & d->reader.address_mask;
-            if (n >= d->limits.max_insns || d->reader.crossed || !on_page(d, pc)) {
+            if (is_full(d, n) || !on_page(d, pc)) {
                 ir_jump(&d->b, pc);
                 return true;
             }
-        } else if (n >= d->limits.max_insns || d->reader.crossed || !follow(d, &pc)) {
+        } else if (is_full(d, n) || !follow(d, &pc)) {
             return true;
         }
     }

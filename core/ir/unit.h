@@ -5,6 +5,7 @@
 #define CORE_IR_UNIT_H
 
 #include <glib.h>
+#include <inttypes.h>
 #include <patchbay/cpu.h>
 
 /* Records in any of a unit's arrays; what a unit of the core's limits can ever need, by far. */

@@ -19,11 +19,11 @@ typedef struct verifier {
     const ir_unit *u;
     GError **error;
     uint32_t n_slots, n_helpers;
-    uint32_t *block_of;    /* by record */
-    uint32_t *place;       /* by block: its place in reverse postorder, NONE: not reached */
-    uint32_t *order;       /* reverse postorder */
+    uint32_t *block_of; /* by record */
+    uint32_t *place;    /* by block: its place in reverse postorder, NONE: not reached */
+    uint32_t *order;    /* reverse postorder */
     uint32_t n_order;
-    uint32_t *idom;        /* by place: place of the immediate dominator */
+    uint32_t *idom; /* by place: place of the immediate dominator */
 } verifier;
 
 /* Set the error about a record; false. */
@@ -80,8 +80,9 @@ static bool check_block(verifier *v, uint32_t block)
         if ((r->op == IR_OP_PARAM) != (i < b->first + b->n_params))
             return fail(v, i, "parameters come first in a block, and nowhere else");
         if (is_terminator(r) != (i + 1 == b->end))
-            return fail(v, i, i + 1 == b->end ? "the block does not end with a terminator"
-                                              : "a terminator in the middle of a block");
+            return fail(v, i,
+                        i + 1 == b->end ? "the block does not end with a terminator"
+                                        : "a terminator in the middle of a block");
     }
     return true;
 }
@@ -138,9 +139,9 @@ static bool suits(const ir_type_class *class, ir_type type, uint8_t bound[256])
         return false;
     if (!class->variable)
         return true;
-    if (!bound[(uint8_t)class->variable])
-        bound[(uint8_t)class->variable] = (uint8_t)type;
-    return bound[(uint8_t)class->variable] == type;
+    if (!bound[(uint8_t) class->variable])
+        bound[(uint8_t) class->variable] = (uint8_t)type;
+    return bound[(uint8_t) class->variable] == type;
 }
 
 static bool check_types(verifier *v, uint32_t record, const uint32_t *args)
@@ -222,8 +223,8 @@ static bool check_mem(verifier *v, uint32_t record, uint32_t mem, ir_type type)
     if (order > PB_ORDER_SEQ_CST || PB_MEM_GET_KIND(mem) > PB_MEM_DEVICE_EXACT || mem >> 28 ||
         mem >> 19 & 1)
         return fail(v, record, "the memory attribute 0x%x has undefined bits", mem);
-    if ((r->op == IR_OP_LD || r->op == IR_OP_LDX) && (order == PB_ORDER_RELEASE ||
-                                                      order == PB_ORDER_ACQ_REL))
+    if ((r->op == IR_OP_LD || r->op == IR_OP_LDX) &&
+        (order == PB_ORDER_RELEASE || order == PB_ORDER_ACQ_REL))
         return fail(v, record, "a load cannot release");
     if ((r->op == IR_OP_ST || r->op == IR_OP_STX) &&
         (order == PB_ORDER_ACQUIRE || order == PB_ORDER_ACQUIRE_PC || order == PB_ORDER_ACQ_REL))
@@ -547,7 +548,7 @@ static bool is_precise(verifier *v, const ir_op_record *r)
     return ir_ops_table[r->op].properties & IR_PROP_FAULT;
 }
 
-static bool puts(verifier *v, const ir_op_record *r)
+static bool writes_slot(verifier *v, const ir_op_record *r)
 {
     if (r->op == IR_OP_CALL) {
         const uint16_t *writes = helper_of(v, r)->writes;
@@ -574,7 +575,7 @@ static bool step(verifier *v, uint32_t record, progress *now, bool report)
     }
     if (report && now->put && may_fault(v, r))
         return fail(v, record, "it may fault after a slot was put by the same instruction");
-    now->put |= puts(v, r);
+    now->put |= writes_slot(v, r);
     return true;
 }
 
