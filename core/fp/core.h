@@ -544,66 +544,6 @@ FP_INLINE sig fp_div(const fp_format *f, sig ra, sig rb, int drop, pb_fp_env *en
     return round_pack(f, r, drop, env->round, env);
 }
 
-/* a modulo b, both normal and |a| >= |b| / 2, by long division, as a significand in b's scale. The
- * shift is exact: formats leave the lowest bit free. */
-FP_INLINE sig long_remainder(fp_num a, fp_num b, uint64_t *quotient)
-{
-    sig rest = a.frac;
-    uint64_t q = 0;
-
-    if (a.exp < b.exp)
-        rest >>= 1;
-    for (int32_t places = a.exp - b.exp; places >= 0; places--) {
-        bool digit = rest >= b.frac;
-
-        q = q << 1 | digit;
-        rest -= digit ? b.frac : 0;
-        if (places > 0)
-            rest <<= 1;
-    }
-    *quotient = q;
-    return rest;
-}
-
-FP_INLINE fp_num rem_normal(fp_num a, fp_num b, bool nearest, uint64_t *quotient)
-{
-    sig rest;
-
-    if (a.exp < b.exp - 1)
-        return a;
-    rest = long_remainder(a, b, quotient);
-    if (nearest && (rest > b.frac - rest || (rest == b.frac - rest && (*quotient & 1)))) {
-        rest = b.frac - rest;
-        a.sign = !a.sign;
-        ++*quotient;
-    }
-    a.frac = rest;
-    a.exp = b.exp;
-    if (rest == 0) {
-        a.cls = CLS_ZERO;
-        return a;
-    }
-    return normalise(a);
-}
-
-/* a - b * (a / b as an integer, cut off or nearest) */
-FP_INLINE sig fp_rem(const fp_format *f, sig ra, sig rb, bool nearest, uint64_t *quotient,
-                     pb_fp_env *env)
-{
-    fp_num a = unpack(f, ra, env);
-    fp_num b = unpack(f, rb, env);
-
-    *quotient = 0;
-    if (is_nan(a) || is_nan(b))
-        return pack_nan(f, propagate2(a, b, env));
-    if (a.cls == CLS_INF || b.cls == CLS_ZERO)
-        return pack_nan(f, invalid(0, env));
-    note_denormals(a.denormal | b.denormal, env);
-    if (a.cls == CLS_NORMAL && b.cls == CLS_NORMAL)
-        a = rem_normal(a, b, nearest, quotient);
-    return round_pack(f, a, 0, env->round, env);
-}
-
 /* The square root of a positive number, a digit at a time: after i digits,
  * rest = 2^i * (a - root^2). It is kept below 2^(TOP+2) by starting three bits lower; those bits of
  * a significand are zero in every format. */
@@ -926,7 +866,8 @@ FP_INLINE bool magnitude_of(fp_num a, unsigned round, uint64_t *magnitude, bool 
         *magnitude = (uint64_t)(a.frac << (exp - TOP));
         return true;
     }
-    frac = round_integral(a.sign, a.frac, &exp, round, inexact) >> (TOP - exp);
+    frac = round_integral(a.sign, a.frac, &exp, round, inexact);
+    frac >>= TOP - exp; /* exp may have changed */
     *magnitude = (uint64_t)frac;
     return frac == *magnitude;
 }

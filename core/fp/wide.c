@@ -155,9 +155,70 @@ pb_f128 pb_f80_to_f128(pb_f80 a, pb_fp_env *env)
     return to_f128(fp_convert(&fmt_f80_cv, &fmt_f128, from_f80(a), env));
 }
 
-pb_f80 pb_f80_rem(pb_f80 a, pb_f80 b, bool nearest, uint64_t *quotient, pb_fp_env *env)
+/* ---- remainder ---- */
+
+/* a modulo b, both normal and |a| >= |b| / 2, as a significand in b's scale. Their 64 bits are the
+ * upper ones of frac; the division goes by digits of 63 bits, of which there are 521 at most. */
+static sig long_remainder(fp_num a, fp_num b, uint64_t *quotient)
 {
-    return to_f80(fp_rem(&fmt_f80, from_f80(a), from_f80(b), nearest, quotient, env));
+    uint64_t rest = (uint64_t)(a.frac >> 63), divisor = (uint64_t)(b.frac >> 63);
+    int places = a.exp - b.exp;
+
+    *quotient = 0;
+    if (places < 0)
+        return a.frac >> 1;
+    if (rest >= divisor) {
+        rest -= divisor;
+        *quotient = 1;
+    }
+    while (places > 0) {
+        int digit = places < 63 ? places : 63;
+        sig dividend = (sig)rest << digit;
+
+        *quotient = *quotient << digit | (uint64_t)(dividend / divisor);
+        rest = (uint64_t)(dividend % divisor);
+        places -= digit;
+    }
+    return (sig)rest << 63;
+}
+
+static fp_num rem_normal(fp_num a, fp_num b, bool nearest, uint64_t *quotient)
+{
+    sig rest;
+
+    if (a.exp < b.exp - 1)
+        return a;
+    rest = long_remainder(a, b, quotient);
+    if (nearest && (rest > b.frac - rest || (rest == b.frac - rest && (*quotient & 1)))) {
+        rest = b.frac - rest;
+        a.sign = !a.sign;
+        ++*quotient;
+    }
+    a.frac = rest;
+    a.exp = b.exp;
+    if (rest == 0) {
+        a.cls = CLS_ZERO;
+        return a;
+    }
+    return normalise(a);
+}
+
+pb_f80 pb_f80_rem(pb_f80 ra, pb_f80 rb, bool nearest, uint64_t *quotient, pb_fp_env *env)
+{
+    fp_num a = unpack(&fmt_f80, from_f80(ra), env);
+    fp_num b = unpack(&fmt_f80, from_f80(rb), env);
+
+    *quotient = 0;
+    if (is_nan(a) || is_nan(b)) {
+        a = propagate2(a, b, env);
+    } else if (a.cls == CLS_INF || b.cls == CLS_ZERO) {
+        a = invalid(0, env);
+    } else {
+        note_denormals(a.denormal | b.denormal, env);
+        if (a.cls == CLS_NORMAL && b.cls == CLS_NORMAL)
+            a = rem_normal(a, b, nearest, quotient);
+    }
+    return to_f80(round_pack(&fmt_f80, a, 0, env->round, env));
 }
 
 /* ---- f128 ---- */
