@@ -9,6 +9,9 @@
 
 #ifdef __x86_64__
 
+#include <cpuid.h>
+#include <string.h>
+
 enum { CASES = 200000 };
 
 /* IE DE ZE OE UE PE of MXCSR and of the x87 status word */
@@ -156,7 +159,7 @@ static const struct sse_insn {
     const char *name;
     uint64_t (*run)(uint64_t a, uint64_t b, uint64_t c, uint64_t *rax, uint32_t *mxcsr);
     ref_fmt from, to;
-    const char *needs; /* of __builtin_cpu_supports */
+    const char *needs; /* a feature of the processor */
 } sse_insns[] = {
     { "addss", addss, F32, F32, NULL },
     { "subss", subss, F32, F32, NULL },
@@ -187,16 +190,20 @@ static const struct sse_insn {
     { "cvtsi2ss 32", cvtsi2ss, F32, F32, NULL },
 };
 
+/* Compilers differ in the features that __builtin_cpu_supports knows: only AVX, for the operating
+ * system's part, is asked there. */
 static bool host_has(const char *needs)
 {
-    __builtin_cpu_init();
+    unsigned eax, ebx, ecx = 0, edx;
+
     if (!needs)
         return true;
-    if (needs[0] == 's')
-        return __builtin_cpu_supports("sse4.1");
-    if (needs[1] == 'm')
-        return __builtin_cpu_supports("fma");
-    return __builtin_cpu_supports("f16c");
+    __get_cpuid(1, &eax, &ebx, &ecx, &edx);
+    if (strcmp(needs, "sse4.1") == 0)
+        return ecx & bit_SSE4_1;
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx") &&
+           (ecx & (strcmp(needs, "fma") == 0 ? bit_FMA : bit_F16C));
 }
 
 static pb_fp_env random_sse_env(void)
@@ -235,7 +242,9 @@ static void test_sse(void)
     int wrong = 0;
 
     for (size_t i = 0; i < sizeof(sse_insns) / sizeof(sse_insns[0]); i++) {
-        for (long n = ref_cases(CASES); n > 0 && host_has(sse_insns[i].needs); n--)
+        long cases = host_has(sse_insns[i].needs) ? ref_cases(CASES) : 0;
+
+        for (long n = cases; n > 0; n--)
             wrong += sse_one((int)i);
     }
     CU_ASSERT_EQUAL(wrong, 0);
