@@ -24,6 +24,13 @@ typedef struct pb_slot {
 
 #define PB_SLOT(type_, member) .offset = offsetof(type_, member)
 
+/* Bytes that a slot occupies, in host byte order: those of its type; i1 is a byte of 0 or 1, f80 is 16 bytes
+ * (significand, then sign with exponent, zeros above), 128-bit types are a pb_u128. */
+static inline uint32_t pb_slot_bytes(uint32_t type)
+{
+    return type == IR_F80 ? 16 : (ir_type_bits[type] + 7u) / 8u;
+}
+
 typedef enum pb_helper_flags {
     PB_HELPER_PURE = 1,        /* result depends on arguments only; may be merged or dropped */
     PB_HELPER_MAY_FAULT = 2,   /* may set unwind after an exception: a precise point */

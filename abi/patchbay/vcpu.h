@@ -133,6 +133,11 @@ struct pb_vcpu {
      * frontend's (Arm: 1 the standard FPSCR value, 2 for half precision). */
     pb_fp_env fp[4];
     pb_tlb *tlb[PB_MMU_INDEXES]; /* null: no access was made at this MMU index yet */
+    /* Changes whenever what an address translates to may have changed for this vCPU: a flush of any part of its
+     * TLB, a change of the memory map. Written on its own thread. Who remembers code by virtual address
+     * asks ops->code again when it differs. */
+    uint32_t tlb_epoch;
+    uint32_t reserved1;
 };
 
 #define PB_VCPU_STATE_OFFSET 1024
