@@ -43,12 +43,6 @@ static inline uint32_t pb_field_mode(const pb_reg *reg, const pb_field *field)
     return field->mode == PB_RW ? reg->mode : field->mode;
 }
 
-/* Bytes of a slot in the guest state. */
-static inline uint32_t pb_slot_bytes(const pb_slot *slot)
-{
-    return (ir_type_bits[slot->type] + 7u) / 8u;
-}
-
 /* Integers in the instance, of 1, 2, 4 or 8 bytes. */
 static inline uint64_t pb_load_uint(const void *from, uint32_t bytes)
 {

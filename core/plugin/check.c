@@ -138,7 +138,7 @@ static bool check_claims(const checker *c)
         claim_registers(claims, pb_class_device(class));
     if (class->kind == PB_KIND_CPU)
         for (const pb_slot *slot = ((const pb_cpu_type *)class)->slots; slot->name; slot++)
-            add_claim(claims, slot->name, slot->offset, pb_slot_bytes(slot), false);
+            add_claim(claims, slot->name, slot->offset, pb_slot_bytes(slot->type), false);
 
     g_array_sort(claims, compare_claims);
     for (guint i = 1; i < claims->len; i++) {
@@ -511,7 +511,7 @@ static bool check_slots(const checker *c)
 
         if (slot->type == IR_VOID || slot->type >= IR_TYPE_COUNT)
             return wrong(c, slot->name, "IR type %u does not exist", slot->type);
-        if (!inside(c, slot->offset, pb_slot_bytes(slot)))
+        if (!inside(c, slot->offset, pb_slot_bytes(slot->type)))
             return wrong(c, slot->name, "is outside the instance of %u bytes", c->class->instance_size);
     }
     if (cpu->pc_slot >= count)
