@@ -96,13 +96,13 @@ typedef struct pb_fp_rules {
     uint8_t infzero;              /* PB_FP_INFZERO_* */
     uint8_t tiny_after;           /* 1: tininess is detected after rounding (x86), 0: before */
 
-    /* 1: tiny results become zero, with flush_out_flags and no others: f32, f64, bf16 (flush_out) and
-     * f16 (flush_out16). */
+    /* 1: tiny results become zero, with flush_out_flags and no others: f32, f64, bf16 (flush_out)
+     * and f16 (flush_out16). */
     uint8_t flush_out, flush_out16;
     uint8_t flush_out_flags; /* Arm: PB_FP_UNDERFLOW; x86: that and PB_FP_INEXACT */
 
-    /* 1: denormal operands are zeros: f32, f64, bf16 (flush_in) and f16 (flush_in16). flush_in raises
-     * flush_in_flags; flush_in16 raises nothing (DDI 0487, FPUnpackBase). */
+    /* 1: denormal operands are zeros: f32, f64, bf16 (flush_in) and f16 (flush_in16). flush_in
+     * raises flush_in_flags; flush_in16 raises nothing (DDI 0487, FPUnpackBase). */
     uint8_t flush_in, flush_in16;
     uint8_t flush_in_flags; /* Arm: PB_FP_INPUT_DENORMAL; x86: 0 */
 

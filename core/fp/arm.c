@@ -5,7 +5,8 @@
  */
 #include "sig64.h"
 
-#include "core.h"
+#include "arith.h"
+#include "convert.h"
 
 /* ---- estimates ---- */
 

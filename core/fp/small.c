@@ -1,10 +1,11 @@
 /*
- * patchbay/fp.h for half, single and double precision, and bfloat16: the generic functions of core.h
- * with significands of 64 bits.
+ * patchbay/fp.h for half, single and double precision, and bfloat16: the generic functions of
+ * arith.h and convert.h with significands of 64 bits.
  */
 #include "sig64.h"
 
-#include "core.h"
+#include "arith.h"
+#include "convert.h"
 
 /* ---- f16 ---- */
 

@@ -1,10 +1,11 @@
 /*
  * patchbay/fp.h for x87 extended and quadruple precision, and conversions from and to them: the
- * generic functions of core.h with significands of 128 bits.
+ * generic functions of arith.h and convert.h with significands of 128 bits.
  */
 #include "sig128.h"
 
-#include "core.h"
+#include "arith.h"
+#include "convert.h"
 
 static inline sig from_f80(pb_f80 a)
 {

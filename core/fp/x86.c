@@ -3,7 +3,7 @@
  */
 #include "sig64.h"
 
-#include "core.h"
+#include "convert.h"
 
 FP_INLINE sig x86_minmax(const fp_format *f, sig ra, sig rb, bool max, pb_fp_env *env)
 {

@@ -1,6 +1,6 @@
 /*
- * Reference results for patchbay/fp.h from GNU MPFR, which knows nothing of our code: MPFR computes,
- * and MPFR rounds (mpfr_rint on the value scaled by its quantum).
+ * Reference results for patchbay/fp.h from GNU MPFR, which knows nothing of our code: MPFR
+ * computes, and MPFR rounds (mpfr_rint on the value scaled by its quantum).
  *
  * Bit patterns of every format travel in 128 bits. Nothing here is for more than one thread.
  */

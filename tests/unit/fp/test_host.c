@@ -1,7 +1,7 @@
 /*
  * SSE, FMA, F16C and x87 instructions of an x86-64 host against our functions under x86 rules:
- * results, NaNs, flags, MXCSR's DAZ and FTZ, the x87's precision control and C1. On other hosts there
- * is nothing to run.
+ * results, NaNs, flags, MXCSR's DAZ and FTZ, the x87's precision control and C1. On other hosts
+ * there is nothing to run.
  */
 #include "call.h"
 #include "ref.h"
@@ -414,8 +414,8 @@ static void test_x87(void)
     CU_ASSERT_EQUAL(wrong, 0);
 }
 
-/* FPREM and FPREM1 until they are done; C2 was set on the way or not, so the low bits of the quotient
- * are compared only where one step did it. */
+/* FPREM and FPREM1 until they are done (C2). The low bits of the quotient are compared only where
+ * one step did it. */
 static int rem_one(bool nearest)
 {
     pb_fp_env before = { .rules = pb_fp_rules_x87() }, env = before;
