@@ -1,0 +1,142 @@
+/* Files of the user: see file.h. */
+#include <core/util/file.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct pb_file_writer {
+    char *file, *temporary;
+    int fd;
+    int failure; /* errno of the first error */
+};
+
+static bool fail(GError **error, const char *doing, const char *file, int number)
+{
+    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(number), "cannot %s '%s': %s", doing,
+                file, g_strerror(number));
+    return false;
+}
+
+static bool read_all(int fd, const char *file, gsize max, GString *into, GError **error)
+{
+    char buffer[16384];
+
+    for (;;) {
+        ssize_t n = read(fd, buffer, sizeof(buffer));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail(error, "read", file, errno);
+        if (n == 0)
+            return true;
+        if (into->len + (gsize)n > max) {
+            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                        "'%s' is longer than %" G_GSIZE_FORMAT " bytes", file, max);
+            return false;
+        }
+        g_string_append_len(into, buffer, n);
+    }
+}
+
+bool pb_file_read(const char *file, gsize max, char **bytes, gsize *length, GError **error)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    GString *into;
+    bool ok;
+
+    if (fd < 0)
+        return fail(error, "open", file, errno);
+    into = g_string_new(NULL);
+    ok = read_all(fd, file, max, into, error);
+    close(fd);
+    *length = into->len;
+    *bytes = g_string_free(into, !ok);
+    return ok;
+}
+
+pb_file_writer *pb_file_writer_new(const char *file, GError **error)
+{
+    pb_file_writer *writer = g_new0(pb_file_writer, 1);
+
+    writer->file = g_strdup(file);
+    writer->temporary = g_strdup_printf("%s.XXXXXX", file);
+    writer->fd = mkostemp(writer->temporary, O_CLOEXEC);
+    if (writer->fd >= 0) {
+        mode_t mask = umask(0);
+
+        umask(mask);
+        if (fchmod(writer->fd, 0666 & ~mask) != 0)
+            writer->failure = errno;
+        return writer;
+    }
+    fail(error, "create", file, errno);
+    g_free(writer->file);
+    g_free(writer->temporary);
+    g_free(writer);
+    return NULL;
+}
+
+bool pb_file_write(pb_file_writer *writer, const void *bytes, gsize length)
+{
+    const char *at = bytes;
+
+    while (length > 0 && !writer->failure) {
+        ssize_t n = write(writer->fd, at, length);
+
+        if (n < 0 && errno != EINTR) {
+            writer->failure = errno;
+        } else if (n > 0) {
+            at += n;
+            length -= (gsize)n;
+        }
+    }
+    return !writer->failure;
+}
+
+static void free_writer(pb_file_writer *writer)
+{
+    g_free(writer->file);
+    g_free(writer->temporary);
+    g_free(writer);
+}
+
+void pb_file_abandon(pb_file_writer *writer)
+{
+    close(writer->fd);
+    unlink(writer->temporary);
+    free_writer(writer);
+}
+
+/* The rename is on the disk when the folder is. */
+static void sync_folder(const char *file)
+{
+    g_autofree char *folder = g_path_get_dirname(file);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        fsync(fd); /* file systems that cannot sync folders order renames by themselves */
+        close(fd);
+    }
+}
+
+bool pb_file_commit(pb_file_writer *writer, GError **error)
+{
+    if (!writer->failure && fsync(writer->fd) != 0)
+        writer->failure = errno;
+    if (!writer->failure && rename(writer->temporary, writer->file) != 0)
+        writer->failure = errno;
+    if (writer->failure) {
+        fail(error, "write", writer->file, writer->failure);
+        pb_file_abandon(writer);
+        return false;
+    }
+    close(writer->fd);
+    sync_folder(writer->file);
+    free_writer(writer);
+    return true;
+}

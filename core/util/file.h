@@ -1,0 +1,24 @@
+/* Files of the user: read and written with care. */
+#ifndef CORE_UTIL_FILE_H
+#define CORE_UTIL_FILE_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* Read a whole file of at most `max` bytes; a zero byte follows them. Errors name the file and the cause.
+ * Pipes are read too; directories are not. */
+bool pb_file_read(const char *file, gsize max, char **bytes, gsize *length, GError **error);
+
+/* A new file beside `file`, which pb_file_commit() puts in its place: whoever reads `file` sees the old or the
+ * new one, also after a crash. */
+typedef struct pb_file_writer pb_file_writer;
+
+pb_file_writer *pb_file_writer_new(const char *file, GError **error);
+/* False after the first error, which is kept for pb_file_commit(). */
+bool pb_file_write(pb_file_writer *writer, const void *bytes, gsize length);
+/* Write to the disk, then rename. Frees the writer. */
+bool pb_file_commit(pb_file_writer *writer, GError **error);
+/* Remove the new file, keep the old. Frees the writer. */
+void pb_file_abandon(pb_file_writer *writer);
+
+#endif
