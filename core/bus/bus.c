@@ -145,6 +145,16 @@ void pb_space_listen(pb_space *space, void (*changed)(void *opaque), void *opaqu
     g_array_append_val(space->listeners, l);
 }
 
+void pb_space_unlisten(pb_space *space, void (*changed)(void *opaque), void *opaque)
+{
+    for (uint32_t i = space->listeners->len; i-- > 0;) {
+        const listener *l = &g_array_index(space->listeners, listener, i);
+
+        if (l->changed == changed && l->opaque == opaque)
+            g_array_remove_index(space->listeners, i);
+    }
+}
+
 bool pb_space_next(pb_space *space, uint64_t gpa, pb_range *range)
 {
     pb_reader *reader = space->bus->device_reader;

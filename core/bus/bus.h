@@ -111,6 +111,7 @@ const char *pb_space_name(const pb_space *space);
 uint64_t pb_space_generation(const pb_space *space);
 /* Be called after each publication, by the thread that committed. [setup] */
 void pb_space_listen(pb_space *space, void (*changed)(void *opaque), void *opaque);
+void pb_space_unlisten(pb_space *space, void (*changed)(void *opaque), void *opaque);
 
 typedef enum pb_range_kind {
     PB_RANGE_RAM = 1,

@@ -60,6 +60,11 @@ pb_threads pb_sched_threads(const pb_sched *sched)
     return sched->config.threads;
 }
 
+bool pb_sched_is_running(const pb_sched *sched)
+{
+    return __atomic_load_n(&sched->running, __ATOMIC_SEQ_CST) != 0;
+}
+
 void pb_sched_set_hooks(pb_sched *sched, const pb_sched_hooks *hooks)
 {
     sched->hooks = *hooks;

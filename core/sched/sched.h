@@ -42,6 +42,7 @@ typedef struct pb_sched_config {
 pb_sched *pb_sched_new(const pb_sched_config *config);
 void pb_sched_free(pb_sched *sched); /* null is fine; not while pb_sched_run() runs */
 pb_threads pb_sched_threads(const pb_sched *sched);
+bool pb_sched_is_running(const pb_sched *sched); /* within pb_sched_run(). [any] */
 
 /* ---- life ------------------------------------------------------------------------------------------ */
 

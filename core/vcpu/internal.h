@@ -1,0 +1,218 @@
+/*
+ * What the files of core/vcpu share.
+ *
+ * A vCPU's block: [pb_vcpu_core | pb_vcpu | state]. The core's own part lies in front, so that the public
+ * layout stays what emitted code knows.
+ */
+#ifndef CORE_VCPU_INTERNAL_H
+#define CORE_VCPU_INTERNAL_H
+
+#include <core/bus/host.h>
+#include <core/vcpu/vcpu.h>
+
+#include <pthread.h>
+
+/* ---- second level of the TLB --------------------------------------------------------------------------- */
+
+#define PB_TLB2_BITS    11
+#define PB_TLB2_ENTRIES (1u << PB_TLB2_BITS)
+
+/* A translation of one page, of whatever lies behind it. */
+typedef struct pb_tlb2_entry {
+    uint64_t page; /* address of the page in the MMU index */
+    uint64_t gpa;  /* of its first byte */
+    pb_attrs attrs;
+    uint8_t prot;
+    uint8_t device;
+    uint32_t epoch; /* valid if it is the set's, 0: not valid */
+} pb_tlb2_entry;
+
+/* All of one MMU index. */
+typedef struct pb_tlb_set {
+    pb_tlb first; /* what vcpu->tlb points to */
+    pb_tlb2_entry second[PB_TLB2_ENTRIES];
+    uint32_t epoch; /* never 0; another one flushes the second level */
+    bool used;      /* something was entered since the last flush */
+    /* Which addresses may be covered by a piece of a larger mapping: a flush of any address of the
+     * mapping flushes all pieces. Bits by address modulo their number; up to 2 MiB, up to 1 GiB, larger. */
+    uint64_t medium[16];
+    uint64_t large;
+    bool huge;
+} pb_tlb_set;
+
+/* ---- posted work --------------------------------------------------------------------------------------- */
+
+#define PB_POSTED_PAGES  32 /* more become a flush of everything */
+#define PB_POSTED_UNTAGS 32
+
+typedef struct pb_posted_page {
+    uint64_t gva, bytes;
+    uint32_t mmu_mask;
+} pb_posted_page;
+
+typedef struct pb_posted_untag {
+    const uint8_t *host;
+    uint64_t bytes;
+} pb_posted_untag;
+
+typedef struct pb_posted_call {
+    void (*fn)(pb_vcpu *target, uint64_t argument);
+    uint64_t argument;
+} pb_posted_call;
+
+typedef struct pb_posted {
+    uint32_t flush_mask; /* MMU indexes to flush whole */
+    uint32_t page_count, untag_count;
+    bool untag_all;
+    pb_posted_page pages[PB_POSTED_PAGES];
+    pb_posted_untag untags[PB_POSTED_UNTAGS];
+} pb_posted;
+
+typedef struct pb_vcpu_core {
+    pb_cpus *cpus;
+    pb_runner *runner;
+    pb_reader *reader;
+    uint64_t generation; /* of the memory's view that the TLB was filled under */
+    bool unsynced;       /* broadcast flushes were posted since the last tlb_sync */
+    uint32_t turned_off; /* atomic: set_powered(false) by the vCPU itself */
+    pb_tlb_set *sets[PB_MMU_INDEXES];
+
+    uint32_t has_posted;  /* atomic */
+    pthread_mutex_t lock; /* posted, calls */
+    pb_posted posted;
+    GArray *calls; /* pb_posted_call */
+} pb_vcpu_core;
+
+#define PB_VCPU_CORE_SIZE ((sizeof(pb_vcpu_core) + 63) & ~(size_t)63)
+
+static inline pb_vcpu_core *pb_vcpu_core_of(pb_vcpu *vcpu)
+{
+    return (pb_vcpu_core *)(void *)((char *)vcpu - PB_VCPU_CORE_SIZE);
+}
+
+struct pb_cpus {
+    pb_sched *sched;
+    pb_space *memory;
+    GPtrArray *vcpus;
+    const pb_accel_type *accel_type;
+    void *accel;
+    void (*debug)(void *opaque, pb_vcpu *vcpu);
+    void *debug_opaque;
+};
+
+/* ---- tlb.c --------------------------------------------------------------------------------------------- */
+
+/* What an access found out about its address. */
+typedef struct pb_hit {
+    uint64_t gpa;
+    uint64_t mapping; /* bytes of the mapping, at most PB_PAGE_SIZE */
+    pb_attrs attrs;
+    uint8_t prot;
+    uint8_t device;
+} pb_hit;
+
+/* One access in the slow path. */
+typedef struct pb_slow {
+    pb_vcpu *vcpu;
+    uint64_t gva;
+    uint32_t attr;
+    uint32_t type; /* pb_access_type */
+    pb_guest_fault *fault;
+} pb_slow;
+
+/* Translate gva (second level, else the walk). False with the fault filled. */
+bool pb_tlb_translate(const pb_slow *slow, uint64_t gva, pb_hit *hit);
+/* Enter a page of RAM or ROM into the first level, with a write tag if the access is a write. */
+void pb_tlb_enter(const pb_slow *slow, const pb_hit *hit, const pb_range *range);
+/* Flush everything if the memory map changed since the TLB was filled. */
+void pb_tlb_follow_map(pb_vcpu *vcpu);
+void pb_tlb_flush_all(pb_vcpu *vcpu);
+void pb_tlb_free(pb_vcpu *vcpu);
+/* Apply what others posted, but for calls. [vcpu] */
+void pb_tlb_do_posted(pb_vcpu *vcpu);
+/* The pb_bus_set_untag() of the memory's bus; opaque is pb_cpus. */
+void pb_tlb_untag(void *opaque, const uint8_t *host, uint64_t bytes);
+
+void pb_vcpu_tlb_flush(pb_vcpu *vcpu, uint32_t mmu_mask, uint32_t scope);
+void pb_vcpu_tlb_flush_page(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes, uint32_t mmu_mask,
+                            uint32_t scope);
+void pb_vcpu_tlb_sync(pb_vcpu *vcpu);
+
+/* ---- memory.c, atomic.c, physical.c ---------------------------------------------------------------------- */
+
+/* Fill a fault of the access. Returns PB_MEM_FAULT. */
+pb_mem_result pb_slow_fault(const pb_slow *slow, uint32_t kind, uint64_t gva, uint64_t gpa);
+/* Whether the operation's alignment is kept. */
+static inline bool pb_is_aligned(uint64_t gva, uint32_t attr)
+{
+    return (gva & ((UINT64_C(1) << PB_MEM_GET_ALIGN_LOG2(attr)) - 1)) == 0;
+}
+/* The value in the other byte order; size 1 to 16. */
+static inline pb_u128 pb_swap128(pb_u128 value, uint32_t size)
+{
+    if (size == 16)
+        return (pb_u128){ __builtin_bswap64(value.hi), __builtin_bswap64(value.lo) };
+    return (pb_u128){ pb_swap(value.lo, size), 0 };
+}
+/* A loaded number of `size` bytes as the operation wants it. */
+static inline uint64_t pb_extend(uint64_t value, uint32_t size, uint32_t attr)
+{
+    uint32_t shift = 64 - 8 * size;
+
+    return attr & PB_MEM_SIGNED ? (uint64_t)((int64_t)(value << shift) >> shift)
+                                : value << shift >> shift;
+}
+/* An MMIO access was made: it may have changed the memory map. */
+static inline void pb_mmio_made(pb_vcpu *vcpu)
+{
+    pb_tlb_follow_map(vcpu);
+}
+static inline uint64_t pb_range_page(const pb_range *range, uint64_t gpa)
+{
+    return (range->ram_offset + (gpa - range->first)) >> PB_PAGE_BITS;
+}
+static inline uint8_t *pb_range_host(const pb_range *range, uint64_t gpa)
+{
+    return range->host + (gpa - range->first);
+}
+
+pb_mem_result pb_vcpu_mem_load(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 *value,
+                               pb_guest_fault *fault);
+pb_mem_result pb_vcpu_mem_store(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 value,
+                                pb_guest_fault *fault);
+
+pb_mem_result pb_vcpu_rmw(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, uint32_t op, uint64_t operand,
+                          uint64_t *old, pb_guest_fault *fault);
+pb_mem_result pb_vcpu_cas(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 expected,
+                          pb_u128 desired, pb_u128 *old, pb_guest_fault *fault);
+pb_mem_result pb_vcpu_ldx(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 *value,
+                          pb_guest_fault *fault);
+pb_mem_result pb_vcpu_stx(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 value,
+                          pb_guest_fault *fault);
+/* 16 bytes, naturally aligned, single-copy atomic. */
+pb_u128 pb_host_load16(const uint8_t *host);
+void pb_host_store16(uint8_t *host, pb_u128 value);
+
+pb_mem_result pb_vcpu_translate(pb_vcpu *vcpu, const pb_walk_request *request, pb_translation *out,
+                                pb_guest_fault *fault);
+pb_mem_result pb_vcpu_code(pb_vcpu *vcpu, uint64_t gva, uint32_t mmu, pb_code_page *page,
+                           pb_guest_fault *fault);
+void pb_vcpu_code_flush(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes);
+pb_bus_result pb_vcpu_phys_read(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, uint32_t size,
+                                uint64_t *value);
+pb_bus_result pb_vcpu_phys_write(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, uint32_t size,
+                                 uint64_t value);
+bool pb_vcpu_phys_cas(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, uint32_t size, uint64_t expected,
+                      uint64_t desired);
+
+/* ---- run.c --------------------------------------------------------------------------------------------- */
+
+extern const pb_runner_ops pb_vcpu_runner_ops;
+
+void pb_vcpu_kick(pb_vcpu *vcpu, uint32_t bits);
+void pb_vcpu_run_on(pb_vcpu *target, void (*fn)(pb_vcpu *target, uint64_t argument),
+                    uint64_t argument);
+void pb_vcpu_set_powered(pb_vcpu *vcpu, bool powered);
+bool pb_vcpu_powered(pb_vcpu *vcpu);
+
+#endif

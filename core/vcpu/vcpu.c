@@ -1,0 +1,271 @@
+/*
+ * vCPUs: allocation, accelerator, reset, what snapshots keep, and the table of their functions.
+ */
+#include <core/vcpu/internal.h>
+
+#include <stdlib.h>
+
+/* ---- the table ------------------------------------------------------------------------------------------- */
+
+static uint32_t ops_count(pb_vcpu *vcpu)
+{
+    return pb_cpus_count(pb_vcpu_core_of(vcpu)->cpus);
+}
+
+static pb_vcpu *ops_at(pb_vcpu *vcpu, uint32_t index)
+{
+    return pb_cpus_at(pb_vcpu_core_of(vcpu)->cpus, index);
+}
+
+static void ops_lock_devices(pb_vcpu *vcpu)
+{
+    pb_sched_lock_devices(pb_vcpu_core_of(vcpu)->cpus->sched);
+}
+
+static void ops_unlock_devices(pb_vcpu *vcpu)
+{
+    pb_sched_unlock_devices(pb_vcpu_core_of(vcpu)->cpus->sched);
+}
+
+static pb_clock *ops_clock(pb_vcpu *vcpu)
+{
+    return pb_sched_clock(pb_vcpu_core_of(vcpu)->cpus->sched);
+}
+
+static const pb_vcpu_ops vcpu_ops = {
+    .size = sizeof(pb_vcpu_ops),
+    .load = pb_vcpu_mem_load,
+    .store = pb_vcpu_mem_store,
+    .rmw = pb_vcpu_rmw,
+    .cas = pb_vcpu_cas,
+    .ldx = pb_vcpu_ldx,
+    .stx = pb_vcpu_stx,
+    .translate = pb_vcpu_translate,
+    .code = pb_vcpu_code,
+    .phys_read = pb_vcpu_phys_read,
+    .phys_write = pb_vcpu_phys_write,
+    .phys_cas = pb_vcpu_phys_cas,
+    .tlb_flush = pb_vcpu_tlb_flush,
+    .tlb_flush_page = pb_vcpu_tlb_flush_page,
+    .tlb_sync = pb_vcpu_tlb_sync,
+    .code_flush = pb_vcpu_code_flush,
+    .kick = pb_vcpu_kick,
+    .vcpu_count = ops_count,
+    .vcpu_at = ops_at,
+    .run_on = pb_vcpu_run_on,
+    .set_powered = pb_vcpu_set_powered,
+    .powered = pb_vcpu_powered,
+    .lock_devices = ops_lock_devices,
+    .unlock_devices = ops_unlock_devices,
+    .clock = ops_clock,
+};
+
+/* ---- all of them ----------------------------------------------------------------------------------------- */
+
+/* The memory map changed: those who execute on other threads shall look. Its own changes a vCPU sees when the
+ * MMIO access that made them returns. */
+static void map_changed(void *opaque)
+{
+    pb_cpus *cpus = opaque;
+    pb_vcpu *me = pb_vcpu_current();
+
+    for (uint32_t i = 0; i < cpus->vcpus->len; i++) {
+        pb_vcpu *vcpu = cpus->vcpus->pdata[i];
+
+        if (!pb_sched_is_running(cpus->sched))
+            pb_tlb_follow_map(vcpu);
+        else if (vcpu != me)
+            pb_vcpu_kick(vcpu, PB_EXIT_WORK);
+    }
+}
+
+pb_cpus *pb_cpus_new(pb_sched *sched, pb_space *memory)
+{
+    pb_cpus *cpus = g_new0(pb_cpus, 1);
+
+    cpus->sched = sched;
+    cpus->memory = memory;
+    cpus->vcpus = g_ptr_array_new();
+    pb_space_listen(memory, map_changed, cpus);
+    pb_bus_set_untag(pb_space_bus(memory), pb_tlb_untag, cpus);
+    return cpus;
+}
+
+static void vcpu_free(pb_vcpu *vcpu)
+{
+    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
+
+    pb_tlb_free(vcpu);
+    pb_reader_free(core->reader);
+    pthread_mutex_destroy(&core->lock);
+    g_array_unref(core->calls);
+    free(core);
+}
+
+void pb_cpus_free(pb_cpus *cpus)
+{
+    if (!cpus)
+        return;
+    pb_cpus_stop(cpus);
+    pb_bus_set_untag(pb_space_bus(cpus->memory), NULL, NULL);
+    pb_space_unlisten(cpus->memory, map_changed, cpus);
+    for (uint32_t i = 0; i < cpus->vcpus->len; i++)
+        vcpu_free(cpus->vcpus->pdata[i]);
+    g_ptr_array_unref(cpus->vcpus);
+    g_free(cpus);
+}
+
+static pb_vcpu *vcpu_new(size_t state_bytes)
+{
+    size_t bytes = PB_VCPU_CORE_SIZE + PB_VCPU_STATE_OFFSET + state_bytes;
+    char *block = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+
+    if (!block)
+        g_error("out of memory for a vCPU of %zu bytes", bytes);
+    memset(block, 0, bytes);
+    return (pb_vcpu *)(void *)(block + PB_VCPU_CORE_SIZE);
+}
+
+pb_vcpu *pb_cpus_add(pb_cpus *cpus, const pb_cpu_type *type)
+{
+    pb_vcpu *vcpu = vcpu_new(type->head.instance_size);
+    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
+    g_autofree char *name = g_strdup_printf("vcpu%u", cpus->vcpus->len);
+
+    core->cpus = cpus;
+    core->reader = pb_reader_new(pb_space_bus(cpus->memory));
+    core->generation = pb_space_generation(cpus->memory);
+    core->calls = g_array_new(false, false, sizeof(pb_posted_call));
+    pthread_mutex_init(&core->lock, NULL);
+    vcpu->size = sizeof(*vcpu);
+    vcpu->index = cpus->vcpus->len;
+    vcpu->budget = INT64_MAX;
+    vcpu->state = pb_vcpu_state(vcpu);
+    vcpu->ops = &vcpu_ops;
+    vcpu->type = type;
+    g_ptr_array_add(cpus->vcpus, vcpu);
+    core->runner = pb_sched_add_runner(cpus->sched, name, &pb_vcpu_runner_ops, vcpu);
+    return vcpu;
+}
+
+uint32_t pb_cpus_count(const pb_cpus *cpus)
+{
+    return cpus->vcpus->len;
+}
+
+pb_vcpu *pb_cpus_at(const pb_cpus *cpus, uint32_t index)
+{
+    return index < cpus->vcpus->len ? cpus->vcpus->pdata[index] : NULL;
+}
+
+void pb_cpus_set_debug(pb_cpus *cpus, void (*stopped)(void *opaque, pb_vcpu *vcpu), void *opaque)
+{
+    cpus->debug = stopped;
+    cpus->debug_opaque = opaque;
+}
+
+/* ---- accelerator ----------------------------------------------------------------------------------------- */
+
+static void finish_accel(pb_cpus *cpus, uint32_t count)
+{
+    while (count-- > 0) {
+        if (cpus->accel_type->vcpu_finish)
+            cpus->accel_type->vcpu_finish(cpus->accel, cpus->vcpus->pdata[count]);
+    }
+    cpus->accel_type = NULL;
+    cpus->accel = NULL;
+}
+
+bool pb_cpus_start(pb_cpus *cpus, const pb_accel_type *type, void *accel, GError **error)
+{
+    g_assert(!cpus->accel_type);
+    cpus->accel_type = type;
+    cpus->accel = accel;
+    for (uint32_t i = 0; i < cpus->vcpus->len; i++) {
+        pb_error e = PB_ERROR_INIT;
+
+        if (type->vcpu_init && !type->vcpu_init(accel, cpus->vcpus->pdata[i], &e)) {
+            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                        "accelerator %s, processor %u: %s", type->head.name, i, e.text);
+            finish_accel(cpus, i);
+            return false;
+        }
+    }
+    return true;
+}
+
+void pb_cpus_stop(pb_cpus *cpus)
+{
+    if (cpus->accel_type)
+        finish_accel(cpus, cpus->vcpus->len);
+}
+
+/* ---- reset and snapshots --------------------------------------------------------------------------------- */
+
+/* What the core derived from the guest's state, or was asked to do to it. */
+static void forget(pb_vcpu *vcpu)
+{
+    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
+
+    pb_tlb_do_posted(vcpu);
+    pb_tlb_flush_all(vcpu);
+    g_array_set_size(core->calls, 0);
+    core->unsynced = false;
+    core->turned_off = 0;
+    vcpu->unwind = 0;
+    vcpu->leave_reason = 0;
+}
+
+void pb_vcpu_reset(pb_vcpu *vcpu, bool powered)
+{
+    pb_runner *runner = pb_vcpu_core_of(vcpu)->runner;
+
+    forget(vcpu);
+    vcpu->exclusive_bytes = 0;
+    __atomic_store_n(&vcpu->exit_request, 0, __ATOMIC_SEQ_CST);
+    pb_runner_set_idle(runner, false);
+    pb_runner_set_powered(runner, powered);
+}
+
+void pb_cpus_invalidate(pb_cpus *cpus)
+{
+    for (uint32_t i = 0; i < cpus->vcpus->len; i++) {
+        pb_vcpu *vcpu = cpus->vcpus->pdata[i];
+
+        forget(vcpu);
+        if (cpus->accel_type && cpus->accel_type->flush)
+            cpus->accel_type->flush(cpus->accel, vcpu);
+    }
+}
+
+void pb_vcpu_save(pb_vcpu *vcpu, pb_vcpu_saved *saved)
+{
+    pb_runner *runner = pb_vcpu_core_of(vcpu)->runner;
+
+    *saved = (pb_vcpu_saved){
+        .retired = vcpu->retired,
+        .exclusive_gva = vcpu->exclusive_gva,
+        .exclusive_gpa = vcpu->exclusive_gpa,
+        .exclusive_value = vcpu->exclusive_value,
+        .exclusive_bytes = vcpu->exclusive_bytes,
+        .powered = pb_runner_powered(runner),
+        .idle = pb_runner_idle(runner),
+        .interrupt = (vcpu->exit_request & PB_EXIT_INTERRUPT) != 0,
+    };
+}
+
+void pb_vcpu_load(pb_vcpu *vcpu, const pb_vcpu_saved *saved)
+{
+    pb_runner *runner = pb_vcpu_core_of(vcpu)->runner;
+
+    forget(vcpu);
+    vcpu->retired = saved->retired;
+    vcpu->exclusive_gva = saved->exclusive_gva;
+    vcpu->exclusive_gpa = saved->exclusive_gpa;
+    vcpu->exclusive_value = saved->exclusive_value;
+    vcpu->exclusive_bytes = saved->exclusive_bytes <= 16 ? saved->exclusive_bytes : 0;
+    __atomic_store_n(&vcpu->exit_request, saved->interrupt ? PB_EXIT_INTERRUPT : 0u,
+                     __ATOMIC_SEQ_CST);
+    pb_runner_set_idle(runner, saved->idle);
+    pb_runner_set_powered(runner, saved->powered);
+}
