@@ -1,6 +1,7 @@
 /*
  * Writes test vectors of Arm's floating point instructions: what the processor that it runs on
- * makes of edge and random operands. arm_vectors.sh builds and runs it; test_arm.c reads the vectors.
+ * makes of edge and random operands. arm_vectors.sh builds and runs it; test_arm.c reads the
+ * vectors.
  *
  * usage: arm_vectors [RANDOM-ROWS-PER-INSTRUCTION]
  *
