@@ -8,6 +8,9 @@ WHAT is
   builders  patchbay/ir_ops.h: builder functions
   tables    the core's table of operations, and ranges of attributes
   eval      the core's evaluator
+  interp-tables   the interpreter's variants: functions, and which one for which types
+  interp-labels   the variants that are labels in its loop
+  interp-table    their addresses
 
 An error in the table is printed as file:line: what, and the exit status is 1.
 """
@@ -15,6 +18,7 @@ An error in the table is printed as file:line: what, and the exit status is 1.
 import sys
 
 import builders
+import interp
 import opsdef
 import tables
 
@@ -23,6 +27,9 @@ PRODUCTS = {
     "builders": builders.builders,
     "tables": tables.tables,
     "eval": tables.evaluator,
+    "interp-tables": interp.tables,
+    "interp-labels": interp.labels,
+    "interp-table": interp.label_table,
 }
 
 

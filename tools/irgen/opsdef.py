@@ -95,13 +95,11 @@ class Op:
         return None
 
     def bindings(self):
-        """Every assignment of types to variables that the row's meanings cover."""
+        """Every assignment of types to variables."""
         out = [{}]
         for variable in self.variables():
             out = [dict(b, **{variable: t}) for b in out for t in VARIABLES[variable]]
-        return [b for b in out if self.wide_meaning or not self.meaning
-                or "pure" in self.properties and self.meaning in ("a", "a ? b : c")
-                or self.name in ("sel.cc",) or "f80" not in b.values()]
+        return out
 
 
 def parse_ranges(text, fail):
