@@ -211,6 +211,7 @@ static void flush_mask(pb_vcpu *vcpu, uint32_t mmu_mask)
 {
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
 
+    vcpu->tlb_epoch++;
     for (uint32_t i = 0; i < PB_MMU_INDEXES; i++) {
         if ((mmu_mask >> i & 1) && core->sets[i] && core->sets[i]->used)
             clear(core->sets[i]);
@@ -253,6 +254,7 @@ static void flush_pages(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes, uint32_t mm
     uint64_t pages = bytes / PB_PAGE_SIZE +
                      ((gva & PB_PAGE_MASK) + bytes % PB_PAGE_SIZE + PB_PAGE_MASK) / PB_PAGE_SIZE;
 
+    vcpu->tlb_epoch++;
     for (uint32_t i = 0; i < PB_MMU_INDEXES; i++) {
         pb_tlb_set *set = core->sets[i];
         bool all = pages > MOST_PAGES;
@@ -297,7 +299,8 @@ void pb_tlb_do_posted(pb_vcpu *vcpu)
         return;
     pthread_mutex_lock(&core->lock);
     __atomic_store_n(&core->has_posted, 0, __ATOMIC_SEQ_CST);
-    flush_mask(vcpu, posted->flush_mask);
+    if (posted->flush_mask != 0)
+        flush_mask(vcpu, posted->flush_mask);
     for (uint32_t i = 0; i < posted->page_count; i++)
         flush_pages(vcpu, posted->pages[i].gva, posted->pages[i].bytes, posted->pages[i].mmu_mask);
     if (posted->untag_all)
