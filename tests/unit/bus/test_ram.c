@@ -1,0 +1,208 @@
+/*
+ * RAM and the flags of its pages: core/bus/ram.c.
+ */
+#include "board.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+static uint64_t resident_bytes(void)
+{
+    g_autofree char *text = NULL;
+    unsigned long size = 0, resident = 0;
+
+    g_file_get_contents("/proc/self/statm", &text, NULL, NULL);
+    sscanf(text, "%lu %lu", &size, &resident);
+    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void large_ram_costs_nothing(void)
+{
+    board b = board_new();
+    g_autoptr(GError) error = NULL;
+    uint64_t before = resident_bytes();
+    pb_ram *ram = pb_ram_new(b.bus, "ram", UINT64_C(2) << 30, PB_RAM_PAGES, &error);
+    uint64_t first = 0, bytes = 0;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ram);
+    CU_ASSERT_FALSE(pb_ram_next_extent(ram, &first, &bytes));
+    pb_ram_host(ram)[UINT64_C(1) << 30] = 1;
+    first = 0;
+    CU_ASSERT(pb_ram_next_extent(ram, &first, &bytes));
+    CU_ASSERT_EQUAL(first, UINT64_C(1) << 30);
+    CU_ASSERT_EQUAL(bytes, PB_PAGE_SIZE);
+    first += bytes;
+    CU_ASSERT_FALSE(pb_ram_next_extent(ram, &first, &bytes));
+    CU_ASSERT(resident_bytes() < before + (8 << 20));
+    pb_ram_clear(ram);
+    first = 0;
+    CU_ASSERT_FALSE(pb_ram_next_extent(ram, &first, &bytes));
+    CU_ASSERT_EQUAL(pb_ram_host(ram)[UINT64_C(1) << 30], 0);
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
+static void more_than_the_host_has(void)
+{
+    board b = board_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) absurd = NULL;
+    g_autofree char *policy = NULL;
+    pb_ram *ram = pb_ram_new(b.bus, "ram", UINT64_C(1) << 45, PB_RAM_PAGES, &error);
+
+    g_file_get_contents("/proc/sys/vm/overcommit_memory", &policy, NULL, NULL);
+    if (policy && policy[0] == '1' && ram) { /* this host promises anything */
+        pb_ram_unref(ram);
+    } else {
+        CU_ASSERT_PTR_NULL(ram);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+        CU_ASSERT(g_str_has_prefix(error->message, "ram: 33554432 MiB of guest memory"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "more than the host's memory and swap"));
+    }
+    CU_ASSERT_PTR_NULL(pb_ram_new(b.bus, "ram", UINT64_MAX, PB_RAM_PAGES, &absurd));
+    CU_ASSERT_PTR_NOT_NULL(absurd);
+    board_free(&b);
+}
+
+static void huge_pages_or_an_error(void)
+{
+    board b = board_new();
+    g_autoptr(GError) error = NULL;
+    pb_ram *ram = pb_ram_new(b.bus, "ram", 4 << 20, PB_RAM_HUGE, &error);
+
+    if (ram)
+        pb_ram_host(ram)[0] = 1;
+    else
+        CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "huge pages"));
+    pb_ram_unref(ram);
+    ram = pb_ram_new(b.bus, "ram", 4 << 20, PB_RAM_HUGE_WISHED, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ram);
+    CU_ASSERT_EQUAL((uintptr_t)pb_ram_host(ram) % (2 << 20), 0);
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
+static void sizes_are_rounded_up_in_the_host(void)
+{
+    board b = board_new();
+    pb_ram *ram = new_ram(&b, 100);
+
+    CU_ASSERT_EQUAL(pb_ram_bytes(ram), 100);
+    pb_ram_host(ram)[PB_PAGE_SIZE - 1] = 1;
+    pb_ram_written(ram, 0, 100);
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
+static void dirty_pages(void)
+{
+    board b = board_new();
+    pb_ram *ram = new_ram(&b, 100 * PB_PAGE_SIZE);
+    uint64_t bitmap[2] = { 0 };
+
+    pb_ram_dirty_start(ram, PB_DIRTY_DISPLAY);
+    CU_ASSERT_EQUAL(pb_ram_dirty_take(ram, PB_DIRTY_DISPLAY, 0, 100 * PB_PAGE_SIZE, bitmap), 0);
+    pb_ram_written(ram, 5 * PB_PAGE_SIZE - 1, 2);
+    pb_ram_stored(ram, 70);
+    CU_ASSERT_EQUAL(
+        pb_ram_dirty_take(ram, PB_DIRTY_DISPLAY, 4 * PB_PAGE_SIZE, 80 * PB_PAGE_SIZE, bitmap), 3);
+    CU_ASSERT_EQUAL(bitmap[0], 3);
+    CU_ASSERT_EQUAL(bitmap[1], UINT64_C(1) << (70 - 4 - 64));
+    CU_ASSERT_EQUAL(pb_ram_dirty_take(ram, PB_DIRTY_DISPLAY, 0, 100 * PB_PAGE_SIZE, NULL), 0);
+    pb_ram_dirty_stop(ram, PB_DIRTY_DISPLAY);
+    CU_ASSERT(pb_ram_write_tag(ram, 1)); /* nobody listens any more */
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
+static void clients_are_independent(void)
+{
+    board b = board_new();
+    pb_ram *ram = new_ram(&b, 4 * PB_PAGE_SIZE);
+
+    pb_ram_dirty_start(ram, PB_DIRTY_DISPLAY);
+    pb_ram_dirty_start(ram, PB_DIRTY_SNAPSHOT);
+    pb_ram_written(ram, 0, 1);
+    CU_ASSERT_EQUAL(pb_ram_dirty_take(ram, PB_DIRTY_DISPLAY, 0, PB_PAGE_SIZE, NULL), 1);
+    CU_ASSERT_EQUAL(pb_ram_dirty_take(ram, PB_DIRTY_DISPLAY, 0, PB_PAGE_SIZE, NULL), 0);
+    CU_ASSERT_EQUAL(pb_ram_dirty_take(ram, PB_DIRTY_SNAPSHOT, 0, PB_PAGE_SIZE, NULL), 1);
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
+static void count_untag(void *opaque, const uint8_t *host, uint64_t bytes)
+{
+    ++*(int *)opaque;
+}
+
+static void code_pages(void)
+{
+    board b = board_new();
+    pb_ram *ram = new_ram(&b, 4 * PB_PAGE_SIZE);
+    const uint32_t *generation;
+    uint32_t stamp, again;
+    int untags = 0;
+
+    pb_bus_set_untag(b.bus, count_untag, &untags);
+    CU_ASSERT(pb_ram_write_tag(ram, 1));
+    stamp = pb_ram_code_take(ram, 1, &generation);
+    CU_ASSERT_EQUAL(untags, 1); /* the tag was taken away */
+    CU_ASSERT_EQUAL(*generation, stamp);
+    CU_ASSERT_FALSE(pb_ram_write_tag(ram, 1));
+    CU_ASSERT_EQUAL(pb_ram_code_take(ram, 1, &generation), stamp);
+    CU_ASSERT_EQUAL(untags, 1);
+
+    pb_ram_stored(ram, 2); /* another page */
+    CU_ASSERT_EQUAL(*generation, stamp);
+    pb_ram_stored(ram, 1);
+    CU_ASSERT_NOT_EQUAL(*generation, stamp);
+    again = *generation;
+    pb_ram_stored(ram, 1); /* data now: not counted */
+    CU_ASSERT_EQUAL(*generation, again);
+    CU_ASSERT(pb_ram_write_tag(ram, 1));
+
+    stamp = pb_ram_code_take(ram, 1, &generation);
+    CU_ASSERT_EQUAL(untags, 2);
+    pb_ram_written(ram, PB_PAGE_SIZE + 5, 1);
+    CU_ASSERT_NOT_EQUAL(*generation, stamp);
+    stamp = pb_ram_code_take(ram, 1, &generation);
+    CU_ASSERT_EQUAL(untags, 2); /* no tag was given since */
+    pb_ram_code_drop(ram, 1);
+    CU_ASSERT_NOT_EQUAL(*generation, stamp);
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
+static void dirty_traps_take_tags_away(void)
+{
+    board b = board_new();
+    pb_ram *ram = new_ram(&b, 4 * PB_PAGE_SIZE);
+    int untags = 0;
+
+    pb_bus_set_untag(b.bus, count_untag, &untags);
+    CU_ASSERT(pb_ram_write_tag(ram, 0));
+    pb_ram_dirty_start(ram, PB_DIRTY_DISPLAY);
+    CU_ASSERT_EQUAL(untags, 1);
+    CU_ASSERT_FALSE(pb_ram_write_tag(ram, 0));
+    pb_ram_stored(ram, 0);
+    CU_ASSERT(pb_ram_write_tag(ram, 0));
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
+int main(void)
+{
+    static const unit_case cases[] = {
+        { "large RAM costs nothing", large_ram_costs_nothing },
+        { "more than the host has is an error", more_than_the_host_has },
+        { "huge pages, or an error", huge_pages_or_an_error },
+        { "sizes are rounded up in the host", sizes_are_rounded_up_in_the_host },
+        { "dirty pages", dirty_pages },
+        { "dirty clients are independent", clients_are_independent },
+        { "code pages and their generation", code_pages },
+        { "dirty traps take tags away", dirty_traps_take_tags_away },
+        { 0 },
+    };
+
+    return unit_run("bus RAM", cases);
+}
