@@ -117,7 +117,7 @@ const pb_prop arm64_props[] = {
       .doc = "Where execution starts after reset: RVBAR" },
     { "cntfrq", PB_PROP_HZ, PB_MEMBER(arm64_cpu, cntfrq_hz), "62500000", .min = 1,
       .max = 1000000000, .doc = "Frequency of the generic timers' counter" },
-    { "pmu", PB_PROP_BOOL, PB_MEMBER(arm64_cpu, has_pmu), "true",
+    { "has-pmu", PB_PROP_BOOL, PB_MEMBER(arm64_cpu, has_pmu), "true",
       .doc = "Has performance monitors" },
     { 0 },
 };

@@ -186,7 +186,7 @@ static const pb_reg virtio_mmio_regs[] = {
       .raw_write = true, .doc = "Address of the driver area" },
     { "QueueDevice", 0x0a0, 32, .mode = PB_WO, .count = 2, .write_at = device_write,
       .raw_write = true, .doc = "Address of the device area" },
-    { "SHMSel", 0x0ac, 32, .mode = PB_WO, .doc = "Shared memory region: there is none" },
+    { "SHMSel", 0x0ac, 32, .mode = PB_RAZ_WI, .doc = "Shared memory region: there is none" },
     { "SHMLen", 0x0b0, 32, .mode = PB_RO, .count = 2, .reset = 0xffffffff,
       .doc = "Length of the shared memory region: all ones, none" },
     { "SHMBase", 0x0b8, 32, .mode = PB_RO, .count = 2, .reset = 0xffffffff,
