@@ -3,7 +3,7 @@
  */
 #include <core/device/instance.h>
 
-G_DEFINE_QUARK(pb-object-error, pb_object_error)
+G_DEFINE_QUARK(pb - object - error, pb_object_error)
 
 #define SELF_ALIGNMENT 64
 
@@ -47,7 +47,8 @@ void pb_instance_log(const pb_instance *instance, uint32_t kind, const char *for
     va_end(args);
 }
 
-static void object_log(pb_object *object, uint32_t kind, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static void object_log(pb_object *object, uint32_t kind, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 
 static void object_log(pb_object *object, uint32_t kind, const char *format, ...)
 {
@@ -124,7 +125,8 @@ static void object_region_romd(pb_object *object, uint32_t region, bool romd)
     instance->env->region_romd(instance->env->opaque, instance, region, romd);
 }
 
-static void object_region_changed(pb_object *object, uint32_t region, uint64_t first, uint64_t length)
+static void object_region_changed(pb_object *object, uint32_t region, uint64_t first,
+                                  uint64_t length)
 {
     pb_instance *instance = pb_instance_of(object);
 
@@ -343,8 +345,8 @@ int pb_class_region(const pb_class *class, const char *name, GError **error)
             return i;
         g_string_append_printf(names, "%s%s", i ? ", " : "", device->regions[i].name);
     }
-    pb_object_fail(error, PB_OBJECT_ERROR_NAME, NULL, "%s has no region '%s'%s%s", class->name, name,
-                   names->len ? "; it has " : "", names->str);
+    pb_object_fail(error, PB_OBJECT_ERROR_NAME, NULL, "%s has no region '%s'%s%s", class->name,
+                   name, names->len ? "; it has " : "", names->str);
     return -1;
 }
 

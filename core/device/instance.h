@@ -15,8 +15,9 @@ typedef enum pb_phase {
 
 /* One element of a port. */
 typedef struct pb_end {
-    pb_link *link;       /* what the other side holds to reach us, or what we hold to reach it: see port.c */
-    pb_port_ref peer;    /* instance null: not connected, or to the machine itself */
+    pb_link
+        *link; /* what the other side holds to reach us, or what we hold to reach it: see port.c */
+    pb_port_ref peer; /* instance null: not connected, or to the machine itself */
     bool connected;
     struct pb_wire *wire; /* required line ports */
 } pb_end;
@@ -34,19 +35,19 @@ struct pb_instance {
     bool owns_self;
     pb_phase phase;
 
-    bool *property_set;      /* by row: the machine file gave a value */
-    GPtrArray *texts;        /* strings and lists that properties point to */
+    bool *property_set; /* by row: the machine file gave a value */
+    GPtrArray *texts;   /* strings and lists that properties point to */
 
     uint32_t n_ports;
-    uint32_t *port_counts;   /* by row */
-    pb_end **ends;           /* by row, then element */
+    uint32_t *port_counts;    /* by row */
+    pb_end **ends;            /* by row, then element */
     GPtrArray *handle_arrays; /* of ports with count_offset */
 
     uint32_t n_regions;
-    pb_dispatch **dispatch;  /* by row, null if the region is none of registers */
+    pb_dispatch **dispatch; /* by row, null if the region is none of registers */
     struct pb_check_region *checks;
     uint32_t n_timers;
-    pb_timer **timers;       /* in order of the state table's rows */
+    pb_timer **timers; /* in order of the state table's rows */
 };
 
 /* One output line: the level's listeners. The pb_line is first, the plugin holds a pointer to it. */
@@ -76,7 +77,8 @@ bool pb_instance_check_connected(pb_instance *instance, GError **error);
 
 /* check.c: what --check puts between; each returns what to use in place of its argument. */
 const pb_object_ops *pb_check_object_ops(void);
-pb_region_handlers pb_check_handlers(pb_instance *instance, uint32_t region, pb_region_handlers inner);
+pb_region_handlers pb_check_handlers(pb_instance *instance, uint32_t region,
+                                     pb_region_handlers inner);
 
 /* Log one line in an instance's name. */
 void pb_instance_log(const pb_instance *instance, uint32_t kind, const char *format, ...)

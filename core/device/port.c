@@ -120,8 +120,9 @@ const pb_port *pb_class_port(const pb_class *class, const char *name, GError **e
     }
     g_ptr_array_add(names, NULL);
     closest = pb_closest_name(name, (const char *const *)names->pdata);
-    pb_object_fail(error, PB_OBJECT_ERROR_NAME, NULL, "%s has no port '%s'%s%s%s", class->name, name,
-                   closest ? "; did you mean '" : "", closest ? closest : "", closest ? "'?" : "");
+    pb_object_fail(error, PB_OBJECT_ERROR_NAME, NULL, "%s has no port '%s'%s%s%s", class->name,
+                   name, closest ? "; did you mean '" : "", closest ? closest : "",
+                   closest ? "'?" : "");
     return NULL;
 }
 
@@ -158,11 +159,12 @@ bool pb_instance_port(pb_instance *instance, const char *text, pb_port_ref *ref,
                               "'%s' is no element of a port; one is written %s[0]", text, name);
     if (!text[length] && is_array(port))
         return pb_object_fail(error, PB_OBJECT_ERROR_VALUE, instance,
-                              "port '%s' has %u elements: give one, %s[0] to %s[%u]", name, count, name,
-                              name, count - 1);
+                              "port '%s' has %u elements: give one, %s[0] to %s[%u]", name, count,
+                              name, name, count - 1);
     if (ref->index >= count)
-        return pb_object_fail(error, PB_OBJECT_ERROR_VALUE, instance, "port '%s' has %u element%s, no [%u]",
-                              name, count, count == 1 ? "" : "s", ref->index);
+        return pb_object_fail(error, PB_OBJECT_ERROR_VALUE, instance,
+                              "port '%s' has %u element%s, no [%u]", name, count,
+                              count == 1 ? "" : "s", ref->index);
     return true;
 }
 
@@ -232,8 +234,8 @@ static bool check_free(const pb_port_ref *ref, GError **error)
         return true;
     text = pb_port_ref_text(ref);
     peer = end->peer.instance ? pb_port_ref_text(&end->peer) : g_strdup("the machine");
-    return pb_object_fail(error, PB_OBJECT_ERROR_TWICE, NULL, "%s is connected already, to %s", text,
-                          peer);
+    return pb_object_fail(error, PB_OBJECT_ERROR_TWICE, NULL, "%s is connected already, to %s",
+                          text, peer);
 }
 
 static bool check_pair(const pb_port_ref *a, const pb_port_ref *b, GError **error)
@@ -246,8 +248,9 @@ static bool check_pair(const pb_port_ref *a, const pb_port_ref *b, GError **erro
                               "%s is a port of protocol %s, %s of protocol %s", a_text,
                               a->port->protocol, b_text, b->port->protocol);
     if (a->port->role == b->port->role)
-        return pb_object_fail(error, PB_OBJECT_ERROR_ROLE, NULL, "%s and %s both %s protocol %s: %s",
-                              a_text, b_text, a->port->role == PB_PROVIDES ? "provide" : "require",
+        return pb_object_fail(error, PB_OBJECT_ERROR_ROLE, NULL,
+                              "%s and %s both %s protocol %s: %s", a_text, b_text,
+                              a->port->role == PB_PROVIDES ? "provide" : "require",
                               a->port->protocol, "one must provide, the other require");
     return true;
 }
@@ -263,7 +266,8 @@ static pb_link *link_new(const void *iface, void *self, uint32_t index)
 }
 
 /* Give the requiring side its way to call (iface, self, index). */
-static void join_required(const pb_port_ref *required, const void *iface, void *self, uint32_t index)
+static void join_required(const pb_port_ref *required, const void *iface, void *self,
+                          uint32_t index)
 {
     pb_end *end = end_of(required);
 
@@ -279,7 +283,8 @@ static void join_required(const pb_port_ref *required, const void *iface, void *
 }
 
 /* The same for the providing side. */
-static void join_provided(const pb_port_ref *provided, const void *iface, void *self, uint32_t index)
+static void join_provided(const pb_port_ref *provided, const void *iface, void *self,
+                          uint32_t index)
 {
     pb_end *end = end_of(provided);
 

@@ -17,17 +17,22 @@ typedef struct unit {
 } unit;
 
 static const unit size_units[] = {
-    { "", 1 },          { "B", 1 },
-    { "KiB", 1u << 10 }, { "MiB", 1u << 20 }, { "GiB", 1u << 30 }, { "TiB", UINT64_C(1) << 40 },
-    { "K", 1u << 10 },   { "k", 1u << 10 },   { "M", 1u << 20 },   { "G", 1u << 30 },
+    { "", 1 },
+    { "B", 1 },
+    { "KiB", 1u << 10 },
+    { "MiB", 1u << 20 },
+    { "GiB", 1u << 30 },
+    { "TiB", UINT64_C(1) << 40 },
+    { "K", 1u << 10 },
+    { "k", 1u << 10 },
+    { "M", 1u << 20 },
+    { "G", 1u << 30 },
     { "T", UINT64_C(1) << 40 },
     { 0 },
 };
 
 static const unit hz_units[] = {
-    { "", 1 },          { "Hz", 1 },       { "kHz", 1000 },
-    { "MHz", 1000000 }, { "GHz", 1000000000 },
-    { 0 },
+    { "", 1 }, { "Hz", 1 }, { "kHz", 1000 }, { "MHz", 1000000 }, { "GHz", 1000000000 }, { 0 },
 };
 
 static const unit no_units[] = { { "", 1 }, { 0 } };
@@ -132,8 +137,8 @@ static char *number_text(const pb_prop *prop, uint64_t value)
 
 static bool bad_value(const pb_prop *prop, const char *text, const char *expected, GError **error)
 {
-    return pb_object_fail(error, PB_OBJECT_ERROR_VALUE, NULL, "%s: '%s' is not %s", prop->name, text,
-                          expected);
+    return pb_object_fail(error, PB_OBJECT_ERROR_VALUE, NULL, "%s: '%s' is not %s", prop->name,
+                          text, expected);
 }
 
 static bool check_uint_range(const pb_prop *prop, const char *text, uint64_t value, GError **error)
@@ -149,8 +154,8 @@ static bool check_uint_range(const pb_prop *prop, const char *text, uint64_t val
         return true;
     min_text = number_text(prop, min);
     max_text = number_text(prop, max);
-    return pb_object_fail(error, PB_OBJECT_ERROR_VALUE, NULL, "%s: %s is outside %s to %s", prop->name,
-                          text, min_text, max_text);
+    return pb_object_fail(error, PB_OBJECT_ERROR_VALUE, NULL, "%s: %s is outside %s to %s",
+                          prop->name, text, min_text, max_text);
 }
 
 static bool check_uint(const pb_prop *prop, const char *text, uint64_t *value, GError **error)
@@ -220,15 +225,20 @@ bool pb_property_check(const pb_prop *prop, const char *text, uint64_t *value, G
         value = &ignored;
     *value = 0;
     switch (prop->type) {
-    case PB_PROP_BOOL: return check_bool(prop, text, value, error);
-    case PB_PROP_INT: return check_int(prop, text, value, error);
-    case PB_PROP_ENUM: return check_enum(prop, text, value, error);
+    case PB_PROP_BOOL:
+        return check_bool(prop, text, value, error);
+    case PB_PROP_INT:
+        return check_int(prop, text, value, error);
+    case PB_PROP_ENUM:
+        return check_enum(prop, text, value, error);
     case PB_PROP_STRING:
-    case PB_PROP_PATH: return true;
+    case PB_PROP_PATH:
+        return true;
     case PB_PROP_UINTS:
         /* The default of a list may be an empty one. */
         return !*text || check_uint(prop, text, value, error);
-    default: return check_uint(prop, text, value, error);
+    default:
+        return check_uint(prop, text, value, error);
     }
 }
 
@@ -246,8 +256,9 @@ const pb_prop *pb_class_property(const pb_class *class, const char *name, GError
     }
     g_ptr_array_add(names, NULL);
     closest = pb_closest_name(name, (const char *const *)names->pdata);
-    pb_object_fail(error, PB_OBJECT_ERROR_NAME, NULL, "%s has no property '%s'%s%s%s", class->name, name,
-                   closest ? "; did you mean '" : "", closest ? closest : "", closest ? "'?" : "");
+    pb_object_fail(error, PB_OBJECT_ERROR_NAME, NULL, "%s has no property '%s'%s%s%s", class->name,
+                   name, closest ? "; did you mean '" : "", closest ? closest : "",
+                   closest ? "'?" : "");
     return NULL;
 }
 
@@ -268,8 +279,8 @@ static void set_path(pb_instance *instance, const char *text, void *member)
         *(const char **)member = keep(instance, g_build_filename(instance->directory, text, NULL));
 }
 
-static bool set_list(pb_instance *instance, const pb_prop *prop, const char *const *texts, size_t count,
-                     size_t *bad, GError **error)
+static bool set_list(pb_instance *instance, const pb_prop *prop, const char *const *texts,
+                     size_t count, size_t *bad, GError **error)
 {
     pb_uints *list = (pb_uints *)((char *)instance->self + prop->offset);
     g_autofree uint64_t *values = g_new(uint64_t, count ? count : 1);
@@ -296,10 +307,18 @@ static bool set_one(pb_instance *instance, const pb_prop *prop, const char *text
     if (!pb_property_check(prop, text, &value, error))
         return false;
     switch (prop->type) {
-    case PB_PROP_STRING: *(const char **)member = keep(instance, g_strdup(text)); break;
-    case PB_PROP_PATH: set_path(instance, text, member); break;
-    case PB_PROP_BOOL: *(bool *)member = value != 0; break;
-    default: pb_store_uint(member, prop->width, value); break;
+    case PB_PROP_STRING:
+        *(const char **)member = keep(instance, g_strdup(text));
+        break;
+    case PB_PROP_PATH:
+        set_path(instance, text, member);
+        break;
+    case PB_PROP_BOOL:
+        *(bool *)member = value != 0;
+        break;
+    default:
+        pb_store_uint(member, prop->width, value);
+        break;
     }
     return true;
 }
@@ -322,7 +341,8 @@ bool pb_instance_set_list(pb_instance *instance, const char *name, const char *c
     if (bad)
         *bad = 0;
     if (prop->type != PB_PROP_UINTS && count != 1)
-        return pb_object_fail(error, PB_OBJECT_ERROR_VALUE, NULL, "%s: takes one value, not a list", name);
+        return pb_object_fail(error, PB_OBJECT_ERROR_VALUE, NULL, "%s: takes one value, not a list",
+                              name);
     if (prop->type == PB_PROP_UINTS ? !set_list(instance, prop, texts, count, bad, error)
                                     : !set_one(instance, prop, texts[0], error))
         return false;
@@ -364,14 +384,19 @@ char *pb_instance_get(const pb_instance *instance, const pb_prop *prop)
     const void *member = (const char *)instance->self + prop->offset;
 
     switch (prop->type) {
-    case PB_PROP_BOOL: return g_strdup(*(const bool *)member ? "true" : "false");
+    case PB_PROP_BOOL:
+        return g_strdup(*(const bool *)member ? "true" : "false");
     case PB_PROP_STRING:
-    case PB_PROP_PATH: return g_strdup(*(const char *const *)member);
-    case PB_PROP_ENUM: return g_strdup(prop->choices[pb_load_uint(member, prop->width)]);
-    case PB_PROP_UINTS: return list_text(member);
+    case PB_PROP_PATH:
+        return g_strdup(*(const char *const *)member);
+    case PB_PROP_ENUM:
+        return g_strdup(prop->choices[pb_load_uint(member, prop->width)]);
+    case PB_PROP_UINTS:
+        return list_text(member);
     case PB_PROP_INT:
         return g_strdup_printf("%" G_GINT64_FORMAT,
                                sign_extend(pb_load_uint(member, prop->width), prop->width));
-    default: return number_text(prop, pb_load_uint(member, prop->width));
+    default:
+        return number_text(prop, pb_load_uint(member, prop->width));
     }
 }

@@ -24,7 +24,7 @@ typedef struct row {
     uint64_t w1c, w1s, rc;
     uint64_t unmodelled; /* fields that are so marked */
     uint64_t unmodelled_logged;
-    bool logged;       /* an unmodelled register was used, or a read-only one written */
+    bool logged; /* an unmodelled register was used, or a read-only one written */
 } row;
 
 struct pb_dispatch {
@@ -34,10 +34,10 @@ struct pb_dispatch {
     uint64_t frame_bytes; /* of a frame; of the region if there are none */
     row *rows;
     uint32_t n_rows;
-    uint32_t shift;       /* log2 of the granule */
+    uint32_t shift; /* log2 of the granule */
     uint32_t n_granules;
     uint16_t *readers, *writers; /* row + 1 by granule, 0: none; the same array if no rows share */
-    GHashTable *holes;    /* offsets without register that were logged */
+    GHashTable *holes;           /* offsets without register that were logged */
 };
 
 #define MAX_LOGGED_HOLES 64
@@ -51,10 +51,17 @@ static void add_mode(row *r, uint32_t mode, uint64_t bits, uint64_t write_mask)
     bits &= write_mask;
     switch (mode) {
     case PB_RW:
-    case PB_WO: r->writable |= bits; break;
-    case PB_W1C: r->w1c |= bits; break;
-    case PB_W1S: r->w1s |= bits; break;
-    default: break;
+    case PB_WO:
+        r->writable |= bits;
+        break;
+    case PB_W1C:
+        r->w1c |= bits;
+        break;
+    case PB_W1S:
+        r->w1s |= bits;
+        break;
+    default:
+        break;
     }
 }
 
@@ -201,8 +208,9 @@ static void log_hole(pb_dispatch *d, const pb_access *access, const char *verb)
         return;
     g_hash_table_add(d->holes, g_memdup2(&offset, sizeof(offset)));
     pb_instance_log(d->instance, PB_LOG_GUEST,
-                    "%s of %u bytes at offset 0x%" G_GINT64_MODIFIER "x of %s, where no register is", verb,
-                    access->size, access->offset, d->region->name);
+                    "%s of %u bytes at offset 0x%" G_GINT64_MODIFIER
+                    "x of %s, where no register is",
+                    verb, access->size, access->offset, d->region->name);
 }
 
 static void log_register(pb_dispatch *d, row *r, const char *verb)
@@ -210,8 +218,8 @@ static void log_register(pb_dispatch *d, row *r, const char *verb)
     if (r->reg->status != PB_UNMODELLED || r->logged)
         return;
     r->logged = true;
-    pb_instance_log(d->instance, PB_LOG_UNIMP, "%s of %s, which is not modelled (%s)", verb, r->reg->name,
-                    r->reg->doc);
+    pb_instance_log(d->instance, PB_LOG_UNIMP, "%s of %s, which is not modelled (%s)", verb,
+                    r->reg->name, r->reg->doc);
 }
 
 static void log_fields(pb_dispatch *d, row *r, uint64_t changed)
@@ -236,7 +244,8 @@ static void log_ignored(pb_dispatch *d, row *r, uint64_t value)
         return;
     r->logged = true;
     pb_instance_log(d->instance, PB_LOG_GUEST,
-                    "write of 0x%" G_GINT64_MODIFIER "x to %s, which is read-only", value, r->reg->name);
+                    "write of 0x%" G_GINT64_MODIFIER "x to %s, which is read-only", value,
+                    r->reg->name);
 }
 
 /* ---- one register -------------------------------------------------------------------------------- */
@@ -330,7 +339,7 @@ static row *find(const pb_dispatch *d, const uint16_t *table, uint64_t offset, u
     r = &d->rows[entry - 1];
     *index = (uint32_t)((offset - r->reg->offset) / r->stride);
     *into = (uint32_t)((offset - r->reg->offset) % r->stride);
-    if (*into >= r->bytes)
+    if (*index >= r->count || *into >= r->bytes)
         return NULL;
     *left = r->bytes - *into;
     return r;
@@ -365,7 +374,8 @@ static bool accepts(const pb_dispatch *d, const pb_access *access)
 }
 
 /* Do one access; reads gather *value, writes take it apart. */
-static void run_access(pb_dispatch *d, const pb_access *access, pb_access_side side, uint64_t *value)
+static void run_access(pb_dispatch *d, const pb_access *access, pb_access_side side,
+                       uint64_t *value)
 {
     const uint16_t *table = side == PB_SIDE_READ ? d->readers : d->writers;
     pb_access whole = *access;

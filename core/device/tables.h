@@ -47,20 +47,32 @@ static inline uint32_t pb_field_mode(const pb_reg *reg, const pb_field *field)
 static inline uint64_t pb_load_uint(const void *from, uint32_t bytes)
 {
     switch (bytes) {
-    case 1: return *(const uint8_t *)from;
-    case 2: return *(const uint16_t *)from;
-    case 4: return *(const uint32_t *)from;
-    default: return *(const uint64_t *)from;
+    case 1:
+        return *(const uint8_t *)from;
+    case 2:
+        return *(const uint16_t *)from;
+    case 4:
+        return *(const uint32_t *)from;
+    default:
+        return *(const uint64_t *)from;
     }
 }
 
 static inline void pb_store_uint(void *to, uint32_t bytes, uint64_t value)
 {
     switch (bytes) {
-    case 1: *(uint8_t *)to = (uint8_t)value; break;
-    case 2: *(uint16_t *)to = (uint16_t)value; break;
-    case 4: *(uint32_t *)to = (uint32_t)value; break;
-    default: *(uint64_t *)to = value; break;
+    case 1:
+        *(uint8_t *)to = (uint8_t)value;
+        break;
+    case 2:
+        *(uint16_t *)to = (uint16_t)value;
+        break;
+    case 4:
+        *(uint32_t *)to = (uint32_t)value;
+        break;
+    default:
+        *(uint64_t *)to = value;
+        break;
     }
 }
 

@@ -7,7 +7,7 @@
  * - Two registers may share an address if one is read-only and the other write-only, as in many manuals.
  * - Two registers may share storage: set and clear registers are two views of one value. Nothing else
  *   shares bytes of the instance.
- * - Names of properties and ports are keys of the same mapping in a machine file.
+ * - Names of properties and required ports are keys of the same mapping in a machine file.
  */
 #include <core/device/object.h>
 #include <core/device/tables.h>
@@ -36,7 +36,8 @@ static G_GNUC_PRINTF(3, 4) bool wrong(const checker *c, const char *row, const c
     text = g_strdup_vprintf(format, args);
     va_end(args);
     g_set_error(c->error, PB_PLUGIN_ERROR, PB_PLUGIN_ERROR_INVALID, "%s: type %s: %s%s%s", c->file,
-                c->class && c->class->name ? c->class->name : "?", row ? row : "", row ? ": " : "", text);
+                c->class && c->class->name ? c->class->name : "?", row ? row : "", row ? ": " : "",
+                text);
     return false;
 }
 
@@ -55,14 +56,15 @@ static uint32_t count_rows(const void *table, size_t row_bytes)
 {
     uint32_t count = 0;
 
-    while (table && count < MAX_ROWS && *(const char *const *)((const char *)table + count * row_bytes))
+    while (table && count < MAX_ROWS &&
+           *(const char *const *)((const char *)table + count * row_bytes))
         count++;
     return count;
 }
 
 /* Every table ends, and its names are words and stand in it once. */
-static bool check_names(const checker *c, const char *table_name, const void *table, size_t row_bytes,
-                        const char *other_characters)
+static bool check_names(const checker *c, const char *table_name, const void *table,
+                        size_t row_bytes, const char *other_characters)
 {
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
     uint32_t count = count_rows(table, row_bytes);
@@ -145,7 +147,8 @@ static bool check_claims(const checker *c)
         const claim *a = &g_array_index(claims, claim, i - 1), *b = a + 1;
 
         if (b->first < a->end && !(a->reg && b->reg))
-            return wrong(c, NULL, "'%s' and '%s' claim the same bytes of the instance", a->name, b->name);
+            return wrong(c, NULL, "'%s' and '%s' claim the same bytes of the instance", a->name,
+                         b->name);
     }
     return true;
 }
@@ -155,17 +158,23 @@ static bool check_claims(const checker *c)
 static bool width_fits(const pb_prop *prop)
 {
     switch (prop->type) {
-    case PB_PROP_BOOL: return prop->width == sizeof(bool);
+    case PB_PROP_BOOL:
+        return prop->width == sizeof(bool);
     case PB_PROP_UINT:
     case PB_PROP_INT:
         return prop->width == 1 || prop->width == 2 || prop->width == 4 || prop->width == 8;
     case PB_PROP_SIZE:
-    case PB_PROP_HZ: return prop->width == 4 || prop->width == 8;
+    case PB_PROP_HZ:
+        return prop->width == 4 || prop->width == 8;
     case PB_PROP_STRING:
-    case PB_PROP_PATH: return prop->width == sizeof(char *);
-    case PB_PROP_ENUM: return prop->width == 1 || prop->width == 2 || prop->width == 4;
-    case PB_PROP_UINTS: return prop->width == sizeof(pb_uints);
-    default: return false;
+    case PB_PROP_PATH:
+        return prop->width == sizeof(char *);
+    case PB_PROP_ENUM:
+        return prop->width == 1 || prop->width == 2 || prop->width == 4;
+    case PB_PROP_UINTS:
+        return prop->width == sizeof(pb_uints);
+    default:
+        return false;
     }
 }
 
@@ -187,10 +196,11 @@ static bool check_property(const checker *c, const pb_prop *prop)
     if (g_strv_contains(reserved, prop->name))
         return wrong(c, prop->name, "the name is reserved in machine files");
     if (!width_fits(prop))
-        return wrong(c, prop->name, "%u bytes do not suit property type %u", prop->width, prop->type);
+        return wrong(c, prop->name, "%u bytes do not suit property type %u", prop->width,
+                     prop->type);
     if (!inside(c, prop->offset, prop->width))
-        return wrong(c, prop->name, "bytes %u to %u are outside the instance of %u bytes", prop->offset,
-                     prop->offset + prop->width, c->class->instance_size);
+        return wrong(c, prop->name, "bytes %u to %u are outside the instance of %u bytes",
+                     prop->offset, prop->offset + prop->width, c->class->instance_size);
     if (prop->type == PB_PROP_ENUM && (!prop->choices || !prop->choices[0]))
         return wrong(c, prop->name, "an enum without choices");
     if (!range_is_ordered(prop))
@@ -235,7 +245,8 @@ static bool check_iface(const checker *c, const pb_port *port)
             return wrong(c, port->name, "this side of protocol %s needs a table of functions",
                          port->protocol);
         if (bytes && *(const uint32_t *)port->iface < bytes)
-            return wrong(c, port->name, "the table of functions has %u bytes, protocol %s needs %zu",
+            return wrong(c, port->name,
+                         "the table of functions has %u bytes, protocol %s needs %zu",
                          *(const uint32_t *)port->iface, port->protocol, bytes);
     }
     return true;
@@ -270,7 +281,7 @@ static bool check_port(const checker *c, const pb_port *port)
         return wrong(c, port->name, "only required ports can be optional");
     if (port->connected && requires)
         return wrong(c, port->name, "only provided ports are told of connections");
-    for (const pb_prop *prop = c->class->props; prop && prop->name; prop++)
+    for (const pb_prop *prop = c->class->props; requires && prop && prop->name; prop++)
         if (strcmp(prop->name, port->name) == 0)
             return wrong(c, port->name, "is a property and a port");
     return !c->functions || check_iface(c, port);
@@ -286,15 +297,16 @@ static bool check_state(const checker *c, const pb_state *state)
     switch (state->kind) {
     case PB_STATE_KIND_DATA:
         if (!state->element || state->width % state->element)
-            return wrong(c, state->name, "%u bytes are no whole number of elements of %u", state->width,
-                         state->element);
+            return wrong(c, state->name, "%u bytes are no whole number of elements of %u",
+                         state->width, state->element);
         return true;
     case PB_STATE_KIND_TIMER:
         if (state->width != sizeof(pb_timer *) || (c->functions && !state->expired))
             return wrong(c, state->name, "a timer is a pointer and has a function");
         return true;
     case PB_STATE_KIND_BUFFER:
-        if (state->width != sizeof(void *) || (state->length_width != 4 && state->length_width != 8) ||
+        if (state->width != sizeof(void *) ||
+            (state->length_width != 4 && state->length_width != 8) ||
             !inside(c, state->length_offset, state->length_width))
             return wrong(c, state->name, "a buffer is a pointer, with a length of 4 or 8 bytes");
         return true;
@@ -302,7 +314,8 @@ static bool check_state(const checker *c, const pb_state *state)
         if (!state->doc || !*state->doc)
             return wrong(c, state->name, "no reason why it is no state");
         return true;
-    default: return wrong(c, state->name, "state kind %u does not exist", state->kind);
+    default:
+        return wrong(c, state->name, "state kind %u does not exist", state->kind);
     }
 }
 
@@ -319,8 +332,8 @@ static bool check_fields(const checker *c, const pb_reg *reg)
 
         if (!field->width || field->width > 64 || field->lsb > 63 ||
             field->lsb + field->width > reg->width)
-            return wrong(c, reg->name, "field %s, bits %u to %u, is outside its %u bits", field->name,
-                         field->lsb + field->width - 1, field->lsb, reg->width);
+            return wrong(c, reg->name, "field %s, bits %u to %u, is outside its %u bits",
+                         field->name, field->lsb + field->width - 1, field->lsb, reg->width);
         if (field->mode > PB_RAZ_WI || field->status > PB_UNMODELLED)
             return wrong(c, reg->name, "field %s: mode %u or status %u does not exist", field->name,
                          field->mode, field->status);
@@ -343,7 +356,8 @@ static bool check_storage(const checker *c, const pb_region *region, const pb_re
                      reg->store_offset - 1, reg->store_offset - 1 + reg->store_width,
                      c->class->instance_size);
     if (reg->element != 1 && reg->element != 2 && reg->element != 4 && reg->element != 8)
-        return wrong(c, reg->name, "an element of storage has %u bytes, not 1, 2, 4 or 8", reg->element);
+        return wrong(c, reg->name, "an element of storage has %u bytes, not 1, 2, 4 or 8",
+                     reg->element);
     if (reg->width > reg->element * 8)
         return wrong(c, reg->name, "%u bits do not fit in storage of %u bytes", reg->width,
                      reg->element);
@@ -365,8 +379,8 @@ static bool check_hooks(const checker *c, const pb_reg *reg)
         return wrong(c, reg->name, "a register that reads as zero has a read hook");
     if (reg->raw_write && !writes)
         return wrong(c, reg->name, "raw writes without a write hook");
-    if (!reg->store_offset && !reads && !writes && reg->status == PB_MODELLED && reg->mode != PB_RO &&
-        reg->mode != PB_RAZ_WI)
+    if (!reg->store_offset && !reads && !writes && reg->status == PB_MODELLED &&
+        reg->mode != PB_RO && reg->mode != PB_RAZ_WI)
         return wrong(c, reg->name,
                      "has neither storage nor hooks: it is PB_RO, PB_RAZ_WI or PB_UNMODELLED");
     return true;
@@ -390,7 +404,8 @@ static bool check_register(const checker *c, const pb_region *region, const pb_r
         return wrong(c, reg->name, "is outside region %s of 0x%" G_GINT64_MODIFIER "x bytes",
                      region->name, space);
     if (reg->reset & ~pb_bits_mask(reg->width) || reg->write_mask & ~pb_bits_mask(reg->width))
-        return wrong(c, reg->name, "reset value or write mask has bits above its %u bits", reg->width);
+        return wrong(c, reg->name, "reset value or write mask has bits above its %u bits",
+                     reg->width);
     if (reg->store_offset && !check_storage(c, region, reg))
         return false;
     if (c->functions && !check_hooks(c, reg))
@@ -408,7 +423,8 @@ static bool check_overlaps(const checker *c, const pb_region *region)
         uint32_t count = reg->count ? reg->count : 1, bytes = pb_reg_bytes(reg);
 
         for (uint64_t i = 0; i < (uint64_t)count * bytes; i++) {
-            gpointer at = GSIZE_TO_POINTER(reg->offset + i / bytes * pb_reg_stride(reg) + i % bytes);
+            gpointer at =
+                GSIZE_TO_POINTER(reg->offset + i / bytes * pb_reg_stride(reg) + i % bytes);
             const pb_reg *other = NULL;
 
             if (reg->mode != PB_WO) {
@@ -478,9 +494,11 @@ static bool check_region(const checker *c, const pb_region *region)
         return check_registers(c, region);
     if (!c->functions)
         return true;
-    if (region->kind == PB_REGION_MMIO && (!region->ops || !region->ops->read || !region->ops->write))
+    if (region->kind == PB_REGION_MMIO &&
+        (!region->ops || !region->ops->read || !region->ops->write))
         return wrong(c, region->name, "needs handlers for reads and writes");
-    if (region->kind == PB_REGION_ROMD && (!region->ops || !region->ops->read || !region->ops->write))
+    if (region->kind == PB_REGION_ROMD &&
+        (!region->ops || !region->ops->read || !region->ops->write))
         return wrong(c, region->name, "needs handlers for reads and writes");
     return true;
 }
@@ -512,7 +530,8 @@ static bool check_slots(const checker *c)
         if (slot->type == IR_VOID || slot->type >= IR_TYPE_COUNT)
             return wrong(c, slot->name, "IR type %u does not exist", slot->type);
         if (!inside(c, slot->offset, pb_slot_bytes(slot->type)))
-            return wrong(c, slot->name, "is outside the instance of %u bytes", c->class->instance_size);
+            return wrong(c, slot->name, "is outside the instance of %u bytes",
+                         c->class->instance_size);
     }
     if (cpu->pc_slot >= count)
         return wrong(c, "slots", "pc_slot %u, the table has %u rows", cpu->pc_slot, count);
@@ -581,13 +600,13 @@ static bool check_class(const checker *c, pb_kind plugin_kind)
     if (class->kind >= G_N_ELEMENTS(kinds) || !class->kind)
         return wrong(c, NULL, "kind %u does not exist", class->kind);
     if (class->size < kinds[class->kind].bytes || class->size > 16 * kinds[class->kind].bytes)
-        return wrong(c, NULL, "its descriptor says that it has %u bytes, kind %s needs %zu", class->size,
-                     pb_kind_name(class->kind), kinds[class->kind].bytes);
+        return wrong(c, NULL, "its descriptor says that it has %u bytes, kind %s needs %zu",
+                     class->size, pb_kind_name(class->kind), kinds[class->kind].bytes);
     if (!class->name || !is_name(class->name, "-_."))
         return wrong(c, NULL, "the name is missing or no name");
     if (class->kind != plugin_kind)
-        return wrong(c, NULL, "a %s type does not belong in a plugin %s-*", pb_kind_name(class->kind),
-                     pb_kind_prefix(plugin_kind));
+        return wrong(c, NULL, "a %s type does not belong in a plugin %s-*",
+                     pb_kind_name(class->kind), pb_kind_prefix(plugin_kind));
     if (!class->doc)
         return wrong(c, NULL, "it has no doc");
     if (!class->instance_size || class->instance_size > MAX_INSTANCE)
@@ -612,8 +631,7 @@ bool pb_plugin_check(const pb_plugin *plugin, const char *file, bool functions, 
 
     if (!kind || missing) {
         g_set_error(error, PB_PLUGIN_ERROR, PB_PLUGIN_ERROR_INVALID, "%s: %s%s", file,
-                    kind ? "it has no " : "no kind of plugin is called that",
-                    kind ? missing : "");
+                    kind ? "it has no " : "no kind of plugin is called that", kind ? missing : "");
         return false;
     }
     for (uint32_t i = 0; plugin->types[i]; i++) {

@@ -23,18 +23,30 @@ static bool read_at(int fd, void *to, size_t length, uint64_t offset)
 static const char *machine_name(uint16_t machine)
 {
     switch (machine) {
-    case EM_386: return "x86";
-    case EM_X86_64: return "x86-64";
-    case EM_ARM: return "Arm";
-    case EM_AARCH64: return "AArch64";
-    case EM_PPC: return "PowerPC";
-    case EM_PPC64: return "PowerPC 64";
-    case EM_RISCV: return "RISC-V";
-    case EM_S390: return "S/390";
-    case EM_MIPS: return "MIPS";
-    case EM_SPARCV9: return "SPARC V9";
-    case EM_LOONGARCH: return "LoongArch";
-    default: return "another machine";
+    case EM_386:
+        return "x86";
+    case EM_X86_64:
+        return "x86-64";
+    case EM_ARM:
+        return "Arm";
+    case EM_AARCH64:
+        return "AArch64";
+    case EM_PPC:
+        return "PowerPC";
+    case EM_PPC64:
+        return "PowerPC 64";
+    case EM_RISCV:
+        return "RISC-V";
+    case EM_S390:
+        return "S/390";
+    case EM_MIPS:
+        return "MIPS";
+    case EM_SPARCV9:
+        return "SPARC V9";
+    case EM_LOONGARCH:
+        return "LoongArch";
+    default:
+        return "another machine";
     }
 }
 
@@ -88,8 +100,8 @@ static bool check_header(const char *file, const ElfW(Ehdr) * header, const ElfW
                          GError **error)
 {
     if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) {
-        g_set_error(error, PB_PLUGIN_ERROR, PB_PLUGIN_ERROR_LOAD, "%s: not a shared object (no ELF header)",
-                    file);
+        g_set_error(error, PB_PLUGIN_ERROR, PB_PLUGIN_ERROR_LOAD,
+                    "%s: not a shared object (no ELF header)", file);
         return false;
     }
     /* Machine numbers are read in our byte order: objects of the other order come out as "another machine". */
@@ -101,8 +113,8 @@ static bool check_header(const char *file, const ElfW(Ehdr) * header, const ElfW
         return false;
     }
     if (header->e_type != ET_DYN || header->e_phentsize != sizeof(ElfW(Phdr))) {
-        g_set_error(error, PB_PLUGIN_ERROR, PB_PLUGIN_ERROR_LOAD, "%s: not a shared object (ELF type %u)",
-                    file, header->e_type);
+        g_set_error(error, PB_PLUGIN_ERROR, PB_PLUGIN_ERROR_LOAD,
+                    "%s: not a shared object (ELF type %u)", file, header->e_type);
         return false;
     }
     return true;

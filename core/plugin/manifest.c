@@ -127,12 +127,9 @@ static const member region_members[] = {
 static const layout region_layout = { sizeof(pb_region), region_members };
 
 static const member slot_members[] = {
-    { "name", M_STRING, offsetof(pb_slot, name) },
-    { "type", M_U32, offsetof(pb_slot, type) },
-    { "offset", M_U32, offsetof(pb_slot, offset) },
-    { "group", M_STRING, offsetof(pb_slot, group) },
-    { "gdb", M_I32, offsetof(pb_slot, gdb) },
-    { 0 },
+    { "name", M_STRING, offsetof(pb_slot, name) },  { "type", M_U32, offsetof(pb_slot, type) },
+    { "offset", M_U32, offsetof(pb_slot, offset) }, { "group", M_STRING, offsetof(pb_slot, group) },
+    { "gdb", M_I32, offsetof(pb_slot, gdb) },       { 0 },
 };
 static const layout slot_layout = { sizeof(pb_slot), slot_members };
 
@@ -228,8 +225,15 @@ static bool is_zero(const member *m, const void *at)
 {
     static const uint8_t zero[8];
     static const uint8_t bytes[] = {
-        [M_STRING] = sizeof(char *),  [M_BOOL] = 1, [M_U8] = 1, [M_U16] = 2, [M_U32] = 4, [M_I32] = 4,
-        [M_U64] = 8, [M_STRINGS] = sizeof(char *), [M_ROWS] = sizeof(char *),
+        [M_STRING] = sizeof(char *),
+        [M_BOOL] = 1,
+        [M_U8] = 1,
+        [M_U16] = 2,
+        [M_U32] = 4,
+        [M_I32] = 4,
+        [M_U64] = 8,
+        [M_STRINGS] = sizeof(char *),
+        [M_ROWS] = sizeof(char *),
     };
 
     return memcmp(at, zero, bytes[m->kind]) == 0;
@@ -244,15 +248,33 @@ static void write_members(JsonBuilder *json, const member *members, const void *
             continue;
         json_builder_set_member_name(json, m->key);
         switch (m->kind) {
-        case M_STRING: json_builder_add_string_value(json, *(const char *const *)at); break;
-        case M_BOOL: json_builder_add_boolean_value(json, *(const bool *)at); break;
-        case M_U8: json_builder_add_int_value(json, *(const uint8_t *)at); break;
-        case M_U16: json_builder_add_int_value(json, *(const uint16_t *)at); break;
-        case M_U32: json_builder_add_int_value(json, *(const uint32_t *)at); break;
-        case M_I32: json_builder_add_int_value(json, *(const int32_t *)at); break;
-        case M_U64: write_u64(json, *(const uint64_t *)at); break;
-        case M_STRINGS: write_strings(json, *(const char *const *const *)at); break;
-        case M_ROWS: write_rows(json, m->rows, *(const char *const *)at); break;
+        case M_STRING:
+            json_builder_add_string_value(json, *(const char *const *)at);
+            break;
+        case M_BOOL:
+            json_builder_add_boolean_value(json, *(const bool *)at);
+            break;
+        case M_U8:
+            json_builder_add_int_value(json, *(const uint8_t *)at);
+            break;
+        case M_U16:
+            json_builder_add_int_value(json, *(const uint16_t *)at);
+            break;
+        case M_U32:
+            json_builder_add_int_value(json, *(const uint32_t *)at);
+            break;
+        case M_I32:
+            json_builder_add_int_value(json, *(const int32_t *)at);
+            break;
+        case M_U64:
+            write_u64(json, *(const uint64_t *)at);
+            break;
+        case M_STRINGS:
+            write_strings(json, *(const char *const *const *)at);
+            break;
+        case M_ROWS:
+            write_rows(json, m->rows, *(const char *const *)at);
+            break;
         }
     }
 }
@@ -271,7 +293,7 @@ char *pb_manifest_text(const pb_plugin *plugin, const char *build_id)
     write_members(json, plugin_members, plugin);
     json_builder_set_member_name(json, "types");
     json_builder_begin_array(json);
-    for (const pb_class *const *class = plugin->types; *class; class++) {
+    for (const pb_class *const *class = plugin->types; *class; class ++) {
         json_builder_begin_object(json);
         write_members(json, class_members, *class);
         write_members(json, kinds[(*class)->kind].members, *class);
@@ -374,15 +396,18 @@ static bool read_member(pb_manifest *manifest, const member *m, JsonNode *node, 
     case M_U8:
         return read_number(node, 0, UINT8_MAX, &number) && (*(uint8_t *)at = (uint8_t)number, true);
     case M_U16:
-        return read_number(node, 0, UINT16_MAX, &number) && (*(uint16_t *)at = (uint16_t)number, true);
+        return read_number(node, 0, UINT16_MAX, &number) &&
+               (*(uint16_t *)at = (uint16_t)number, true);
     case M_U32:
-        return read_number(node, 0, UINT32_MAX, &number) && (*(uint32_t *)at = (uint32_t)number, true);
+        return read_number(node, 0, UINT32_MAX, &number) &&
+               (*(uint32_t *)at = (uint32_t)number, true);
     case M_I32:
         return read_number(node, INT32_MIN, INT32_MAX, &number) &&
                (*(int32_t *)at = (int32_t)number, true);
     case M_U64:
         return is_string(node) && g_str_has_prefix(json_node_get_string(node), "0x") &&
-               g_ascii_string_to_unsigned(json_node_get_string(node) + 2, 16, 0, UINT64_MAX, at, NULL);
+               g_ascii_string_to_unsigned(json_node_get_string(node) + 2, 16, 0, UINT64_MAX, at,
+                                          NULL);
     case M_STRINGS:
         return JSON_NODE_HOLDS_ARRAY(node) && read_strings(manifest, json_node_get_array(node), at);
     case M_ROWS:
@@ -461,8 +486,8 @@ static char *manifest_file(const char *plugin_file)
 {
     const char *dot = strrchr(plugin_file, '.');
 
-    return g_strdup_printf("%.*s.json", (int)(dot ? dot - plugin_file : (ptrdiff_t)strlen(plugin_file)),
-                           plugin_file);
+    return g_strdup_printf(
+        "%.*s.json", (int)(dot ? dot - plugin_file : (ptrdiff_t)strlen(plugin_file)), plugin_file);
 }
 
 pb_manifest *pb_manifest_read(const char *plugin_file)
@@ -475,7 +500,8 @@ pb_manifest *pb_manifest_read(const char *plugin_file)
     if (!json_parser_load_from_file(parser, file, NULL))
         return NULL;
     root = json_parser_get_root(parser);
-    if (!root || !JSON_NODE_HOLDS_OBJECT(root) || !is_current(json_node_get_object(root), plugin_file))
+    if (!root || !JSON_NODE_HOLDS_OBJECT(root) ||
+        !is_current(json_node_get_object(root), plugin_file))
         return NULL;
     manifest = g_new0(pb_manifest, 1);
     manifest->memory = g_ptr_array_new_with_free_func(g_free);

@@ -6,9 +6,12 @@
 static const struct {
     const char *prefix, *name;
 } kinds[] = {
-    [PB_KIND_CPU] = { "cpu", "cpu" },          [PB_KIND_CODEGEN] = { "codegen", "code generator" },
-    [PB_KIND_ACCEL] = { "accel", "accelerator" }, [PB_KIND_DEVICE] = { "dev", "device" },
-    [PB_KIND_BACKEND] = { "host", "backend" }, [PB_KIND_LOADER] = { "loader", "loader" },
+    [PB_KIND_CPU] = { "cpu", "cpu" },
+    [PB_KIND_CODEGEN] = { "codegen", "code generator" },
+    [PB_KIND_ACCEL] = { "accel", "accelerator" },
+    [PB_KIND_DEVICE] = { "dev", "device" },
+    [PB_KIND_BACKEND] = { "host", "backend" },
+    [PB_KIND_LOADER] = { "loader", "loader" },
     [PB_KIND_TOOL] = { "tool", "tool" },
 };
 

@@ -30,7 +30,7 @@ struct pb_plugin_host {
 
 static const lt_dlsymlist *preloaded_modules;
 
-G_DEFINE_QUARK(pb-plugin-error, pb_plugin_error)
+G_DEFINE_QUARK(pb - plugin - error, pb_plugin_error)
 
 /* Set the error; always null, so that a failing function ends in `return fail(...)`. */
 static G_GNUC_PRINTF(3, 4) void *fail(GError **error, pb_plugin_error code, const char *format, ...)
@@ -245,11 +245,13 @@ static bool check_entry(const pb_plugin *plugin, const char *file, const char *i
                     plugin->abi_major, plugin->abi_minor, PB_ABI_MAJOR, PB_ABI_MINOR);
     if (plugin->size < sizeof(pb_plugin) || (bytes && plugin->size > bytes))
         return fail(error, PB_PLUGIN_ERROR_ABI,
-                    "%s: " PB_PLUGIN_SYMBOL " says that it has %u bytes, it has %zu, ABI %u.%u needs %zu",
+                    "%s: " PB_PLUGIN_SYMBOL
+                    " says that it has %u bytes, it has %zu, ABI %u.%u needs %zu",
                     file, plugin->size, bytes, PB_ABI_MAJOR, PB_ABI_MINOR, sizeof(pb_plugin));
     if (!plugin->id || strcmp(plugin->id, id) != 0)
-        return fail(error, PB_PLUGIN_ERROR_INVALID, "%s: calls itself '%s', must be '%s' as the file",
-                    file, plugin->id ? plugin->id : "", id);
+        return fail(error, PB_PLUGIN_ERROR_INVALID,
+                    "%s: calls itself '%s', must be '%s' as the file", file,
+                    plugin->id ? plugin->id : "", id);
     return pb_plugin_check(plugin, file, true, error);
 }
 
@@ -358,7 +360,8 @@ const pb_plugin *pb_plugin_host_open(pb_plugin_host *host, const char *id, GErro
 
 /* ---- describing ---------------------------------------------------------------------------------- */
 
-const pb_plugin *pb_plugin_host_describe_plugin(pb_plugin_host *host, const char *id, GError **error)
+const pb_plugin *pb_plugin_host_describe_plugin(pb_plugin_host *host, const char *id,
+                                                GError **error)
 {
     entry *e = g_hash_table_lookup(host->described, id);
     g_autofree char *file = NULL;
@@ -393,7 +396,7 @@ static bool is_type_text(const char *text)
 
 static char *type_names(const pb_plugin *plugin, pb_kind kind, GPtrArray *names)
 {
-    for (const pb_class *const *class = plugin->types; *class; class++)
+    for (const pb_class *const *class = plugin->types; *class; class ++)
         if ((*class)->kind == kind)
             g_ptr_array_add(names, (gpointer)(*class)->name);
     g_ptr_array_add(names, NULL);
@@ -407,13 +410,13 @@ static const pb_class *find_type(const pb_plugin *plugin, pb_kind kind, const ch
     g_autofree char *list = NULL;
     const char *closest;
 
-    for (const pb_class *const *class = plugin->types; *class; class++)
+    for (const pb_class *const *class = plugin->types; *class; class ++)
         if ((*class)->kind == kind && strcmp((*class)->name, name) == 0)
             return *class;
     list = type_names(plugin, kind, names);
     closest = pb_closest_name(name, (const char *const *)names->pdata);
-    return fail(error, PB_PLUGIN_ERROR_MISSING, "plugin %s has no %s type '%s'%s%s%s%s%s", plugin->id,
-                pb_kind_name(kind), name, *list ? "; it has " : "", list,
+    return fail(error, PB_PLUGIN_ERROR_MISSING, "plugin %s has no %s type '%s'%s%s%s%s%s",
+                plugin->id, pb_kind_name(kind), name, *list ? "; it has " : "", list,
                 closest ? "; did you mean '" : "", closest ? closest : "", closest ? "'?" : "");
 }
 
