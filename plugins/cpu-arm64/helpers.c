@@ -118,15 +118,6 @@ uint64_t helper_step(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint64_t
     return 0;
 }
 
-/* a: where execution goes on; the step exception comes before it */
-uint64_t helper_step_done(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
-                          uint64_t f)
-{
-    cpu_of(vcpu)->pstate &= ~PSTATE_SS;
-    arm64_unwind(vcpu, a);
-    return 0;
-}
-
 uint64_t helper_eret(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
                      uint64_t f)
 {

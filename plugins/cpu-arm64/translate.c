@@ -144,14 +144,17 @@ static uint32_t abort_syndrome(uint32_t insn)
            (uint32_t)ordered << 14;
 }
 
+/* A stepped instruction ends with PSTATE.SS clear, which is another key. */
+static void clear_ss(a64_ctx *c)
+{
+    ir_val pstate = ir_get(c->ir, IR_I32, SLOT_PSTATE);
+
+    ir_put(c->ir, ir_and(c->ir, pstate, ir_imm32(c->ir, ~PSTATE_SS)), SLOT_PSTATE);
+}
+
 static tr_status stepped(a64_ctx *c, tr_status status)
 {
-    ir_val next;
-
-    if (status != TR_NEXT)
-        return status;
-    next = ir_imm64(c->ir, c->pc + 4);
-    return end_call(c, H_STEP_DONE, &next, 1);
+    return status == TR_NEXT ? end_jump(c, c->pc + 4) : status;
 }
 
 static tr_status insn(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t pc)
@@ -397,23 +400,18 @@ tr_status end_call(a64_ctx *c, uint32_t helper, const ir_val *args, uint32_t n)
 
 tr_status end_jump(a64_ctx *c, uint64_t target)
 {
-    ir_val to;
-
-    target = static_branch_address(c, target);
-    if (!stepping(c)) {
-        ir_jump(c->ir, target);
-        return TR_END;
-    }
-    to = ir_imm64(c->ir, target);
-    return end_call(c, H_STEP_DONE, &to, 1);
+    if (stepping(c))
+        clear_ss(c);
+    ir_jump_flags(c->ir, static_branch_address(c, target), stepping(c) ? IR_NEW_KEY : 0);
+    return TR_END;
 }
 
 tr_status end_jump_ind(a64_ctx *c, ir_val target, ir_jump_hint hint)
 {
     target = branch_address(c, target);
     if (stepping(c))
-        return end_call(c, H_STEP_DONE, &target, 1);
-    ir_jump_ind(c->ir, target, hint);
+        clear_ss(c);
+    ir_jump_ind(c->ir, target, stepping(c) ? hint | IR_NEW_KEY : hint);
     return TR_END;
 }
 
@@ -427,7 +425,9 @@ tr_status end_branch(a64_ctx *c, ir_val condition, uint64_t taken)
         return TR_END;
     }
     to = ir_select(c->ir, condition, ir_imm64(c->ir, taken), ir_imm64(c->ir, c->pc + 4));
-    return end_call(c, H_STEP_DONE, &to, 1);
+    clear_ss(c);
+    ir_jump_ind(c->ir, to, IR_HINT_JUMP | IR_NEW_KEY);
+    return TR_END;
 }
 
 tr_status end_branch_cc(a64_ctx *c, ir_cc cc, uint64_t taken)
@@ -442,7 +442,7 @@ tr_status end_unit(a64_ctx *c)
 {
     if (stepping(c))
         return TR_NEXT; /* the step ends it */
-    ir_exit(c->ir, PB_RUN_REQUEST, c->pc + 4);
+    ir_jump_flags(c->ir, c->pc + 4, IR_NEW_KEY);
     return TR_END;
 }
 
