@@ -1,0 +1,225 @@
+/* The log and trace events: see trace.h. */
+#include <core/trace/trace.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_TEXTS 8192u /* different texts whose repetitions are counted */
+
+static struct {
+    GMutex lock;
+    FILE *file; /* null: standard error */
+    uint32_t items;
+    GPtrArray *patterns; /* GPatternSpec */
+    GHashTable *events;  /* name -> whether it is on: a cache over the patterns */
+    GHashTable *counts;  /* "path: text" -> times */
+    bool tracing;        /* there are patterns; read without the lock */
+} sink;
+
+static const struct {
+    const char *name;
+    uint32_t item;
+} items[] = {
+    { "guest", PB_LOG_ITEM_GUEST }, { "unimp", PB_LOG_ITEM_UNIMP },   { "int", PB_LOG_ITEM_INT },
+    { "mmio", PB_LOG_ITEM_MMIO },   { "exec", PB_LOG_ITEM_EXEC },     { "in_asm", PB_LOG_ITEM_IN_ASM },
+    { "info", PB_LOG_ITEM_INFO },
+};
+
+/* ---- setup ----------------------------------------------------------------------------------- */
+
+bool pb_trace_open(const char *file, GError **error)
+{
+    FILE *opened = NULL;
+
+    if (file) {
+        opened = fopen(file, "we");
+        if (!opened) {
+            int number = errno;
+
+            g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(number),
+                        "cannot write the log '%s': %s", file, g_strerror(number));
+            return false;
+        }
+    }
+    pb_trace_close();
+    sink.file = opened;
+    return true;
+}
+
+void pb_trace_close(void)
+{
+    if (sink.file)
+        fclose(sink.file);
+    sink.file = NULL;
+}
+
+static uint32_t find_item(const char *word)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(items); i++) {
+        if (strcmp(items[i].name, word) == 0)
+            return items[i].item;
+    }
+    return 0;
+}
+
+static bool unknown_item(const char *word, GError **error)
+{
+    g_autoptr(GString) all = g_string_new(NULL);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(items); i++)
+        g_string_append_printf(all, "%s%s", i > 0 ? ", " : "", items[i].name);
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                "there is no log item '%s'; there are %s", word, all->str);
+    return false;
+}
+
+bool pb_trace_log_items(const char *list, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(list, ",", -1);
+
+    for (char **word = words; *word; word++) {
+        uint32_t item = find_item(*word);
+
+        if (!item)
+            return unknown_item(*word, error);
+        sink.items |= item;
+        if (item == PB_LOG_ITEM_INT)
+            pb_trace_patterns("*.exception,*.interrupt,*.eret");
+    }
+    return true;
+}
+
+static void free_pattern(gpointer pattern) { g_pattern_spec_free(pattern); }
+
+void pb_trace_patterns(const char *list)
+{
+    g_auto(GStrv) words = g_strsplit(list, ",", -1);
+
+    if (!sink.patterns) {
+        sink.patterns = g_ptr_array_new_with_free_func(free_pattern);
+        sink.events = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    }
+    g_hash_table_remove_all(sink.events);
+    for (char **word = words; *word; word++) {
+        if (**word)
+            g_ptr_array_add(sink.patterns, g_pattern_spec_new(*word));
+    }
+    sink.tracing = sink.patterns->len > 0;
+}
+
+void pb_trace_reset(void)
+{
+    sink.items = 0;
+    sink.tracing = false;
+    g_clear_pointer(&sink.patterns, g_ptr_array_unref);
+    g_clear_pointer(&sink.events, g_hash_table_unref);
+    g_clear_pointer(&sink.counts, g_hash_table_unref);
+}
+
+/* ---- lines ------------------------------------------------------------------------------------ */
+
+static void write_locked(const char *text)
+{
+    FILE *file = sink.file ? sink.file : stderr;
+
+    fputs(text, file);
+    fputc('\n', file);
+}
+
+bool pb_trace_wants(pb_log_item item) { return sink.items & item; }
+
+void pb_trace_line(const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_mutex_lock(&sink.lock);
+    write_locked(text);
+    g_mutex_unlock(&sink.lock);
+}
+
+static bool is_wanted(uint32_t kind)
+{
+    switch (kind) {
+    case PB_LOG_GUEST:
+        return pb_trace_wants(PB_LOG_ITEM_GUEST);
+    case PB_LOG_UNIMP:
+        return pb_trace_wants(PB_LOG_ITEM_UNIMP);
+    case PB_LOG_INFO:
+        return pb_trace_wants(PB_LOG_ITEM_INFO);
+    default:
+        return true;
+    }
+}
+
+/* How often the line was to be written, with this time. */
+static size_t count_locked(const char *line)
+{
+    size_t count;
+
+    if (!sink.counts)
+        sink.counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    if (g_hash_table_size(sink.counts) >= MAX_TEXTS)
+        g_hash_table_remove_all(sink.counts);
+    count = GPOINTER_TO_SIZE(g_hash_table_lookup(sink.counts, line)) + 1;
+    g_hash_table_insert(sink.counts, g_strdup(line), GSIZE_TO_POINTER(count));
+    return count;
+}
+
+void pb_trace_object(const char *path, uint32_t kind, const char *text)
+{
+    g_autofree char *line = NULL;
+    size_t count;
+
+    if (!is_wanted(kind))
+        return;
+    line = g_strdup_printf("%s: %s%s", path, kind == PB_LOG_WARNING ? "warning: " : "", text);
+    g_mutex_lock(&sink.lock);
+    count = count_locked(line);
+    if (count <= 10) {
+        write_locked(line);
+    } else if ((count & (count - 1)) == 0) {
+        g_autofree char *counted =
+            g_strdup_printf("%s (%" G_GSIZE_FORMAT " times)", line, count);
+
+        write_locked(counted);
+    }
+    g_mutex_unlock(&sink.lock);
+}
+
+/* ---- events ----------------------------------------------------------------------------------- */
+
+static bool matches_locked(const char *event)
+{
+    for (unsigned i = 0; i < sink.patterns->len; i++) {
+        if (g_pattern_spec_match_string(g_ptr_array_index(sink.patterns, i), event))
+            return true;
+    }
+    return false;
+}
+
+bool pb_trace_event_on(const char *event)
+{
+    gpointer known;
+    bool on;
+
+    if (!sink.tracing)
+        return false;
+    g_mutex_lock(&sink.lock);
+    if (g_hash_table_lookup_extended(sink.events, event, NULL, &known)) {
+        on = known != NULL;
+    } else {
+        on = matches_locked(event);
+        g_hash_table_insert(sink.events, g_strdup(event), GINT_TO_POINTER(on));
+    }
+    g_mutex_unlock(&sink.lock);
+    return on;
+}
+
+void pb_trace_event(const char *path, const char *event, const char *text)
+{
+    pb_trace_line("%s: %s: %s", path, event, text);
+}

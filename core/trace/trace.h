@@ -1,0 +1,55 @@
+/*
+ * The log and trace events: what machines, devices and the guest's doings tell a user.
+ *
+ * The log is for the process. Warnings always go to it; other lines if their item was asked for. Everything
+ * here may be called from any thread, except what is marked [setup].
+ */
+#ifndef CORE_TRACE_TRACE_H
+#define CORE_TRACE_TRACE_H
+
+#include <glib.h>
+#include <patchbay/cpu.h>
+
+/* What `--log` takes. */
+typedef enum pb_log_item {
+    PB_LOG_ITEM_GUEST = 1,   /* the guest does something wrong */
+    PB_LOG_ITEM_UNIMP = 2,   /* it uses what is known and not modelled */
+    PB_LOG_ITEM_INT = 4,     /* exceptions and interrupts: the events *.exception, *.interrupt, *.eret */
+    PB_LOG_ITEM_MMIO = 8,    /* accesses to devices */
+    PB_LOG_ITEM_EXEC = 16,   /* each unit of guest code that is executed */
+    PB_LOG_ITEM_IN_ASM = 32, /* guest code, disassembled, when it is translated */
+    PB_LOG_ITEM_INFO = 64,
+} pb_log_item;
+
+/* Where lines go: a file, which is truncated; null: standard error. [setup] */
+bool pb_trace_open(const char *file, GError **error);
+/* Write out what is buffered and close. [setup] */
+void pb_trace_close(void);
+
+/* Add items, words separated by commas. [setup] */
+bool pb_trace_log_items(const char *list, GError **error);
+/* Add patterns of events, separated by commas; `*` and `?` as in file names: "pl011.*". [setup] */
+void pb_trace_patterns(const char *list);
+/* Forget items, patterns and counts. [setup] */
+void pb_trace_reset(void);
+
+bool pb_trace_wants(pb_log_item item);
+/* One line, without a newline. */
+void pb_trace_line(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* A line of pb_object's log, if its kind is wanted. A text that the same object repeats is written ten times
+ * and then at every power of two, with the count: it depends on nothing but the texts. */
+void pb_trace_object(const char *path, uint32_t kind, const char *text);
+
+bool pb_trace_event_on(const char *event);
+void pb_trace_event(const char *path, const char *event, const char *text);
+
+/* Tell the translation driver (core/ir) to show units if EXEC or IN_ASM is on. [setup] */
+void pb_trace_watch_units(void);
+
+/* Disassemble code of a cpu type, a line an instruction: address, bytes, text. What cannot be
+ * disassembled is shown as bytes. */
+void pb_trace_disassemble(const pb_cpu_type *type, uint64_t pc, const uint8_t *bytes, size_t length,
+                          GString *text);
+
+#endif

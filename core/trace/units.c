@@ -1,0 +1,87 @@
+/* Guest code in the log: `--log exec` and `--log in_asm`. Disassembly by Capstone. */
+#include <capstone.h>
+#include <core/ir/translate.h>
+#include <core/trace/trace.h>
+#include <core/vcpu/vcpu.h>
+
+static bool exec_enabled(pb_vcpu *vcpu) { return pb_trace_wants(PB_LOG_ITEM_EXEC); }
+
+static void log_exec(pb_vcpu *vcpu, const ir_unit *unit)
+{
+    char key[64] = "";
+
+    if (unit->cpu->translator->key_text)
+        unit->cpu->translator->key_text(unit->key, key, sizeof(key));
+    pb_trace_line("exec cpu%u 0x%" PRIx64 " %s %u insns", vcpu->index, unit->pc, key, unit->n_marks);
+}
+
+static void append_bytes(GString *text, uint64_t pc, const uint8_t *bytes, size_t length)
+{
+    g_string_append_printf(text, "0x%016" PRIx64 ":  ", pc);
+    for (size_t i = 0; i < length; i++)
+        g_string_append_printf(text, "%02x", bytes[i]);
+}
+
+void pb_trace_disassemble(const pb_cpu_type *type, uint64_t pc, const uint8_t *bytes, size_t length,
+                          GString *text)
+{
+    size_t step = type->insn_align ? type->insn_align : 1;
+    cs_insn *insn = NULL;
+    csh handle = 0;
+
+    if (cs_open((cs_arch)type->capstone.arch, (cs_mode)type->capstone.mode, &handle) == CS_ERR_OK)
+        insn = cs_malloc(handle);
+    while (length > 0) {
+        const uint8_t *before = bytes;
+        uint64_t here = pc;
+
+        if (insn && cs_disasm_iter(handle, &bytes, &length, &pc, insn)) {
+            append_bytes(text, here, before, (size_t)(bytes - before));
+            g_string_append_printf(text, "  %s %s\n", insn->mnemonic, insn->op_str);
+        } else {
+            size_t n = MIN(step, length);
+
+            append_bytes(text, pc, bytes, n);
+            g_string_append(text, "  ?\n");
+            bytes += n;
+            pc += n;
+            length -= n;
+        }
+    }
+    if (insn)
+        cs_free(insn, 1);
+    if (handle)
+        cs_close(&handle);
+}
+
+static void show_unit(pb_vcpu *vcpu, const ir_unit *unit)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (!pb_trace_wants(PB_LOG_ITEM_IN_ASM))
+        return;
+    g_string_append_printf(text, "translate cpu%u 0x%" PRIx64, vcpu->index, unit->pc);
+    for (uint32_t i = 0; i < unit->n_marks; i++) {
+        uint8_t bytes[16];
+        uint32_t length = MIN((uint32_t)unit->marks[i].length, (uint32_t)sizeof(bytes));
+
+        g_string_append_c(text, '\n');
+        if (pb_vcpu_peek(vcpu, unit->marks[i].pc, bytes, length)) {
+            pb_trace_disassemble(unit->cpu, unit->marks[i].pc, bytes, length, text);
+            g_string_truncate(text, text->len - 1);
+        } else {
+            g_string_append_printf(text, "0x%016" PRIx64 ":  not readable", unit->marks[i].pc);
+        }
+    }
+    pb_trace_line("%s", text->str);
+}
+
+void pb_trace_watch_units(void)
+{
+    static const pb_translate_hooks hooks = { .unit = show_unit,
+                                              .exec = log_exec,
+                                              .exec_enabled = exec_enabled };
+
+    if (pb_trace_wants(PB_LOG_ITEM_EXEC) || pb_trace_wants(PB_LOG_ITEM_IN_ASM))
+        pb_translate_set_hooks(&hooks);
+}
