@@ -84,6 +84,7 @@ static bool root_nodes(void *self, const pb_fdt_writer *w, pb_error *error)
 /* ---- gaps ------------------------------------------------------------------------------------ */
 
 static const pb_gap gaps[] = {
+#include "gaps.inc" /* rows of a64.decode and sysregs.def that are marked so */
     { "AArch32", "state", "no exception level uses AArch32" },
     { "DBGBCR<n>_EL1.E", "field", "self-hosted breakpoints: the registers are storage (D2.8)" },
     { "DBGWCR<n>_EL1.E", "field", "self-hosted watchpoints: the registers are storage (D2.10)" },
