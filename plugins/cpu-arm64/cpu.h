@@ -66,6 +66,7 @@ typedef enum arm64_feature {
     FEAT_DPB,
     FEAT_HAFDBS,
     FEAT_HPDS,
+    FEAT_RDM,
     FEAT_COUNT
 } arm64_feature;
 
@@ -172,6 +173,7 @@ typedef struct arm64_cpu {
     pb_line *pmu_line;
     const pb_link *gic;
     pb_timer *timer[TIMER_COUNT];
+    const pb_fp_ops *fp;
 
     /* Transient. */
     uint32_t tlb_sync_needed; /* a broadcast TLBI was issued since the last DSB */

@@ -272,6 +272,9 @@ uint64_t helper_msr_imm(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint6
     (PB_HELPER_ALL_SLOTS | PB_HELPER_MAY_FAULT | PB_HELPER_MAY_EXIT | PB_HELPER_READS_MEMORY | \
      PB_HELPER_WRITES_MEMORY | PB_HELPER_USES_FP)
 
+/* FPSR.QC, which saturation sets and nothing clears. */
+static const uint16_t qc_slot[] = { SLOT_QC, PB_SLOT_END };
+
 #define COUNT_ARGS(...) (sizeof((uint8_t[]){ __VA_ARGS__ }) / sizeof(uint8_t))
 #define NO_ARGS         .n_args = 0
 #define ARGS(...)       .n_args = COUNT_ARGS(__VA_ARGS__), .args = { __VA_ARGS__ }

@@ -103,6 +103,7 @@ bool a64_has_feature(const a64_ctx *c, a64_feature feature)
         [A64_FEAT_AES] = FEAT_AES,       [A64_FEAT_PMULL] = FEAT_PMULL, [A64_FEAT_SHA1] = FEAT_SHA1,
         [A64_FEAT_SHA256] = FEAT_SHA256, [A64_FEAT_CRC32] = FEAT_CRC32, [A64_FEAT_LSE] = FEAT_LSE,
         [A64_FEAT_LRCPC] = FEAT_LRCPC,   [A64_FEAT_PAN] = FEAT_PAN,     [A64_FEAT_UAO] = FEAT_UAO,
+        [A64_FEAT_RDM] = FEAT_RDM,
     };
 
     return features[feature] && has_feature(c->vcpu, (arm64_feature)features[feature]);
@@ -157,6 +158,19 @@ static tr_status stepped(a64_ctx *c, tr_status status)
     return status == TR_NEXT ? end_jump(c, c->pc + 4) : status;
 }
 
+/* Whether the instruction is a floating-point or vector one, which are those with bits 27:26 set
+ * (C4.1 "Top-level encodings"), and they are trapped. Words that are no instruction are
+ * UNDEFINED before that. */
+static bool fp_trapped(const a64_ctx *c)
+{
+    int row;
+
+    if (!(c->key & KEY_FP_TRAP) || (c->insn >> 26 & 3) != 3)
+        return false;
+    row = a64_find_row(c, c->insn);
+    return row >= 0 && !a64_rows[row].missing;
+}
+
 static tr_status insn(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t pc)
 {
     a64_ctx *c = ctx;
@@ -180,6 +194,8 @@ static tr_status insn(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t
     ir_insn(b, pc, 4, abort_syndrome(c->insn));
     if (c->key & KEY_IL)
         return end_call(c, H_ILLEGAL_STATE, NULL, 0);
+    if (fp_trapped(c))
+        return end_call(c, H_FP_TRAP, NULL, 0);
     if (c->key & KEY_STEP)
         return stepped(c, a64_decode(c, c->insn));
     return a64_decode(c, c->insn);
@@ -449,14 +465,6 @@ tr_status end_unit(a64_ctx *c)
 tr_status end_undefined(a64_ctx *c)
 {
     return end_call(c, H_UNDEFINED, NULL, 0);
-}
-
-bool fp_enabled(a64_ctx *c)
-{
-    if (!(c->key & KEY_FP_TRAP))
-        return true;
-    end_call(c, H_FP_TRAP, NULL, 0);
-    return false;
 }
 
 /* ---- helpers --------------------------------------------------------------------------------- */

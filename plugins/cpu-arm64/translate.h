@@ -108,9 +108,6 @@ tr_status end_unit(a64_ctx *c);
 /* Call a helper that always takes an exception or leaves, and end. */
 tr_status end_call(a64_ctx *c, uint32_t helper, const ir_val *args, uint32_t n);
 tr_status end_undefined(a64_ctx *c);
-/* Floating-point and vector instructions begin with `if (!fp_enabled(c)) return TR_END;`: where
- * they are trapped the exception is emitted. */
-bool fp_enabled(a64_ctx *c);
 
 /* ---- helpers --------------------------------------------------------------------------------- */
 
