@@ -20,6 +20,7 @@ const pb_key pb_keys_machine[] = {
     { "boot", "mapping", "Loaders, by name" },
     { "accel", "mapping", "What executes guest code" },
     { "fdt", "mapping", "The board's part of the flattened device tree" },
+    { "bus", "mapping", "What happens to accesses that nobody takes" },
     { "run", "mapping", "How the machine runs" },
     { 0 }
 };
@@ -84,6 +85,19 @@ const pb_prop pb_props_run[] = {
       PB_MEMBER(pb_plan_run, seed),
       .initial = "",
       .doc = "Number that the guest's random seed is made from, or host" },
+    { 0 }
+};
+
+static const char *const rule_choices[] = { "error", "zeros", "ones", NULL };
+static const char *const rom_choices[] = { "ignored", "error", NULL };
+
+const pb_prop pb_props_bus[] = {
+    { .name = "unassigned", .type = PB_PROP_ENUM, PB_MEMBER(pb_plan_bus, unassigned), .initial = "error",
+      .choices = rule_choices, .doc = "Where nobody is: a bus error, or reads as zeros or ones" },
+    { .name = "wrong-size", .type = PB_PROP_ENUM, PB_MEMBER(pb_plan_bus, wrong_size), .initial = "error",
+      .choices = rule_choices, .doc = "Sizes and alignments that a device does not take" },
+    { .name = "rom-writes", .type = PB_PROP_ENUM, PB_MEMBER(pb_plan_bus, rom_writes), .initial = "ignored",
+      .choices = rom_choices, .doc = "Writes to ROM" },
     { 0 }
 };
 
@@ -271,6 +285,16 @@ static void compose_run(composer *c)
     check_number_or_host(c, run, "seed", PB_PROP_UINT, c->plan->run.seed);
 }
 
+static void compose_bus(composer *c)
+{
+    static const char *const others[] = { NULL };
+    const pb_yaml_node *bus = pb_yaml_get(c->root, "bus");
+
+    if (bus && !compose_is_mapping(c, bus, "a mapping (unassigned:, ...)"))
+        bus = NULL;
+    compose_record(c, c->globals, bus, "of bus", pb_props_bus, others, &c->plan->bus);
+}
+
 static char **compose_compatible(composer *c, const pb_yaml_node *node)
 {
     g_autoptr(GStrvBuilder) texts = g_strv_builder_new();
@@ -372,6 +396,7 @@ pb_plan *pb_plan_compose(pb_yaml *yaml, const pb_yaml_node *root, const pb_plan_
     compose_parameters(&c);
     compose_asserts(&c);
     compose_run(&c);
+    compose_bus(&c);
     compose_sections(&c);
     compose_memory(&c);
     compose_fdt(&c);

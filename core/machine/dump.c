@@ -220,6 +220,16 @@ static void add_run(dump *d)
         add_line(d, 2, "seed", run->seed);
 }
 
+static void add_bus(dump *d)
+{
+    const pb_plan_bus *bus = &d->plan->bus;
+
+    g_string_append(d->text, "bus:\n");
+    add_line(d, 2, "unassigned", pb_props_bus[0].choices[bus->unassigned]);
+    add_line(d, 2, "wrong-size", pb_props_bus[1].choices[bus->wrong_size]);
+    add_line(d, 2, "rom-writes", pb_props_bus[2].choices[bus->rom_writes]);
+}
+
 static void add_fdt(dump *d)
 {
     const pb_plan_fdt *fdt = &d->plan->fdt;
@@ -255,6 +265,7 @@ char *pb_plan_dump(const pb_plan *plan)
         g_string_append(d.text, "accel:\n");
         add_contents(&d, plan->accel);
     }
+    add_bus(&d);
     add_run(&d);
     add_fdt(&d);
     return g_string_free(d.text, FALSE);

@@ -69,6 +69,12 @@ typedef struct pb_plan_run {
     char *seed;  /* a number, or null: by threads */
 } pb_plan_run;
 
+/* Section `bus:`: what the board does with accesses that nobody takes. */
+typedef struct pb_plan_bus {
+    uint32_t unassigned, wrong_size; /* pb_bus_rule of bus.h */
+    uint32_t rom_writes;             /* 0: ignored, 1: bus errors */
+} pb_plan_bus;
+
 /* Section `fdt:`. */
 typedef struct pb_plan_fdt {
     char **compatible; /* ends with null; null: no device tree can be made */
@@ -87,6 +93,7 @@ typedef struct pb_plan {
     GPtrArray *memories; /* pb_plan_memory */
     GArray *wires;       /* pb_plan_wire */
     pb_plan_run run;
+    pb_plan_bus bus;
     pb_plan_fdt fdt;
 } pb_plan;
 
@@ -160,6 +167,7 @@ extern const pb_key
 extern const pb_key pb_keys_attach[];
 extern const pb_prop pb_props_memory[]; /* with the members of pb_plan_memory */
 extern const pb_prop pb_props_run[];
+extern const pb_prop pb_props_bus[];
 extern const pb_prop pb_props_fdt[];
 
 #endif

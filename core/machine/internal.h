@@ -1,0 +1,100 @@
+/* Inside of a machine: what the files of its life cycle share. */
+#ifndef CORE_MACHINE_INTERNAL_H
+#define CORE_MACHINE_INTERNAL_H
+
+#include <core/device/object.h>
+#include <core/machine/machine.h>
+#include <patchbay/accel.h>
+#include <patchbay/loader.h>
+
+typedef struct machine_part machine_part;
+
+/* A device's region on the bus. */
+typedef struct machine_region {
+    machine_part *part;
+    uint32_t index;     /* row */
+    pb_ram *ram;        /* RAM, ROM, ROM-device; made before the part's init */
+    pb_bus_region *bus; /* made after it */
+    uint64_t gpa;
+    bool placed;   /* it has a place: visible */
+    bool handlers; /* ROM-device: reads by handler */
+    pb_region_handlers calls;
+} machine_region;
+
+/* An instance of the plan's part. */
+struct machine_part {
+    pb_machine *machine;
+    const pb_plan_part *plan;
+    const pb_class *class; /* with functions */
+    pb_instance *instance;
+    pb_vcpu *vcpu;           /* of processors */
+    machine_region *regions; /* by row */
+    uint32_t n_regions;
+    GPtrArray *dmas; /* pb_dma */
+};
+
+typedef struct machine_memory {
+    const pb_plan_memory *plan;
+    pb_ram *ram;
+    pb_bus_region *bus;
+} machine_memory;
+
+/* A range that a loader took. */
+typedef struct machine_claim {
+    uint64_t first, last;
+    char *what;
+} machine_claim;
+
+struct pb_machine {
+    const pb_plan *plan;
+    pb_plugin_host *host;
+    pb_object_env env;
+    pb_sched *sched;
+    pb_bus *bus;
+    pb_bus_region *root;
+    pb_space *memory;
+    pb_cpus *cpus;
+    GPtrArray *parts;       /* machine_part; the order of the plan, then the accelerator */
+    GHashTable *by_instance; /* pb_instance * -> machine_part */
+    GHashTable *by_path;
+    GArray *memories; /* machine_memory */
+    machine_part *accel;
+    bool started; /* the accelerator has the processors */
+    bool ready;   /* was reset, or a snapshot was loaded */
+    GError *failure; /* of a reset while running */
+    pb_sched_hooks hooks;
+
+    GArray *claims; /* machine_claim, since the last reset */
+    GPtrArray *files; /* GMappedFile or GBytes: GDestroyNotify is g_bytes_unref */
+    GBytes *tree;     /* the last device tree */
+    uint8_t rng_seed[32];
+};
+
+/* ---- regions.c ---------------------------------------------------------------------------------------- */
+
+bool machine_memories(pb_machine *machine, GError **error);
+/* Before a part's init: its RAM; after it: the rest. */
+bool machine_part_ram(machine_part *part, GError **error);
+void machine_part_regions(machine_part *part);
+void machine_part_free_regions(machine_part *part);
+/* The callbacks of pb_object_env. */
+void machine_region_map(void *opaque, pb_instance *instance, uint32_t index, uint64_t gpa, bool mapped);
+bool machine_region_place(void *opaque, pb_instance *instance, uint32_t index, uint64_t *gpa);
+void *machine_region_bytes(void *opaque, pb_instance *instance, uint32_t index, uint64_t *size);
+void machine_region_romd(void *opaque, pb_instance *instance, uint32_t index, bool romd);
+void machine_region_changed(void *opaque, pb_instance *instance, uint32_t index, uint64_t first,
+                            uint64_t length);
+/* The files of `memory:` into their memories. */
+bool machine_memory_files(pb_machine *machine, GError **error);
+
+/* ---- services.c: the extension "pb.machine/1" ---------------------------------------------------------- */
+
+extern const pb_machine_ops machine_services;
+void machine_forget_claims(pb_machine *machine);
+/* The bytes of a file, which the machine keeps. */
+const void *machine_file(pb_machine *machine, const char *path, uint64_t *length, GError **error);
+
+/* The part of an instance; never null. */
+machine_part *machine_part_of(const pb_machine *machine, const pb_instance *instance);
+
+#endif

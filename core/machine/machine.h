@@ -1,0 +1,59 @@
+/*
+ * A machine: built from a plan, run, taken down.
+ *
+ * Life: build (open the plugins that the plan names, create the parts, set properties, connect, make regions, init,
+ * hand the processors to the accelerator, let the loaders read their files), run (reset, place what loaders
+ * have, execute until somebody asks for the end; a reset in between resets and places again), free.
+ */
+#ifndef CORE_MACHINE_MACHINE_H
+#define CORE_MACHINE_MACHINE_H
+
+#include <core/bus/bus.h>
+#include <core/machine/plan.h>
+#include <core/plugin/plugin_host.h>
+#include <core/sched/sched.h>
+#include <core/vcpu/vcpu.h>
+
+#define PB_MACHINE_ERROR (pb_machine_error_quark())
+GQuark pb_machine_error_quark(void);
+
+typedef enum pb_machine_error {
+    PB_MACHINE_ERROR_BUILD, /* the machine cannot be built: the user's setup */
+    PB_MACHINE_ERROR_LOAD,  /* files to load: kernels, snapshots */
+    PB_MACHINE_ERROR_RUN,
+} pb_machine_error;
+
+typedef struct pb_machine pb_machine;
+
+/* Build the machine of a plan without errors; plan and host live longer. Errors name the place in the machine file
+ * where there is one. [setup] */
+pb_machine *pb_machine_new(const pb_plan *plan, pb_plugin_host *host, GError **error);
+void pb_machine_free(pb_machine *machine); /* null is fine. [setup] */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(pb_machine, pb_machine_free)
+
+/* Cold reset of everything, then the loaders place what they have. Done by pb_machine_run() if nobody did
+ * it or loaded a snapshot before. [setup] */
+bool pb_machine_reset(pb_machine *machine, GError **error);
+
+/* Run until the guest or the user ends it; the exit status, -1 with the error set if a reset failed. May be
+ * called again. [setup] */
+int pb_machine_run(pb_machine *machine, GError **error);
+
+/* End the run with a status. [any] */
+void pb_machine_stop(pb_machine *machine, int status);
+
+const pb_plan *pb_machine_plan(const pb_machine *machine);
+pb_sched *pb_machine_sched(const pb_machine *machine);
+pb_cpus *pb_machine_cpus(const pb_machine *machine);
+pb_space *pb_machine_memory(const pb_machine *machine);
+
+/* Call fn every `every` instructions of all processors together; deterministic mode only. fn may look at
+ * everything: the machine stands still. Null: no more. [setup] */
+void pb_machine_count(pb_machine *machine, uint64_t every, void (*fn)(void *opaque, uint64_t total),
+                      void *opaque);
+
+/* One line a number: the accelerator's, and instructions executed. After the run. */
+void pb_machine_statistics(pb_machine *machine,
+                           void (*line)(void *opaque, const char *name, uint64_t value), void *opaque);
+
+#endif
