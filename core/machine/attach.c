@@ -1,7 +1,8 @@
 /*
  * What options add: `--drive disk.img,readonly=on`. See compose.h.
  *
- * A rule of `attach:` has a backend, devices, or both. In their texts `word` is the option's first word and `n`
+ * A rule of `attach:` has a backend (or a list of them, of which the first is taken whose `when` is true),
+ * devices, or both. In their texts `word` is the option's first word and `n`
  * counts the uses of the rule from 0. The backend is called RULE n ("drive0") and takes the place of
  * one of the same name in `backends:`; a device is called as in the rule, with n ("blk0"). The
  * option's other words set properties: of the backend if it has one of the name, otherwise of the first device
@@ -108,6 +109,29 @@ static void set_property(composer *c, const attached *a, const char *key, const 
                   a->option->rule, key, hint);
 }
 
+/* The backend that a rule adds: its only one, or of a list the first whose `when` is true. */
+static void add_backend(composer *c, attached *a, const pb_yaml_node *node, unsigned n,
+                        const char *word)
+{
+    const pb_yaml_node *chosen = node;
+
+    if (node->kind == PB_YAML_SEQUENCE) {
+        pb_scope *scope = new_scope(c, word, n);
+
+        chosen = NULL;
+        for (unsigned i = 0; i < node->n_entries && !chosen; i++) {
+            const pb_yaml_node *entry = node->entries[i].value;
+
+            if (compose_is_mapping(c, entry, "a mapping (type: and what the type has)") &&
+                compose_when(c, scope, entry))
+                chosen = entry;
+        }
+        pb_scope_free(scope);
+    }
+    if (chosen)
+        add_part(c, a, PB_KIND_BACKEND, a->option->rule, n, chosen, word);
+}
+
 static void apply_rule(composer *c, attached *a, const pb_yaml_node *rule, unsigned n)
 {
     const pb_yaml_node *backend = pb_yaml_get(rule, "backend");
@@ -118,7 +142,7 @@ static void apply_rule(composer *c, attached *a, const pb_yaml_node *rule, unsig
     if (!pieces)
         return;
     if (backend)
-        add_part(c, a, PB_KIND_BACKEND, a->option->rule, n, backend, word);
+        add_backend(c, a, backend, n, word);
     if (devices && compose_is_mapping(c, devices, "a mapping from names to devices")) {
         for (unsigned i = 0; i < devices->n_entries; i++)
             add_part(c, a, PB_KIND_DEVICE, devices->entries[i].key->text, n,

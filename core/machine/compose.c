@@ -91,15 +91,26 @@ const pb_prop pb_props_run[] = {
 static const char *const rule_choices[] = { "error", "zeros", "ones", NULL };
 static const char *const rom_choices[] = { "ignored", "error", NULL };
 
-const pb_prop pb_props_bus[] = {
-    { .name = "unassigned", .type = PB_PROP_ENUM, PB_MEMBER(pb_plan_bus, unassigned), .initial = "error",
-      .choices = rule_choices, .doc = "Where nobody is: a bus error, or reads as zeros or ones" },
-    { .name = "wrong-size", .type = PB_PROP_ENUM, PB_MEMBER(pb_plan_bus, wrong_size), .initial = "error",
-      .choices = rule_choices, .doc = "Sizes and alignments that a device does not take" },
-    { .name = "rom-writes", .type = PB_PROP_ENUM, PB_MEMBER(pb_plan_bus, rom_writes), .initial = "ignored",
-      .choices = rom_choices, .doc = "Writes to ROM" },
-    { 0 }
-};
+const pb_prop pb_props_bus[] = { { .name = "unassigned",
+                                   .type = PB_PROP_ENUM,
+                                   PB_MEMBER(pb_plan_bus, unassigned),
+                                   .initial = "error",
+                                   .choices = rule_choices,
+                                   .doc =
+                                       "Where nobody is: a bus error, or reads as zeros or ones" },
+                                 { .name = "wrong-size",
+                                   .type = PB_PROP_ENUM,
+                                   PB_MEMBER(pb_plan_bus, wrong_size),
+                                   .initial = "error",
+                                   .choices = rule_choices,
+                                   .doc = "Sizes and alignments that a device does not take" },
+                                 { .name = "rom-writes",
+                                   .type = PB_PROP_ENUM,
+                                   PB_MEMBER(pb_plan_bus, rom_writes),
+                                   .initial = "ignored",
+                                   .choices = rom_choices,
+                                   .doc = "Writes to ROM" },
+                                 { 0 } };
 
 const pb_prop pb_props_fdt[] = {
     { .name = "model",

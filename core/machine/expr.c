@@ -491,7 +491,8 @@ static pb_value compare(parser *p, binary_id id, const char *where, const pb_val
 
 static pb_value join(parser *p, const pb_value *a, const pb_value *b)
 {
-    g_autofree char *text = g_strconcat(a->text, b->text, NULL);
+    g_autofree char *right = pb_value_text(b);
+    g_autofree char *text = g_strconcat(a->text, right, NULL);
     pb_value value = pb_scope_string(p->scope, text);
 
     value.path = a->path;
@@ -505,7 +506,7 @@ static pb_value binary(parser *p, binary_id id, const char *where, const pb_valu
         return *a;
     if (id >= OP_EQ && id <= OP_GT)
         return compare(p, id, where, a, b);
-    if (id == OP_ADD && a->kind == PB_VALUE_STRING && b->kind == PB_VALUE_STRING)
+    if (id == OP_ADD && a->kind == PB_VALUE_STRING && b->kind != PB_VALUE_BOOL)
         return join(p, a, b);
     if (!want(p, a, PB_VALUE_INTEGER, where, binaries[id].text) ||
         !want(p, b, PB_VALUE_INTEGER, where, binaries[id].text))

@@ -4,7 +4,7 @@
  * Values are integers (exact, from -2^63 to 2^64-1), strings and truth values. Operators are C's, with C's
  * precedence:
  *     ?:   ||   &&   |   ^   &   == !=   < <= > >=   << >>   + -   * / %   unary ! - ~
- * `+` joins strings, comparisons compare integers or strings, the rest wants integers or truth values;
+ * `+` joins a string with a string or an integer, comparisons compare integers or strings, the rest wants integers or truth values;
  * nothing is converted by itself. Literals: 12, 0x1f, 64MiB, 24MHz, 'text' or "text", true, false.
  * Functions: min(a, b), max(a, b), align(n, to), log2(n).
  */

@@ -54,17 +54,17 @@ struct pb_machine {
     pb_bus_region *root;
     pb_space *memory;
     pb_cpus *cpus;
-    GPtrArray *parts;       /* machine_part; the order of the plan, then the accelerator */
+    GPtrArray *parts;        /* machine_part; the order of the plan, then the accelerator */
     GHashTable *by_instance; /* pb_instance * -> machine_part */
     GHashTable *by_path;
     GArray *memories; /* machine_memory */
     machine_part *accel;
-    bool started; /* the accelerator has the processors */
-    bool ready;   /* was reset, or a snapshot was loaded */
+    bool started;    /* the accelerator has the processors */
+    bool ready;      /* was reset, or a snapshot was loaded */
     GError *failure; /* of a reset while running */
     pb_sched_hooks hooks;
 
-    GArray *claims; /* machine_claim, since the last reset */
+    GArray *claims;   /* machine_claim, since the last reset */
     GPtrArray *files; /* GMappedFile or GBytes: GDestroyNotify is g_bytes_unref */
     GBytes *tree;     /* the last device tree */
     uint8_t rng_seed[32];
@@ -78,7 +78,8 @@ bool machine_part_ram(machine_part *part, GError **error);
 void machine_part_regions(machine_part *part);
 void machine_part_free_regions(machine_part *part);
 /* The callbacks of pb_object_env. */
-void machine_region_map(void *opaque, pb_instance *instance, uint32_t index, uint64_t gpa, bool mapped);
+void machine_region_map(void *opaque, pb_instance *instance, uint32_t index, uint64_t gpa,
+                        bool mapped);
 bool machine_region_place(void *opaque, pb_instance *instance, uint32_t index, uint64_t *gpa);
 void *machine_region_bytes(void *opaque, pb_instance *instance, uint32_t index, uint64_t *size);
 void machine_region_romd(void *opaque, pb_instance *instance, uint32_t index, bool romd);

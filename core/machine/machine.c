@@ -9,7 +9,7 @@
 /* The calendar of deterministic machines that are not told another: 2024-01-01 00:00 UTC. */
 #define DEFAULT_EPOCH INT64_C(1704067200)
 
-G_DEFINE_QUARK(pb-machine-error-quark, pb_machine_error)
+G_DEFINE_QUARK(pb - machine - error - quark, pb_machine_error)
 
 machine_part *machine_part_of(const pb_machine *machine, const pb_instance *instance)
 {
@@ -31,7 +31,8 @@ static bool env_trace_enabled(void *opaque, const pb_instance *instance, const c
     return pb_trace_event_on(event);
 }
 
-static void env_trace(void *opaque, const pb_instance *instance, const char *event, const char *text)
+static void env_trace(void *opaque, const pb_instance *instance, const char *event,
+                      const char *text)
 {
     pb_trace_event(pb_instance_path(instance), event, text);
 }
@@ -118,7 +119,8 @@ static int64_t wall_base(const pb_plan_run *run)
 static void make_rng_seed(pb_machine *machine)
 {
     const pb_plan_run *run = &machine->plan->run;
-    bool fixed = run->seed ? strcmp(run->seed, "host") != 0 : run->threads == PB_THREADS_ROUND_ROBIN;
+    bool fixed =
+        run->seed ? strcmp(run->seed, "host") != 0 : run->threads == PB_THREADS_ROUND_ROBIN;
     gsize length = sizeof(machine->rng_seed);
     g_autoptr(GChecksum) checksum = NULL;
 
@@ -214,7 +216,8 @@ static bool find_end(const pb_machine *machine, const pb_plan_part *plan, const 
 {
     const machine_part *part = g_hash_table_lookup(machine->by_path, plan->path);
 
-    *ref = (pb_port_ref){ part->instance, pb_class_port(part->class, described->name, error), index };
+    *ref =
+        (pb_port_ref){ part->instance, pb_class_port(part->class, described->name, error), index };
     return ref->port != NULL;
 }
 
@@ -254,7 +257,8 @@ static bool give(machine_part *part, const pb_port *port, uint32_t index, GError
     } else {
         return true;
     }
-    return pb_instance_give(&ref, handle, error) || at_place(error, part->plan->mark, part->plan->path);
+    return pb_instance_give(&ref, handle, error) ||
+           at_place(error, part->plan->mark, part->plan->path);
 }
 
 static bool give_all(pb_machine *machine, GError **error)
@@ -300,9 +304,8 @@ static bool start_accel(pb_machine *machine, GError **error)
                     "the machine has no accelerator: give one with --accel or in 'accel:'");
         return false;
     }
-    machine->started =
-        pb_cpus_start(machine->cpus, (const pb_accel_type *)machine->accel->class,
-                      pb_instance_self(machine->accel->instance), error);
+    machine->started = pb_cpus_start(machine->cpus, (const pb_accel_type *)machine->accel->class,
+                                     pb_instance_self(machine->accel->instance), error);
     return machine->started || at_place(error, machine->accel->plan->mark, "accel");
 }
 
@@ -341,8 +344,8 @@ static bool build(pb_machine *machine, GError **error)
         return false;
     }
     pb_bus_commit(machine->bus);
-    return make_parts(machine, error) && connect_wires(machine, error) && give_all(machine, error) &&
-           init_parts(machine, error) && start_accel(machine, error) &&
+    return make_parts(machine, error) && connect_wires(machine, error) &&
+           give_all(machine, error) && init_parts(machine, error) && start_accel(machine, error) &&
            loaders(machine, false, error);
 }
 
@@ -504,15 +507,29 @@ void pb_machine_free(pb_machine *machine)
 
 /* ---- looking at it ----------------------------------------------------------------------------------- */
 
-const pb_plan *pb_machine_plan(const pb_machine *machine) { return machine->plan; }
-pb_sched *pb_machine_sched(const pb_machine *machine) { return machine->sched; }
-pb_cpus *pb_machine_cpus(const pb_machine *machine) { return machine->cpus; }
-pb_space *pb_machine_memory(const pb_machine *machine) { return machine->memory; }
+const pb_plan *pb_machine_plan(const pb_machine *machine)
+{
+    return machine->plan;
+}
+pb_sched *pb_machine_sched(const pb_machine *machine)
+{
+    return machine->sched;
+}
+pb_cpus *pb_machine_cpus(const pb_machine *machine)
+{
+    return machine->cpus;
+}
+pb_space *pb_machine_memory(const pb_machine *machine)
+{
+    return machine->memory;
+}
 
 void pb_machine_statistics(pb_machine *machine,
-                           void (*line)(void *opaque, const char *name, uint64_t value), void *opaque)
+                           void (*line)(void *opaque, const char *name, uint64_t value),
+                           void *opaque)
 {
-    const pb_accel_type *accel = machine->accel ? (const pb_accel_type *)machine->accel->class : NULL;
+    const pb_accel_type *accel =
+        machine->accel ? (const pb_accel_type *)machine->accel->class : NULL;
     uint64_t retired = 0;
 
     for (uint32_t i = 0; i < pb_cpus_count(machine->cpus); i++)

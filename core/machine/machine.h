@@ -54,6 +54,7 @@ void pb_machine_count(pb_machine *machine, uint64_t every, void (*fn)(void *opaq
 
 /* One line a number: the accelerator's, and instructions executed. After the run. */
 void pb_machine_statistics(pb_machine *machine,
-                           void (*line)(void *opaque, const char *name, uint64_t value), void *opaque);
+                           void (*line)(void *opaque, const char *name, uint64_t value),
+                           void *opaque);
 
 #endif

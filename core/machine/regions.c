@@ -19,9 +19,11 @@ bool machine_memories(pb_machine *machine, GError **error)
         if (!memory.ram)
             return false;
         if (plan->type == PB_MEMORY_ROM)
-            memory.bus = pb_bus_region_new_rom(machine->bus, plan->name, memory.ram, 0, plan->bytes);
+            memory.bus =
+                pb_bus_region_new_rom(machine->bus, plan->name, memory.ram, 0, plan->bytes);
         else
-            memory.bus = pb_bus_region_new_ram(machine->bus, plan->name, memory.ram, 0, plan->bytes);
+            memory.bus =
+                pb_bus_region_new_ram(machine->bus, plan->name, memory.ram, 0, plan->bytes);
         pb_bus_region_add(machine->root, memory.bus, plan->gpa, PRIORITY_FIXED);
         g_array_append_val(machine->memories, memory);
     }
@@ -73,8 +75,7 @@ static char *region_name(const machine_region *region)
 static void read_places(machine_part *part)
 {
     for (unsigned i = 0; i < part->plan->mappings->len; i++) {
-        const pb_plan_mapping *mapping =
-            &g_array_index(part->plan->mappings, pb_plan_mapping, i);
+        const pb_plan_mapping *mapping = &g_array_index(part->plan->mappings, pb_plan_mapping, i);
 
         part->regions[mapping->region].gpa = mapping->gpa;
         part->regions[mapping->region].placed = true;
@@ -134,7 +135,8 @@ static pb_bus_result logged_write(void *self, const pb_access *access, uint64_t 
     return result;
 }
 
-static const pb_mmio_ops logged_ops = { .size = sizeof(pb_mmio_ops), .read = logged_read,
+static const pb_mmio_ops logged_ops = { .size = sizeof(pb_mmio_ops),
+                                        .read = logged_read,
                                         .write = logged_write };
 
 /* ---- on the bus ---------------------------------------------------------------------------------- */
@@ -213,7 +215,8 @@ static machine_region *find_region(void *opaque, pb_instance *instance, uint32_t
     return index < part->n_regions ? &part->regions[index] : NULL;
 }
 
-void machine_region_map(void *opaque, pb_instance *instance, uint32_t index, uint64_t gpa, bool mapped)
+void machine_region_map(void *opaque, pb_instance *instance, uint32_t index, uint64_t gpa,
+                        bool mapped)
 {
     machine_region *region = find_region(opaque, instance, index);
 

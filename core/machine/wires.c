@@ -8,6 +8,8 @@
  * WHICH is an expression, a range `FIRST..LAST` or `FIRST..LAST step N`, or `*` for all there are. PORT may be
  * left out if the part provides only one of the protocol, and the index of a port that has one element.
  *
+ * An empty text is no end: so an expression can leave a port open.
+ *
  * A required port with elements takes as many ends, in order. One without takes one end; it takes the first
  * free one of several if they are written with a range or `*`; and an irq or gpio output that has a
  * list of ends drives all of them.
@@ -414,6 +416,13 @@ static bool read_near(composer *c, source_part *source, const pb_yaml_node *key,
     return true;
 }
 
+static char *end_text(composer *c, const near_side *near, const pb_yaml_node *node)
+{
+    if (node->kind == PB_YAML_SCALAR && !node->plain && !*node->text)
+        return g_strdup("");
+    return compose_text(c, near->source->scope, node, "an end of a wire, like gic.spi[3],");
+}
+
 /* The ends of a value, a text or a list of them; null after errors. */
 static GArray *read_value(composer *c, const near_side *near, const pb_yaml_node *node, bool *many)
 {
@@ -423,10 +432,11 @@ static GArray *read_value(composer *c, const near_side *near, const pb_yaml_node
 
     for (unsigned i = 0; i < (list ? node->n_entries : 1); i++) {
         const pb_yaml_node *element = list ? node->entries[i].value : node;
-        g_autofree char *text =
-            compose_text(c, near->source->scope, element, "an end of a wire, like gic.spi[3],");
+        g_autofree char *text = end_text(c, near, element);
         end_reader r = { c, near->source->scope, element, text, text, false };
 
+        if (text && !*text)
+            continue;
         if (text)
             r.exact = strcmp(text, element->text) == 0;
         ok &= text && read_ends(&r, near->port->protocol, ends, many);

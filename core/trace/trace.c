@@ -20,8 +20,9 @@ static const struct {
     const char *name;
     uint32_t item;
 } items[] = {
-    { "guest", PB_LOG_ITEM_GUEST }, { "unimp", PB_LOG_ITEM_UNIMP },   { "int", PB_LOG_ITEM_INT },
-    { "mmio", PB_LOG_ITEM_MMIO },   { "exec", PB_LOG_ITEM_EXEC },     { "in_asm", PB_LOG_ITEM_IN_ASM },
+    { "guest", PB_LOG_ITEM_GUEST }, { "unimp", PB_LOG_ITEM_UNIMP },
+    { "int", PB_LOG_ITEM_INT },     { "mmio", PB_LOG_ITEM_MMIO },
+    { "exec", PB_LOG_ITEM_EXEC },   { "in_asm", PB_LOG_ITEM_IN_ASM },
     { "info", PB_LOG_ITEM_INFO },
 };
 
@@ -89,7 +90,10 @@ bool pb_trace_log_items(const char *list, GError **error)
     return true;
 }
 
-static void free_pattern(gpointer pattern) { g_pattern_spec_free(pattern); }
+static void free_pattern(gpointer pattern)
+{
+    g_pattern_spec_free(pattern);
+}
 
 void pb_trace_patterns(const char *list)
 {
@@ -126,7 +130,10 @@ static void write_locked(const char *text)
     fputc('\n', file);
 }
 
-bool pb_trace_wants(pb_log_item item) { return sink.items & item; }
+bool pb_trace_wants(pb_log_item item)
+{
+    return sink.items & item;
+}
 
 void pb_trace_line(const char *format, ...)
 {
@@ -182,8 +189,7 @@ void pb_trace_object(const char *path, uint32_t kind, const char *text)
     if (count <= 10) {
         write_locked(line);
     } else if ((count & (count - 1)) == 0) {
-        g_autofree char *counted =
-            g_strdup_printf("%s (%" G_GSIZE_FORMAT " times)", line, count);
+        g_autofree char *counted = g_strdup_printf("%s (%" G_GSIZE_FORMAT " times)", line, count);
 
         write_locked(counted);
     }

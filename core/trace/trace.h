@@ -12,9 +12,10 @@
 
 /* What `--log` takes. */
 typedef enum pb_log_item {
-    PB_LOG_ITEM_GUEST = 1,   /* the guest does something wrong */
-    PB_LOG_ITEM_UNIMP = 2,   /* it uses what is known and not modelled */
-    PB_LOG_ITEM_INT = 4,     /* exceptions and interrupts: the events *.exception, *.interrupt, *.eret */
+    PB_LOG_ITEM_GUEST = 1, /* the guest does something wrong */
+    PB_LOG_ITEM_UNIMP = 2, /* it uses what is known and not modelled */
+    PB_LOG_ITEM_INT =
+        4, /* exceptions and interrupts: the events *.exception, *.interrupt, *.eret */
     PB_LOG_ITEM_MMIO = 8,    /* accesses to devices */
     PB_LOG_ITEM_EXEC = 16,   /* each unit of guest code that is executed */
     PB_LOG_ITEM_IN_ASM = 32, /* guest code, disassembled, when it is translated */

@@ -4,7 +4,10 @@
 #include <core/trace/trace.h>
 #include <core/vcpu/vcpu.h>
 
-static bool exec_enabled(pb_vcpu *vcpu) { return pb_trace_wants(PB_LOG_ITEM_EXEC); }
+static bool exec_enabled(pb_vcpu *vcpu)
+{
+    return pb_trace_wants(PB_LOG_ITEM_EXEC);
+}
 
 static void log_exec(pb_vcpu *vcpu, const ir_unit *unit)
 {
@@ -12,7 +15,8 @@ static void log_exec(pb_vcpu *vcpu, const ir_unit *unit)
 
     if (unit->cpu->translator->key_text)
         unit->cpu->translator->key_text(unit->key, key, sizeof(key));
-    pb_trace_line("exec cpu%u 0x%" PRIx64 " %s %u insns", vcpu->index, unit->pc, key, unit->n_marks);
+    pb_trace_line("exec cpu%u 0x%" PRIx64 " %s %u insns", vcpu->index, unit->pc, key,
+                  unit->n_marks);
 }
 
 static void append_bytes(GString *text, uint64_t pc, const uint8_t *bytes, size_t length)

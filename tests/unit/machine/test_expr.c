@@ -49,6 +49,7 @@ static const struct {
     { "empty == ''", "true" },
     { "'a' < 'b'", "true" },
     { "virtio + '-x'", "mmio-x" },
+    { "virtio + cpus + '.bus'", "mmio4.bus" },
     { "!fast || cpus == 4", "true" },
     { "fast == true", "true" },
     { "false && 1 / 0 == 1", "false" },

@@ -1,0 +1,76 @@
+/*
+ * The patchbay command: what its subcommands share.
+ *
+ * Exit status: 0, or the status that the guest gave; 2 for errors of usage and configuration; 1 for anything
+ * else that went wrong.
+ */
+#ifndef TOOLS_PATCHBAY_COMMAND_H
+#define TOOLS_PATCHBAY_COMMAND_H
+
+#include <core/machine/machine.h>
+#include <core/machine/plan.h>
+
+enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+
+typedef struct command {
+    const char *name;
+    const char *arguments; /* for --help */
+    const char *doc;
+    /* argv[0] is the command's name. */
+    int (*run)(int argc, char **argv);
+} command;
+
+extern const command commands[]; /* ends with a row without a name */
+
+/* When main() began, as CLOCK_MONOTONIC, less the time that the process had worked by then. */
+extern uint64_t process_start_ns;
+
+/* "patchbay: TEXT" to standard error; returns the status. */
+int complain(int status, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Parse the options of a command: entries, `doc` as the text that --help ends with. False with the status in
+ * *status if the command is done: an error, or --help. */
+bool parse_options(const command *c, GOptionEntry *entries, void *opaque, const char *doc,
+                   int *argc, char ***argv, int *status);
+
+/* ---- machines ---------------------------------------------------------------------------------- */
+
+/* Options that choose and change a machine: what run, check and describe have in common. */
+typedef struct machine_options {
+    GArray *sets;     /* pb_plan_set */
+    GArray *attaches; /* pb_plan_attach */
+    GPtrArray *texts; /* owns their strings */
+    char *accel;
+    gboolean no_reboot, deterministic;
+} machine_options;
+
+void machine_options_init(machine_options *o);
+void machine_options_finish(machine_options *o);
+/* Entries for parse_options(), whose opaque is a machine_options or begins with one. */
+#define MACHINE_OPTION_ENTRIES 14
+void machine_option_entries(GOptionEntry entries[MACHINE_OPTION_ENTRIES]);
+void machine_options_set(machine_options *o, const char *option, const char *parameter,
+                         const char *text);
+gboolean machine_option_parse(const char *name, const char *value, gpointer o, GError **error);
+
+/* A machine file, loaded and composed. */
+typedef struct loaded_machine {
+    pb_plugin_host *host;
+    pb_yaml *yaml;
+    pb_yaml_node *root; /* null: the file could not be read */
+    pb_diags *diags;
+    pb_plan *plan; /* null with root */
+} loaded_machine;
+
+/* Load by name or path. Errors and warnings are printed. False if there were errors. */
+bool load_machine(loaded_machine *m, const char *name, const machine_options *o);
+void loaded_machine_finish(loaded_machine *m);
+
+/* ---- commands ------------------------------------------------------------------------------------ */
+
+int command_run(int argc, char **argv);
+int command_check(int argc, char **argv);
+int command_list(int argc, char **argv);
+int command_describe(int argc, char **argv);
+
+#endif

@@ -1,0 +1,108 @@
+/* `patchbay list`: machines and types, with their one-line descriptions. */
+#include "command.h"
+
+#include <core/machine/source.h>
+#include <stdio.h>
+#include <string.h>
+
+static void print_row(const char *name, const char *doc)
+{
+    printf("  %-24s %s\n", name, doc ? doc : "");
+}
+
+static void list_machine(const char *name)
+{
+    g_autoptr(pb_yaml) yaml = pb_yaml_new();
+    g_autoptr(pb_diags) diags = pb_diags_new();
+    g_autofree char *hint = NULL;
+    g_autofree char *file = pb_source_find(name, NULL, &hint);
+    const pb_yaml_node *root = file ? pb_source_load(yaml, file, diags) : NULL;
+    const pb_yaml_node *doc = pb_yaml_get(root, "doc");
+
+    print_row(name, root ? (doc ? doc->text : "") : "(cannot be read: patchbay check tells why)");
+}
+
+static void list_machines(void)
+{
+    g_auto(GStrv) names = pb_source_list();
+
+    for (char **name = names; *name; name++)
+        list_machine(*name);
+}
+
+/* "pl011", "virtio/blk": the type as machine files write it. */
+static char *type_text(const char *plugin, const pb_class *class)
+{
+    const char *name = strchr(plugin, '-') + 1;
+
+    return strcmp(name, class->name) == 0 ? g_strdup(name)
+                                          : g_strconcat(name, "/", class->name, NULL);
+}
+
+static void list_types(pb_plugin_host *host, pb_kind kind)
+{
+    g_auto(GStrv) ids = pb_plugin_host_list(host);
+
+    for (char **id = ids; *id; id++) {
+        g_autoptr(GError) error = NULL;
+        const pb_plugin *plugin;
+
+        if (pb_kind_of_plugin(*id) != kind)
+            continue;
+        plugin = pb_plugin_host_describe_plugin(host, *id, &error);
+        if (!plugin) {
+            complain(0, "%s", error->message);
+            continue;
+        }
+        for (const pb_class *const *type = plugin->types; *type; type++) {
+            g_autofree char *text = type_text(*id, *type);
+
+            print_row(text, (*type)->doc);
+        }
+    }
+}
+
+static const struct {
+    const char *name;
+    pb_kind kind; /* 0: machines */
+} lists[] = {
+    { "machines", 0 },           { "devices", PB_KIND_DEVICE },   { "cpus", PB_KIND_CPU },
+    { "accels", PB_KIND_ACCEL }, { "backends", PB_KIND_BACKEND }, { "loaders", PB_KIND_LOADER },
+};
+
+static int print_lists(const char *only)
+{
+    g_autoptr(pb_plugin_host) host = pb_plugin_host_new(NULL);
+    const char *names[G_N_ELEMENTS(lists) + 1] = { NULL };
+    g_autofree char *hint = NULL;
+    bool found = false;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(lists); i++) {
+        names[i] = lists[i].name;
+        if (only && strcmp(only, lists[i].name) != 0)
+            continue;
+        found = true;
+        printf("%s:\n", lists[i].name);
+        if (lists[i].kind)
+            list_types(host, lists[i].kind);
+        else
+            list_machines();
+    }
+    if (found)
+        return STATUS_OK;
+    hint = pb_did_you_mean(only, names);
+    return complain(STATUS_USAGE, "list: there is no list '%s'%s", only, hint);
+}
+
+int command_list(int argc, char **argv)
+{
+    GOptionEntry entries[] = { { 0 } };
+    int status;
+
+    if (!parse_options(&commands[2], entries, NULL, "Without an argument, lists everything.", &argc,
+                       &argv, &status))
+        return status;
+    if (argc > 2)
+        return complain(STATUS_USAGE, "list: one list is expected");
+    return print_lists(argc == 2 ? argv[1] : NULL);
+}

@@ -1,0 +1,123 @@
+/* The patchbay command: finds the subcommand and runs it. */
+#include "command.h"
+
+#include <locale.h>
+#include <plugins/preloaded.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+uint64_t process_start_ns;
+
+const command commands[] = {
+    { "run", "MACHINE [OPTION...]", "Run a machine", command_run },
+    { "check", "MACHINE [OPTION...]", "Say what is wrong with a machine file", command_check },
+    { "list", "[machines|devices|cpus|accels|backends|loaders]", "List what is there",
+      command_list },
+    { "describe", "TYPE|MACHINE", "Tell about a type or a machine", command_describe },
+    { 0 }
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void print_help(void)
+{
+    printf("usage: patchbay COMMAND [OPTION...]\n"
+           "\n"
+           "Emulates machines that are patched together from plugins. Commands:\n"
+           "\n");
+    for (const command *c = commands; c->name; c++)
+        printf("  %-10s %s\n", c->name, c->doc);
+    printf("\n"
+           "  patchbay COMMAND --help     tells the options of a command\n"
+           "  patchbay --version\n"
+           "\n"
+           "A MACHINE is a name (see `patchbay list machines`) or the path of a YAML file.\n");
+}
+
+int complain(int status, const char *format, ...)
+{
+    va_list args;
+
+    fputs("patchbay: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return status;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[G_N_ELEMENTS(commands)] = { NULL };
+    g_autofree char *hint = NULL;
+
+    for (unsigned i = 0; commands[i].name; i++)
+        names[i] = commands[i].name;
+    hint = pb_did_you_mean(name, names);
+    return complain(STATUS_USAGE, "there is no command '%s'%s; see patchbay --help", name, hint);
+}
+
+bool parse_options(const command *c, GOptionEntry *entries, void *opaque, const char *doc,
+                   int *argc, char ***argv, int *status)
+{
+    GOptionContext *context = g_option_context_new(c->arguments);
+    GOptionGroup *group = g_option_group_new(c->name, "", "", opaque, NULL);
+    g_autofree char *program = g_strconcat("patchbay ", c->name, NULL);
+    g_autoptr(GError) error = NULL;
+    gboolean help = FALSE;
+    const GOptionEntry help_entry[] = {
+        { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this", NULL }, { 0 }
+    };
+    bool go_on;
+
+    g_option_group_add_entries(group, help_entry);
+    g_option_group_add_entries(group, entries);
+    g_option_context_set_main_group(context, group);
+    g_option_context_set_help_enabled(context, FALSE);
+    g_option_context_set_summary(context, c->doc);
+    g_option_context_set_description(context, doc);
+    g_set_prgname(program);
+    *status = STATUS_OK;
+    go_on = g_option_context_parse(context, argc, argv, &error);
+    if (!go_on) {
+        *status = complain(STATUS_USAGE, "%s: %s", c->name, error->message);
+    } else if (help) {
+        g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
+
+        fputs(text, stdout);
+        go_on = false;
+    }
+    g_option_context_free(context);
+    return go_on;
+}
+
+int main(int argc, char **argv)
+{
+    process_start_ns = clock_ns(CLOCK_MONOTONIC) - clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    setlocale(LC_CTYPE, "");
+    pb_plugin_host_preload(pb_preloaded_plugins);
+    if (argc < 2) {
+        print_help();
+        return STATUS_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help();
+        return STATUS_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("patchbay %s\n", PATCHBAY_VERSION);
+        return STATUS_OK;
+    }
+    for (const command *c = commands; c->name; c++) {
+        if (strcmp(argv[1], c->name) == 0)
+            return c->run(argc - 1, argv + 1);
+    }
+    return unknown_command(argv[1]);
+}
