@@ -105,7 +105,7 @@ static void update_intx(pcie_host *s)
     for (uint32_t i = 0; i < FUNCTIONS; i++) {
         uint8_t *config = s->functions[i].config;
 
-        if (!s->peers[i] || !s->layouts[i]->description.interrupt_pin)
+        if (!s->peers[i] || !s->layouts[i] || !s->layouts[i]->description.interrupt_pin)
             continue;
         put(config, STATUS,
             (get(config, STATUS, 2) & ~(uint32_t)STATUS_INTERRUPT) |
