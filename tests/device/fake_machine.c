@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#define MAX_INVENTED 8 /* instances in a machine after which provided ports stay open */
+
 /* ---- log, requests, regions ---------------------------------------------------------------------- */
 
 static void env_log(void *opaque, const pb_instance *instance, uint32_t kind, const char *text)
@@ -447,8 +449,25 @@ static bool give_handle(fake_machine *machine, const pb_port_ref *port, GError *
     return pb_instance_give(port, handle, error);
 }
 
-/* A type of the installed plugins that provides the protocol. */
-static const pb_class *find_provider(fake_machine *machine, const char *protocol, GError **error)
+static bool is_own_protocol(const char *protocol)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(provided); i++)
+        if (strcmp(protocol, provided[i].protocol) == 0)
+            return true;
+    return strcmp(protocol, PB_PROTOCOL_CLOCK) == 0 || strcmp(protocol, PB_PROTOCOL_DMA) == 0;
+}
+
+/* The port of a type that has this side of the protocol, or null. */
+static const pb_port *find_side(const pb_class *class, const char *protocol, pb_port_role role)
+{
+    for (const pb_port *port = class->ports; port && port->name; port++)
+        if (port->role == role && strcmp(port->protocol, protocol) == 0)
+            return port;
+    return NULL;
+}
+
+/* A type of the installed devices that has the other side of a port, or null. */
+static const pb_class *find_partner(fake_machine *machine, const char *protocol, pb_port_role role)
 {
     g_auto(GStrv) ids = pb_plugin_host_list(machine->host);
 
@@ -459,34 +478,33 @@ static const pb_class *find_provider(fake_machine *machine, const char *protocol
             plugin = pb_plugin_host_open(machine->host, *id, NULL);
         for (const pb_class *const *class = plugin ? plugin->types : NULL; class && *class;
              class ++)
-            for (const pb_port *port = (*class)->ports; port && port->name; port++)
-                if (port->role == PB_PROVIDES && strcmp(port->protocol, protocol) == 0)
-                    return *class;
+            if (find_side(*class, protocol, role))
+                return *class;
     }
-    g_set_error(error, PB_PLUGIN_ERROR, PB_PLUGIN_ERROR_MISSING,
-                "no installed device provides protocol %s", protocol);
     return NULL;
 }
 
-static bool invent_provider(fake_machine *machine, const pb_port_ref *port, GError **error)
+/* Put an instance at the other side of a port. */
+static bool invent_partner(fake_machine *machine, const pb_port_ref *port, GError **error)
 {
-    const pb_class *class = find_provider(machine, port->port->protocol, error);
+    const char *protocol = port->port->protocol;
+    pb_port_role role = port->port->role == PB_REQUIRES ? PB_PROVIDES : PB_REQUIRES;
+    const pb_class *class = find_partner(machine, protocol, role);
     g_autofree char *path = g_strdup_printf("invented%u", machine->instances->len);
-    pb_instance *instance;
+    pb_port_ref peer;
 
-    if (!class)
+    if (!class && role == PB_REQUIRES)
+        return true; /* no installed device uses it; then nobody needs to */
+    if (!class) {
+        g_set_error(error, PB_PLUGIN_ERROR, PB_PLUGIN_ERROR_MISSING,
+                    "no installed device provides protocol %s", protocol);
         return false;
-    instance = fake_machine_add(machine, class, path);
-    if (!fake_machine_fill_properties(machine, instance, error) ||
-        !pb_instance_settle_properties(instance, error))
-        return false;
-    for (const pb_port *row = class->ports; row->name; row++) {
-        pb_port_ref peer = { instance, row, 0 };
-
-        if (row->role == PB_PROVIDES && strcmp(row->protocol, port->port->protocol) == 0)
-            return pb_instance_connect(port, &peer, error);
     }
-    return false;
+    peer = (pb_port_ref){ fake_machine_add(machine, class, path), find_side(class, protocol, role),
+                          0 };
+    return fake_machine_fill_properties(machine, peer.instance, error) &&
+           pb_instance_settle_properties(peer.instance, error) &&
+           pb_instance_connect(port, &peer, error);
 }
 
 static bool connect_port(fake_machine *machine, const pb_port_ref *port, bool invent,
@@ -502,10 +520,16 @@ static bool connect_port(fake_machine *machine, const pb_port_ref *port, bool in
     for (size_t i = 0; i < G_N_ELEMENTS(provided); i++)
         if (strcmp(protocol, provided[i].protocol) == 0)
             iface = provided[i].iface;
+    if (!is_own_protocol(protocol)) {
+        /* Of what an instance offers, one use is enough. */
+        bool wanted = port->port->role == PB_REQUIRES
+                          ? !port->port->optional
+                          : !port->index && machine->instances->len < MAX_INVENTED;
+
+        return !invent || !wanted || invent_partner(machine, port, error);
+    }
     if (port->port->role == PB_PROVIDES && !line)
         return true;
-    if (!iface)
-        return port->port->optional || !invent || invent_provider(machine, port, error);
 
     end = g_new0(fake_end, 1);
     end->machine = machine;

@@ -50,9 +50,9 @@ pb_instance *fake_machine_add(fake_machine *machine, const pb_class *class, cons
 /* Give required properties that have no default and were not set a smallest valid value. */
 bool fake_machine_fill_properties(fake_machine *machine, pb_instance *instance, GError **error);
 
-/* Connect what is open at all instances, whose properties are settled. A required port of a protocol that this
- * machine does not speak gets an instance of a type that provides it, if `invent` and one is installed. Then init and
- * reset everything. */
+/* Connect what is open at all instances, whose properties are settled. With `invent`, a port of a protocol that this
+ * machine does not speak gets an instance of an installed type at its other side: required ports, and the first
+ * element of provided ones. Then init and reset everything. */
 bool fake_machine_start(fake_machine *machine, bool invent, GError **error);
 
 /* Reset all instances, as a machine does. */
