@@ -21,7 +21,7 @@ int command_check(int argc, char **argv)
         machine_options_finish(&options);
         return complain(STATUS_USAGE, "check: one machine is expected");
     }
-    status = load_machine(&machine, argv[1], &options) ? STATUS_OK : STATUS_USAGE;
+    status = load_machine(&machine, argv[1], &options, false) ? STATUS_OK : STATUS_USAGE;
     loaded_machine_finish(&machine);
     machine_options_finish(&options);
     return status;

@@ -62,8 +62,9 @@ typedef struct loaded_machine {
     pb_plan *plan; /* null with root */
 } loaded_machine;
 
-/* Load by name or path. Errors and warnings are printed. False if there were errors. */
-bool load_machine(loaded_machine *m, const char *name, const machine_options *o);
+/* Load by name or path; if it is not to run, from manifests, so that no plugin is opened. Errors and
+ * warnings are printed. False if there were errors. */
+bool load_machine(loaded_machine *m, const char *name, const machine_options *o, bool to_run);
 void loaded_machine_finish(loaded_machine *m);
 
 /* ---- commands ------------------------------------------------------------------------------------ */

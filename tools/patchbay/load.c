@@ -132,9 +132,15 @@ static const pb_class *describe(void *opaque, pb_kind kind, const char *type, GE
     return pb_plugin_host_describe(opaque, kind, type, error);
 }
 
-static void compose(loaded_machine *m, const char *file, const machine_options *o)
+/* A machine that is going to run needs its plugins anyhow; opening them is faster than reading manifests. */
+static const pb_class *find_type(void *opaque, pb_kind kind, const char *type, GError **error)
 {
-    const pb_catalog catalog = { describe, m->host };
+    return pb_plugin_host_type(opaque, kind, type, error);
+}
+
+static void compose(loaded_machine *m, const char *file, const machine_options *o, bool to_run)
+{
+    const pb_catalog catalog = { to_run ? find_type : describe, m->host };
     const pb_plan_options options = { .sets = (const pb_plan_set *)o->sets->data,
                                       .n_sets = o->sets->len,
                                       .attaches = (const pb_plan_attach *)o->attaches->data,
@@ -148,7 +154,7 @@ static void compose(loaded_machine *m, const char *file, const machine_options *
         m->plan = pb_plan_compose(m->yaml, m->root, &options, &catalog, m->diags);
 }
 
-bool load_machine(loaded_machine *m, const char *name, const machine_options *o)
+bool load_machine(loaded_machine *m, const char *name, const machine_options *o, bool to_run)
 {
     g_autofree char *hint = NULL;
     g_autofree char *file = pb_source_find(name, NULL, &hint);
@@ -161,7 +167,7 @@ bool load_machine(loaded_machine *m, const char *name, const machine_options *o)
         complain(0, "there is no machine '%s'%s", name, hint);
         return false;
     }
-    compose(m, file, o);
+    compose(m, file, o, to_run);
     text = pb_diags_text(m->diags);
     fputs(text, stderr);
     return pb_diags_errors(m->diags) == 0;

@@ -101,7 +101,7 @@ static int load_and_run(const char *name, const run_options *o)
     loaded_machine m;
     int status = STATUS_USAGE;
 
-    if (load_machine(&m, name, &o->machine)) {
+    if (load_machine(&m, name, &o->machine, !o->dump_yaml)) {
         if (o->dump_yaml) {
             g_autofree char *text = pb_plan_dump(m.plan);
 
