@@ -177,7 +177,8 @@ static int note_file(const char *stem, lt_ptr data)
     g_autofree char *id = g_path_get_basename(stem);
     g_autofree char *file = g_strconcat(stem, "." G_MODULE_SUFFIX, NULL);
 
-    if (pb_kind_of_plugin(id) && g_file_test(file, G_FILE_TEST_EXISTS))
+    if (pb_kind_of_plugin(id) && !g_hash_table_contains(data, id) &&
+        g_file_test(file, G_FILE_TEST_EXISTS))
         g_hash_table_add(data, g_steal_pointer(&id));
     return 0;
 }

@@ -407,7 +407,7 @@ static bool expect_bytes(script *s, const yaml_node_t *key, const yaml_node_t *v
 
     if (!wanted)
         return false;
-    if (wanted->len == length && memcmp(wanted->data, bytes, length) == 0)
+    if (wanted->len == length && (!length || memcmp(wanted->data, bytes, length) == 0))
         return true;
     should = hex_of(wanted->data, wanted->len);
     return complain(s, key, "%s is [%s], expected [%s]", scalar(key), is, should);
