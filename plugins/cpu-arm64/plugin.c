@@ -12,9 +12,13 @@ static bool cpu_node(void *self, const pb_fdt_writer *w, pb_error *error)
 {
     const arm64_cpu *cpu = self;
     uint64_t affinity = arm64_mpidr(pb_vcpu_of_state(self)) & UINT64_C(0xff00ffffff);
-    uint32_t reg[2] = { (uint32_t)(affinity >> 32), (uint32_t)affinity };
+    uint32_t reg = (uint32_t)affinity;
 
-    w->cells(w, "reg", reg, 2);
+    /* /cpus has #address-cells 1. */
+    if (affinity >> 32)
+        return pb_fail(error, "a device tree cannot tell of mpidr 0x%llx: Aff3 is not 0",
+                       (unsigned long long)affinity);
+    w->cells(w, "reg", &reg, 1);
     if (cpu->psci != PSCI_NONE)
         w->string(w, "enable-method", "psci");
     return true;
