@@ -162,6 +162,50 @@ static void test_keys(void)
     fake_stop();
 }
 
+/* Floating-point and vector instructions are trapped by the key; what is none is UNDEFINED first. */
+static void test_fp_trap(void)
+{
+    static const uint32_t trapped[] = {
+        0x1e604020, /* fmov d0, d1 */
+        0x4e228420, /* add v0.16b, v1.16b, v2.16b */
+        0x9e660020, /* fmov x0, d1 */
+        0x3dc00020, /* ldr q0, [x1] */
+        0x0c407020, /* ld1 {v0.8b}, [x1] */
+        0x5c000040, /* ldr d0, . + 8 */
+        0x4e284820, /* aese v0.16b, v1.16b */
+    };
+    static const uint32_t others[] = {
+        0xf9400020, /* ldr x0, [x1] */
+        0xf9800020, /* prfm pldl1keep, [x1] */
+        0x8b020020, /* add x0, x1, x2 */
+        0x1ee04020, /* fmov h0, h1: not modelled */
+        0x4ee21420, /* unallocated: srhadd of 64-bit elements */
+    };
+
+    fake_start("max", true, true, PSCI_NONE);
+    for (uint32_t i = 0; i < PB_ARRAY_SIZE(trapped); i++) {
+        CU_ASSERT_TRUE(mentions(trapped[i], KEY_EL(0) | KEY_FP_TRAP, "helper=fp_trap"));
+        CU_ASSERT_FALSE(mentions(trapped[i], KEY_EL(0), "helper=fp_trap"));
+    }
+    for (uint32_t i = 0; i < PB_ARRAY_SIZE(others); i++)
+        CU_ASSERT_FALSE(mentions(others[i], KEY_EL(0) | KEY_FP_TRAP, "helper=fp_trap"));
+    fake_stop();
+}
+
+/* Accesses of one instruction share a span; elements are aligned as such, and have their bytes in
+ * order even if memory is big-endian. */
+static void test_vector_accesses(void)
+{
+    fake_start("max", true, true, PSCI_NONE);
+    CU_ASSERT_TRUE(mentions(0xad400420, KEY_EL(0), "span=1"));           /* ldp q0, q1, [x1] */
+    CU_ASSERT_TRUE(mentions(0x3dc00020, KEY_EL(0) | KEY_A, "align=16")); /* ldr q0, [x1] */
+    CU_ASSERT_TRUE(mentions(0x3dc00020, KEY_EL(0) | KEY_BE, " be"));
+    CU_ASSERT_TRUE(mentions(0x4c407820, KEY_EL(0) | KEY_A, "align=4")); /* ld1 {v0.4s}, [x1] */
+    CU_ASSERT_FALSE(mentions(0x4c407820, KEY_EL(0) | KEY_BE, " be"));
+    CU_ASSERT_TRUE(mentions(0x4c407820, KEY_EL(0) | KEY_BE, "v.rev"));
+    fake_stop();
+}
+
 /* The key says what the state says. */
 static void test_unit_key(void)
 {
@@ -208,6 +252,8 @@ int main(void)
         { "random words", test_random_words },
         { "system registers", test_system_registers },
         { "what keys change", test_keys },
+        { "trapped floating point", test_fp_trap },
+        { "accesses of vectors", test_vector_accesses },
         { "the unit key", test_unit_key },
         { "bitmask immediates", test_bitmask },
         { 0 },
