@@ -178,7 +178,7 @@ static void check_rule(composer *c, const pb_yaml_entry *entry)
 {
     if (!compose_is_mapping(c, entry->value, "a mapping (backend:, devices:)"))
         return;
-    compose_known_keys(c, entry->value, pb_keys_attach, "of an attach rule");
+    compose_known_keys(c, entry->value, pb_keys_attach, "in an attach rule");
 }
 
 void compose_attach(composer *c)

@@ -49,10 +49,13 @@ const pb_key pb_keys_part[] = {
     { 0 }
 };
 
-const pb_key pb_keys_attach[] = { { "doc", "text", "One line" },
-                                  { "backend", "mapping", "The backend that the option adds" },
-                                  { "devices", "mapping", "The devices that it adds, by name" },
-                                  { 0 } };
+const pb_key pb_keys_attach[] = {
+    { "doc", "text", "One line" },
+    { "backend", "mapping or list",
+      "The backend that the option adds; of a list, the first whose when is true" },
+    { "devices", "mapping", "The devices that it adds, by name" },
+    { 0 }
+};
 
 static const char *const threads_choices[] = { "parallel", "round-robin", NULL };
 
@@ -252,7 +255,7 @@ static char *top_text(composer *c, const char *key)
 
 static void compose_top(composer *c)
 {
-    compose_known_keys(c, c->root, pb_keys_machine, "of a machine");
+    compose_known_keys(c, c->root, pb_keys_machine, "in a machine");
     c->plan->name = top_text(c, "machine");
     c->plan->doc = top_text(c, "doc");
     if (!c->plan->name) {
@@ -287,7 +290,7 @@ static void compose_run(composer *c)
 
     if (run && !compose_is_mapping(c, run, "a mapping (threads:, ...)"))
         run = NULL;
-    compose_record(c, c->globals, run, "of run", pb_props_run, others, &c->plan->run);
+    compose_record(c, c->globals, run, "in run", pb_props_run, others, &c->plan->run);
     if (c->options->no_reboot)
         c->plan->run.reboot = false;
     if (c->options->deterministic)
@@ -303,7 +306,7 @@ static void compose_bus(composer *c)
 
     if (bus && !compose_is_mapping(c, bus, "a mapping (unassigned:, ...)"))
         bus = NULL;
-    compose_record(c, c->globals, bus, "of bus", pb_props_bus, others, &c->plan->bus);
+    compose_record(c, c->globals, bus, "in bus", pb_props_bus, others, &c->plan->bus);
 }
 
 static char **compose_compatible(composer *c, const pb_yaml_node *node)
@@ -330,11 +333,11 @@ static void compose_fdt(composer *c)
     if (!fdt || !compose_is_mapping(c, fdt, "a mapping (compatible:, ...)"))
         return;
     c->plan->fdt.mark = fdt->mark;
-    compose_record(c, c->globals, fdt, "of fdt", pb_props_fdt, others, &c->plan->fdt);
+    compose_record(c, c->globals, fdt, "in fdt", pb_props_fdt, others, &c->plan->fdt);
     if (compatible)
         c->plan->fdt.compatible = compose_compatible(c, compatible);
     else
-        pb_diag_error(c->diags, fdt->mark, "'compatible' is missing of fdt: what the board is");
+        pb_diag_error(c->diags, fdt->mark, "'compatible' is missing in fdt: what the board is");
     if (c->plan->fdt.stdout_path && !g_hash_table_contains(c->by_name, c->plan->fdt.stdout_path))
         pb_diag_error(c->diags, pb_yaml_get(fdt, "stdout")->mark, "there is no part '%s'",
                       c->plan->fdt.stdout_path);

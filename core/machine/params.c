@@ -197,7 +197,7 @@ static void read_parameter(composer *c, const pb_yaml_entry *entry)
         pb_scope_set_broken(c->globals, p.key->text);
         return;
     }
-    compose_known_keys(c, p.node, pb_keys_parameter, "of a parameter");
+    compose_known_keys(c, p.node, pb_keys_parameter, "in a parameter");
     ok = read_type(c, &p) && read_range(c, &p) && read_value(c, &p, &value);
     if (ok)
         pb_scope_set(c->globals, p.key->text, value);
@@ -243,7 +243,7 @@ static void check_assert(composer *c, const pb_yaml_node *node)
 
     if (!compose_is_mapping(c, node, "a mapping (that:, say:)"))
         return;
-    compose_known_keys(c, node, pb_keys_assert, "of an assertion");
+    compose_known_keys(c, node, pb_keys_assert, "in an assertion");
     that = pb_yaml_get(node, "that");
     say = pb_yaml_get(node, "say");
     if (!that || !say) {

@@ -137,8 +137,9 @@ static void find_type(composer *c, source_part *source)
     if (!part->type)
         return;
     part->class = c->catalog->find(c->catalog->opaque, part->kind, part->type, &error);
+    /* The type of an attached part is mostly what the option says. */
     if (!part->class)
-        pb_diag_error(c->diags, node->mark, "%s", error->message);
+        pb_diag_error(c->diags, part->mark.line ? node->mark : part->mark, "%s", error->message);
 }
 
 static void free_prop(gpointer prop)
@@ -181,7 +182,8 @@ bool compose_when(composer *c, pb_scope *scope, const pb_yaml_node *node)
     const pb_yaml_node *when = pb_yaml_get(node, "when");
     bool truth = false;
 
-    return !when || (compose_condition(c, scope, when, &truth) && truth);
+    /* After an error the part stays: what is wired to it has no error of its own. */
+    return !when || !compose_condition(c, scope, when, &truth) || truth;
 }
 
 /* The parts of one entry of a section. */
@@ -192,7 +194,7 @@ static void compose_entry(composer *c, const section *in, const pb_yaml_entry *e
     g_autofree char *name = NULL;
     int64_t index;
     uint64_t count = 1;
-    bool array;
+    bool array, broken;
 
     if (!parse_key(c, entry->key, &name, &index) ||
         !compose_is_mapping(c, node, "a mapping (type: and what the type has)"))
@@ -207,14 +209,16 @@ static void compose_entry(composer *c, const section *in, const pb_yaml_entry *e
                       entry->key->text, in->repeat);
         return;
     }
-    if (repeat && !compose_number(c, c->globals, repeat, in->repeat, 1, MAX_ELEMENTS, &count))
-        return;
+    broken = repeat && !compose_number(c, c->globals, repeat, in->repeat, 1, MAX_ELEMENTS, &count);
+    if (broken)
+        count = 1;
     for (uint64_t i = 0; i < count && c->parts->len < MAX_PARTS; i++) {
         pb_scope *scope = pb_scope_new(c->globals);
 
         if (array)
             pb_scope_set(scope, "i", pb_value_integer(i));
-        compose_part(c, in->kind, name, array ? (int64_t)i : index, entry->key->mark, node, scope);
+        compose_part(c, in->kind, name, array ? (int64_t)i : index, entry->key->mark, node, scope)
+            ->broken |= broken;
     }
 }
 
@@ -470,18 +474,13 @@ const pb_prop pb_props_memory[] = {
       .initial = "ram",
       .choices = memory_types,
       .doc = "RAM, or ROM that guests cannot write" },
-    { .name = "at", .type = PB_PROP_UINT, PB_MEMBER(pb_plan_memory, gpa), .doc = "address" },
-    { .name = "size",
-      .type = PB_PROP_SIZE,
-      PB_MEMBER(pb_plan_memory, bytes),
-      .min = 1,
-      .max = UINT64_MAX,
-      .doc = "size" },
+    { .name = "at", .type = PB_PROP_UINT, PB_MEMBER(pb_plan_memory, gpa), .doc = "Address" },
+    { .name = "size", .type = PB_PROP_SIZE, PB_MEMBER(pb_plan_memory, bytes), .doc = "Bytes" },
     { .name = "file",
       .type = PB_PROP_PATH,
       PB_MEMBER(pb_plan_memory, file),
       .initial = "",
-      .doc = "file with the first bytes after a reset" },
+      .doc = "File with the first bytes after a reset" },
     { 0 }
 };
 
@@ -500,8 +499,10 @@ static void compose_memory_entry(composer *c, const pb_yaml_entry *entry)
     memory->name = g_strdup(entry->key->text);
     memory->mark = entry->key->mark;
     g_ptr_array_add(c->plan->memories, memory);
-    if (!compose_record(c, c->globals, entry->value, "of memory", pb_props_memory, others, memory))
+    if (!compose_record(c, c->globals, entry->value, "in memory", pb_props_memory, others, memory))
         memory->bytes = 0; /* out of the lint's way */
+    else if (memory->bytes == 0)
+        pb_diag_error(c->diags, memory->mark, "memory '%s' has no bytes", memory->name);
     else if (memory->gpa + (memory->bytes - 1) < memory->gpa)
         pb_diag_error(c->diags, memory->mark,
                       "0x%" G_GINT64_MODIFIER "x bytes at 0x%" G_GINT64_MODIFIER

@@ -95,7 +95,7 @@ char *compose_checked(composer *c, pb_scope *scope, const pb_yaml_node *node, co
 bool compose_number(composer *c, pb_scope *scope, const pb_yaml_node *node, const char *what,
                     uint64_t min, uint64_t max, uint64_t *number)
 {
-    const pb_prop row = { .name = what, .type = PB_PROP_SIZE, .width = 8, .min = min, .max = max };
+    const pb_prop row = { .name = what, .type = PB_PROP_UINT, .width = 8, .min = min, .max = max };
     g_autofree char *text = compose_checked(c, scope, node, &row, number);
 
     return text != NULL;

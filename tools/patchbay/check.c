@@ -11,7 +11,7 @@ int command_check(int argc, char **argv)
     machine_options_init(&options);
     machine_option_entries(entries);
     if (!parse_options(
-            &commands[1], entries, &options,
+            "check", entries, &options,
             "Prints each error as FILE:LINE:COLUMN: TEXT. The exit status is 0 if there are none.",
             &argc, &argv, &status)) {
         machine_options_finish(&options);

@@ -30,7 +30,7 @@ int complain(int status, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Parse the options of a command: entries, `doc` as the text that --help ends with. False with the status in
  * *status if the command is done: an error, or --help. */
-bool parse_options(const command *c, GOptionEntry *entries, void *opaque, const char *doc,
+bool parse_options(const char *command_name, GOptionEntry *entries, void *opaque, const char *doc,
                    int *argc, char ***argv, int *status);
 
 /* ---- machines ---------------------------------------------------------------------------------- */
@@ -73,5 +73,7 @@ int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_describe(int argc, char **argv);
+int command_schema(int argc, char **argv);
+int command_report(int argc, char **argv);
 
 #endif

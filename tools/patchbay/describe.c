@@ -1,7 +1,215 @@
-/* `patchbay describe`: a machine's parameters and parts. */
+/* `patchbay describe`: a type from its tables, a machine from its file. */
 #include "command.h"
+
+#include <core/device/describe.h>
+#include <core/machine/source.h>
+#include <stdio.h>
+#include <string.h>
+
+static const pb_kind kinds[] = { PB_KIND_DEVICE, PB_KIND_CPU,    PB_KIND_BACKEND,
+                                 PB_KIND_ACCEL,  PB_KIND_LOADER, PB_KIND_CODEGEN };
+
+/* ---- types --------------------------------------------------------------------------------------- */
+
+/* The plugin that has a type of this kind, if it is there: "dev-virtio". */
+static char *plugin_id(pb_kind kind, const char *type)
+{
+    return g_strdup_printf("%s-%.*s", pb_kind_prefix(kind), (int)strcspn(type, "/"), type);
+}
+
+/* All types of a plugin if the text is only the plugin's part of them ("virtio"), otherwise the one. */
+static bool describe_kind(pb_plugin_host *host, pb_kind kind, const char *text)
+{
+    g_autofree char *id = plugin_id(kind, text);
+    g_autofree char *file = pb_plugin_host_find(host, id);
+    const pb_plugin *plugin = file ? pb_plugin_host_describe_plugin(host, id, NULL) : NULL;
+    bool found = false;
+
+    for (const pb_class *const *type = plugin ? plugin->types : NULL; type && *type; type++) {
+        g_autofree char *name = pb_type_text(plugin, *type);
+        g_autoptr(GString) page = g_string_new(NULL);
+
+        if (strcmp(text, name) != 0 && strcmp(text, strchr(plugin->id, '-') + 1) != 0)
+            continue;
+        pb_describe_type(plugin, *type, page);
+        fputs(page->str, stdout);
+        found = true;
+    }
+    return found;
+}
+
+/* ---- machines ------------------------------------------------------------------------------------ */
+
+static const char *text_of(const pb_yaml_node *mapping, const char *key)
+{
+    const pb_yaml_node *node = pb_yaml_get(mapping, key);
+
+    return node && node->kind == PB_YAML_SCALAR ? node->text : NULL;
+}
+
+static void print_parameter(const pb_yaml_entry *entry)
+{
+    const pb_yaml_node *choices = pb_yaml_get(entry->value, "choices");
+    const char *type = text_of(entry->value, "type"), *initial = text_of(entry->value, "default");
+    const char *min = text_of(entry->value, "min"), *max = text_of(entry->value, "max");
+    const char *doc = text_of(entry->value, "doc");
+
+    printf("  %-12s %s", entry->key->text, type ? type : "?");
+    if (initial)
+        printf(", default %s", *initial ? initial : "empty");
+    if (min || max)
+        printf(", %s to %s", min ? min : "", max ? max : "");
+    for (unsigned i = 0; choices && i < choices->n_entries; i++)
+        printf("%s%s", i ? ", " : ", one of ", choices->entries[i].value->text);
+    printf("%s%s\n", doc ? "; " : "", doc ? doc : "");
+}
+
+static void print_parameters(const pb_yaml_node *root)
+{
+    const pb_yaml_node *parameters = pb_yaml_get(root, "parameters");
+    const pb_yaml_node *rules = pb_yaml_get(root, "attach");
+
+    if (parameters)
+        printf("\nparameters (--set NAME=VALUE):\n");
+    for (unsigned i = 0; parameters && i < parameters->n_entries; i++)
+        print_parameter(&parameters->entries[i]);
+    if (rules)
+        printf("\nattach rules (--attach RULE=SPEC; --drive, --net, --serial):");
+    for (unsigned i = 0; rules && i < rules->n_entries; i++)
+        printf(" %s", rules->entries[i].key->text);
+    printf(rules ? "\n" : "");
+}
+
+static void print_places(const pb_plan_part *part)
+{
+    const pb_region *regions =
+        part->kind == PB_KIND_DEVICE ? ((const pb_device_type *)part->class)->regions : NULL;
+
+    for (unsigned i = 0; i < part->mappings->len; i++) {
+        const pb_plan_mapping *m = &g_array_index(part->mappings, pb_plan_mapping, i);
+
+        printf("    0x%010" G_GINT64_MODIFIER "x-0x%010" G_GINT64_MODIFIER "x %s\n", m->gpa,
+               m->gpa + (m->bytes - 1), regions[m->region].name);
+    }
+}
+
+static void print_wires(const pb_plan *plan, const pb_plan_part *part)
+{
+    for (unsigned i = 0; i < plan->wires->len; i++) {
+        const pb_plan_wire *wire = &g_array_index(plan->wires, pb_plan_wire, i);
+        g_autofree char *from = NULL;
+        g_autofree char *to = NULL;
+
+        if (wire->from != part)
+            continue;
+        from = pb_plan_port_text(wire->from, wire->from_port, wire->from_index);
+        to = pb_plan_port_text(wire->to, wire->to_port, wire->to_index);
+        printf("    %s -> %s\n", from + strlen(part->path) + 1, to);
+    }
+}
+
+static void print_plan(const pb_plan *plan)
+{
+    printf("\nparts (%u):\n", plan->parts->len);
+    for (unsigned i = 0; i < plan->memories->len; i++) {
+        const pb_plan_memory *m = g_ptr_array_index(plan->memories, i);
+
+        printf("  %s: %s\n    0x%010" G_GINT64_MODIFIER "x-0x%010" G_GINT64_MODIFIER "x\n", m->name,
+               m->type == PB_MEMORY_ROM ? "rom" : "ram", m->gpa, m->gpa + (m->bytes - 1));
+    }
+    for (unsigned i = 0; i < plan->parts->len; i++) {
+        const pb_plan_part *part = g_ptr_array_index(plan->parts, i);
+
+        printf("  %s: %s\n", part->path, part->type);
+        print_places(part);
+        print_wires(plan, part);
+    }
+}
+
+static int describe_machine(const char *name, const machine_options *options)
+{
+    loaded_machine m;
+    bool ok = load_machine(&m, name, options, false);
+
+    if (m.root) {
+        const char *machine = text_of(m.root, "machine"), *doc = text_of(m.root, "doc");
+
+        printf("%s%s%s\n", machine ? machine : name, doc ? ": " : "", doc ? doc : "");
+        print_parameters(m.root);
+    }
+    if (ok)
+        print_plan(m.plan);
+    loaded_machine_finish(&m);
+    return ok ? STATUS_OK : STATUS_USAGE;
+}
+
+/* ---- the command --------------------------------------------------------------------------------- */
+
+static bool is_machine(const char *name)
+{
+    g_autofree char *hint = NULL;
+    g_autofree char *file = pb_source_find(name, NULL, &hint);
+
+    return file && g_file_test(file, G_FILE_TEST_EXISTS);
+}
+
+/* Names of types and machines, for suggestions. */
+static void add_names(pb_plugin_host *host, GPtrArray *names)
+{
+    g_auto(GStrv) ids = pb_plugin_host_list(host);
+    g_auto(GStrv) machines = pb_source_list();
+
+    for (char **id = ids; *id; id++) {
+        const pb_plugin *plugin = pb_plugin_host_describe_plugin(host, *id, NULL);
+
+        for (const pb_class *const *type = plugin ? plugin->types : NULL; type && *type; type++)
+            g_ptr_array_add(names, pb_type_text(plugin, *type));
+    }
+    for (char **machine = machines; *machine; machine++)
+        g_ptr_array_add(names, g_strdup(*machine));
+    g_ptr_array_add(names, NULL);
+}
+
+static int unknown(pb_plugin_host *host, const char *name)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *hint = NULL;
+
+    add_names(host, names);
+    hint = pb_did_you_mean(name, (const char *const *)names->pdata);
+    return complain(STATUS_USAGE, "describe: there is no type or machine '%s'%s", name, hint);
+}
+
+static int describe(const char *name, const machine_options *options)
+{
+    g_autoptr(pb_plugin_host) host = pb_plugin_host_new(NULL);
+    bool found = false;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++)
+        found |= describe_kind(host, kinds[i], name);
+    if (found)
+        return STATUS_OK;
+    return is_machine(name) ? describe_machine(name, options) : unknown(host, name);
+}
 
 int command_describe(int argc, char **argv)
 {
-    return complain(STATUS_USAGE, "describe: not yet");
+    machine_options options;
+    GOptionEntry entries[MACHINE_OPTION_ENTRIES];
+    int status;
+
+    machine_options_init(&options);
+    machine_option_entries(entries);
+    if (parse_options(
+            "describe", entries, &options,
+            "A type is written as in machine files: pl011, virtio/blk, arm64/cortex-a57. The "
+            "options are for machines.",
+            &argc, &argv, &status)) {
+        if (argc == 2)
+            status = describe(argv[1], &options);
+        else
+            status = complain(STATUS_USAGE, "describe: one type or machine is expected");
+    }
+    machine_options_finish(&options);
+    return status;
 }

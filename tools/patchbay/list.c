@@ -1,6 +1,7 @@
 /* `patchbay list`: machines and types, with their one-line descriptions. */
 #include "command.h"
 
+#include <core/device/describe.h>
 #include <core/machine/source.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,15 +31,6 @@ static void list_machines(void)
         list_machine(*name);
 }
 
-/* "pl011", "virtio/blk": the type as machine files write it. */
-static char *type_text(const char *plugin, const pb_class *class)
-{
-    const char *name = strchr(plugin, '-') + 1;
-
-    return strcmp(name, class->name) == 0 ? g_strdup(name)
-                                          : g_strconcat(name, "/", class->name, NULL);
-}
-
 static void list_types(pb_plugin_host *host, pb_kind kind)
 {
     g_auto(GStrv) ids = pb_plugin_host_list(host);
@@ -55,7 +47,7 @@ static void list_types(pb_plugin_host *host, pb_kind kind)
             continue;
         }
         for (const pb_class *const *type = plugin->types; *type; type++) {
-            g_autofree char *text = type_text(*id, *type);
+            g_autofree char *text = pb_type_text(plugin, *type);
 
             print_row(text, (*type)->doc);
         }
@@ -99,7 +91,7 @@ int command_list(int argc, char **argv)
     GOptionEntry entries[] = { { 0 } };
     int status;
 
-    if (!parse_options(&commands[2], entries, NULL, "Without an argument, lists everything.", &argc,
+    if (!parse_options("list", entries, NULL, "Without an argument, lists everything.", &argc,
                        &argv, &status))
         return status;
     if (argc > 2)

@@ -10,11 +10,13 @@
 uint64_t process_start_ns;
 
 const command commands[] = {
-    { "run", "MACHINE [OPTION...]", "Run a machine", command_run },
-    { "check", "MACHINE [OPTION...]", "Say what is wrong with a machine file", command_check },
+    { "run", "MACHINE", "Run a machine", command_run },
+    { "check", "MACHINE", "Say what is wrong with a machine file", command_check },
     { "list", "[machines|devices|cpus|accels|backends|loaders]", "List what is there",
       command_list },
     { "describe", "TYPE|MACHINE", "Tell about a type or a machine", command_describe },
+    { "schema", "", "Print the JSON Schema of machine files", command_schema },
+    { "report", "missing [TYPE]", "Count what is known and not modelled", command_report },
     { 0 }
 };
 
@@ -61,12 +63,23 @@ static int unknown_command(const char *name)
     for (unsigned i = 0; commands[i].name; i++)
         names[i] = commands[i].name;
     hint = pb_did_you_mean(name, names);
-    return complain(STATUS_USAGE, "there is no command '%s'%s; see patchbay --help", name, hint);
+    return complain(STATUS_USAGE, "there is no command '%s'%s (patchbay --help lists them)", name,
+                    hint);
 }
 
-bool parse_options(const command *c, GOptionEntry *entries, void *opaque, const char *doc,
+static const command *find_command(const char *name)
+{
+    for (const command *c = commands; c->name; c++) {
+        if (strcmp(name, c->name) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+bool parse_options(const char *name, GOptionEntry *entries, void *opaque, const char *doc,
                    int *argc, char ***argv, int *status)
 {
+    const command *c = find_command(name);
     GOptionContext *context = g_option_context_new(c->arguments);
     GOptionGroup *group = g_option_group_new(c->name, "", "", opaque, NULL);
     g_autofree char *program = g_strconcat("patchbay ", c->name, NULL);
@@ -100,6 +113,8 @@ bool parse_options(const command *c, GOptionEntry *entries, void *opaque, const 
 
 int main(int argc, char **argv)
 {
+    const command *chosen;
+
     process_start_ns = clock_ns(CLOCK_MONOTONIC) - clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     setlocale(LC_CTYPE, "");
     pb_plugin_host_preload(pb_preloaded_plugins);
@@ -115,9 +130,6 @@ int main(int argc, char **argv)
         printf("patchbay %s\n", PATCHBAY_VERSION);
         return STATUS_OK;
     }
-    for (const command *c = commands; c->name; c++) {
-        if (strcmp(argv[1], c->name) == 0)
-            return c->run(argc - 1, argv + 1);
-    }
-    return unknown_command(argv[1]);
+    chosen = find_command(argv[1]);
+    return chosen ? chosen->run(argc - 1, argv + 1) : unknown_command(argv[1]);
 }

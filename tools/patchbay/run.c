@@ -135,7 +135,7 @@ static bool parse(run_options *o, int *argc, char ***argv, int *status)
     machine_option_entries(entries);
     memcpy(entries + MACHINE_OPTION_ENTRIES - 1, own, sizeof(own));
     return parse_options(
-        &commands[0], entries, o,
+        "run", entries, o,
         "With --serial stdio, Ctrl-A x ends the run and Ctrl-A h tells the other keys.\n"
         "The exit status is the guest's (0: it powered itself off), 2 for errors of usage and "
         "configuration, 1 for others.",

@@ -289,9 +289,9 @@ static void all_errors(void)
         "  f: { type: intc }\n"
         "memory:\n"
         "  ram: { at: 0 }\n",
-        "f:2:1: unknown key 'parametres' of a machine; did you mean 'parameters'?\n"
+        "f:2:1: unknown key 'parametres' in a machine; did you mean 'parameters'?\n"
         "f:4:16: no type 'cpux'\n"
-        "f:6:24: at: '1O' is not a size, such as 4096, 64KiB or 1GiB\n"
+        "f:6:24: at: '1O' is not a number, such as 16 or 0x10\n"
         "f:6:33: there is no part 'nowhere'\n"
         "f:6:45: uart has no property or port 'modi'; did you mean 'mode'?\n"
         "f:7:6: a mapping (type: and what the type has) is expected, this is a value\n"
@@ -303,7 +303,7 @@ static void all_errors(void)
         "f:11:3: 'inputs' is missing: intc needs it (number of inputs)\n"
         "f:11:3: 'at' is missing: region 'distributor' of intc needs an address\n"
         "f:11:3: warning: 'f.out[0]' is not connected\n"
-        "f:13:8: 'size' is missing of memory: size\n");
+        "f:13:8: 'size' is missing in memory: Bytes\n");
 }
 
 /* ---- files ------------------------------------------------------------------------------------------- */

@@ -1,0 +1,55 @@
+"""Small AArch64 programs as files, made without an assembler. The words stand beside what they are."""
+
+import gzip
+import struct
+
+START = 0x40080000
+PSCI_SYSTEM_OFF = 0x84000008
+PSCI_SYSTEM_RESET = 0x84000009
+
+
+def mov(register, value):
+    """movz and movk: 32 bits."""
+    return [0xd2800000 | (value & 0xffff) << 5 | register, 0xf2a00000 | (value >> 16 & 0xffff) << 5 | register]
+
+
+def prints(text, then=PSCI_SYSTEM_OFF):
+    """Writes each character to the UART at 0x09000000, then makes a PSCI call."""
+    words = mov(1, 0x09000000)
+    for character in text.encode():
+        words += [0xd2800003 | character << 5,  # mov x3, #character
+                  0xb9000023]                   # str w3, [x1]
+    return words + mov(0, then) + [0xd4000002,  # hvc #0
+                                   0x14000000]  # b .
+
+
+def spins(count):
+    """Counts down, then powers off: something to stop in the middle of."""
+    return mov(2, count) + [0xf1000442,          # subs x2, x2, #1
+                            0x54ffffe1] + prints("done\n")  # b.ne back
+
+
+def code(words):
+    return struct.pack("<%dI" % len(words), *words)
+
+
+def elf(words, address=START, machine=183, kind=2, file_bytes=None, memory_bytes=None):
+    """An ELF-64 executable with one segment."""
+    body = code(words)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", kind, machine, 1, address, 64, 0, 0, 64, 56, 1,
+                         64, 0, 0)
+    program = struct.pack("<IIQQQQQQ", 1, 7, 120, address, address,
+                          len(body) if file_bytes is None else file_bytes,
+                          len(body) if memory_bytes is None else memory_bytes, 8)
+    return header + program + body
+
+
+def image(words, size=None, flags=0, offset=0):
+    """An arm64 Image: Linux Documentation/arm64/booting.rst."""
+    body = code(words)
+    size = 64 + len(body) if size is None else size
+    return struct.pack("<IIQQQQQQII", 0x14000010, 0, offset, size, flags, 0, 0, 0, 0x644d5241, 0) + body
+
+
+def packed(data):
+    return gzip.compress(data, mtime=0)

@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""The patchbay command from outside: statuses, texts, files that cannot be loaded.
+
+usage: test_command.py PATCHBAY [UNITTEST-ARGUMENT...]
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import cases  # noqa: E402
+import program  # noqa: E402
+
+PATCHBAY = os.path.abspath(sys.argv.pop(1))
+
+
+class Command(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def file(self, name, content):
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def run_command(self, *arguments, timeout=60):
+        done = subprocess.run([PATCHBAY, *arguments], stdin=subprocess.DEVNULL, cwd=self.folder,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def good(self, *arguments, **options):
+        status, out, err = self.run_command(*arguments, **options)
+        self.assertEqual(status, 0, err)
+        return out
+
+    def refused(self, text, *arguments):
+        status, out, err = self.run_command(*arguments)
+        self.assertIn(text, err)
+        self.assertEqual(status, 2, err)
+        return err
+
+
+class Usage(Command):
+    def test_no_arguments(self):
+        status, out, _ = self.run_command()
+        self.assertEqual(status, 2)
+        self.assertIn("usage: patchbay COMMAND", out)
+
+    def test_help_everywhere(self):
+        self.assertIn("patchbay list machines", self.good("--help"))
+        for command in ("run", "check", "list", "describe", "schema", "report"):
+            self.assertIn("Usage:\n  patchbay " + command, self.good(command, "--help"))
+
+    def test_version(self):
+        self.assertRegex(self.good("--version"), r"^patchbay \d+\.\d+")
+
+    def test_unknown(self):
+        self.refused("there is no command 'chek'; did you mean 'check'?", "chek")
+        self.refused("Unknown option --kernle", "run", "arm-virt", "--kernle", "x")
+        self.refused("one machine is expected", "run")
+        self.refused("one machine is expected", "run", "arm-virt", "arm-mini")
+        self.refused("there is no machine 'arm-vrit'; did you mean 'arm-virt'?", "run", "arm-vrit")
+        self.refused("NAME=VALUE is expected", "run", "arm-virt", "--set", "ram")
+        self.refused("there is no log item 'exce'", "run", "arm-virt", "--log", "exce")
+        self.refused("cannot write the log", "run", "arm-virt", "--log-file", "/nonexistent/log")
+        self.refused("there is no list 'device'; did you mean 'devices'?", "list", "device")
+        self.refused("there is no type or machine 'pl01'; did you mean 'pl011'?", "describe", "pl01")
+        self.refused("'missing' is expected", "report")
+
+    def test_unreadable_machines(self):
+        self.refused("cannot open 'none.yaml': No such file", "check", "none.yaml")
+        self.refused("cannot read './': Is a directory", "check", "./")
+        self.file("long.yaml", "#" * (5 << 20))
+        self.refused("longer than", "check", "long.yaml")
+        self.refused("not YAML", "check", self.file("zeros.yaml", bytes(100)))
+
+
+class Pages(Command):
+    def test_lists(self):
+        self.assertRegex(self.good("list", "machines"), r"arm-mini .*\n.*arm-virt ")
+        self.assertRegex(self.good("list", "devices"), r"\n  pl011 +Arm PrimeCell UART\n")
+        self.assertIn("accels:\n", self.good("list"))
+
+    def test_describe(self):
+        self.assertIn("UARTDR", self.good("describe", "pl011"))
+        self.assertIn("uart0: pl011\n    0x0009000000-0x0009000fff", self.good("describe", "arm-virt"))
+        self.assertIn("virtio[31]", self.good("describe", "arm-virt"))
+
+    def test_schema(self):
+        schema = json.loads(self.good("schema"))
+        rules = schema["properties"]["devices"]["additionalProperties"]["allOf"]
+        types = [rule["if"]["properties"]["type"]["const"] for rule in rules]
+        self.assertIn("pl011", types)
+        self.assertIn("virtio/blk", types)
+
+    def test_gaps(self):
+        out = self.good("report", "missing", "pl011")
+        self.assertRegex(out, r"\n\d+ known and not modelled\n$")
+        self.refused("there is no type 'pl012'", "report", "missing", "pl012")
+
+
+class Machines(Command):
+    def test_every_machine_is_right(self):
+        for line in self.good("list", "machines").splitlines()[1:]:
+            status, _, err = self.run_command("check", line.split()[0])
+            self.assertEqual((status, err), (0, ""), line)
+
+    def test_variants(self):
+        self.good("check", "arm-virt", "--set", "gic=3", "--set", "cpus=123", "--set", "cpu=max")
+        self.good("check", "arm-virt", "--set", "virtio=pci", "--drive", "a", "--drive", "b", "--net", "user")
+        self.good("check", "arm-virt", *["--drive=x"] * 32)
+        self.refused("no port is free for 'bus' of 'drive32'", "check", "arm-virt", *["--drive=x"] * 33)
+        self.refused("a GICv2 has at most 8 processors, not 9", "check", "arm-virt", "--set", "cpus=9")
+
+    def test_dump(self):
+        """What is dumped is a machine file that dumps to itself, and runs."""
+        kernel = self.file("kernel", program.elf(program.prints("dumped\n")))
+        for machine, options in (("arm-mini", []),
+                                 ("arm-virt", ["--set", "cpus=3", "--drive", "x,serial=$y", "--net", "user",
+                                               "--deterministic"]),
+                                 ("arm-virt", ["--set", "gic=3", "--set", "virtio=pci", "--drive", "x"])):
+            dump = self.good("run", machine, "--kernel", kernel, "--dump-yaml", *options)
+            path = self.file("dump.yaml", dump)
+            self.assertEqual(self.good("run", path, "--dump-yaml"), dump)
+        dump = self.good("run", "arm-virt", "--kernel", kernel, "--dump-yaml")
+        self.assertEqual(self.good("run", self.file("dump.yaml", dump)), "dumped\n")
+
+    def test_own_machine(self):
+        """A board that includes another, beside the file that it is in."""
+        self.file("kernel", program.elf(program.prints("mine\n")))
+        self.file("mine.yaml", "include: arm-virt\nmachine: mine\n"
+                  "parameters: { kernel: { default: kernel }, ram: { default: 32MiB } }\n"
+                  "devices: { pcie: null }\n")
+        self.assertEqual(self.good("run", "mine.yaml"), "mine\n")
+
+
+class Runs(Command):
+    def kernel(self, content, name="kernel"):
+        return self.file(name, content)
+
+    def runs(self, content, expected, *options):
+        out = self.good("run", "arm-virt", "--kernel", self.kernel(content), *options)
+        self.assertEqual(out, expected)
+
+    def test_formats(self):
+        words = program.prints("hello\n")
+        self.runs(program.elf(words), "hello\n")
+        self.runs(program.image(words), "hello\n")
+        self.runs(program.packed(program.image(words)), "hello\n")
+        self.runs(program.packed(program.elf(words)), "hello\n")
+        self.runs(program.image(words, offset=0x80000), "hello\n")
+
+    def test_modes(self):
+        words = program.prints("hello\n")
+        self.runs(program.elf(words), "hello\n", "--deterministic")
+        self.runs(program.elf(words), "hello\n", "--set", "cpus=4")
+        self.runs(program.elf(words), "hello\n", "--set", "gic=3", "--set", "cpus=4", "--deterministic")
+        self.runs(program.elf(words), "hello\n", "--no-reboot")
+
+    def test_reset_ends_the_run(self):
+        self.runs(program.elf(program.prints("x", program.PSCI_SYSTEM_RESET)), "x", "--no-reboot")
+
+    def test_reset_starts_again(self):
+        """The program prints and resets, for ever; three times are enough."""
+        kernel = self.kernel(program.elf(program.prints("r", program.PSCI_SYSTEM_RESET)))
+        guest = subprocess.Popen([PATCHBAY, "run", "arm-virt", "--kernel", kernel], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            self.assertEqual(guest.stdout.read(3), b"rrr")
+        finally:
+            guest.terminate()
+            guest.communicate(timeout=30)
+        self.assertEqual(guest.returncode, 128 + 15)
+
+    def test_statistics(self):
+        kernel = self.kernel(program.elf(program.prints("")))
+        _, _, err = self.run_command("run", "arm-virt", "--kernel", kernel, "--statistics")
+        self.assertRegex(err, r"(?m)^instructions: 5$")
+        self.assertRegex(err, r"(?m)^nanoseconds to first instruction: \d+$")
+        self.assertRegex(err, r"(?m)^resident KiB: \d+$")
+
+    def test_log(self):
+        kernel = self.kernel(program.elf(program.prints("A")))
+        self.good("run", "arm-virt", "--kernel", kernel, "--log", "mmio,in_asm,exec", "--log-file", "log")
+        with open(os.path.join(self.folder, "log"), encoding="utf-8") as file:
+            log = file.read()
+        self.assertIn("mmio uart0.regs+0x0 write4 0x41 by 0\n", log)
+        self.assertRegex(log, r"hvc #0\n")
+        self.assertRegex(log, r"exec cpu0 0x40080000 ")
+
+    def test_serial_file(self):
+        kernel = self.kernel(program.elf(program.prints("to a file\n")))
+        out = self.good("run", "arm-virt", "--kernel", kernel, "--serial", "file,path=out.txt")
+        self.assertEqual(out, "")
+        with open(os.path.join(self.folder, "out.txt"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), "to a file\n")
+
+    # ---- files that cannot be loaded
+
+    def bad_kernel(self, text, content, *options):
+        self.refused(text, "run", "arm-virt", "--kernel", self.kernel(content), *options)
+
+    def test_no_kernel(self):
+        self.refused("nothing to run: give a kernel", "run", "arm-virt")
+        self.refused("No such file or directory", "run", "arm-virt", "--kernel", "none")
+        self.refused("Is a directory", "run", "arm-virt", "--kernel", "/")
+
+    def test_bad_kernels(self):
+        words = program.prints("x")
+        good = program.image(words)
+        self.bad_kernel("is empty", b"")
+        self.bad_kernel("is not a kernel", b"some text\n" * 100)
+        self.bad_kernel("is not a kernel", b"MZ")
+        self.bad_kernel("truncated", program.packed(good)[:-9])
+        self.bad_kernel("damaged", program.packed(good)[:20] + b"\xff" * 50)
+        self.bad_kernel("is not a kernel", program.packed(b"nothing"))
+        self.bad_kernel("big-endian", program.image(words, flags=1))
+        self.bad_kernel("damaged", program.image(words, size=80))
+        self.bad_kernel("but not for little-endian AArch64", program.elf(words, machine=62))
+        self.bad_kernel("not an executable", program.elf(words, kind=1))
+        self.bad_kernel("truncated", program.elf(words)[:40])
+        self.bad_kernel("outside the file", program.elf(words)[:100])
+        self.bad_kernel("outside the file", program.elf(words)[:140])
+        self.bad_kernel("but RAM is", program.elf(words, address=0x1000))
+        self.bad_kernel("but RAM is", program.elf(words, memory_bytes=1 << 40))
+        self.bad_kernel("but RAM is", program.image(words, size=1 << 30), "--set", "ram=16MiB")
+        self.bad_kernel("but RAM is", program.image(words, offset=1 << 60))
+
+    def test_bad_initrds(self):
+        kernel = self.kernel(program.image(program.prints("x")))
+        self.refused("No such file", "run", "arm-virt", "--kernel", kernel, "--initrd", "none")
+        self.refused("is empty", "run", "arm-virt", "--kernel", kernel, "--initrd", self.file("e", b""))
+        self.refused("given without a kernel", "run", "arm-virt", "--firmware", self.file("f", b"1234"), "--initrd",
+                     kernel)
+        large = self.file("large", b"")
+        os.truncate(large, 20 << 20)
+        self.refused("does not fit into RAM behind the kernel", "run", "arm-virt", "--kernel", kernel, "--initrd",
+                     large, "--set", "ram=16MiB")
+
+    def test_bad_trees(self):
+        kernel = self.kernel(program.image(program.prints("x")))
+        for text, content in (("is not a flattened device tree", b"x"), ("is not a flattened", bytes(100)),
+                              ("truncated?", b"\xd0\x0d\xfe\xed\x00\x01\x00\x00" + bytes(100)),
+                              ("damaged", b"\xd0\x0d\xfe\xed\x00\x00\x00\x40" + b"\xff" * 56)):
+            self.refused(text, "run", "arm-virt", "--kernel", kernel, "--dtb", self.file("dtb", content))
+
+    def test_bad_firmware(self):
+        self.refused("No such file", "run", "arm-virt", "--firmware", "none")
+        large = self.file("large", b"")
+        os.truncate(large, 65 << 20)
+        self.refused("flash0", "run", "arm-virt", "--firmware", large)
+
+    def test_too_much_memory(self):
+        kernel = self.kernel(program.image(program.prints("x")))
+        with open("/proc/meminfo", encoding="ascii") as file:
+            lines = dict(line.split(":") for line in file)
+        kib = sum(int(lines[name].split()[0]) for name in ("MemTotal", "SwapTotal"))
+        with open("/proc/sys/vm/overcommit_memory", encoding="ascii") as file:
+            if file.read().strip() == "1" or kib > 250 << 20:
+                self.skipTest("this host gives any amount of memory")
+        self.refused("ram", "run", "arm-virt", "--kernel", kernel, "--set", "ram=255GiB")
+
+    def test_bad_backends(self):
+        kernel = self.kernel(program.image(program.prints("x")))
+        self.refused("none.img", "run", "arm-virt", "--kernel", kernel, "--drive", "none.img")
+        self.refused("--serial: plugin host-chardev has no backend type 'stdoi'", "run", "arm-virt", "--kernel", kernel, "--serial", "stdoi")
+
+
+if __name__ == "__main__":
+    cases.main()
