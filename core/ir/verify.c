@@ -87,6 +87,22 @@ static bool check_block(verifier *v, uint32_t block)
     return true;
 }
 
+static bool check_constants(verifier *v)
+{
+    for (uint32_t i = 0; i < v->u->n_consts; i++) {
+        const ir_const *c = &v->u->consts[i];
+        pb_u128 cut;
+
+        if (c->type == IR_VOID || c->type >= IR_TYPE_COUNT)
+            return fail_block(v, 0, "constant %u has no type", i);
+        cut = ir_ops_cut((ir_type)c->type, c->value);
+        if (cut.lo != c->value.lo || cut.hi != c->value.hi)
+            return fail_block(v, 0, "constant %u, 0x%" PRIx64 "_%016" PRIx64 ", does not fit %s", i,
+                              c->value.hi, c->value.lo, ir_type_names[c->type]);
+    }
+    return true;
+}
+
 static bool check_layout(verifier *v)
 {
     const ir_unit *u = v->u;
@@ -103,7 +119,7 @@ static bool check_layout(verifier *v)
     for (uint32_t i = 0; i < u->n_ops; i++)
         if (v->block_of[i] == NONE)
             return fail_block(v, 0, "record %u stands outside of every block", i);
-    return true;
+    return check_constants(v);
 }
 
 /* ---- 2. records -------------------------------------------------------------------------------------- */

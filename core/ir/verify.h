@@ -3,7 +3,8 @@
  *
  * It checks that
  *   - blocks are built, do not overlap, and have exactly one terminator, at their end; every block can be
- *     reached; parameters come first, and every branch brings values of their number and types;
+ *     reached; parameters come first, and every branch brings values of their number and types; constants
+ *     have no bits above their types;
  *   - operands are defined before they are used, in a block that dominates the use; types are as the
  *     operation's row says; attributes are in range; lanes fit vectors and scalars;
  *   - slots exist, have the value's type, and are not the pc slot; helpers exist and are called with the types

@@ -178,6 +178,19 @@ static void layout(void)
     check(u, "no blocks");
 }
 
+static void constants(void)
+{
+    g_autoptr(ir_unit) u = parse("b0:\n  %0:i1 = not 1:i1\n  jump 0:i64\n");
+
+    check(u, NULL);
+    u->consts[0].value.lo = 3;
+    check(u, "does not fit i1");
+    u->consts[0].type = IR_VOID;
+    check(u, "has no type");
+    u->consts[0].type = 99;
+    check(u, "has no type");
+}
+
 static void branches_out_of_range(void)
 {
     g_autoptr(ir_unit) u = parse("b0:\n  br -> b1\nb1:\n  jump 0:i64\n");
@@ -299,6 +312,7 @@ int main(void)
         { "helpers", helpers },
         { "leaving and branching", control },
         { "layout of records and blocks", layout },
+        { "constants", constants },
         { "branch words out of range", branches_out_of_range },
         { "dominance", dominance },
         { "use before definition", use_before_definition },

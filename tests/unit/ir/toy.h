@@ -49,7 +49,7 @@ typedef struct toy_event {
     uint64_t value; /* address, or the argument */
     uint64_t pc, retired;
     int64_t budget;
-    uint32_t aux;
+    uint32_t aux, reserved;
 } toy_event;
 
 typedef struct toy_machine {

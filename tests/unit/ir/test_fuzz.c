@@ -1,0 +1,487 @@
+/*
+ * Random units of IR, made from the table of operations. For each:
+ *   - the verifier accepts it,
+ *   - its text is read back to the same text,
+ *   - the interpreter does the same with it and with its folded form, to the last bit of state, memory, floating
+ *     point flags, counts, faults and accesses to devices.
+ *
+ * usage: test_fuzz accel-interp.so
+ */
+#include <core/ir/fold.h>
+#include <core/ir/text.h>
+#include <core/ir/verify.h>
+
+#include "accel.h"
+#include "random.h"
+#include "runner.h"
+
+enum { UNITS = 3000, DATA = 0x10000, DATA_BYTES = 0x1000 };
+
+/* Those that have slots. */
+#define ALL_TYPES (((2u << IR_V128) - 2) | 1u << IR_FL)
+
+static uint32_t factor;
+
+/* ---- random operations ------------------------------------------------------------------------------------ */
+
+typedef struct shape {
+    ir_op_record record;
+    ir_type types[5]; /* the first result's, then the operands' */
+} shape;
+
+/* Whether the verifier likes the operation, on constants. */
+static bool acceptable(const shape *s)
+{
+    static ir_unit *u;
+    ir_val args[4] = { ir_none(), ir_none(), ir_none(), ir_none() };
+    ir_builder b;
+
+    if (!u)
+        u = pb_ir_unit_new(&toy_type);
+    pb_ir_unit_reset(u, &toy_type, 0, 0);
+    b = pb_ir_builder(u);
+    ir_block_begin(&b, ir_block_new(&b));
+    ir_insn(&b, 0, 4, 0);
+    for (uint32_t i = 0; i < s->record.n_args; i++)
+        args[i] = ir_const128(&b, s->types[i + 1], (pb_u128){ 0, 0 });
+    ir_emit(&b, (ir_op)s->record.op, s->types[0], s->record.attr, s->record.aux, s->record.n_args,
+            args[0], args[1], args[2], args[3]);
+    ir_jump(&b, 0);
+    return pb_ir_verify(u, NULL);
+}
+
+static ir_type random_type(uint32_t types)
+{
+    for (;;) {
+        uint32_t type = random_below(IR_TYPE_COUNT);
+
+        if (types >> type & 1)
+            return (ir_type)type;
+    }
+}
+
+static ir_type bind(const ir_type_class *class, uint8_t bound[256])
+{
+    uint8_t *variable = &bound[(uint8_t) class->variable];
+
+    if (class->variable && *variable)
+        return (ir_type)*variable;
+    *variable = (uint8_t)random_type(class->types);
+    return (ir_type)*variable;
+}
+
+static void random_types(shape *s)
+{
+    const ir_op_info *info = &ir_ops_table[s->record.op];
+    uint8_t bound[256] = { 0 };
+
+    s->types[0] = info->n_results ? bind(&info->results[0], bound) : IR_VOID;
+    for (uint32_t i = 0; i < info->n_operands; i++)
+        s->types[i + 1] = bind(&info->operands[i], bound);
+    if (!info->n_results)
+        s->types[0] = info->n_operands ? s->types[info->n_operands] : IR_VOID;
+}
+
+static uint32_t random_mem(void)
+{
+    uint32_t mem = PB_MEM_SIZE_LOG2(random_below(5)) | (random_below(2) ? PB_MEM_BIG_ENDIAN : 0);
+
+    if (random_below(2))
+        mem |= PB_MEM_SIGNED;
+    if (random_below(8) == 0)
+        mem |= PB_MEM_ALIGN_LOG2(random_below(4));
+    if (random_below(4) == 0)
+        mem |= PB_MEM_ORDER(random_below(6)) | PB_MEM_KIND(random_below(4)) |
+               PB_MEM_SPAN(random_below(256)) | PB_MEM_MMU(random_below(16)) | PB_MEM_ATOMIC;
+    return mem;
+}
+
+static void random_attrs(ir_op_record *r)
+{
+    const ir_op_info *info = &ir_ops_table[r->op];
+
+    r->attr = r->aux = 0;
+    for (uint32_t i = 0; i < info->n_attrs; i++) {
+        const ir_attr_info *a = &info->attrs[i];
+        uint32_t value = random_below(2) ? random_below(16) : (uint32_t)random_bits();
+
+        if (a->kind == IR_ATTR_MEM)
+            value = random_mem();
+        *(a->aux ? &r->aux : &r->attr) |= (uint32_t)(value & ir_sem_mask(a->bits)) << a->shift;
+    }
+}
+
+/* An operation with one of the properties. */
+static shape random_shape(uint32_t properties)
+{
+    shape s;
+
+    do {
+        memset(&s, 0, sizeof(s));
+        s.record.op = (uint16_t)random_below(IR_OP_COUNT);
+        s.record.n_args = ir_ops_table[s.record.op].n_operands;
+        if (!(ir_ops_table[s.record.op].properties & properties))
+            continue;
+        random_types(&s);
+        random_attrs(&s.record);
+    } while (!(ir_ops_table[s.record.op].properties & properties) || !acceptable(&s));
+    return s;
+}
+
+/* ---- random units ----------------------------------------------------------------------------------------- */
+
+enum { MAX_BLOCKS = 5, MAX_PARAMS = 3, MAX_VALUES = 400 };
+
+typedef struct generator {
+    ir_builder b;
+    bool constant; /* no value comes from a slot */
+    uint32_t n_blocks;
+    ir_block blocks[MAX_BLOCKS];
+    ir_type params[MAX_BLOCKS][MAX_PARAMS];
+    uint32_t n_params[MAX_BLOCKS];
+    ir_val values[MAX_VALUES]; /* that may be used here */
+    uint32_t n_values;
+    uint32_t n_common; /* of the first block, which dominates all */
+    uint64_t pc;
+} generator;
+
+static void remember(generator *g, ir_val v)
+{
+    if (g->n_values < MAX_VALUES)
+        g->values[g->n_values++] = v;
+}
+
+/* A value of a type: one that is there, a constant, or a slot's. */
+static ir_val operand(generator *g, ir_type type)
+{
+    ir_val v;
+
+    for (uint32_t tries = 0; g->n_values && tries < 12 && random_below(5); tries++) {
+        v = g->values[random_below(g->n_values)];
+        if (ir_type_of(&g->b, v) == type)
+            return v;
+    }
+    if (g->constant || random_below(2))
+        return ir_const128(&g->b, type, random_value(type));
+    v = ir_get(&g->b, type, toy_slot_of(type) + random_below(2));
+    remember(g, v);
+    return v;
+}
+
+/* Mostly in the data, sometimes in the device, sometimes nowhere. */
+static ir_val address(generator *g, ir_type type)
+{
+    ir_val low;
+
+    switch (random_below(16)) {
+    case 0:
+        return ir_imm(&g->b, type, TOY_MMIO + random_below(64));
+    case 1:
+        return random_below(8) ? ir_imm(&g->b, type, DATA) : ir_imm(&g->b, type, 0x7000000);
+    case 2:
+    case 3:
+    case 4:
+        low = ir_and(&g->b, operand(g, type), ir_imm(&g->b, type, DATA_BYTES / 2 - 1));
+        return ir_or(&g->b, low, ir_imm(&g->b, type, DATA));
+    default:
+        return ir_imm(&g->b, type, DATA + random_below(DATA_BYTES - 16));
+    }
+}
+
+static void operation(generator *g, uint32_t properties)
+{
+    shape s = random_shape(properties);
+    const ir_op_info *info = &ir_ops_table[s.record.op];
+    ir_val args[4] = { ir_none(), ir_none(), ir_none(), ir_none() }, r;
+
+    for (uint32_t i = 0; i < info->n_operands; i++)
+        args[i] = i == 0 && info->properties & IR_PROP_FAULT ? address(g, s.types[1])
+                                                             : operand(g, s.types[i + 1]);
+    r = ir_emit(&g->b, (ir_op)s.record.op, s.types[0], s.record.attr, s.record.aux, s.record.n_args,
+                args[0], args[1], args[2], args[3]);
+    if (info->n_results)
+        remember(g, r);
+    if (info->n_results > 1)
+        remember(g, (ir_val){ r.id | 1 });
+}
+
+static void call(generator *g)
+{
+    static const uint8_t callable[] = { TOY_SUM, TOY_MIX, TOY_SIX, TOY_NOTE, TOY_CHECK };
+    uint32_t number = callable[random_below(random_below(16) ? 4 : 5)];
+    const pb_helper *h = &toy_type.translator->helpers[number];
+    ir_val args[PB_HELPER_MAX_ARGS], r;
+
+    for (uint32_t i = 0; i < h->n_args; i++)
+        args[i] = operand(g, (ir_type)h->args[i]);
+    r = ir_call(&g->b, number, (ir_type)h->result, args, h->n_args);
+    if (h->result != IR_VOID)
+        remember(g, r);
+}
+
+/* One guest instruction: operations, then puts. */
+static void instruction(generator *g)
+{
+    ir_insn(&g->b, g->pc, 4, random_below(4));
+    g->pc += 4;
+    for (uint32_t n = random_below(8); n > 0; n--) {
+        switch (random_below(8)) {
+        case 0:
+        case 1:
+            operation(g, IR_PROP_FAULT);
+            break;
+        case 2:
+            call(g);
+            break;
+        case 3:
+            operation(g, IR_PROP_FP);
+            break;
+        default:
+            operation(g, IR_PROP_PURE);
+        }
+    }
+    for (uint32_t n = random_below(4); n > 0; n--) {
+        ir_type type = random_type(ALL_TYPES);
+
+        ir_put(&g->b, operand(g, type), toy_slot_of(type) + random_below(2));
+    }
+}
+
+/* A target: a later block, with values for its parameters. */
+static uint32_t target(generator *g, uint32_t block)
+{
+    ir_val values[MAX_PARAMS];
+
+    for (uint32_t i = 0; i < g->n_params[block]; i++)
+        values[i] = operand(g, g->params[block][i]);
+    return ir_target(&g->b, g->blocks[block], values, g->n_params[block]);
+}
+
+static void terminate(generator *g, uint32_t block)
+{
+    uint32_t next = block + 1, other, at;
+    bool on_flags = random_below(2);
+    ir_val condition;
+
+    if (next == g->n_blocks) {
+        switch (random_below(3)) {
+        case 0:
+            ir_jump(&g->b, g->pc);
+            break;
+        case 1:
+            ir_jump_ind(&g->b, operand(g, IR_I64), IR_HINT_JUMP);
+            break;
+        default:
+            ir_exit(&g->b, PB_RUN_YIELD, g->pc);
+        }
+        return;
+    }
+    if (random_below(3) == 0) {
+        at = target(g, next);
+        ir_emit(&g->b, IR_OP_BR, IR_VOID, 0, at, 0, ir_none(), ir_none(), ir_none(), ir_none());
+        ir_end_block(&g->b);
+        return;
+    }
+    other = next + random_below(g->n_blocks - next);
+    condition = operand(g, on_flags ? IR_FL : IR_I1);
+    at = target(g, next);
+    target(g, other);
+    ir_emit(&g->b, on_flags ? IR_OP_BR_CC : IR_OP_BR_IF, on_flags ? IR_FL : IR_I1,
+            on_flags ? random_below(16) : 0, at, 1, condition, ir_none(), ir_none(), ir_none());
+    ir_end_block(&g->b);
+}
+
+static void random_unit(ir_unit *u)
+{
+    generator g = { .constant = random_below(3) == 0, .pc = 0x100 };
+
+    pb_ir_unit_reset(u, &toy_type, 0x100, 0);
+    g.b = pb_ir_builder(u);
+    g.n_blocks = 1 + random_below(MAX_BLOCKS);
+    for (uint32_t i = 0; i < g.n_blocks; i++) {
+        g.blocks[i] = ir_block_new(&g.b);
+        g.n_params[i] = i ? random_below(MAX_PARAMS + 1) : 0;
+        for (uint32_t p = 0; p < g.n_params[i]; p++)
+            g.params[i][p] = random_type(ALL_TYPES);
+    }
+    for (uint32_t i = 0; i < g.n_blocks; i++) {
+        g.n_values = g.n_common;
+        ir_block_begin(&g.b, g.blocks[i]);
+        for (uint32_t p = 0; p < g.n_params[i]; p++)
+            remember(&g, ir_block_param(&g.b, g.params[i][p]));
+        for (uint32_t n = 1 + random_below(3); n > 0; n--)
+            instruction(&g);
+        if (i == 0)
+            g.n_common = g.n_values;
+        terminate(&g, i);
+    }
+}
+
+/* ---- checks --------------------------------------------------------------------------------------------------- */
+
+static char *print(const ir_unit *u)
+{
+    GString *out = g_string_new(NULL);
+
+    pb_ir_print(u, out);
+    return g_string_free(out, false);
+}
+
+static bool verified(const ir_unit *u, const char *what)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (pb_ir_verify(u, &error))
+        return true;
+    g_autofree char *text = print(u);
+
+    printf("\n%s\n%s: %s\n", text, what, error->message);
+    return false;
+}
+
+/* Reads the unit's text into *copy and prints it again. */
+static bool reads_back(const ir_unit *u, ir_unit *copy)
+{
+    g_autofree char *text = print(u), *again = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!pb_ir_parse(copy, &toy_type, text, &error)) {
+        printf("\n%s\n%s\n", text, error->message);
+        return false;
+    }
+    again = print(copy);
+    if (!strcmp(text, again))
+        return verified(copy, "what was read");
+    printf("\n%s\nbecame\n%s\n", text, again);
+    return false;
+}
+
+/* Two machines that begin alike. */
+typedef struct pair {
+    toy_machine *m[2];
+    accel a[2];
+} pair;
+
+static void begin_alike(pair *p)
+{
+    toy_machine *m = p->m[0], *other = p->m[1];
+
+    for (uint32_t i = 0; i < TOY_SLOTS; i++)
+        m->state->slot[i] = random_value((ir_type)toy_type.slots[i].type);
+    m->state->slot[TOY_PC].lo = 0x100;
+    m->state->slot[TOY_MODE].lo = 0;
+    for (uint32_t i = 0; i < DATA_BYTES; i += 8) {
+        uint64_t word = random_word(64);
+
+        memcpy(m->ram + DATA + i, &word, 8);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        m->vcpu->fp[i].rules = random_below(2) ? pb_fp_rules_arm() : pb_fp_rules_x86();
+        m->vcpu->fp[i].round = (uint8_t)random_below(5);
+        m->vcpu->fp[i].flags = 0;
+    }
+    *other->state = *m->state;
+    memcpy(other->ram + DATA, m->ram + DATA, DATA_BYTES);
+    memcpy(other->vcpu->fp, m->vcpu->fp, sizeof(m->vcpu->fp));
+    for (uint32_t i = 0; i < 2; i++) {
+        p->m[i]->vcpu->retired = 0;
+        p->m[i]->vcpu->exclusive_bytes = 0;
+        p->m[i]->faults = 0;
+        memset(&p->m[i]->fault, 0, sizeof(p->m[i]->fault));
+        g_array_set_size(p->m[i]->events, 0);
+    }
+}
+
+static const char *difference(const pair *p)
+{
+    const toy_machine *m = p->m[0], *n = p->m[1];
+
+    if (memcmp(m->state, n->state, sizeof(toy)))
+        return "slots";
+    if (memcmp(m->ram + DATA, n->ram + DATA, DATA_BYTES))
+        return "memory";
+    if (memcmp(m->vcpu->fp, n->vcpu->fp, sizeof(m->vcpu->fp)))
+        return "floating point flags";
+    if (m->vcpu->retired != n->vcpu->retired || m->vcpu->budget != n->vcpu->budget)
+        return "counts";
+    if (m->faults != n->faults || m->fault.gva != n->fault.gva || m->fault.attr != n->fault.attr ||
+        m->fault.aux != n->fault.aux)
+        return "faults";
+    if (m->events->len != n->events->len ||
+        memcmp(m->events->data, n->events->data, m->events->len * sizeof(toy_event)))
+        return "what devices and helpers saw";
+    return NULL;
+}
+
+static bool runs_alike(pair *p, const ir_unit *u, const ir_unit *folded)
+{
+    int64_t budget = random_below(4) ? 1000 : random_below(6);
+    uint32_t reasons[2];
+    const char *what;
+
+    begin_alike(p);
+    accel_use_unit(p->m[0], u);
+    reasons[0] = accel_run(&p->a[0], budget);
+    accel_use_unit(p->m[1], folded);
+    reasons[1] = accel_run(&p->a[1], budget);
+    what = reasons[0] != reasons[1] ? "reasons" : difference(p);
+    if (!what)
+        return true;
+    g_autofree char *text = print(u), *folded_text = print(folded);
+
+    printf("\n%s\nfolded\n%s\ndiffer in %s\n", text, folded_text, what);
+    return false;
+}
+
+static void random_units(void)
+{
+    g_autoptr(ir_unit) u = pb_ir_unit_new(&toy_type), copy = pb_ir_unit_new(&toy_type);
+    uint64_t records = 0, left = 0, faulted = 0;
+    pair p;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        p.m[i] = toy_new();
+        accel_use_unit(p.m[i], NULL);
+        p.a[i] = accel_new(p.m[i], 0);
+    }
+    for (uint32_t n = 0; n < UNITS * factor; n++) {
+        uint64_t seed = random_state;
+        bool ok;
+
+        random_unit(u);
+        ok = verified(u, "the generator's") && reads_back(u, copy);
+        records += u->n_ops;
+        if (ok) {
+            pb_ir_fold(copy);
+            left += copy->n_ops;
+            ok = verified(copy, "the folder's") && runs_alike(&p, u, copy);
+            faulted += p.m[0]->faults;
+        }
+        if (!ok) {
+            printf("PATCHBAY_IR_SEED=0x%" PRIx64 "\n", seed);
+            CU_FAIL("a unit failed");
+            break;
+        }
+    }
+    printf("%" PRIu64 " records, %" PRIu64 " after folding, %" PRIu64 " faults ... ", records, left,
+           faulted);
+    CU_ASSERT_TRUE(left < records && faulted > UNITS / 100);
+    for (uint32_t i = 0; i < 2; i++) {
+        accel_free(&p.a[i]);
+        toy_free(p.m[i]);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const ir_test_case cases[] = {
+        { "random units", random_units },
+        { 0 },
+    };
+
+    if (argc != 2)
+        return 2;
+    factor = random_init();
+    accel_open(argv[1]);
+    return run_cases("IR fuzzer", cases);
+}
