@@ -7,6 +7,7 @@
 
 #include <core/ir/ops.h>
 #include <glib.h>
+#include <inttypes.h>
 
 static uint64_t random_state = 0x9e3779b97f4a7c15;
 

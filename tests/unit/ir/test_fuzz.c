@@ -407,7 +407,9 @@ static const char *difference(const pair *p)
     if (m->faults != n->faults || m->fault.gva != n->fault.gva || m->fault.attr != n->fault.attr ||
         m->fault.aux != n->fault.aux)
         return "faults";
-    if (m->events->len != n->events->len ||
+    if (m->events->len != n->events->len)
+        return "what devices and helpers saw";
+    if (m->events->len &&
         memcmp(m->events->data, n->events->data, m->events->len * sizeof(toy_event)))
         return "what devices and helpers saw";
     return NULL;

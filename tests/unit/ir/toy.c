@@ -610,5 +610,6 @@ void toy_free(toy_machine *m)
 
 void toy_load(toy_machine *m, uint64_t at, const uint32_t *words, size_t n)
 {
-    memcpy(m->ram + at, words, 4 * n);
+    if (n)
+        memcpy(m->ram + at, words, 4 * n);
 }
