@@ -215,13 +215,6 @@ static void reset(void *self)
     s->pc = s->flags = 0;
 }
 
-static const pb_state state[] = {
-    PB_STATE_ARRAY(sample_cpu, r),
-    PB_STATE(sample_cpu, pc),
-    PB_STATE(sample_cpu, flags),
-    { 0 },
-};
-
 static const pb_cpu_type sample_type = {
     .head = { .size = sizeof(pb_cpu_type),
               .kind = PB_KIND_CPU,
@@ -229,8 +222,7 @@ static const pb_cpu_type sample_type = {
               .doc = "Ten instructions",
               .instance_size = sizeof(sample_cpu),
               PB_SELF(sample_cpu, self),
-              .state = state,
-              .reset = reset },
+                    .reset = reset },
     .slots = slots,
     .pc_slot = SLOT_PC,
     .translator = &translator,
