@@ -11,6 +11,7 @@ WHAT is
   interp-tables   the interpreter's variants: functions, and which one for which types
   interp-labels   the variants that are labels in its loop
   interp-table    their addresses
+  page            the reference page
 
 An error in the table is printed as file:line: what, and the exit status is 1.
 """
@@ -20,6 +21,7 @@ import sys
 import builders
 import interp
 import opsdef
+import page
 import tables
 
 PRODUCTS = {
@@ -30,6 +32,7 @@ PRODUCTS = {
     "interp-tables": interp.tables,
     "interp-labels": interp.labels,
     "interp-table": interp.label_table,
+    "page": page.page,
 }
 
 

@@ -66,7 +66,8 @@ typedef struct toy_machine {
     int64_t
         cut_budget; /* if it is not negative: an access to the device lowers the budget to this */
     bool request_on_mmio; /* an access to the device sets exit_request */
-    uint32_t code_calls;
+    uint32_t code_calls,
+        requests; /* how often ops->code was called, and the machine asked to end */
 } toy_machine;
 
 /* A machine with zeroed memory and state, and a vCPU without accelerator. */

@@ -1,0 +1,273 @@
+/*
+ * The driver of translators: where units begin and end, what happens to translators that are broken.
+ */
+#include <core/ir/text.h>
+#include <core/ir/translate.h>
+#include <core/ir/verify.h>
+
+#include "runner.h"
+#include "toy.h"
+
+static const pb_translate_limits plain = { .max_insns = 48 };
+static const pb_translate_limits following = { .max_insns = 48, .follow = true };
+
+static ir_unit *translate(toy_machine *m, uint64_t pc, const pb_translate_limits *limits)
+{
+    pb_guest_fault fault;
+
+    return pb_translate_ops_table.translate(m->vcpu, pc, 0, limits, NULL, &fault);
+}
+
+/* The pcs of the unit's instructions; the list ends with 1. */
+static void has_insns(const ir_unit *u, const uint64_t *pcs)
+{
+    uint32_t n = 0;
+
+    CU_ASSERT_TRUE(pb_ir_verify(u, NULL));
+    for (; pcs[n] != 1; n++)
+        if (n < u->n_marks)
+            CU_ASSERT_EQUAL(u->marks[n].pc, pcs[n]);
+    CU_ASSERT_EQUAL(u->n_marks, n);
+}
+
+/* Where the unit's jumps go, in order of records; the list ends with 1. */
+static void has_jumps(const ir_unit *u, const uint64_t *pcs)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < u->n_ops; i++)
+        if (u->ops[i].op == IR_OP_JUMP) {
+            CU_ASSERT_NOT_EQUAL_FATAL(pcs[n], 1);
+            CU_ASSERT_EQUAL(u->consts[u->ops[i].arg[0] & ~IR_CONST_BIT].value.lo, pcs[n]);
+            n++;
+        }
+    CU_ASSERT_EQUAL(pcs[n], 1);
+}
+
+static const uint32_t branchy[] = {
+    [0] = TOY_I_MOVI,
+    [1] = TOY_I_BNE | 3 << 16, /* to 0x1010 */
+    [2] = TOY_I_MOVI,
+    [3] = TOY_I_B | 2 << 16, /* to 0x1014 */
+    [4] = TOY_I_TRAP,
+    [5] = TOY_I_BNE | 0xfffbu << 16, /* back to 0x1000 */
+    [6] = TOY_I_B | 0xfffau << 16,   /* back to 0x1000 */
+};
+
+static void following_jumps(void)
+{
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = NULL, v = NULL;
+
+    toy_load(m, 0x1000, branchy, G_N_ELEMENTS(branchy));
+    u = translate(m, 0x1000, &following);
+    has_insns(u, (const uint64_t[]){ 0x1000, 0x1004, 0x1008, 0x100c, 0x1014, 0x1018, 1 });
+    has_jumps(u, (const uint64_t[]){ 0x1010, 0x1000, 0x1000, 1 });
+    v = translate(m, 0x1000, &plain);
+    has_insns(v, (const uint64_t[]){ 0x1000, 0x1004, 1 });
+    has_jumps(v, (const uint64_t[]){ 0x1010, 0x1008, 1 });
+}
+
+static void limits(void)
+{
+    static const pb_translate_limits one = { .max_insns = 1, .follow = true };
+    static const pb_translate_limits none = { .max_insns = 0 };
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = NULL, v = NULL, w = NULL;
+
+    toy_load(m, 0x1000, branchy, G_N_ELEMENTS(branchy));
+    u = translate(m, 0x1000, &one);
+    has_insns(u, (const uint64_t[]){ 0x1000, 1 });
+    has_jumps(u, (const uint64_t[]){ 0x1004, 1 });
+    v = translate(m, 0x1000, &none);
+    has_insns(v, (const uint64_t[]){ 0x1000, 1 });
+    w = translate(m, 0x1004, &one);
+    has_jumps(w, (const uint64_t[]){ 0x1010, 0x1008, 1 });
+}
+
+static void key_changes_are_not_followed(void)
+{
+    static const uint32_t words[] = { TOY_I_MODE | 1 << 8, TOY_I_MOVI, TOY_I_IDLE };
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = NULL;
+
+    toy_load(m, 0x1000, words, 3);
+    u = translate(m, 0x1000, &following);
+    has_insns(u, (const uint64_t[]){ 0x1000, 1 });
+}
+
+static void pages(void)
+{
+    static const uint32_t words[] = { TOY_I_MOVI, TOY_I_LONG, 7, TOY_I_B | 0xfffcu << 16 };
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = NULL, v = NULL, w = NULL;
+
+    toy_load(m, 0x1ff8, words, 4);
+    u = translate(m, 0x1ff8, &following);
+    has_insns(u, (const uint64_t[]){ 0x1ff8, 1 });
+    has_jumps(u, (const uint64_t[]){ 0x1ffc, 1 });
+    CU_ASSERT_EQUAL(u->n_pages, 1);
+    v = translate(m, 0x1ffc, &following);
+    has_insns(v, (const uint64_t[]){ 0x1ffc, 1 });
+    has_jumps(v, (const uint64_t[]){ 0x2004, 1 });
+    CU_ASSERT_EQUAL(v->n_pages, 2);
+    CU_ASSERT_EQUAL(v->pages[0].gpa, 0x1000);
+    CU_ASSERT_EQUAL(v->pages[1].gpa, 0x2000);
+    /* A jump to another page is not followed. */
+    w = translate(m, 0x2004, &following);
+    has_insns(w, (const uint64_t[]){ 0x2004, 1 });
+    has_jumps(w, (const uint64_t[]){ 0x1ff4, 1 });
+}
+
+static void unfetchable(void)
+{
+    static const uint32_t words[] = { TOY_I_MOVI, TOY_I_LONG };
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = NULL;
+    pb_guest_fault fault = { 0 };
+
+    toy_load(m, TOY_RAM - 8, words, 2);
+    u = translate(m, TOY_RAM - 8, &plain);
+    has_insns(u, (const uint64_t[]){ TOY_RAM - 8, 1 });
+    CU_ASSERT_PTR_NULL(
+        pb_translate_ops_table.translate(m->vcpu, TOY_RAM - 4, 0, &plain, NULL, &fault));
+    CU_ASSERT_EQUAL(fault.gva, TOY_RAM);
+    CU_ASSERT_EQUAL(fault.type, PB_ACCESS_FETCH);
+}
+
+/* ---- broken translators ---------------------------------------------------------------------------------------- */
+
+static uint32_t emit_per_insn;
+static void (*emit)(ir_builder *b);
+
+static pb_tr_status custom_insn(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t pc)
+{
+    uint32_t word;
+
+    if (!reader->read(reader, pc, &word, 4))
+        return PB_TR_FETCH_FAULT;
+    ir_insn(b, pc, 4, 0);
+    for (uint32_t i = 0; i < emit_per_insn; i++)
+        emit(b);
+    return PB_TR_NEXT;
+}
+
+static void emit_put(ir_builder *b)
+{
+    ir_put(b, ir_imm64(b, 1), TOY_X);
+}
+
+static void emit_wrong_put(ir_builder *b)
+{
+    ir_put(b, ir_imm32(b, 1), TOY_X);
+}
+
+static void emit_twice_ended(ir_builder *b)
+{
+    ir_jump(b, 0);
+}
+
+/* Translate with a translator that emits `n` times what fn does for each instruction. */
+static ir_unit *custom(toy_machine *m, uint32_t n, void (*fn)(ir_builder *b))
+{
+    static pb_translator translator;
+    static pb_cpu_type type;
+
+    translator = *toy_type.translator;
+    translator.insn = custom_insn;
+    type = toy_type;
+    type.translator = &translator;
+    m->vcpu->type = &type;
+    emit_per_insn = n;
+    emit = fn;
+    return translate(m, 0x1000, &plain);
+}
+
+static void is_stop(toy_machine *m, const ir_unit *u)
+{
+    CU_ASSERT_EQUAL(m->requests, 1);
+    CU_ASSERT_EQUAL(u->n_ops, 1);
+    CU_ASSERT_EQUAL(u->ops[0].op, IR_OP_EXIT);
+    CU_ASSERT_EQUAL(u->ops[0].attr, PB_RUN_REQUEST);
+    CU_ASSERT_FALSE(u->overflow);
+}
+
+static void too_long(void)
+{
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = custom(m, 30000, emit_put), v = NULL;
+
+    CU_ASSERT_TRUE(u->n_marks >= 12 && u->n_marks < 40);
+    CU_ASSERT_EQUAL(m->requests, 0);
+    CU_ASSERT_TRUE(pb_ir_verify(u, NULL));
+    v = custom(m, 2 << 20, emit_put);
+    is_stop(m, v);
+}
+
+static void misused(void)
+{
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = custom(m, 2, emit_twice_ended);
+
+    is_stop(m, u);
+}
+
+#ifndef NDEBUG
+static void refused(void)
+{
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = custom(m, 1, emit_wrong_put);
+
+    is_stop(m, u);
+}
+#endif
+
+/* ---- hooks --------------------------------------------------------------------------------------------------------- */
+
+static uint32_t insns_seen, units_seen;
+
+static void see_insn(ir_builder *b, uint64_t pc)
+{
+    insns_seen++;
+    ir_put(b, ir_imm64(b, pc), TOY_X + 7);
+}
+
+static void see_unit(pb_vcpu *vcpu, const ir_unit *u)
+{
+    units_seen++;
+}
+
+static void hooks(void)
+{
+    static const pb_translate_hooks both = { .insn = see_insn, .unit = see_unit };
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = NULL;
+
+    toy_load(m, 0x1000, branchy, G_N_ELEMENTS(branchy));
+    pb_translate_set_hooks(&both);
+    u = translate(m, 0x1000, &following);
+    pb_translate_set_hooks(NULL);
+    CU_ASSERT_EQUAL(insns_seen, 6);
+    CU_ASSERT_EQUAL(units_seen, 1);
+    CU_ASSERT_FALSE(pb_translate_ops_table.log_exec_enabled(m->vcpu));
+}
+
+int main(void)
+{
+    static const ir_test_case cases[] = {
+        { "jumps are followed", following_jumps },
+        { "limits", limits },
+        { "a change of the key ends a unit", key_changes_are_not_followed },
+        { "pages", pages },
+        { "what cannot be fetched", unfetchable },
+        { "units that are too long", too_long },
+        { "translators that misuse the builder", misused },
+#ifndef NDEBUG
+        { "translators that the verifier refuses", refused },
+#endif
+        { "hooks", hooks },
+        { 0 },
+    };
+
+    return run_cases("translation driver", cases);
+}
