@@ -111,6 +111,14 @@ static void object_region_map(pb_object *object, uint32_t region, uint64_t gpa, 
     instance->env->region_map(instance->env->opaque, instance, region, gpa, mapped);
 }
 
+static bool object_region_place(pb_object *object, uint32_t region, uint64_t *gpa)
+{
+    pb_instance *instance = pb_instance_of(object);
+    const pb_object_env *env = instance->env;
+
+    return env->region_place && env->region_place(env->opaque, instance, region, gpa);
+}
+
 static void *object_region_bytes(pb_object *object, uint32_t region, uint64_t *size)
 {
     pb_instance *instance = pb_instance_of(object);
@@ -145,6 +153,7 @@ static const pb_object_ops object_ops = {
     .region_bytes = object_region_bytes,
     .region_romd = object_region_romd,
     .region_changed = object_region_changed,
+    .region_place = object_region_place,
 };
 
 /* ---- life ---------------------------------------------------------------------------------------- */

@@ -53,7 +53,8 @@ typedef struct pb_object_env {
      * type in use needs them. */
     void (*region_map)(void *opaque, pb_instance *instance, uint32_t index, uint64_t gpa,
                        bool mapped);
-    bool (*region_place)(void *opaque, pb_instance *instance, uint32_t index, uint64_t *gpa);
+    bool (*region_place)(void *opaque, pb_instance *instance, uint32_t index,
+                         uint64_t *gpa); /* null: no region has a place */
     void *(*region_bytes)(void *opaque, pb_instance *instance, uint32_t index, uint64_t *size);
     void (*region_romd)(void *opaque, pb_instance *instance, uint32_t index, bool romd);
     void (*region_changed)(void *opaque, pb_instance *instance, uint32_t index, uint64_t first,
