@@ -387,7 +387,7 @@ static bool cpu_nodes(tree *t, GError **error)
     pb_error text = PB_ERROR_INIT;
 
     keep(t, fdt_begin_node(t->blob, "cpus"));
-    cell(t, "#address-cells", 2); /* types write reg with two cells: all of an Arm affinity */
+    cell(t, "#address-cells", 1); /* types write reg with one cell */
     cell(t, "#size-cells", 0);
     for (guint i = 0; i < t->plan->parts->len; i++) {
         const pb_plan_part *part = g_ptr_array_index(t->plan->parts, i);
