@@ -65,12 +65,13 @@ static pb_vcpu *vcpu_of_affinity(pb_vcpu *vcpu, uint64_t affinity)
     return NULL;
 }
 
-/* On the target's thread: start it at what CPU_ON left for it, at the caller's exception level. */
-static void power_on(pb_vcpu *target, uint64_t el)
+/* On the target's thread: start it at what CPU_ON left for it, at the highest Non-secure exception level
+ * (DEN 0022, "Initial core configuration"). */
+static void power_on(pb_vcpu *target, uint64_t unused)
 {
     arm64_cpu *cpu = cpu_of(target);
 
-    arm64_enter_el(target, (uint32_t)el, cpu->on_entry);
+    arm64_enter_el(target, cpu->has_el2 ? 2 : 1, cpu->on_entry);
     cpu->x[0] = cpu->on_context;
     __atomic_store_n(&cpu->power, POWER_ON, __ATOMIC_RELEASE);
     target->ops->set_powered(target, true);
@@ -92,7 +93,7 @@ static int64_t cpu_on(pb_vcpu *vcpu, uint64_t affinity, uint64_t entry, uint64_t
         return expected == POWER_ON ? PSCI_ALREADY_ON : PSCI_ON_PENDING;
     cpu->on_entry = entry;
     cpu->on_context = context;
-    target->ops->run_on(target, power_on, current_el(cpu_of(vcpu)));
+    target->ops->run_on(target, power_on, 0);
     return PSCI_SUCCESS;
 }
 

@@ -416,34 +416,57 @@ static pb_arm_gic_context gic_context(const arm64_cpu *cpu)
                                  .hcr_fmo = (hcr & HCR_FMO) != 0 };
 }
 
-static uint64_t gic_read(pb_vcpu *vcpu, const arm64_sysreg *row)
+/* Ask the controller; false: it has no such register. */
+static bool gic_access(pb_vcpu *vcpu, const arm64_sysreg *row, bool write, uint64_t *value)
 {
     arm64_cpu *cpu = cpu_of(vcpu);
     const pb_arm_gic_cpu_iface *gic = cpu->gic->iface;
     pb_arm_gic_context context = gic_context(cpu);
-    uint64_t value = 0;
     bool known;
 
     vcpu->ops->lock_devices(vcpu);
-    known = gic->read(cpu->gic->self, cpu->gic->index, &context, row->encoding, &value);
+    if (write)
+        known = gic->write(cpu->gic->self, cpu->gic->index, &context, row->encoding, *value);
+    else
+        known = gic->read(cpu->gic->self, cpu->gic->index, &context, row->encoding, value);
     vcpu->ops->unlock_devices(vcpu);
-    if (!known)
+    return known;
+}
+
+static uint64_t gic_read(pb_vcpu *vcpu, const arm64_sysreg *row)
+{
+    uint64_t value = 0;
+
+    if (!gic_access(vcpu, row, false, &value))
         arm64_take_undefined(vcpu);
     return value;
 }
 
 static void gic_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
 {
-    arm64_cpu *cpu = cpu_of(vcpu);
-    const pb_arm_gic_cpu_iface *gic = cpu->gic->iface;
-    pb_arm_gic_context context = gic_context(cpu);
-    bool known;
-
-    vcpu->ops->lock_devices(vcpu);
-    known = gic->write(cpu->gic->self, cpu->gic->index, &context, row->encoding, value);
-    vcpu->ops->unlock_devices(vcpu);
-    if (!known)
+    if (!gic_access(vcpu, row, true, &value))
         arm64_take_undefined(vcpu);
+}
+
+/* ICH_*: with EL2 and a GICv3 they are always there. Of a controller without a virtual CPU interface they
+ * read as zero and ignore writes. */
+static uint64_t ich_read(pb_vcpu *vcpu, const arm64_sysreg *row)
+{
+    uint64_t value = 0;
+
+    if (!gic_access(vcpu, row, false, &value))
+        pb_log_unimp(vcpu->object, "%s read: the interrupt controller has no virtual CPU interface",
+                     row->name);
+    return value;
+}
+
+static void ich_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
+{
+    if (!gic_access(vcpu, row, true, &value) && value)
+        pb_log_unimp(
+            vcpu->object,
+            "%s written with 0x%llx: the interrupt controller has no virtual CPU interface",
+            row->name, (unsigned long long)value);
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */

@@ -318,6 +318,16 @@ static void test_cpu_on(void)
     CU_ASSERT_FALSE(host.cpus[0].powered);
     CU_ASSERT_EQUAL(vcpu->leave_reason, PB_RUN_POWER_OFF);
     fake_stop();
+
+    /* by SMC from EL1 where EL2 is: the target starts in EL2 */
+    start(1, true, false, PSCI_SMC);
+    cpu->x[0] = 0xc4000003;
+    cpu->x[1] = 1;
+    cpu->x[2] = 0x40000;
+    arm64_smc(vcpu, 0);
+    CU_ASSERT_EQUAL(cpu->x[0], 0);
+    CU_ASSERT_EQUAL(fake_state(1)->pstate, PSTATE_EL(2) | PSTATE_SP | PSTATE_DAIF);
+    fake_stop();
 }
 
 static void test_psci_system(void)
