@@ -288,6 +288,16 @@ static pb_bus_result copy_hole(const copy *c, uint64_t gpa, uint8_t *bytes, uint
     return result;
 }
 
+/* DMA that reaches MMIO may cause DMA that does: a doorbell, then an interrupt message. But a guest can point a
+ * device at its own registers, which then call themselves: it goes no deeper than this. */
+#define DMA_DEPTH_MAX 8
+
+static pb_bus_result too_deep(const copy *c, uint64_t gpa, uint32_t size)
+{
+    say_bad(c->space, "DMA calls itself by MMIO", c->in ? "write" : "read", gpa, size, c->attrs);
+    return PB_BUS_ERROR;
+}
+
 /* The first bytes of n by one MMIO access; *n becomes their number. */
 static pb_bus_result copy_mmio(const copy *c, const pb_range *range, uint64_t gpa, uint8_t *bytes,
                                uint64_t *n)
@@ -297,13 +307,18 @@ static pb_bus_result copy_mmio(const copy *c, const pb_range *range, uint64_t gp
     pb_bus_result result;
 
     *n = step;
+    if (c->space->bus->dma_depth == DMA_DEPTH_MAX)
+        return too_deep(c, gpa, step);
+    c->space->bus->dma_depth++;
     if (c->in) {
         memcpy(&value, bytes, step);
-        return pb_range_write(c->space, range, gpa, step, c->attrs, false, value);
+        result = pb_range_write(c->space, range, gpa, step, c->attrs, false, value);
+    } else {
+        result = pb_range_read(c->space, range, gpa, step, c->attrs, false, &value);
+        if (result == PB_BUS_OK)
+            memcpy(bytes, &value, step);
     }
-    result = pb_range_read(c->space, range, gpa, step, c->attrs, false, &value);
-    if (result == PB_BUS_OK)
-        memcpy(bytes, &value, step);
+    c->space->bus->dma_depth--;
     return result;
 }
 

@@ -151,6 +151,41 @@ static void dma_within_mmio_within_dma(void)
     board_free(&b);
 }
 
+/* A device whose register starts DMA to that same register. */
+typedef struct mirror {
+    pb_dma *dma;
+    uint32_t depth, deepest, refused;
+} mirror;
+
+static pb_bus_result mirror_write(void *self, const pb_access *access, uint64_t value)
+{
+    mirror *m = self;
+
+    m->depth++;
+    m->deepest = MAX(m->deepest, m->depth);
+    m->refused += pb_dma_write(m->dma, 0x8000, "me", 2) != PB_BUS_OK;
+    m->depth--;
+    return PB_BUS_OK;
+}
+
+static void dma_to_itself_ends(void)
+{
+    static const pb_mmio_ops ops = { .size = sizeof(pb_mmio_ops), .write = mirror_write };
+    board b = board_new();
+    mirror m = { 0 };
+    pb_mmio mmio = { .ops = &ops, .self = &m };
+
+    m.dma = pb_dma_new(b.space, 1);
+    add(b.root, pb_bus_region_new_mmio(b.bus, "mirror", 0x1000, &mmio), 0x8000, 0);
+    CU_ASSERT_EQUAL(write_at(&b, 0x8000, 4, 0), PB_BUS_OK);
+    CU_ASSERT_EQUAL(m.refused, 1);
+    CU_ASSERT(m.deepest > 2 && m.deepest < 20);
+    CU_ASSERT_EQUAL(write_at(&b, 0x8000, 4, 0), PB_BUS_OK); /* and again: nothing is left over */
+    CU_ASSERT_EQUAL(m.refused, 2);
+    pb_dma_free(m.dma);
+    board_free(&b);
+}
+
 static void requesters(void)
 {
     board b = board_new();
@@ -170,6 +205,7 @@ int main(void)
         { "writes are noticed", writes_are_noticed },
         { "a mapping outlives the map", a_mapping_outlives_the_map },
         { "DMA within MMIO within DMA, and the map moves", dma_within_mmio_within_dma },
+        { "DMA to the register that starts it ends", dma_to_itself_ends },
         { "requesters are unique", requesters },
         { 0 },
     };
