@@ -5,9 +5,12 @@
  * Reading the array goes straight to memory; a command switches the chips to another read mode, in which
  * reads come here. Programming can only clear bits, erasing sets a whole sector.
  *
- * The hardware takes its time and reports it in the status register; ours is ready at once. Contents live as long
- * as the machine: `file` is read when it is built and not written back.
- * Not modelled: block locking (lock commands are accepted), suspend, protection registers.
+ * The hardware takes its time and reports it in the status register; ours is ready at once, so there is nothing to
+ * suspend. Both chips get every command; the hardware takes one for each, by its half of the bus.
+ * The hardware is delivered erased, all ones; bytes that `file` does not cover are zeros here until they are
+ * erased, because pages that nobody touches then cost no memory.
+ * Contents live as long as the machine: `file` is read when it is built and not written back.
+ * Not modelled: block locking (lock commands are accepted), protection registers.
  */
 #include <patchbay/device.h>
 
@@ -156,6 +159,8 @@ static void command(cfi_flash *s, uint8_t code)
         { 0x98, READ_CFI, WRITE_COMMAND },          { 0x10, READ_STATUS, WRITE_WORD },
         { 0x40, READ_STATUS, WRITE_WORD },          { 0xe8, READ_STATUS, WRITE_COUNT },
         { 0x20, READ_STATUS, WRITE_ERASE_CONFIRM }, { 0x60, READ_STATUS, WRITE_LOCK },
+        { 0xb0, READ_STATUS, WRITE_COMMAND }, /* suspend: nothing is under way */
+        { 0xd0, READ_STATUS, WRITE_COMMAND }, /* resume */
     };
 
     if (code == 0x50) { /* clear status */
@@ -261,21 +266,21 @@ static pb_bus_result flash_write(void *self, const pb_access *a, uint64_t value)
     return PB_BUS_OK;
 }
 
-/* Fill the array from the file. The hardware reads erased bytes as ones; bytes that the file does not cover
- * read as zeros here, because pages that nobody touches then cost no memory. */
+/* Fill the array from the file. */
 static bool load_file(cfi_flash *s, pb_error *error)
 {
     FILE *f = fopen(s->file, "rb");
-    bool fits, failed;
+    bool fits;
+    int failed;
 
     if (!f)
         return pb_fail(error, "cannot open %s: %s", s->file, strerror(errno));
     fread(s->array, 1, s->size, f);
-    failed = ferror(f);
+    failed = ferror(f) ? errno : 0;
     fits = failed || fgetc(f) == EOF;
     fclose(f);
     if (failed)
-        return pb_fail(error, "cannot read %s: %s", s->file, strerror(errno));
+        return pb_fail(error, "cannot read %s: %s", s->file, strerror(failed));
     return fits || pb_fail(error, "%s is larger than the flash of %llu bytes", s->file,
                            (unsigned long long)s->size);
 }
@@ -288,9 +293,7 @@ static bool cfi_flash_init(void *self, pb_error *error)
     if (s->size & (s->size - 1))
         return pb_fail(error, "size %llu is not a power of two", (unsigned long long)s->size);
     s->array = s->self->ops->region_bytes(s->self, 0, &bytes);
-    if (!s->file)
-        return true; /* reads as zeros: untouched pages cost nothing */
-    return load_file(s, error);
+    return !s->file || load_file(s, error);
 }
 
 static void cfi_flash_reset(void *self)
@@ -299,6 +302,10 @@ static void cfi_flash_reset(void *self)
 
     s->status = STATUS_READY;
     s->write_state = WRITE_COMMAND;
+    s->buffer_base = UINT64_MAX;
+    s->buffer_left = 0;
+    memset(s->buffer, 0, sizeof(s->buffer));
+    memset(s->written, 0, sizeof(s->written));
     set_read_mode(s, READ_ARRAY);
 }
 
