@@ -134,46 +134,64 @@ static uint8_t next_byte(fw_cfg *s)
     return left(s) ? s->items[s->selected].bytes[s->offset++] : 0;
 }
 
-/* Copy `length` bytes of the item to guest memory. The length is the guest's: zeros past the item's end are
- * written in pieces, and the first address that nobody answers stops the transfer. */
-static bool dma_read(fw_cfg *s, uint64_t address, uint32_t length)
+/* Write to guest RAM; null bytes: zeros. Not to MMIO: a guest could have the transfer call itself through our own
+ * registers, or have us write 4 GiB byte by byte. */
+static bool write_ram(fw_cfg *s, uint64_t address, const uint8_t *bytes, uint32_t length)
 {
-    static const uint8_t zeros[4096];
-    uint32_t from_item = length < left(s) ? length : left(s);
-
-    if (from_item) {
-        if (pb_dma_write(s->dma, address, s->items[s->selected].bytes + s->offset, from_item) !=
-            PB_BUS_OK)
-            return false;
-        s->offset += from_item;
-        address += from_item;
-        length -= from_item;
-    }
     while (length) {
-        uint32_t piece = length < sizeof(zeros) ? length : sizeof(zeros);
+        uint64_t piece = length;
+        uint8_t *host = pb_dma_map(s->dma, address, &piece, true);
 
-        if (pb_dma_write(s->dma, address, zeros, piece) != PB_BUS_OK)
+        if (!host)
             return false;
+        if (bytes)
+            memcpy(host, bytes, piece);
+        else
+            memset(host, 0, piece);
+        pb_dma_unmap(s->dma, host, piece, piece);
+        bytes = bytes ? bytes + piece : NULL;
         address += piece;
-        length -= piece;
+        length -= (uint32_t)piece;
     }
     return true;
 }
 
-/* A descriptor in guest memory: control, length (32 bits each), address (64 bits), all big-endian. The control
- * word is written back: zero, or the error bit. */
+/* Copy `length` bytes of the item to guest RAM, zeros past its end. The first address that is no RAM stops
+ * the transfer. */
+static bool dma_read(fw_cfg *s, uint64_t address, uint32_t length)
+{
+    uint32_t from_item = length < left(s) ? length : left(s);
+
+    if (from_item) {
+        if (!write_ram(s, address, s->items[s->selected].bytes + s->offset, from_item))
+            return false;
+        s->offset += from_item;
+    }
+    return write_ram(s, address + from_item, NULL, length - from_item);
+}
+
+/* The control word is written back: zero, or the error bit. */
+static void answer(fw_cfg *s, uint64_t descriptor, bool ok)
+{
+    uint8_t control[4];
+
+    put_be(control, ok ? 0 : DMA_ERROR, 4);
+    if (!write_ram(s, descriptor, control, sizeof(control)))
+        pb_log_guest(s->self, "the DMA descriptor at %#llx is not in RAM",
+                     (unsigned long long)descriptor);
+}
+
+/* A descriptor in guest memory: control, length (32 bits each), address (64 bits), all big-endian. */
 static void dma_transfer(fw_cfg *s)
 {
     uint64_t descriptor = s->dma_address;
-    uint8_t raw[16], result[4];
+    uint8_t raw[16];
     uint32_t control, length;
     bool ok = true;
 
     s->dma_address = 0;
     if (pb_dma_read(s->dma, descriptor, raw, sizeof(raw)) != PB_BUS_OK) {
-        pb_log_guest(s->self, "no DMA descriptor at %#llx", (unsigned long long)descriptor);
-        put_be(result, DMA_ERROR, 4);
-        pb_dma_write(s->dma, descriptor, result, sizeof(result));
+        answer(s, descriptor, false);
         return;
     }
     control = (uint32_t)get_be(raw, 4);
@@ -186,8 +204,7 @@ static void dma_transfer(fw_cfg *s)
         ok = false; /* no item is writable */
     else if (control & DMA_SKIP)
         s->offset += length < left(s) ? length : left(s);
-    put_be(result, ok ? 0 : DMA_ERROR, 4);
-    pb_dma_write(s->dma, descriptor, result, sizeof(result));
+    answer(s, descriptor, ok);
 }
 
 static pb_bus_result region_read(void *self, const pb_access *a, uint64_t *value)
