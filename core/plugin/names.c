@@ -38,6 +38,11 @@ pb_kind pb_kind_of_plugin(const char *id)
 
 #define LONGEST_NAME 64
 
+static bool is_same(char a, char b)
+{
+    return g_ascii_tolower(a) == g_ascii_tolower(b);
+}
+
 /* Insertions, deletions, replacements and swaps of neighbours that lead from a to b (optimal string
  * alignment), upper and lower case being the same. Names longer than LONGEST_NAME are not compared. */
 static size_t distance(const char *a, const char *b)
@@ -55,10 +60,10 @@ static size_t distance(const char *a, const char *b)
 
         current[0] = i;
         for (size_t j = 1; j <= length_b; j++) {
-            bool same = g_ascii_tolower(a[i - 1]) == g_ascii_tolower(b[j - 1]);
+            bool same = is_same(a[i - 1], b[j - 1]);
 
             current[j] = MIN(MIN(previous[j], current[j - 1]) + 1, previous[j - 1] + !same);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+            if (i > 1 && j > 1 && is_same(a[i - 1], b[j - 2]) && is_same(a[i - 2], b[j - 1]))
                 current[j] = MIN(current[j], before[j - 2] + 1);
         }
         before = previous;

@@ -145,10 +145,23 @@ void pb_plugin_host_free(pb_plugin_host *host)
 
 /* ---- finding ------------------------------------------------------------------------------------- */
 
+/* libltdl's name of a preloaded module: that of its archive, with `_` for what is no letter or digit. */
+static char *archive_name(const char *id)
+{
+    char *name = g_strconcat(id, ".a", NULL);
+
+    for (char *c = name; c < name + strlen(id); c++)
+        if (!g_ascii_isalnum(*c))
+            *c = '_';
+    return name;
+}
+
 static bool is_preloaded(const char *id)
 {
+    g_autofree char *name = archive_name(id);
+
     for (const lt_dlsymlist *row = preloaded_modules; row && row->name; row++)
-        if (!row->address && strcmp(row->name, id) == 0)
+        if (!row->address && strcmp(row->name, name) == 0)
             return true;
     return false;
 }
@@ -196,8 +209,8 @@ char **pb_plugin_host_list(pb_plugin_host *host)
     gpointer id;
 
     for (const lt_dlsymlist *row = preloaded_modules; row && row->name; row++)
-        if (!row->address && pb_kind_of_plugin(row->name))
-            g_hash_table_add(ids, g_strdup(row->name));
+        if (row->address)
+            g_hash_table_add(ids, g_strdup(((const pb_plugin *)row->address)->id));
     for (const char *const *directory = pb_plugin_host_path(host); *directory; directory++)
         if (g_file_test(*directory, G_FILE_TEST_IS_DIR))
             lt_dlforeachfile(*directory, note_file, ids);

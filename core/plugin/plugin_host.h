@@ -36,7 +36,8 @@ typedef enum pb_plugin_error {
 typedef struct pb_plugin_host pb_plugin_host;
 
 /* Modules that are linked into the program: the generated list of a static build. Call it before the first
- * pb_plugin_host_new(). The list ends with a null name (see lt_dlpreload). */
+ * pb_plugin_host_new(). The list is as libltdl wants it (plugins/preload-list
+ * writes it): each module's archive, then its entry; it ends with a null name. */
 void pb_plugin_host_preload(const lt_dlsymlist *modules);
 
 /* A host with the search path above, or with `path` (directories separated by colons) in place of 2 to 5. */
