@@ -18,7 +18,7 @@
  *  5. A loop inside a unit (a branch to an earlier block) has a bound that the guest does not choose, for
  *     no interrupt is taken inside. An instruction that repeats by a guest's count jumps to its own pc.
  *  6. ir_jump and ir_jump_ind go where the unit key is the same, unless they say IR_NEW_KEY. What changes
- *     the key (MSR, a write of the x87 TOP) ends the unit with such a jump or with ir_exit.
+ *     the key (MSR) ends the unit with such a jump or with ir_exit, or sets b->jump_flags.
  *
  * Everything here is for one thread at a time. Out of memory or over a unit's limits, the builder keeps
  * going harmlessly and sets unit->overflow, which the core looks at. If it is used wrongly it does the same
@@ -183,6 +183,11 @@ typedef struct ir_builder {
     /* The core's hook for instrumentation and debugging; may be null: called at the end of ir_insn. */
     void (*on_insn)(struct ir_builder *b, uint64_t pc);
     void *host; /* the core's */
+    /* Or-ed to the attribute of every jump that is emitted, the core's own too. A frontend that changes what
+     * the unit key is made of and goes on in the unit, because its context follows the change (an x87 TOP, an
+     * IT state), sets IR_NEW_KEY here. */
+    uint32_t jump_flags;
+    uint32_t reserved;
 } ir_builder;
 
 /* ---- values ------------------------------------------------------------------------------------------ */
@@ -419,7 +424,8 @@ static inline void ir_jump_flags(ir_builder *b, uint64_t pc, uint32_t flags)
 {
     ir_type type = (ir_type)b->unit->pc_type;
 
-    ir_emit(b, IR_OP_JUMP, type, flags, 0, 1, ir_imm(b, type, pc), ir_none(), ir_none(), ir_none());
+    ir_emit(b, IR_OP_JUMP, type, flags | b->jump_flags, 0, 1, ir_imm(b, type, pc), ir_none(),
+            ir_none(), ir_none());
     ir_end_block(b);
 }
 
@@ -431,7 +437,8 @@ static inline void ir_jump(ir_builder *b, uint64_t pc)
 /* Leave for a computed guest pc, which becomes the pc slot. hint: an ir_jump_hint, and IR_NEW_KEY. */
 static inline void ir_jump_ind(ir_builder *b, ir_val pc, uint32_t hint)
 {
-    ir_emit(b, IR_OP_JUMP_IND, ir_type_of(b, pc), hint, 0, 1, pc, ir_none(), ir_none(), ir_none());
+    ir_emit(b, IR_OP_JUMP_IND, ir_type_of(b, pc), hint | b->jump_flags, 0, 1, pc, ir_none(),
+            ir_none(), ir_none());
     ir_end_block(b);
 }
 

@@ -109,12 +109,13 @@ typedef struct driver {
 
 /* The unit's length before an instruction, to take the instruction back. */
 typedef struct checkpoint {
-    uint32_t n_ops, n_extra, n_blocks, n_marks, block;
+    uint32_t n_ops, n_extra, n_blocks, n_marks, block, jump_flags;
 } checkpoint;
 
 static checkpoint remember(const driver *d)
 {
-    return (checkpoint){ d->u->n_ops, d->u->n_extra, d->u->n_blocks, d->u->n_marks, d->b.block };
+    return (checkpoint){ d->u->n_ops,   d->u->n_extra, d->u->n_blocks,
+                         d->u->n_marks, d->b.block,    d->b.jump_flags };
 }
 
 static void take_back(driver *d, const checkpoint *c)
@@ -124,6 +125,7 @@ static void take_back(driver *d, const checkpoint *c)
     d->u->n_blocks = c->n_blocks;
     d->u->n_marks = c->n_marks;
     d->b.block = c->block;
+    d->b.jump_flags = c->jump_flags;
     d->u->blocks[c->block].end = 0;
     d->reader.crossed = false;
 }

@@ -446,6 +446,8 @@ static void packed_flags(void)
               on_flags(IR_OP_FL_MERGE, IR_FL, IR_FLM_N | IR_FLM_Z | IR_FLM_V | IR_FLM_P | IR_FLM_A,
                        X86_CF, eflags),
               (eflags & ~(uint32_t)X86_CF) | X86_CF, eflags, 0);
+        CHECK(IR_OP_FL_FLIP, on_flags(IR_OP_FL_FLIP, IR_FL, IR_FLM_C | IR_FLM_V, eflags, 0),
+              eflags ^ (X86_CF | X86_OF), eflags, 0);
         CHECK(IR_OP_FLBIT, on_flags(IR_OP_FLBIT, IR_I1, IR_FLAG_V, eflags, 0), set >> 3 & 1, eflags,
               0);
     }
