@@ -60,6 +60,7 @@ struct pb_machine {
     GArray *memories; /* machine_memory */
     machine_part *accel;
     bool started;    /* the accelerator has the processors */
+    bool prepared;   /* the loaders have read their files */
     bool ready;      /* was reset, or a snapshot was loaded */
     GError *failure; /* of a reset while running */
     pb_sched_hooks hooks;

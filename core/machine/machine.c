@@ -345,8 +345,7 @@ static bool build(pb_machine *machine, GError **error)
     }
     pb_bus_commit(machine->bus);
     return make_parts(machine, error) && connect_wires(machine, error) &&
-           give_all(machine, error) && init_parts(machine, error) && start_accel(machine, error) &&
-           loaders(machine, false, error);
+           give_all(machine, error) && init_parts(machine, error) && start_accel(machine, error);
 }
 
 pb_machine *pb_machine_new(const pb_plan *plan, pb_plugin_host *host, GError **error)
@@ -383,7 +382,9 @@ static bool reset_locked(pb_machine *machine, GError **error)
         pb_instance_settle_lines(((machine_part *)g_ptr_array_index(machine->parts, i))->instance);
     pb_bus_commit(machine->bus);
     machine_forget_claims(machine);
-    ok = machine_memory_files(machine, error) && loaders(machine, true, error);
+    if (!machine->prepared)
+        machine->prepared = loaders(machine, false, error);
+    ok = machine->prepared && machine_memory_files(machine, error) && loaders(machine, true, error);
     machine->ready = ok;
     return ok;
 }

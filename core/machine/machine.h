@@ -2,8 +2,8 @@
  * A machine: built from a plan, run, taken down.
  *
  * Life: build (open the plugins that the plan names, create the parts, set properties, connect, make regions, init,
- * hand the processors to the accelerator, let the loaders read their files), run (reset, place what loaders
- * have, execute until somebody asks for the end; a reset in between resets and places again), free.
+ * hand the processors to the accelerator), run (reset, let the loaders read their files once and place
+ * what they have, execute until somebody asks for the end; a reset in between resets and places again), free.
  */
 #ifndef CORE_MACHINE_MACHINE_H
 #define CORE_MACHINE_MACHINE_H

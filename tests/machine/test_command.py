@@ -4,8 +4,10 @@
 usage: test_command.py PATCHBAY [UNITTEST-ARGUMENT...]
 """
 
+import hashlib
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -271,6 +273,77 @@ class Runs(Command):
         kernel = self.kernel(program.image(program.prints("x")))
         self.refused("none.img", "run", "arm-virt", "--kernel", kernel, "--drive", "none.img")
         self.refused("--serial: plugin host-chardev has no backend type 'stdoi'", "run", "arm-virt", "--kernel", kernel, "--serial", "stdoi")
+
+
+class Snapshots(Command):
+    def setUp(self):
+        super().setUp()
+        self.kernel = self.file("kernel", program.elf(program.spins(30000)))
+        self.machine = ["run", "arm-virt", "--deterministic", "--set", "cpus=2", "--set", "ram=16MiB"]
+
+    def hashes(self, *options):
+        status, out, err = self.run_command(*self.machine, "--state-hash", "10000", *options)
+        self.assertEqual((status, out), (0, "done\n"), err)
+        return err.splitlines()
+
+    def save(self):
+        self.good(*self.machine, "--kernel", self.kernel, "--save-at", "25000=snapshot")
+        with open(os.path.join(self.folder, "snapshot"), "rb") as file:
+            return file.read()
+
+    def test_deterministic(self):
+        first = self.hashes("--kernel", self.kernel)
+        self.assertEqual(len(first), 6)
+        self.assertEqual(len(set(first)), 6)
+        self.assertEqual(first, self.hashes("--kernel", self.kernel))
+
+    def test_goes_on(self):
+        """Saved, loaded, run on: what it does and is from there is what it would have done and been."""
+        whole = self.hashes("--kernel", self.kernel, "--save-at", "25000=snapshot")
+        self.assertEqual(self.hashes("--load", "snapshot"), whole[2:])
+        self.assertEqual(os.listdir(self.folder).count("snapshot"), 1)
+
+    def test_wrong_machines(self):
+        self.save()
+        load = ["--load", "snapshot"]
+        self.refused("memory 'ram' has 16777216 bytes in it, and 33554432 in this machine",
+                     *self.machine, "--set", "ram=32MiB", *load)
+        self.refused("there is no 'cpu[2]' in it: it is of another machine", *self.machine, "--set", "cpus=3", *load)
+        self.refused("it has 'cpu[1]', which this machine has not", *self.machine, "--set", "cpus=1", *load)
+        self.refused("snapshot 'snapshot': gic: ", *self.machine, "--set", "gic=3", *load)
+        self.refused("which this machine has not", "run", "arm-mini", *load)
+
+    def test_damage(self):
+        whole = self.save()
+        for length in (0, 5, 8, 20, 100, len(whole) // 2, len(whole) - 1):
+            self.file("snapshot", whole[:length])
+            self.refused("snapshot 'snapshot': ", *self.machine, "--load", "snapshot")
+        for at in range(0, len(whole), len(whole) // 40):
+            self.file("snapshot", whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1:])
+            self.refused("snapshot 'snapshot': ", *self.machine, "--load", "snapshot")
+        self.file("snapshot", whole + b"x")
+        self.refused("behind its end", *self.machine, "--load", "snapshot")
+        self.refused("No such file", *self.machine, "--load", "none")
+
+    def test_forged(self):
+        """A wrong snapshot with a right checksum."""
+        whole = self.save()[:-(16 + 32)]
+        for at in range(8, len(whole), len(whole) // 60):
+            forged = whole[:at] + bytes([whole[at] ^ 0x81]) + whole[at + 1:]
+            end = struct.pack("<IIQ", 7, 0, 32) + hashlib.sha256(forged).digest()
+            self.file("snapshot", forged + end)
+            try:
+                status, _, err = self.run_command(*self.machine, "--load", "snapshot", timeout=5)
+                self.assertIn(status, (0, 2), err)
+            except subprocess.TimeoutExpired:
+                pass  # another state, in which the program runs for ever
+
+    def test_usage(self):
+        self.refused("need --deterministic", "run", "arm-virt", "--kernel", self.kernel, "--state-hash", "5")
+        self.refused("INSTRUCTIONS=FILE is expected", *self.machine, "--kernel", self.kernel, "--save-at", "x")
+        status, _, err = self.run_command(*self.machine, "--kernel", self.kernel, "--save-at", "10=/none/snapshot")
+        self.assertIn("cannot create '/none/snapshot'", err)
+        self.assertEqual(status, 1)
 
 
 if __name__ == "__main__":
