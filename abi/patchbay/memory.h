@@ -23,6 +23,10 @@
 #define PB_MEM_MMU(i)        (((uint32_t)(i) & 15u) << 12) /* bits 15:12, MMU index, the cpu type's numbering */
 #define PB_MEM_KIND(k)       (((uint32_t)(k) & 7u) << 16)  /* bits 18:16, pb_mem_kind */
 #define PB_MEM_SPAN(s)       (((uint32_t)(s) & 255u) << 20) /* bits 27:20, span group in the instruction, 0: none */
+/* Bits 30:28: the access is one of several elements of 1 << n bytes, no larger than it (a vector). Device memory
+ * asks for their alignment, and is accessed element by element. 0: it is one element. The byte order is still
+ * that of the whole. */
+#define PB_MEM_ELEMENT_LOG2(n) ((((uint32_t)(n) + 1) & 7u) << 28)
 
 #define PB_MEM_GET_SIZE_LOG2(a)  ((a) & 7u)
 #define PB_MEM_GET_BYTES(a)      (1u << ((a) & 7u))
@@ -31,6 +35,9 @@
 #define PB_MEM_GET_MMU(a)        (((a) >> 12) & 15u)
 #define PB_MEM_GET_KIND(a)       (((a) >> 16) & 7u)
 #define PB_MEM_GET_SPAN(a)       (((a) >> 20) & 255u)
+#define PB_MEM_HAS_ELEMENTS(a)   ((((a) >> 28) & 7u) != 0)
+#define PB_MEM_GET_ELEMENT_BYTES(a) \
+    (PB_MEM_HAS_ELEMENTS(a) ? 1u << ((((a) >> 28) & 7u) - 1) : PB_MEM_GET_BYTES(a))
 
 typedef enum pb_mem_order {
     PB_ORDER_NONE = 0,

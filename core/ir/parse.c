@@ -373,6 +373,8 @@ static bool parse_mem_word(parser *p, uint32_t *mem)
         *mem |= PB_MEM_MMU(number);
     else if (!strcmp(word, "span") && take_number(p, 255, &number))
         *mem |= PB_MEM_SPAN(number);
+    else if (!strcmp(word, "element") && take_log2(p, 4, &n))
+        *mem |= PB_MEM_ELEMENT_LOG2(n);
     else if (!*p->error)
         return fail(p, start, "'%s' is no memory attribute", word);
     return !*p->error;

@@ -83,6 +83,8 @@ static void put_mem(printer *p, uint32_t mem)
         g_string_append_printf(p->out, " kind=%s", ir_kind_names[kind] ? ir_kind_names[kind] : "?");
     if (PB_MEM_GET_SPAN(mem))
         g_string_append_printf(p->out, " span=%u", PB_MEM_GET_SPAN(mem));
+    if (PB_MEM_HAS_ELEMENTS(mem))
+        g_string_append_printf(p->out, " element=%u", PB_MEM_GET_ELEMENT_BYTES(mem));
 }
 
 static void put_attr(printer *p, const ir_attr_info *a, uint32_t value)

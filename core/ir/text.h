@@ -14,9 +14,9 @@
  * One record a line. Values are numbered as they come; constants are value:type, in hexadecimal from 10 on; those
  * of more than 64 bits are high_low:type. Attributes stand in braces: name=number, left out where all of them are
  * zero; a condition is part of the operation's name (set.hi, sel.eq, br.ne); slots and helpers go by their names;
- * the memory attribute is written apart (size, align in bytes; le or be; signed, atomic; order, mmu, kind, span
- * if they are not zero). A call is `%5:i64 = call %1, %2 {helper=name}`. `insn PC LENGTH [aux=WORD]` starts a guest
- * instruction. A '#' begins a comment.
+ * the memory attribute is written apart (size, align in bytes; le or be; signed, atomic; order, mmu, kind, span,
+ * element if they are not zero). A call is `%5:i64 = call %1, %2 {helper=name}`. `insn PC LENGTH [aux=WORD]`
+ * starts a guest instruction. A '#' begins a comment.
  */
 #ifndef CORE_IR_TEXT_H
 #define CORE_IR_TEXT_H

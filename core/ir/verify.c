@@ -236,9 +236,12 @@ static bool check_mem(verifier *v, uint32_t record, uint32_t mem, ir_type type)
         return fail(v, record, "only integers of up to 64 bits are sign-extended");
     if (r->op == IR_OP_RMW && bits > 64)
         return fail(v, record, "atomic operations have up to 64 bits");
-    if (order > PB_ORDER_SEQ_CST || PB_MEM_GET_KIND(mem) > PB_MEM_DEVICE_EXACT || mem >> 28 ||
+    if (order > PB_ORDER_SEQ_CST || PB_MEM_GET_KIND(mem) > PB_MEM_DEVICE_EXACT || mem >> 31 ||
         mem >> 19 & 1)
         return fail(v, record, "the memory attribute 0x%x has undefined bits", mem);
+    if (PB_MEM_GET_ELEMENT_BYTES(mem) > PB_MEM_GET_BYTES(mem))
+        return fail(v, record, "elements of %u bytes do not fit the access's %u",
+                    PB_MEM_GET_ELEMENT_BYTES(mem), PB_MEM_GET_BYTES(mem));
     if ((r->op == IR_OP_LD || r->op == IR_OP_LDX) &&
         (order == PB_ORDER_RELEASE || order == PB_ORDER_ACQ_REL))
         return fail(v, record, "a load cannot release");

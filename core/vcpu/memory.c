@@ -92,10 +92,12 @@ static bool holds(const pb_range *range, uint64_t gpa, uint32_t bytes)
     return range && range->last - gpa >= bytes - 1;
 }
 
-/* The largest access that the rest of a piece allows. */
-static uint32_t step_of(uint32_t left)
+/* The largest access that the rest of a piece and the elements allow. */
+static uint32_t step_of(const pb_slow *slow, uint32_t left)
 {
-    return left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    uint32_t most = MIN(left, PB_MEM_GET_ELEMENT_BYTES(slow->attr));
+
+    return most >= 8 ? 8 : most >= 4 ? 4 : most >= 2 ? 2 : 1;
 }
 
 static pb_bus_result read_piece(const pb_slow *slow, const piece *p, uint8_t *to)
@@ -107,7 +109,7 @@ static pb_bus_result read_piece(const pb_slow *slow, const piece *p, uint8_t *to
     for (uint32_t done = 0, step; done < p->bytes && result == PB_BUS_OK; done += step) {
         uint64_t value;
 
-        step = step_of(p->bytes - done);
+        step = step_of(slow, p->bytes - done);
         result = pb_space_read(space, core->reader, p->hit.gpa + done, step, p->hit.attrs,
                                is_exact(slow), &value);
         memcpy(to + done, &value, step);
@@ -124,7 +126,7 @@ static pb_bus_result write_piece(const pb_slow *slow, const piece *p, const uint
     for (uint32_t done = 0, step; done < p->bytes && result == PB_BUS_OK; done += step) {
         uint64_t value = 0;
 
-        step = step_of(p->bytes - done);
+        step = step_of(slow, p->bytes - done);
         memcpy(&value, from + done, step);
         result = pb_space_write(space, core->reader, p->hit.gpa + done, step, p->hit.attrs,
                                 is_exact(slow), value);
@@ -149,7 +151,7 @@ static uint32_t find_pieces(const pb_slow *slow, piece pieces[MOST_PIECES])
 
         if (!pb_tlb_translate(slow, gva, hit))
             return 0;
-        if (hit->device && (slow->gva & (size - 1)) != 0) {
+        if (hit->device && (slow->gva & (PB_MEM_GET_ELEMENT_BYTES(slow->attr) - 1)) != 0) {
             pb_slow_fault(slow, PB_FAULT_ALIGNMENT, slow->gva, hit->gpa);
             return 0;
         }

@@ -39,7 +39,7 @@ static void round_trip(void)
          "b0:\n"
          "  insn 0x400800 4 aux=0xa5\n"
          "  %0:i64 = get {slot=x0}\n"
-         "  %1:i32 = ld %0 {size=4 le align=4 mmu=1 span=1}\n"
+         "  %1:i32 = ld %0 {size=4 le align=4 mmu=1 span=1 element=2}\n"
          "  %2:i32, %3:fl = sub.fl %1, 7:i32\n"
          "  put %2 {slot=i32a}\n"
          "  br.hi %3 -> b1(%2, %0), b2\n"
