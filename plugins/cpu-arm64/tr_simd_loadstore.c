@@ -6,7 +6,7 @@
  * All accesses of an instruction come before its first register write. Structures are loaded and
  * stored as whole registers, whose elements are sorted afterwards, or before: what faults, and
  * the address that is reported, are the same, since an access that crosses a page reports its
- * first byte that fails.
+ * first byte that fails. It is the elements that have to be aligned.
  */
 #include "simd.h"
 
@@ -138,7 +138,8 @@ static void write_back(a64_ctx *c, uint32_t rn, uint32_t rm, ir_val base, uint32
 static uint32_t register_attr(const a64_ctx *c, lanes l)
 {
     return PB_MEM_SIZE_LOG2(l.q ? 4 : 3) | PB_MEM_MMU(c->mmu) |
-           (c->strict_align ? PB_MEM_ALIGN_LOG2(l.size) : 0) | ONE_SPAN;
+           (c->strict_align ? PB_MEM_ALIGN_LOG2(l.size) : 0) | PB_MEM_ELEMENT_LOG2(l.size) |
+           ONE_SPAN;
 }
 
 /* Between memory's order of bytes and the register's. */

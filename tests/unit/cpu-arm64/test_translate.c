@@ -201,6 +201,7 @@ static void test_vector_accesses(void)
     CU_ASSERT_TRUE(mentions(0x3dc00020, KEY_EL(0) | KEY_A, "align=16")); /* ldr q0, [x1] */
     CU_ASSERT_TRUE(mentions(0x3dc00020, KEY_EL(0) | KEY_BE, " be"));
     CU_ASSERT_TRUE(mentions(0x4c407820, KEY_EL(0) | KEY_A, "align=4")); /* ld1 {v0.4s}, [x1] */
+    CU_ASSERT_TRUE(mentions(0x4c407820, KEY_EL(0), "element=4"));
     CU_ASSERT_FALSE(mentions(0x4c407820, KEY_EL(0) | KEY_BE, " be"));
     CU_ASSERT_TRUE(mentions(0x4c407820, KEY_EL(0) | KEY_BE, "v.rev"));
     fake_stop();
