@@ -252,6 +252,7 @@ void pb_vcpu_save(pb_vcpu *vcpu, pb_vcpu_saved *saved)
         .idle = pb_runner_idle(runner),
         .interrupt = (vcpu->exit_request & PB_EXIT_INTERRUPT) != 0,
     };
+    memcpy(saved->fp, vcpu->fp, sizeof(saved->fp));
 }
 
 void pb_vcpu_load(pb_vcpu *vcpu, const pb_vcpu_saved *saved)
@@ -264,6 +265,7 @@ void pb_vcpu_load(pb_vcpu *vcpu, const pb_vcpu_saved *saved)
     vcpu->exclusive_gpa = saved->exclusive_gpa;
     vcpu->exclusive_value = saved->exclusive_value;
     vcpu->exclusive_bytes = saved->exclusive_bytes <= 16 ? saved->exclusive_bytes : 0;
+    memcpy(vcpu->fp, saved->fp, sizeof(saved->fp));
     __atomic_store_n(&vcpu->exit_request, saved->interrupt ? PB_EXIT_INTERRUPT : 0u,
                      __ATOMIC_SEQ_CST);
     pb_runner_set_idle(runner, saved->idle);

@@ -43,6 +43,7 @@ typedef struct pb_vcpu_saved {
     uint8_t powered, idle;
     uint8_t interrupt; /* PB_EXIT_INTERRUPT was pending */
     uint8_t reserved;
+    pb_fp_env fp[4]; /* the sticky flags are in there */
 } pb_vcpu_saved;
 
 void pb_vcpu_save(pb_vcpu *vcpu, pb_vcpu_saved *saved);
