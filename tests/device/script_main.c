@@ -1,5 +1,5 @@
 /*
- * usage: device-script FILE-OR-FOLDER...
+ * usage: patchbay-device-script FILE-OR-FOLDER...
  *
  * Runs register scripts: the named files, and the test_*.yaml of the named folders.
  */

@@ -57,7 +57,7 @@ class Usage(Command):
 
     def test_help_everywhere(self):
         self.assertIn("patchbay list machines", self.good("--help"))
-        for command in ("run", "check", "list", "describe", "schema", "report"):
+        for command in ("run", "check", "list", "describe", "schema", "report", "new"):
             self.assertIn("Usage:\n  patchbay " + command, self.good(command, "--help"))
 
     def test_version(self):
@@ -106,6 +106,23 @@ class Pages(Command):
         out = self.good("report", "missing", "pl011")
         self.assertRegex(out, r"\n\d+ known and not modelled\n$")
         self.refused("there is no type 'pl012'", "report", "missing", "pl012")
+
+
+class New(Command):
+    def test_device(self):
+        """What `new device` makes builds with the headers alone and passes its own test."""
+        self.assertIn("make -C dev-egg-timer check", self.good("new", "device", "egg-timer"))
+        made = subprocess.run(["make", "-C", "dev-egg-timer", "check", "CFLAGS=-Werror"], cwd=self.folder,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        self.assertEqual(made.returncode, 0, made.stdout.decode())
+        self.assertIn(b"2 passed, 0 failed", made.stdout)
+        self.refused("cannot create the folder 'dev-egg-timer'", "new", "device", "egg-timer")
+
+    def test_wrong_names(self):
+        for name in ("", "Timer", "9x", "a/b", "../x", "x-", "a" * 41):
+            self.refused("is no name for a type", "new", "device", name)
+        self.refused("'device' and a name are expected", "new", "device")
+        self.refused("'device' and a name are expected", "new", "cpu", "x")
 
 
 class Machines(Command):

@@ -75,5 +75,6 @@ int command_list(int argc, char **argv);
 int command_describe(int argc, char **argv);
 int command_schema(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_new(int argc, char **argv);
 
 #endif

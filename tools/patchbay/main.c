@@ -17,6 +17,7 @@ const command commands[] = {
     { "describe", "TYPE|MACHINE", "Tell about a type or a machine", command_describe },
     { "schema", "", "Print the JSON Schema of machine files", command_schema },
     { "report", "missing [TYPE]", "Count what is known and not modelled", command_report },
+    { "new", "device NAME", "Begin a plugin", command_new },
     { 0 }
 };
 
