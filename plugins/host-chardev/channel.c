@@ -47,18 +47,31 @@ static uint32_t room(const channel *c)
     return iface ? iface->can_receive(c->client->self, c->client->index) : UINT32_MAX;
 }
 
+/* Give the client what it takes of the pending input. */
+static void feed(channel *c)
+{
+    while (c->n_pending) {
+        uint32_t n = room(c);
+
+        n = n < c->n_pending ? n : c->n_pending;
+        if (n == 0)
+            break;
+        channel_deliver(c->client, c->pending, n);
+        c->n_pending -= n;
+        memmove(c->pending, c->pending + n, c->n_pending);
+    }
+    if (c->watch_in)
+        c->loop->watch_set(c->watch_in, c->greedy || c->n_pending < CHANNEL_PENDING ? PB_FD_IN : 0);
+}
+
 static void input_ready(void *opaque, uint32_t events)
 {
     channel *c = opaque;
     uint8_t bytes[1024];
-    uint32_t wanted = room(c), kept;
-    ssize_t n;
+    uint32_t free_bytes = CHANNEL_PENDING - c->n_pending, kept;
+    uint32_t wanted = c->greedy || free_bytes > sizeof(bytes) ? sizeof(bytes) : free_bytes;
+    ssize_t n = read(c->in, bytes, wanted);
 
-    if (wanted == 0) {
-        c->loop->watch_set(c->watch_in, 0); /* until channel_resume */
-        return;
-    }
-    n = read(c->in, bytes, wanted < sizeof(bytes) ? wanted : sizeof(bytes));
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (n <= 0) {
@@ -70,7 +83,11 @@ static void input_ready(void *opaque, uint32_t events)
         return;
     }
     kept = c->filter ? c->filter(c->owner, bytes, (uint32_t)n) : (uint32_t)n;
-    channel_deliver(c->client, bytes, kept);
+    free_bytes = CHANNEL_PENDING - c->n_pending; /* the filter may have fed another client */
+    kept = kept < free_bytes ? kept : free_bytes;
+    memcpy(c->pending + c->n_pending, bytes, kept);
+    c->n_pending += kept;
+    feed(c);
 }
 
 /* Write from the buffer while the descriptor takes it, waiting up to `ms` for it. False if it broke. */
@@ -129,7 +146,7 @@ void channel_stop(channel *c)
         c->loop->watch_free(c->watch_out);
     c->watch_in = c->watch_out = NULL;
     c->in = c->out = -1;
-    c->used = 0;
+    c->used = c->n_pending = 0;
 }
 
 void channel_write(channel *c, const uint8_t *bytes, uint32_t length)
@@ -149,6 +166,5 @@ void channel_write(channel *c, const uint8_t *bytes, uint32_t length)
 
 void channel_resume(channel *c)
 {
-    if (c->watch_in)
-        c->loop->watch_set(c->watch_in, PB_FD_IN);
+    feed(c);
 }

@@ -1,6 +1,10 @@
 /*
  * A byte stream over host descriptors: what every type of this plugin is made of.
  *
+ * Input is read ahead, up to CHANNEL_PENDING bytes: the filter (a terminal's command key) sees every byte at once, even
+ * when the guest does not read; only then the channel stops reading until the guest takes some. A filter that wants
+ * to see commands whatever happens sets `greedy`: then what the guest does not take is dropped instead.
+ *
  * Output is buffered: what the descriptor does not take at once is written from the main loop. When
  * the buffer is full, writing waits for the descriptor: a guest that prints faster than the
  * terminal shows is slowed down, and costs no memory.
@@ -10,7 +14,8 @@
 
 #include <patchbay/object.h>
 
-#define CHANNEL_BUFFER (64 * 1024)
+#define CHANNEL_BUFFER  (64 * 1024)
+#define CHANNEL_PENDING 4096
 
 typedef struct channel channel;
 
@@ -26,6 +31,9 @@ struct channel {
     /* The input ended or failed. May be null. */
     void (*ended)(void *owner);
     void *owner;
+    bool greedy;
+    uint8_t pending[CHANNEL_PENDING]; /* input that the client has not taken */
+    uint32_t n_pending;
     uint8_t buffer[CHANNEL_BUFFER];
     uint32_t first, used; /* of the buffer, a ring */
 };
@@ -44,7 +52,7 @@ void channel_write(channel *c, const uint8_t *bytes, uint32_t length);
 /* The client can receive again. */
 void channel_resume(channel *c);
 
-/* Hand bytes to a client, as far as it takes them. */
+/* Hand bytes to a client that can receive them. */
 void channel_deliver(const pb_link *client, const uint8_t *bytes, uint32_t length);
 void channel_event(const pb_link *client, uint32_t event);
 

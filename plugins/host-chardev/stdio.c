@@ -187,7 +187,7 @@ static bool stdio_init(void *self, pb_error *error)
         if (!start_guard(s, error))
             return false;
         make_raw(&s->saved);
-        s->is_raw = true;
+        s->is_raw = s->channel.greedy = true;
     }
     s->channel.filter = filter;
     s->channel.client = s->clients[0];

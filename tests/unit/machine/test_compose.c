@@ -392,8 +392,6 @@ static void dump_round_trip(void)
     composed first = expect_plan(text, NULL), second;
     g_autofree char *dump = pb_plan_dump(first.plan);
     g_autofree char *again = NULL;
-    g_autofree char *wires_first = wires(&first);
-    g_autofree char *wires_second = NULL;
 
     second = expect_plan(dump, NULL);
     again = pb_plan_dump(second.plan);
