@@ -177,7 +177,8 @@ pb_instance *pb_instance_new(const pb_class *class, const char *path, const pb_o
 {
     pb_instance *instance = g_new0(pb_instance, 1);
 
-    instance->object.ops = &object_ops;
+    instance->object.ops = pb_check_enabled ? pb_check_object_ops(&object_ops) : &object_ops;
+    instance->checked = pb_check_enabled;
     instance->class = class;
     instance->env = env;
     instance->path = g_strdup(path);
@@ -234,6 +235,7 @@ static void make_dispatch(pb_instance *instance)
     while (device && device->regions && device->regions[instance->n_regions].name)
         instance->n_regions++;
     instance->dispatch = g_new0(pb_dispatch *, instance->n_regions);
+    instance->checks = instance->checked ? pb_check_regions_new(instance->n_regions) : NULL;
     for (uint32_t i = 0; i < instance->n_regions; i++)
         if (device->regions[i].kind == PB_REGION_REGS)
             instance->dispatch[i] = pb_dispatch_new(instance, i);
@@ -244,6 +246,7 @@ static void free_dispatch(pb_instance *instance)
     for (uint32_t i = 0; i < instance->n_regions; i++)
         pb_dispatch_free(instance->dispatch[i]);
     g_clear_pointer(&instance->dispatch, g_free);
+    g_clear_pointer(&instance->checks, g_free);
     instance->n_regions = 0;
 }
 
@@ -371,9 +374,10 @@ uint64_t pb_instance_region_bytes(const pb_instance *instance, uint32_t index)
 pb_region_handlers pb_instance_handlers(pb_instance *instance, uint32_t index)
 {
     const pb_region *region = pb_instance_region(instance, index);
+    pb_region_handlers handlers = { region->ops, instance->self };
 
     g_return_val_if_fail(instance->phase == PB_PHASE_READY, (pb_region_handlers){ 0 });
     if (instance->dispatch[index])
-        return (pb_region_handlers){ &pb_dispatch_ops, instance->dispatch[index] };
-    return (pb_region_handlers){ region->ops, instance->self };
+        handlers = (pb_region_handlers){ &pb_dispatch_ops, instance->dispatch[index] };
+    return instance->checked ? pb_check_handlers(instance, index, handlers) : handlers;
 }

@@ -13,6 +13,10 @@ typedef enum pb_phase {
     PB_PHASE_READY,   /* init succeeded */
 } pb_phase;
 
+/* Of the checking layer: checking.c */
+typedef struct pb_check_region pb_check_region;
+typedef struct pb_check_link pb_check_link;
+
 /* One element of a port. */
 typedef struct pb_end {
     pb_link
@@ -20,6 +24,7 @@ typedef struct pb_end {
     pb_port_ref peer; /* instance null: not connected, or to the machine itself */
     bool connected;
     struct pb_wire *wire; /* required line ports */
+    pb_check_link *check; /* --check: what the link leads through */
 } pb_end;
 
 /* Dispatch of one region of registers: registers.c */
@@ -33,6 +38,7 @@ struct pb_instance {
     char *directory;
     void *self;
     bool owns_self;
+    bool checked; /* behind the checking layer */
     pb_phase phase;
 
     bool *property_set; /* by row: the machine file gave a value */
@@ -44,8 +50,8 @@ struct pb_instance {
     GPtrArray *handle_arrays; /* of ports with count_offset */
 
     uint32_t n_regions;
-    pb_dispatch **dispatch; /* by row, null if the region is none of registers */
-    struct pb_check_region *checks;
+    pb_dispatch **dispatch;  /* by row, null if the region is none of registers */
+    pb_check_region *checks; /* --check: by row */
     uint32_t n_timers;
     pb_timer **timers; /* in order of the state table's rows */
 };
@@ -75,10 +81,15 @@ void pb_instance_make_ends(pb_instance *instance);
 void pb_instance_free_ends(pb_instance *instance);
 bool pb_instance_check_connected(pb_instance *instance, GError **error);
 
-/* check.c: what --check puts between; each returns what to use in place of its argument. */
-const pb_object_ops *pb_check_object_ops(void);
+/* checking.c: what --check puts between. */
+const pb_object_ops *pb_check_object_ops(const pb_object_ops *inner);
+pb_check_region *pb_check_regions_new(uint32_t count); /* g_free() */
 pb_region_handlers pb_check_handlers(pb_instance *instance, uint32_t region,
                                      pb_region_handlers inner);
+/* Make *link (that the caller's port will hold) or *handle lead through the layer; null: not for this protocol. */
+pb_check_link *pb_check_link_new(const pb_port_ref *caller, pb_link *link);
+pb_check_link *pb_check_dma_new(const pb_port_ref *caller, void **handle);
+void pb_check_link_free(pb_check_link *check);
 
 /* Log one line in an instance's name. */
 void pb_instance_log(const pb_instance *instance, uint32_t kind, const char *format, ...)

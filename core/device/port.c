@@ -97,6 +97,7 @@ void pb_instance_free_ends(pb_instance *instance)
         for (uint32_t i = 0; i < instance->port_counts[row]; i++) {
             wire_free(instance->ends[row][i].wire);
             g_free(instance->ends[row][i].link);
+            pb_check_link_free(instance->ends[row][i].check);
         }
         g_free(instance->ends[row]);
     }
@@ -255,43 +256,41 @@ static bool check_pair(const pb_port_ref *a, const pb_port_ref *b, GError **erro
     return true;
 }
 
-static pb_link *link_new(const void *iface, void *self, uint32_t index)
-{
-    pb_link *link = g_new0(pb_link, 1);
-
-    link->iface = iface;
-    link->self = self;
-    link->index = index;
-    return link;
-}
-
-/* Give the requiring side its way to call (iface, self, index). */
-static void join_required(const pb_port_ref *required, const void *iface, void *self,
-                          uint32_t index)
+/* Give the requiring side its way to call. */
+static void join_required(const pb_port_ref *required, pb_link link)
 {
     pb_end *end = end_of(required);
 
     end->connected = true;
+    if (pb_check_enabled)
+        end->check = pb_check_link_new(required, &link);
     if (is_line(required->port->protocol)) {
         end->wire = wire_new(required);
-        wire_add(end->wire, iface, self, index);
+        wire_add(end->wire, link.iface, link.self, link.index);
         *handle_of(required) = &end->wire->line;
     } else {
-        end->link = link_new(iface, self, index);
+        end->link = g_memdup2(&link, sizeof(link));
         *handle_of(required) = end->link;
     }
 }
 
 /* The same for the providing side. */
-static void join_provided(const pb_port_ref *provided, const void *iface, void *self,
-                          uint32_t index)
+static void join_provided(const pb_port_ref *provided, pb_link link)
 {
     pb_end *end = end_of(provided);
 
     end->connected = true;
-    end->link = link_new(iface, self, index);
+    if (pb_check_enabled)
+        end->check = pb_check_link_new(provided, &link);
+    end->link = g_memdup2(&link, sizeof(link));
     if (provided->port->connected)
         provided->port->connected(provided->instance->self, provided->index, end->link);
+}
+
+/* What leads to a port. */
+static pb_link link_to(const pb_port_ref *ref)
+{
+    return (pb_link){ ref->port->iface, ref->instance->self, ref->index, 0 };
 }
 
 bool pb_instance_connect(const pb_port_ref *a, const pb_port_ref *b, GError **error)
@@ -303,8 +302,8 @@ bool pb_instance_connect(const pb_port_ref *a, const pb_port_ref *b, GError **er
         return false;
     end_of(required)->peer = *provided;
     end_of(provided)->peer = *required;
-    join_required(required, provided->port->iface, provided->instance->self, provided->index);
-    join_provided(provided, required->port->iface, required->instance->self, required->index);
+    join_required(required, link_to(provided));
+    join_provided(provided, link_to(required));
     return true;
 }
 
@@ -318,7 +317,7 @@ bool pb_instance_split(const pb_port_ref *line, const pb_port_ref *listener, GEr
         return false;
     end_of(listener)->peer = *line;
     wire_add(end->wire, listener->port->iface, listener->instance->self, listener->index);
-    join_provided(listener, line->port->iface, line->instance->self, line->index);
+    join_provided(listener, link_to(line));
     return true;
 }
 
@@ -332,6 +331,8 @@ bool pb_instance_give(const pb_port_ref *port, void *handle, GError **error)
     if (!check_free(port, error))
         return false;
     end_of(port)->connected = true;
+    if (pb_check_enabled)
+        end_of(port)->check = pb_check_dma_new(port, &handle);
     *handle_of(port) = handle;
     return true;
 }
@@ -342,11 +343,11 @@ bool pb_instance_attach(const pb_port_ref *port, const void *iface, void *self, 
     if (!check_free(port, error))
         return false;
     if (port->port->role == PB_REQUIRES)
-        join_required(port, iface, self, index);
+        join_required(port, (pb_link){ iface, self, index, 0 });
     else
-        join_provided(port, iface, self, index);
+        join_provided(port, (pb_link){ iface, self, index, 0 });
     if (link)
-        *link = (pb_link){ port->port->iface, port->instance->self, port->index, 0 };
+        *link = link_to(port);
     return true;
 }
 

@@ -1,6 +1,8 @@
 #include "fake_machine.h"
 
+#include <core/device/tables.h>
 #include <errno.h>
+#include <stdio.h>
 
 #define MAX_INVENTED 8 /* instances in a machine after which provided ports stay open */
 
@@ -11,7 +13,9 @@ static void env_log(void *opaque, const pb_instance *instance, uint32_t kind, co
     static const char *const kinds[] = { "?", "guest", "unimp", "info", "warning" };
     fake_machine *machine = opaque;
 
-    if (!machine->quiet)
+    if (machine->quiet && kind == PB_LOG_WARNING && g_str_has_prefix(text, "check: "))
+        printf("%s: %s\n", pb_instance_path(instance), text);
+    else if (!machine->quiet)
         g_string_append_printf(machine->log, "%s: %s: %s\n",
                                kind < G_N_ELEMENTS(kinds) ? kinds[kind] : "?",
                                pb_instance_path(instance), text);
@@ -606,8 +610,12 @@ static pb_bus_result access_bytes(pb_instance *instance, uint32_t index, uint64_
         return PB_BUS_DECODE;
     if (handlers.ops && write)
         return handlers.ops->write(handlers.opaque, &access, *value);
-    if (handlers.ops)
-        return handlers.ops->read(handlers.opaque, &access, value);
+    if (handlers.ops) {
+        pb_bus_result result = handlers.ops->read(handlers.opaque, &access, value);
+
+        *value &= pb_bits_mask(8 * size);
+        return result;
+    }
     memory = pb_instance_object(instance)->ops->region_bytes(pb_instance_object(instance), index,
                                                              &bytes);
     if (write && pb_instance_region(instance, index)->kind == PB_REGION_RAM)

@@ -38,7 +38,8 @@ struct fake_machine {
     uint8_t *memory;
     GString *log;      /* lines "KIND: PATH: text" since last asked */
     unsigned requests; /* bit per pb_machine_request */
-    bool quiet;        /* log nothing: for fuzzing */
+    bool
+        quiet; /* log nothing but what the checking layer finds, and that to standard output: for fuzzing */
 };
 
 fake_machine *fake_machine_new(pb_plugin_host *host);

@@ -867,6 +867,7 @@ static bool check_snapshot(script *s, const yaml_node_t *device)
 
 static void run_case(script *s, const char *name, yaml_node_t *device, yaml_node_t *list)
 {
+    unsigned violations = pb_check_violations();
     bool ok = false;
 
     s->name = name;
@@ -877,6 +878,8 @@ static void run_case(script *s, const char *name, yaml_node_t *device, yaml_node
             complain(s, list, "steps are a list");
         else
             ok = each_item(s, list, run_step) && check_snapshot(s, device);
+        if (pb_check_violations() != violations)
+            ok = complain(s, list, "the checking layer found something: %s", s->machine->log->str);
     }
     fake_machine_free(s->machine);
     s->machine = NULL;

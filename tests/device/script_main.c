@@ -1,7 +1,8 @@
 /*
  * usage: patchbay-device-script FILE-OR-FOLDER...
  *
- * Runs register scripts: the named files, and the test_*.yaml of the named folders.
+ * Runs register scripts: the named files, and the test_*.yaml of the named folders. The checking layer is there, and what it
+ * finds is a failure.
  */
 #include "script.h"
 
@@ -34,6 +35,7 @@ int main(int argc, char **argv)
     g_autoptr(pb_plugin_host) host = NULL;
     unsigned passed = 0, failed = 0;
 
+    pb_check_enabled = true;
     pb_plugin_host_preload(pb_preloaded_plugins);
     host = pb_plugin_host_new(NULL);
     for (int i = 1; i < argc; i++)

@@ -3,7 +3,7 @@
  *
  * Does to every device type of a plugin what an evil guest, its memory and the outside world can do: accesses of all
  * sizes at declared and at random offsets, descriptors of random content in memory, input, lines, time, resets. A
- * device passes if it neither crashes nor hangs; sanitizers make that mean more. The same seed does the same.
+ * device passes if it neither crashes nor hangs nor breaks the rules of the ABI; sanitizers make that mean more. The same seed does the same.
  */
 #include "fake_machine.h"
 
@@ -227,6 +227,7 @@ static void hung(int signal_number)
 static bool fuzz_type(pb_plugin_host *host, const pb_class *class)
 {
     g_autoptr(GError) error = NULL;
+    unsigned violations = pb_check_violations();
     bool started;
 
     f.type = class->name;
@@ -245,7 +246,10 @@ static bool fuzz_type(pb_plugin_host *host, const pb_class *class)
     }
     alarm(0);
     fake_machine_free(f.machine);
-    return started;
+    if (pb_check_violations() != violations)
+        printf("%s: seed %" PRIu64 ": the checking layer found %u violations\n", f.type, f.seed,
+               pb_check_violations() - violations);
+    return started && pb_check_violations() == violations;
 }
 
 static unsigned fuzz_plugin(pb_plugin_host *host, const char *id, unsigned *passed)
@@ -283,6 +287,7 @@ int main(int argc, char **argv)
         else
             break;
     }
+    pb_check_enabled = true;
     signal(SIGALRM, hung);
     pb_plugin_host_preload(pb_preloaded_plugins);
     host = pb_plugin_host_new(NULL);
