@@ -269,7 +269,8 @@ static bool read_record(snapshot *s, gsize *at, record *r, GError **error)
                       s->length);
     memcpy(&head, s->bytes + *at, sizeof(head));
     left -= sizeof(head);
-    if (head.name_bytes > left || head.bytes > left - head.name_bytes)
+    if (head.name_bytes > left || head.bytes > left - head.name_bytes ||
+        !g_utf8_validate((const char *)s->bytes + *at + sizeof(head), head.name_bytes, NULL))
         return refuse(s, error, "it is truncated or damaged at byte %" G_GSIZE_FORMAT, *at);
     *at += sizeof(head);
     *r = (record){ .kind = (record_kind)head.kind,

@@ -7,6 +7,8 @@ usage: test_command.py PATCHBAY [UNITTEST-ARGUMENT...]
 import hashlib
 import json
 import os
+import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -158,6 +160,29 @@ class Machines(Command):
                   "parameters: { kernel: { default: kernel }, ram: { default: 32MiB } }\n"
                   "devices: { pcie: null }\n")
         self.assertEqual(self.good("run", "mine.yaml"), "mine\n")
+
+
+class Documents(Command):
+    def test_machines_in_documents(self):
+        """Each YAML block that is a machine of the README and of docs/ is right."""
+        tree = pathlib.Path(__file__).resolve().parents[2]
+        found = 0
+        for page in [tree / "README.md", *(tree / "docs").glob("*.md")]:
+            for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+                if re.match("machine:|include:", block):
+                    found += 1
+                    status, _, err = self.run_command("check", self.file("block.yaml", block))
+                    self.assertEqual((status, err), (0, ""), f"{page.name}:\n{block}")
+        self.assertGreaterEqual(found, 3)
+
+    def test_options_are_documented(self):
+        tree = pathlib.Path(__file__).resolve().parents[2]
+        page = (tree / "docs" / "command.md").read_text(encoding="utf-8")
+        manual = (tree / "tools" / "patchbay" / "patchbay.1").read_text(encoding="utf-8").replace("\\-", "-")
+        for option in re.findall(r"^ +(?:-h, )?(--[a-z-]+)", self.good("run", "--help"), re.MULTILINE):
+            if option != "--help":
+                self.assertIn(option, page)
+                self.assertIn(option, manual)
 
 
 class Runs(Command):
