@@ -226,6 +226,12 @@ bool pb_port_is_array(const pb_port *port)
     return port->count_offset || port->count;
 }
 
+bool pb_port_is_line(const pb_port *port)
+{
+    return strcmp(port->protocol, PB_PROTOCOL_IRQ) == 0 ||
+           strcmp(port->protocol, PB_PROTOCOL_GPIO) == 0;
+}
+
 char *pb_plan_port_text(const pb_plan_part *part, const pb_port *port, uint32_t index)
 {
     if (pb_port_is_array(port))

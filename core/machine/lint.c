@@ -116,12 +116,6 @@ static uint32_t first_open(const composer *c, const pb_plan_part *part, const pb
     return index;
 }
 
-static bool is_line(const pb_port *port)
-{
-    return strcmp(port->protocol, PB_PROTOCOL_IRQ) == 0 ||
-           strcmp(port->protocol, PB_PROTOCOL_GPIO) == 0;
-}
-
 static void check_port(composer *c, const source_part *source, const pb_port *port)
 {
     const pb_plan_part *part = source->part;
@@ -135,7 +129,7 @@ static void check_port(composer *c, const source_part *source, const pb_port *po
     if (open == count || (open == 0 && was_tried(source, port)))
         return;
     text = pb_plan_port_text(part, port, open);
-    if (is_line(port))
+    if (pb_port_is_line(port))
         pb_diag_warning(c->diags, part->mark, "'%s' is not connected", text);
     else
         pb_diag_error(c->diags, part->mark,

@@ -142,6 +142,8 @@ uint64_t pb_plan_part_number(const pb_plan_part *part, uint32_t offset);
 uint32_t pb_plan_port_count(const pb_plan_part *part, const pb_port *port);
 /* Whether the port is written with an index. */
 bool pb_port_is_array(const pb_port *port);
+/* Whether it is an irq or gpio port: a level, which one output may drive to several inputs. */
+bool pb_port_is_line(const pb_port *port);
 /* "gic.spi[3]"; free it. */
 char *pb_plan_port_text(const pb_plan_part *part, const pb_port *port, uint32_t index);
 /* The part with this path, or null. */

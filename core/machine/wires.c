@@ -325,12 +325,6 @@ static bool read_ends(end_reader *r, const char *protocol, GArray *ends, bool *m
 
 /* ---- connecting ------------------------------------------------------------------------------------- */
 
-static bool is_line(const pb_port *port)
-{
-    return strcmp(port->protocol, PB_PROTOCOL_IRQ) == 0 ||
-           strcmp(port->protocol, PB_PROTOCOL_GPIO) == 0;
-}
-
 static const pb_plan_wire *find_wire(const composer *c, const char *port)
 {
     gpointer index = g_hash_table_lookup(c->connected, port);
@@ -461,7 +455,7 @@ static void connect_elements(composer *c, const near_side *near, GArray *ends,
 static void connect_one(composer *c, const near_side *near, GArray *ends, bool many,
                         const pb_yaml_node *node)
 {
-    bool split = node->kind == PB_YAML_SEQUENCE && is_line(near->port);
+    bool split = node->kind == PB_YAML_SEQUENCE && pb_port_is_line(near->port);
 
     if (many && !split) {
         pending_wire *pending = g_new(pending_wire, 1);

@@ -1,0 +1,118 @@
+/* core/util/file.c. */
+#include "../runner.h"
+
+#include <core/util/file.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *folder;
+
+static char *name(const char *leaf)
+{
+    return g_build_filename(folder, leaf, NULL);
+}
+
+static void expect_content(const char *file, const char *content)
+{
+    g_autofree char *bytes = NULL;
+    gsize length;
+
+    CU_ASSERT_TRUE_FATAL(pb_file_read(file, 1000, &bytes, &length, NULL));
+    CU_ASSERT_EQUAL(length, strlen(content));
+    CU_ASSERT_STRING_EQUAL(bytes, content);
+}
+
+static void reading(void)
+{
+    g_autofree char *file = name("read");
+    g_autofree char *none = name("none");
+    g_autoptr(GError) error = NULL;
+    char *bytes = NULL;
+    gsize length;
+
+    CU_ASSERT_TRUE(g_file_set_contents(file, "0123456789", -1, NULL));
+    expect_content(file, "0123456789");
+    CU_ASSERT_FALSE(pb_file_read(file, 9, &bytes, &length, &error));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "is longer than 9 bytes"));
+    g_clear_error(&error);
+    CU_ASSERT_FALSE(pb_file_read(none, 9, &bytes, &length, &error));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "cannot open '"));
+    g_clear_error(&error);
+    CU_ASSERT_FALSE(pb_file_read(folder, 9, &bytes, &length, &error));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "cannot read '"));
+    g_clear_error(&error);
+    CU_ASSERT_FALSE(pb_file_read("/dev/zero", 100000, &bytes, &length, &error));
+    CU_ASSERT_PTR_NULL(bytes);
+    g_unlink(file);
+}
+
+static void replacing(void)
+{
+    g_autofree char *file = name("written");
+    g_autoptr(GError) error = NULL;
+    pb_file_writer *writer;
+    struct stat info;
+
+    CU_ASSERT_TRUE(g_file_set_contents(file, "old", -1, NULL));
+    writer = pb_file_writer_new(file, &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(writer);
+    CU_ASSERT_TRUE(pb_file_write(writer, "ne", 2));
+    expect_content(file, "old");
+    CU_ASSERT_TRUE(pb_file_write(writer, "w", 1));
+    CU_ASSERT_TRUE(pb_file_commit(writer, &error));
+    expect_content(file, "new");
+    CU_ASSERT_EQUAL(stat(file, &info), 0);
+    CU_ASSERT_EQUAL(info.st_mode & 0600, 0600);
+    writer = pb_file_writer_new(file, &error);
+    CU_ASSERT_TRUE(pb_file_write(writer, "half", 4));
+    pb_file_abandon(writer);
+    expect_content(file, "new");
+    g_unlink(file);
+}
+
+static void failing(void)
+{
+    g_autofree char *file = name("no-such-folder/file");
+    g_autofree char *taken = name("taken");
+    g_autofree char *inside = name("taken/file");
+    g_autoptr(GError) error = NULL;
+    pb_file_writer *writer;
+
+    CU_ASSERT_PTR_NULL(pb_file_writer_new(file, &error));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "cannot create '"));
+    g_clear_error(&error);
+    /* A folder that is not empty cannot be replaced. */
+    CU_ASSERT_EQUAL(g_mkdir(taken, 0777), 0);
+    CU_ASSERT_TRUE(g_file_set_contents(inside, "x", -1, NULL));
+    writer = pb_file_writer_new(taken, &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(writer);
+    CU_ASSERT_FALSE(pb_file_commit(writer, &error));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "cannot write '"));
+    g_unlink(inside);
+    CU_ASSERT_EQUAL(g_rmdir(taken), 0);
+}
+
+/* Nothing is left behind: the folder is empty. */
+static void no_remains(void)
+{
+    CU_ASSERT_EQUAL(g_rmdir(folder), 0);
+}
+
+int main(void)
+{
+    static const unit_case cases[] = {
+        { "reading", reading },
+        { "replacing at once", replacing },
+        { "failing", failing },
+        { "nothing is left behind", no_remains },
+        { 0 },
+    };
+    int status;
+
+    folder = g_dir_make_tmp("patchbay-file-XXXXXX", NULL);
+    status = unit_run("util file", cases);
+    g_free(folder);
+    return status;
+}
