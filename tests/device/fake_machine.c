@@ -31,6 +31,22 @@ static void env_request(void *opaque, pb_instance *instance, uint32_t request, i
 static void env_region_map(void *opaque, pb_instance *instance, uint32_t index, uint64_t gpa,
                            bool mapped)
 {
+    fake_machine *machine = opaque;
+
+    if (machine->quiet)
+        return;
+    g_string_append_printf(machine->maps, "%s %s", pb_instance_path(instance),
+                           pb_instance_region(instance, index)->name);
+    if (mapped)
+        g_string_append_printf(machine->maps, " at 0x%" G_GINT64_MODIFIER "x\n", gpa);
+    else
+        g_string_append(machine->maps, " hidden\n");
+}
+
+static bool env_region_place(void *opaque, pb_instance *instance, uint32_t index, uint64_t *gpa)
+{
+    *gpa = index * FAKE_REGION_BYTES;
+    return !pb_instance_region(instance, index)->placed_by_bus;
 }
 
 static void *env_region_bytes(void *opaque, pb_instance *instance, uint32_t index, uint64_t *size)
@@ -343,6 +359,7 @@ fake_machine *fake_machine_new(pb_plugin_host *host)
         .timer_new = env_timer_new,
         .timer_free = env_timer_free,
         .region_map = env_region_map,
+        .region_place = env_region_place,
         .region_bytes = env_region_bytes,
         .region_romd = env_region_romd,
         .region_changed = env_region_changed,
@@ -354,6 +371,7 @@ fake_machine *fake_machine_new(pb_plugin_host *host)
     machine->regions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     machine->memory = g_malloc0(FAKE_MEMORY_BYTES);
     machine->log = g_string_new(NULL);
+    machine->maps = g_string_new(NULL);
     machine->wall_base_s = 1577836800; /* 2020-01-01 */
     return machine;
 }
@@ -371,6 +389,7 @@ void fake_machine_free(fake_machine *machine)
     g_ptr_array_unref(machine->timers);
     g_hash_table_unref(machine->regions);
     g_string_free(machine->log, TRUE);
+    g_string_free(machine->maps, TRUE);
     g_free(machine->memory);
     g_free(machine);
 }
@@ -601,7 +620,8 @@ static pb_bus_result access_bytes(pb_instance *instance, uint32_t index, uint64_
                                   uint32_t size, uint64_t *value, bool write)
 {
     pb_region_handlers handlers = pb_instance_handlers(instance, index);
-    pb_access access = { .offset = offset, .size = size };
+    const fake_machine *machine = pb_instance_env(instance)->opaque;
+    pb_access access = { .offset = offset, .size = size, .attrs.requester = machine->requester };
     uint64_t bytes;
     uint8_t *memory;
 

@@ -10,6 +10,7 @@
 
 #define FAKE_MEMORY_BYTES (UINT64_C(16) << 20)
 #define FAKE_DISK_BYTES   (UINT64_C(1) << 20)
+#define FAKE_REGION_BYTES (UINT64_C(1) << 28) /* region n of a device is placed at n times this */
 
 typedef struct fake_machine fake_machine;
 
@@ -36,10 +37,12 @@ struct fake_machine {
     uint64_t now_ns;
     int64_t wall_base_s;
     uint8_t *memory;
-    GString *log;      /* lines "KIND: PATH: text" since last asked */
-    unsigned requests; /* bit per pb_machine_request */
-    bool
-        quiet; /* log nothing but what the checking layer finds, and that to standard output: for fuzzing */
+    GString *log;       /* lines "KIND: PATH: text" since last asked */
+    unsigned requests;  /* bit per pb_machine_request */
+    GString *maps;      /* lines "PATH REGION at 0xGPA" or "PATH REGION hidden" since last asked */
+    uint32_t requester; /* who makes the following accesses: a processor's index */
+    /* Log nothing but what the checking layer finds, and that to standard output: for fuzzing. */
+    bool quiet;
 };
 
 fake_machine *fake_machine_new(pb_plugin_host *host);

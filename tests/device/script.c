@@ -425,17 +425,17 @@ static bool expect_port(script *s, const yaml_node_t *key, const yaml_node_t *va
     return same;
 }
 
-/* `log: text`: some line since the last question holds the text; `log: ""`: there is none. */
-static bool expect_log(script *s, const yaml_node_t *key, const yaml_node_t *value)
+/* Some line since the last question holds the text; "": there is none. */
+static bool expect_lines(script *s, const yaml_node_t *key, const yaml_node_t *value,
+                         GString *lines)
 {
     const char *text = scalar(value);
-    bool found =
-        text && (*text ? strstr(s->machine->log->str, text) != NULL : !s->machine->log->len);
+    bool found = text && (*text ? strstr(lines->str, text) != NULL : !lines->len);
 
     if (!found)
-        complain(s, key, "the log is \"%s\", expected \"%s\"", s->machine->log->str,
+        complain(s, key, "the %s is \"%s\", expected \"%s\"", scalar(key), lines->str,
                  text ? text : "");
-    g_string_truncate(s->machine->log, 0);
+    g_string_truncate(lines, 0);
     return found;
 }
 
@@ -470,7 +470,9 @@ static bool expect_one(script *s, const yaml_node_t *key, const yaml_node_t *val
     place p;
 
     if (strcmp(scalar(key), "log") == 0)
-        return expect_log(s, key, value);
+        return expect_lines(s, key, value, s->machine->log);
+    if (strcmp(scalar(key), "map") == 0)
+        return expect_lines(s, key, value, s->machine->maps);
     if (strcmp(scalar(key), "request") == 0)
         return expect_request(s, key, value);
     if (is_place(s, key, &instance, &p))
@@ -552,6 +554,16 @@ static bool step_advance(script *s, const yaml_node_t *value)
     return duration_ns(s, value, &ns) &&
            (fake_machine_advance(s->machine, ns, MAX_TIMERS) ||
             complain(s, value, "more than %d timers expired", MAX_TIMERS));
+}
+
+static bool step_requester(script *s, const yaml_node_t *value)
+{
+    uint64_t requester;
+
+    if (!number(s, value, &requester))
+        return false;
+    s->machine->requester = (uint32_t)requester;
+    return true;
 }
 
 static bool step_reset(script *s, const yaml_node_t *value)
@@ -648,19 +660,13 @@ static const struct {
     const char *name;
     bool (*run)(script *s, const yaml_node_t *value);
 } steps[] = {
-    { "write", step_write },
-    { "read", step_read },
-    { "expect", step_expect },
-    { "feed", step_feed },
-    { "drive", step_drive },
-    { "event", step_event },
-    { "advance", step_advance },
-    { "reset", step_reset },
-    { "bus-error", step_bus_error },
-    { "memory", step_memory },
-    { "expect-memory", step_expect_memory },
-    { "disk", step_disk },
-    { "expect-disk", step_expect_disk },
+    { "write", step_write },     { "read", step_read },
+    { "expect", step_expect },   { "feed", step_feed },
+    { "drive", step_drive },     { "event", step_event },
+    { "advance", step_advance }, { "requester", step_requester },
+    { "reset", step_reset },     { "bus-error", step_bus_error },
+    { "memory", step_memory },   { "expect-memory", step_expect_memory },
+    { "disk", step_disk },       { "expect-disk", step_expect_disk },
 };
 
 static bool run_step(script *s, const yaml_node_t *step)
