@@ -155,7 +155,7 @@ static void update(gicv2 *s)
 
 static void input_changed(gicv2 *s, uint32_t cpu, uint32_t id, bool level)
 {
-    if (level && test_bit(&s->edge, cpu, id))
+    if (level && !test_bit(&s->level, cpu, id) && test_bit(&s->edge, cpu, id))
         put_bit(&s->latched, cpu, id, true);
     put_bit(&s->level, cpu, id, level);
     update(s);
@@ -590,15 +590,19 @@ static uint64_t aiar_read(void *self, const pb_access *a)
     return a->attrs.requester == PB_REQUESTER_DEBUG ? id : acknowledge(s, cpu, id);
 }
 
+/* The priority drops in any case, also when somebody cleared the active bit before: the interface does not look
+ * at the distributor for it. */
 static void end_of_interrupt(gicv2 *s, uint32_t cpu, uint32_t id, bool group1)
 {
     cpu_interface *c = &s->cpu[cpu];
 
-    if (id >= n_ids(s) || !test_bit(&s->active, cpu, id)) {
+    if (id >= n_ids(s)) {
         if (id < GIC_SPURIOUS_GROUP1)
-            pb_log_guest(s->self, "end of interrupt %u, which is not active", id);
+            pb_log_guest(s->self, "end of interrupt %u, which does not exist", id);
         return;
     }
+    if (!test_bit(&s->active, cpu, id))
+        pb_log_guest(s->self, "end of interrupt %u, which is not active", id);
     c->apr[group1] &= c->apr[group1] - 1; /* the highest priority is the lowest bit */
     if (!(c->ctlr & CTLR_EOI_MODE))
         put_bit(&s->active, cpu, id, false);

@@ -113,7 +113,8 @@ static uint32_t running_priority(const cpu_interface *c)
     return gic_running_priority(c->apr[0] | c->apr[1]);
 }
 
-/* What the interface signals now. A redistributor that sleeps forwards nothing (11.1). */
+/* What the interface signals now. A redistributor that sleeps forwards nothing (11.1). The hardware resets
+ * asleep; ours resets awake, because software below EL3 (EDK2) takes it for granted that firmware at EL3 woke it. */
 static uint32_t signalled(gicv3 *s, uint32_t cpu)
 {
     cpu_interface *c = &s->cpu[cpu];
@@ -149,7 +150,7 @@ static void update(gicv3 *s)
 
 static void input_changed(gicv3 *s, uint32_t cpu, uint32_t id, bool level)
 {
-    if (level && test_bit(&s->edge, cpu, id))
+    if (level && !test_bit(&s->level, cpu, id) && test_bit(&s->edge, cpu, id))
         put_bit(&s->latched, cpu, id, true);
     put_bit(&s->level, cpu, id, level);
     update_cpu(s, cpu);
@@ -435,6 +436,8 @@ static uint64_t gicr_typer_read(void *self, const pb_access *a)
     gicv3 *s = self;
     bool last = a->frame == s->cpus - 1;
 
+    if (a->frame >= s->cpus)
+        return 0; /* the region may be larger than it needs to be */
     return (uint64_t)affinity_of(s, a->frame) << 32 | (uint64_t)a->frame << 8 | (uint64_t)last << 4;
 }
 
@@ -538,8 +541,7 @@ static const pb_reg gicr_regs[] = {
       .doc = "Redistributor Type Register" },
     { "GICR_STATUSR", 0x0010, 32, .mode = PB_RAZ_WI, .doc = "Error Reporting Status Register" },
     { "GICR_WAKER", 0x0014, 32, .read_at = waker_read, .write_at = waker_write,
-      .reset = WAKER_PROCESSOR_SLEEP | WAKER_CHILDREN_ASLEEP, .fields = waker_fields,
-      .doc = "Redistributor Wake Register" },
+      .fields = waker_fields, .doc = "Redistributor Wake Register" },
     { "GICR_PROPBASER", 0x0070, 64, .mode = PB_RAZ_WI, .doc = "LPI properties: no LPIs" },
     { "GICR_PENDBASER", 0x0078, 64, .mode = PB_RAZ_WI, .doc = "LPI pending table: no LPIs" },
     GIC_ID_ROWS(0),
@@ -665,6 +667,9 @@ enum {
 
 /* PRIbits 4 (five bits), A3V; IDbits 0: sixteen-bit INTIDs. */
 #define ICC_CTLR_FIXED (4u << 8 | 1u << 15)
+/* ICC_CTLR_EL3 has CBPR and EOImode once for each level and state; with one security state they are the same. */
+#define ICC_EL3_CBPR     (3u << 0)
+#define ICC_EL3_EOI_MODE (7u << 2)
 /* SRE, DFB, DIB: memory-mapped access and bypass do not exist; Enable for lower levels. */
 #define ICC_SRE_FIXED  7u
 #define ICC_SRE_ENABLE 8u
@@ -708,8 +713,11 @@ static bool icc_read(void *self, uint32_t cpu, const pb_arm_gic_context *context
         *value = running_priority(c);
         return true;
     case ICC_CTLR:
-    case ICC_CTLR_EL3:
         *value = c->ctlr | ICC_CTLR_FIXED;
+        return true;
+    case ICC_CTLR_EL3:
+        *value = (c->ctlr & ICC_CBPR ? ICC_EL3_CBPR : 0) |
+                 (c->ctlr & ICC_EOI_MODE ? ICC_EL3_EOI_MODE : 0) | ICC_CTLR_FIXED;
         return true;
     case ICC_SRE:
         *value = ICC_SRE_FIXED;
@@ -761,7 +769,10 @@ static bool icc_write(void *self, uint32_t cpu, const pb_arm_gic_context *contex
         c->apr[1] = (uint32_t)value;
         break;
     case ICC_DIR:
-        deactivate(s, cpu, value & 0xffffff);
+        if (c->ctlr & ICC_EOI_MODE)
+            deactivate(s, cpu, value & 0xffffff);
+        else
+            pb_log_guest(s->self, "ICC_DIR_EL1 written while EOImode is 0");
         return true;
     case ICC_SGI0R:
         generate_sgi(s, cpu, 0, value);
@@ -771,8 +782,10 @@ static bool icc_write(void *self, uint32_t cpu, const pb_arm_gic_context *contex
         generate_sgi(s, cpu, 1, value);
         return true;
     case ICC_CTLR:
-    case ICC_CTLR_EL3:
         c->ctlr = value & (ICC_CBPR | ICC_EOI_MODE);
+        break;
+    case ICC_CTLR_EL3: /* the bits of Non-secure EL1 */
+        c->ctlr = (value >> 1 & 1 ? ICC_CBPR : 0) | (value >> 4 & 1 ? ICC_EOI_MODE : 0);
         break;
     case ICC_SRE:
     case ICC_SRE_EL2:
@@ -820,8 +833,7 @@ static void gicv3_reset(void *self)
     memset(s->router, 0, sizeof(s->router));
     for (uint32_t cpu = 0; cpu < GIC_CPUS; cpu++) {
         s->edge.banked[cpu] = 0xffff;
-        s->cpu[cpu] = (cpu_interface){ .bpr = { MIN_BPR, MIN_BPR + 1 },
-                                       .waker = WAKER_PROCESSOR_SLEEP | WAKER_CHILDREN_ASLEEP };
+        s->cpu[cpu] = (cpu_interface){ .bpr = { MIN_BPR, MIN_BPR + 1 } };
     }
     update(s);
 }
