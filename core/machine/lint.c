@@ -155,6 +155,24 @@ static void check_interrupts(composer *c, const source_part *source)
                         part->name, open->name);
 }
 
+/* A backend that nothing is wired to: an option for a board that has no use for it, or a forgotten wire. */
+static void check_use(composer *c, const source_part *source)
+{
+    const pb_plan_part *part = source->part;
+
+    for (const pb_port *port = part->class->ports; port && port->name; port++) {
+        uint32_t count = pb_plan_port_count(part, port);
+
+        for (uint32_t i = 0; port->role == PB_PROVIDES && i < count; i++) {
+            g_autofree char *text = pb_plan_port_text(part, port, i);
+
+            if (g_hash_table_contains(c->connected, text))
+                return;
+        }
+    }
+    pb_diag_warning(c->diags, part->mark, "nothing uses '%s'", part->path);
+}
+
 void compose_lint(composer *c)
 {
     unsigned errors = pb_diags_errors(c->diags);
@@ -169,6 +187,8 @@ void compose_lint(composer *c)
         for (const pb_port *port = class->ports; port && port->name; port++)
             check_port(c, source, port);
         check_interrupts(c, source);
+        if (source->part->kind == PB_KIND_BACKEND && errors == 0)
+            check_use(c, source);
     }
     if (c->plan->memories->len == 0 && errors == 0)
         pb_diag_warning(c->diags, c->root->mark, "the machine has no memory");

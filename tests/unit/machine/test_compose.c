@@ -184,6 +184,7 @@ static void attaching(void)
 {
     static const char text[] =
         BOARD "devices:\n  b: { type: bridge }\n"
+              "  u: { type: uart, at: 0, irq: \"\", serial: host.serial0 }\n"
               "backends:\n  serial0: { type: stdio }\n"
               "attach:\n"
               "  serial: { backend: { type: \"${word}\" } }\n"
@@ -200,8 +201,10 @@ static void attaching(void)
     composed c = expect_plan(text, &options);
     g_autofree char *found = wires(&c);
 
-    CU_ASSERT_STRING_EQUAL(found, "blk0.drive>host.drive0.drive blk1.drive>host.drive1.drive "
-                                  "blk0.slot>b.slot[0] blk1.slot>b.slot[1]");
+    CU_ASSERT_STRING_EQUAL(
+        found,
+        "u.serial>host.serial0.serial blk0.drive>host.drive0.drive blk1.drive>host.drive1.drive "
+        "blk0.slot>b.slot[0] blk1.slot>b.slot[1]");
     CU_ASSERT_STRING_EQUAL(prop(&c, "host.drive0", "file"), "a,b.img");
     CU_ASSERT_STRING_EQUAL(prop(&c, "host.drive0", "read-only"), "on");
     CU_ASSERT_STRING_EQUAL(prop(&c, "host.drive1", "file"), "dir/x=1.img");
