@@ -25,6 +25,7 @@ typedef struct bench_state {
     uint32_t irq;          /* atomic: level of the interrupt input */
     uint32_t taken;        /* interrupts taken */
     uint32_t walks;
+    uint64_t called; /* the last call's argument */
     void *opaque;
 } bench_state;
 

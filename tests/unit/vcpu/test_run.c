@@ -100,7 +100,7 @@ static void note_call(pb_vcpu *target, uint64_t argument)
     bench_state *s = state_of(target);
 
     expect(s->b, pb_vcpu_current() == target);
-    s->pc = argument;
+    s->called = argument;
     __atomic_fetch_add(&s->b->rounds, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -122,8 +122,8 @@ static void calls_reach_busy_sleeping_and_unpowered_ones(void)
     b.insn = call_others;
     bench_run_to_end(&b);
     CU_ASSERT_EQUAL(b.rounds, 300);
-    CU_ASSERT_EQUAL(state_of(b.vcpu[1])->pc, 297);
-    CU_ASSERT_EQUAL(state_of(b.vcpu[2])->pc, 298);
+    CU_ASSERT_EQUAL(state_of(b.vcpu[1])->called, 297);
+    CU_ASSERT_EQUAL(state_of(b.vcpu[2])->called, 298);
     CU_ASSERT_EQUAL(executed(&b, 2), 0);
     bench_finish(&b);
 }
