@@ -265,10 +265,10 @@ static inline uint64_t ir_sem_unpack_eflags(uint64_t a)
     return a & IR_SEM_FL_ALL;
 }
 
-static inline uint64_t ir_sem_pack_cr(uint64_t fl)
+static inline uint64_t ir_sem_pack_cr(uint64_t fl, uint32_t n)
 {
-    return (uint64_t)ir_sem_cc(fl, IR_LT) << 3 | (uint64_t)ir_sem_cc(fl, IR_GT) << 2 |
-           (uint64_t)ir_sem_cc(fl, IR_EQ) << 1;
+    return (uint64_t)ir_sem_cc(fl, n ? IR_CC : IR_LT) << 3 |
+           (uint64_t)ir_sem_cc(fl, n ? IR_HI : IR_GT) << 2 | (uint64_t)ir_sem_cc(fl, IR_EQ) << 1;
 }
 
 /* ---- lanes ----------------------------------------------------------------------------------------- */

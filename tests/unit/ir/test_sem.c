@@ -407,6 +407,11 @@ static void conditions(void)
         integer(IR_OP_SUB_FL, IR_I32, 0, a, b, 0, &fl);
         for (uint32_t cc = 0; cc < 16; cc++)
             CHECK(IR_OP_SET_CC, on_flags(IR_OP_SET_CC, IR_I1, cc, fl, 0), expected[cc], a, b);
+        CHECK(IR_OP_FLPACK_CR, on_flags(IR_OP_FLPACK_CR, IR_I32, 1, fl, 0),
+              a < b   ? 8
+              : a > b ? 4
+                      : 2,
+              a, b);
         CHECK(IR_OP_FLPACK_CR, on_flags(IR_OP_FLPACK_CR, IR_I32, 0, fl, 0),
               sa < sb   ? 8
               : sa > sb ? 4
