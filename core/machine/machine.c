@@ -99,13 +99,15 @@ static const pb_object_env env_template = {
 
 /* ---- building ------------------------------------------------------------------------------------- */
 
-/* Put the place in the machine file before an error's text. */
+/* Put the place in the machine file and the part before an error's text, which may begin with the part. */
 static bool at_place(GError **error, pb_mark mark, const char *path)
 {
+    g_autofree char *prefix = g_strconcat(path, ": ", NULL);
+
+    if (error && !g_str_has_prefix((*error)->message, prefix))
+        g_prefix_error(error, "%s", prefix);
     if (mark.file && mark.line)
-        g_prefix_error(error, "%s:%u:%u: %s: ", mark.file, mark.line, mark.column, path);
-    else
-        g_prefix_error(error, "%s: ", path);
+        g_prefix_error(error, "%s:%u:%u: ", mark.file, mark.line, mark.column);
     return false;
 }
 

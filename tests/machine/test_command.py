@@ -207,6 +207,7 @@ class Runs(Command):
         self.runs(program.elf(words), "hello\n", "--set", "cpus=4")
         self.runs(program.elf(words), "hello\n", "--set", "gic=3", "--set", "cpus=4", "--deterministic")
         self.runs(program.elf(words), "hello\n", "--no-reboot")
+        self.runs(program.elf(words), "hello\n", "--check")
 
     def test_reset_ends_the_run(self):
         self.runs(program.elf(program.prints("x", program.PSCI_SYSTEM_RESET)), "x", "--no-reboot")

@@ -1,6 +1,7 @@
 /* `patchbay run`: composes a machine, builds it, runs it. */
 #include "command.h"
 
+#include <core/device/object.h>
 #include <core/machine/snapshot.h>
 #include <core/trace/trace.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 
 typedef struct run_options {
     machine_options machine; /* first: machine_option_parse() takes it */
-    gboolean dump_yaml, statistics;
+    gboolean dump_yaml, check, statistics;
     char *log_file;
     char **logs, **traces;
     char *load, *save; /* save: N=FILE */
@@ -146,6 +147,8 @@ static int run_machine(pb_machine *machine, const run_options *o)
         return complain(STATUS_FAILED, "%s", error->message);
     if (o->statistics)
         print_statistics(machine, started_ns);
+    if (pb_check_violations() > 0)
+        return complain(STATUS_FAILED, "plugins broke the rules %u times", pb_check_violations());
     return status;
 }
 
@@ -168,6 +171,7 @@ static int build_and_run(const loaded_machine *m, const run_options *o)
 
     if (!set_up_logs(o, &error))
         return complain(STATUS_USAGE, "%s", error->message);
+    pb_check_enabled = o->check;
     machine = pb_machine_new(m->plan, m->host, &error);
     if (!machine)
         return complain(STATUS_USAGE, "%s", error->message);
@@ -198,7 +202,7 @@ static int load_and_run(const char *name, const run_options *o)
 
 static bool parse(run_options *o, int *argc, char ***argv, int *status)
 {
-    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 10];
+    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 11];
     const GOptionEntry own[] = {
         { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &o->machine.no_reboot, "A reset ends the run",
           NULL },
@@ -208,6 +212,8 @@ static bool parse(run_options *o, int *argc, char ***argv, int *status)
           "PATTERN,..." },
         { "log-file", 0, 0, G_OPTION_ARG_FILENAME, &o->log_file, "Where logs go", "FILE" },
         { "statistics", 0, 0, G_OPTION_ARG_NONE, &o->statistics, "Print numbers at the end", NULL },
+        { "check", 0, 0, G_OPTION_ARG_NONE, &o->check,
+          "Check each call between plugins and core, and fail if a plugin broke the rules", NULL },
         { "state-hash", 0, 0, G_OPTION_ARG_INT64, &o->hash_every,
           "Print a hash of all state every so many instructions (with --deterministic)", "N" },
         { "save-at", 0, 0, G_OPTION_ARG_FILENAME, &o->save,
