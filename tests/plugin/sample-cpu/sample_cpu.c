@@ -222,7 +222,7 @@ static const pb_cpu_type sample_type = {
               .doc = "Ten instructions",
               .instance_size = sizeof(sample_cpu),
               PB_SELF(sample_cpu, self),
-                    .reset = reset },
+              .reset = reset },
     .slots = slots,
     .pc_slot = SLOT_PC,
     .translator = &translator,
