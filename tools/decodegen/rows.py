@@ -157,6 +157,7 @@ class File:
             return
         elif text.startswith("%"):
             self.directive(text[1:].split(None, 1))
+            return
         elif text.strip():
             if text[0].isspace():
                 self.fail("a line that starts with a blank continues a row, but there is none above")
@@ -312,6 +313,7 @@ class File:
             for number, row in enumerate(rows[1:], 2):
                 row.id = f"{row.function}.{number}"
             self.check_members(rows)
+        self.by_priority = sorted(self.rows, key=priority)
 
     def check_members(self, rows):
         rows = [row for row in rows if not row.missing]
@@ -334,7 +336,7 @@ class File:
 
     def find(self, word, has_feature=lambda name: True):
         """The row that WORD belongs to, or None: what the generated decoder does, slowly."""
-        for row in sorted(self.rows, key=priority):
+        for row in self.by_priority:
             if row.matches(word) and (not row.feature or has_feature(row.feature)):
                 return row
         return None
