@@ -25,12 +25,12 @@ struct pb_runner {
     GThread *thread;
     pthread_cond_t cond; /* with sched->lock: where it rests */
     pb_standing standing;
-    uint32_t guest;   /* atomic: may use what it cached of the guest's memory map */
-    uint64_t passes;  /* atomic: times it left the guest */
-    uint32_t awake;   /* atomic: something was made visible to it since it last looked */
-    uint32_t resting; /* atomic: waits for `awake` */
-    uint32_t powered; /* atomic */
-    uint32_t idle;    /* its own thread's, or of who has it stand */
+    uint32_t guest;        /* atomic: may use what it cached of the guest's memory map */
+    uint64_t acknowledged; /* atomic: ticket of the last barrier whose posts it has done */
+    uint32_t awake;        /* atomic: something was made visible to it since it last looked */
+    uint32_t resting;      /* atomic: waits for `awake` */
+    uint32_t powered;      /* atomic */
+    uint32_t idle;         /* its own thread's, or of who has it stand */
 };
 
 struct pb_sched {
@@ -56,6 +56,7 @@ struct pb_sched {
     pthread_mutex_t barrier_lock;
     pthread_cond_t barrier_cond;
     uint32_t barrier_waiters; /* atomic */
+    uint64_t barrier_ticket;  /* atomic */
 
     /* Requests; under lock. */
     bool request_pending;

@@ -21,9 +21,11 @@
  * The guest flag and barriers:
  * 5. guest is set before posted work is done and cleared when nothing is cached in registers any more, so
  *    that a runner which is seen outside will do what was posted before it executes again.
- * 6. pb_sched_barrier() looks at guest after the caller posted; a runner seen inside is waited for until it
- *    passed the outside once. Waiting in a barrier, for the device lock or for an exclusive section
- *    is outside: so no two ever wait for each other.
+ * 6. pb_sched_barrier() draws a ticket, pokes who is inside, and waits until each is seen outside or
+ *    acknowledges the ticket. A runner acknowledges the ticket that it read before its work(), and works
+ *    again if there is a newer one afterwards: the poke for that one may have been consumed meanwhile.
+ * 7. Waiting in a barrier, for the device lock or for an exclusive section is outside: so no two ever wait
+ *    for each other.
  */
 #include <core/sched/internal.h>
 
@@ -99,28 +101,42 @@ bool pb_runner_idle(const pb_runner *runner)
 
 /* ---- in and out of the guest ------------------------------------------------------------------------- */
 
-static void go_inside(pb_runner *runner)
+static void tell_barriers(pb_sched *sched)
 {
+    if (__atomic_load_n(&sched->barrier_waiters, __ATOMIC_SEQ_CST) == 0)
+        return;
+    pthread_mutex_lock(&sched->barrier_lock);
+    pthread_cond_broadcast(&sched->barrier_cond);
+    pthread_mutex_unlock(&sched->barrier_lock);
+}
+
+static uint64_t last_ticket(const pb_sched *sched)
+{
+    return __atomic_load_n(&sched->barrier_ticket, __ATOMIC_SEQ_CST);
+}
+
+static void go_inside(pb_runner *runner, bool nested)
+{
+    uint64_t ticket;
+
     __atomic_store_n(&runner->guest, 1, __ATOMIC_SEQ_CST);
+    do {
+        ticket = last_ticket(runner->sched);
+        runner->ops->work(runner->self, nested);
+        __atomic_store_n(&runner->acknowledged, ticket, __ATOMIC_SEQ_CST);
+        tell_barriers(runner->sched);
+    } while (last_ticket(runner->sched) != ticket);
 }
 
 static void go_outside(pb_runner *runner)
 {
-    pb_sched *sched = runner->sched;
-
-    __atomic_fetch_add(&runner->passes, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&runner->guest, 0, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&sched->barrier_waiters, __ATOMIC_SEQ_CST) != 0) {
-        pthread_mutex_lock(&sched->barrier_lock);
-        pthread_cond_broadcast(&sched->barrier_cond);
-        pthread_mutex_unlock(&sched->barrier_lock);
-    }
+    tell_barriers(runner->sched);
 }
 
 void pb_runner_enter(pb_runner *runner)
 {
-    go_inside(runner);
-    runner->ops->work(runner->self, false);
+    go_inside(runner, false);
 }
 
 void pb_runner_leave(pb_runner *runner)
@@ -135,8 +151,7 @@ void pb_runner_outside_begin(pb_runner *runner)
 
 void pb_runner_outside_end(pb_runner *runner)
 {
-    go_inside(runner);
-    runner->ops->work(runner->self, true);
+    go_inside(runner, true);
 }
 
 static pb_runner *current_inside(const pb_sched *sched)
@@ -144,19 +159,19 @@ static pb_runner *current_inside(const pb_sched *sched)
     return current && current->sched == sched && current->guest ? current : NULL;
 }
 
-static bool has_passed(const pb_runner *runner, uint64_t passes)
+static bool has_passed(const pb_runner *runner, uint64_t ticket)
 {
     return !__atomic_load_n(&runner->guest, __ATOMIC_SEQ_CST) ||
-           __atomic_load_n(&runner->passes, __ATOMIC_SEQ_CST) != passes;
+           __atomic_load_n(&runner->acknowledged, __ATOMIC_SEQ_CST) >= ticket;
 }
 
-static void await_pass(pb_sched *sched, const pb_runner *runner, uint64_t passes)
+static void await_pass(pb_sched *sched, const pb_runner *runner, uint64_t ticket)
 {
-    if (has_passed(runner, passes))
+    if (has_passed(runner, ticket))
         return;
     __atomic_fetch_add(&sched->barrier_waiters, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_lock(&sched->barrier_lock);
-    while (!has_passed(runner, passes))
+    while (!has_passed(runner, ticket))
         pthread_cond_wait(&sched->barrier_cond, &sched->barrier_lock);
     pthread_mutex_unlock(&sched->barrier_lock);
     __atomic_fetch_sub(&sched->barrier_waiters, 1, __ATOMIC_SEQ_CST);
@@ -165,17 +180,19 @@ static void await_pass(pb_sched *sched, const pb_runner *runner, uint64_t passes
 void pb_sched_barrier(pb_sched *sched)
 {
     pb_runner *me = current_inside(sched);
-    uint32_t count = sched->runners->len;
-    g_autofree uint64_t *passes = g_new(uint64_t, count);
+    uint64_t ticket = __atomic_add_fetch(&sched->barrier_ticket, 1, __ATOMIC_SEQ_CST);
 
-    for (uint32_t i = 0; i < count; i++)
-        passes[i] =
-            __atomic_load_n(&((pb_runner *)sched->runners->pdata[i])->passes, __ATOMIC_SEQ_CST);
     if (me)
         pb_runner_outside_begin(me);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < sched->runners->len; i++) {
+        pb_runner *runner = sched->runners->pdata[i];
+
+        if (runner != me && !has_passed(runner, ticket))
+            runner->ops->poke(runner->self);
+    }
+    for (uint32_t i = 0; i < sched->runners->len; i++) {
         if (sched->runners->pdata[i] != me)
-            await_pass(sched, sched->runners->pdata[i], passes[i]);
+            await_pass(sched, sched->runners->pdata[i], ticket);
     }
     if (me)
         pb_runner_outside_end(me);
