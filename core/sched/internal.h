@@ -96,6 +96,7 @@ struct pb_sched {
     GQueue deferred;   /* under loop_lock */
     GHashTable *calls; /* under loop_lock: id -> call */
     uint64_t next_call_id;
+    GQueue jobs;        /* under loop_lock */
     GThreadPool *pool;  /* made when first needed */
     uint32_t work_left; /* under loop_lock: work whose done was not called yet */
     GPtrArray *pollers; /* GSource */

@@ -226,8 +226,8 @@ static void defer(pb_sched *sched, void (*fn)(void *opaque), void *opaque)
     pthread_mutex_lock(&sched->loop_lock);
     g_queue_push_tail(&sched->deferred, d);
     pthread_cond_broadcast(&sched->loop_cond);
+    pb_loop_wake(sched); /* under the lock: the main thread may free the scheduler after it */
     pthread_mutex_unlock(&sched->loop_lock);
-    pb_loop_wake(sched);
 }
 
 void pb_sched_defer(pb_sched *sched, void (*fn)(void *opaque), void *opaque)
@@ -330,22 +330,17 @@ static void job_done(void *opaque)
     pthread_mutex_unlock(&sched->loop_lock);
 }
 
-static void job_work(gpointer data, gpointer pool)
+/* The pool's queue holds one token a job, the jobs are in ours: under a lock that race detectors see. */
+static void job_work(gpointer token, gpointer opaque)
 {
-    job *j = data;
+    pb_sched *sched = opaque;
+    job *j;
 
-    j->work(j->opaque);
-    defer(j->sched, job_done, j);
-}
-
-static GThreadPool *pool_of(pb_sched *sched)
-{
     pthread_mutex_lock(&sched->loop_lock);
-    if (!sched->pool)
-        sched->pool = g_thread_pool_new(job_work, NULL, WORKERS, false, NULL);
-    sched->work_left++;
+    j = g_queue_pop_head(&sched->jobs);
     pthread_mutex_unlock(&sched->loop_lock);
-    return sched->pool;
+    j->work(j->opaque);
+    defer(sched, job_done, j);
 }
 
 void pb_sched_work(pb_sched *sched, void (*work)(void *opaque), void (*done)(void *opaque),
@@ -361,8 +356,14 @@ void pb_sched_work(pb_sched *sched, void (*work)(void *opaque), void (*done)(voi
     }
     j = g_new(job, 1);
     *j = (job){ sched, work, done, opaque };
-    /* Fails only if no thread can be made; the job stays in the queue for the ones that are. */
-    g_thread_pool_push(pool_of(sched), j, NULL);
+    pthread_mutex_lock(&sched->loop_lock);
+    if (!sched->pool)
+        sched->pool = g_thread_pool_new(job_work, sched, WORKERS, false, NULL);
+    sched->work_left++;
+    g_queue_push_tail(&sched->jobs, j);
+    pthread_mutex_unlock(&sched->loop_lock);
+    /* Fails only if no thread can be made; the token stays in the queue for the ones that are. */
+    g_thread_pool_push(sched->pool, sched, NULL);
 }
 
 void pb_sched_quiesce(pb_sched *sched)
@@ -520,6 +521,7 @@ void pb_loop_init(pb_sched *sched)
     pthread_mutex_init(&sched->loop_lock, NULL);
     pthread_cond_init(&sched->loop_cond, NULL);
     g_queue_init(&sched->deferred);
+    g_queue_init(&sched->jobs);
     sched->calls = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, call_free);
     sched->pollers = g_ptr_array_new();
     sched->event_source = add_source(sched, &event_funcs);
