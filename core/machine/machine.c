@@ -489,8 +489,10 @@ void pb_machine_free(pb_machine *machine)
 {
     if (!machine)
         return;
-    if (machine->started)
+    if (machine->started) {
         pb_cpus_stop(machine->cpus);
+        pb_sched_quiesce(machine->sched); /* workers use what backends are about to close */
+    }
     finish_parts(machine);
     free_parts(machine);
     free_memories(machine);

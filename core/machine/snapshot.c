@@ -205,6 +205,8 @@ bool pb_machine_save(pb_machine *machine, const char *file, GError **error)
 
     if (!s.writer)
         return false;
+    if (pb_sched_threads(machine->sched) == PB_THREADS_PARALLEL)
+        pb_sched_quiesce(machine->sched); /* requests under way are in no part's state */
     s.checksum = g_checksum_new(G_CHECKSUM_SHA256);
     put(&s, magic, sizeof(magic));
     memset(&sched, 0, sizeof(sched));
