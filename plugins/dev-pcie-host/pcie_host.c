@@ -68,7 +68,7 @@ typedef struct pcie_host {
     uint64_t ecam_bytes, mmio32_bytes, mmio64_bytes, pio_bytes;
     const pb_link *peers[FUNCTIONS];
     layout *layouts[FUNCTIONS];
-    function functions[FUNCTIONS]; /* number 0 is the bridge itself */
+    function functions[FUNCTIONS]; /* number 0 is the bridge itself, if nothing takes its place */
     pb_line *intx[4];
 } pcie_host;
 
@@ -118,6 +118,7 @@ static void update_intx(pcie_host *s)
         pb_line_set(s->intx[n], level[n]);
 }
 
+/* Functions may be reset before us, and tell their level when there are no headers yet. */
 static void set_intx(void *self, uint32_t index, bool level)
 {
     pcie_host *s = self;
@@ -347,7 +348,8 @@ static bool add_function(pcie_host *s, uint32_t i, pb_error *error)
     l->description.size = sizeof(l->description);
     for (uint32_t bar = 0; bar < PB_PCI_BARS; bar++)
         l->mapped[bar] = NO_BAR;
-    if (i == 0) /* the identity by which generic drivers know a host bridge without a driver */
+    /* The bridge has the identity by which systems know a host bridge that needs no driver. */
+    if (!s->peers[i])
         l->description = (pb_pci_description){ .size = sizeof(l->description),
                                                .vendor = 0x1b36,
                                                .device = 0x0008,
@@ -371,6 +373,19 @@ static void mark_multifunction(pcie_host *s)
 }
 
 /* ---- class -------------------------------------------------------------------------------------------------------------- */
+
+static bool pcie_host_init(void *self, pb_error *error)
+{
+    pcie_host *s = self;
+
+    /* Nobody looks further where function 0 is missing. */
+    for (uint32_t i = 8; i < FUNCTIONS; i++)
+        if (s->peers[i] && !s->peers[i & ~7u])
+            return pb_fail(error,
+                           "slot[%u] is taken, but slot[%u], function 0 of the device, is not", i,
+                           i & ~7u);
+    return true;
+}
 
 static void pcie_host_finish(void *self)
 {
@@ -399,7 +414,6 @@ static void pcie_host_reset(void *self)
             continue;
         }
         build(s->layouts[i], s->functions[i].config);
-        s->functions[i].intx = false;
         update_bars(s, i);
     }
     mark_multifunction(s);
@@ -410,7 +424,7 @@ static bool pcie_host_loaded(void *self, pb_error *error)
 {
     pcie_host *s = self;
 
-    for (uint32_t i = 1; i < FUNCTIONS; i++)
+    for (uint32_t i = 0; i < FUNCTIONS; i++)
         if (s->layouts[i])
             update_bars(s, i);
     return true;
@@ -450,7 +464,7 @@ static const pb_prop pcie_host_props[] = {
 
 static const pb_port pcie_host_ports[] = {
     { "slot", PB_PROTOCOL_PCI, PB_PROVIDES, .count = FUNCTIONS, .iface = &bus_iface,
-      .connected = slot_connected, .doc = "Device * 8 + function; device 0 is the bridge" },
+      .connected = slot_connected, .doc = "Device * 8 + function; 0 is the bridge, if left open" },
     { "intx", PB_PROTOCOL_IRQ, PB_REQUIRES, .count = 4, PB_HANDLE(pcie_host, intx),
       .optional = true, .doc = "INTA# to INTD# of the root bus" },
     { 0 },
@@ -570,6 +584,7 @@ static const pb_device_type pcie_host_type = {
               .props = pcie_host_props,
               .ports = pcie_host_ports,
               .state = pcie_host_state,
+              .init = pcie_host_init,
               .finish = pcie_host_finish,
               .reset = pcie_host_reset,
               .loaded = pcie_host_loaded },

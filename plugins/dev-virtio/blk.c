@@ -33,8 +33,8 @@ typedef struct virtio_blk {
     pb_object *self;
     const pb_link *bus, *drive;
     /* Requests at the drive. Those from before a reset belong to an older epoch and are not returned
-     * to the driver. */
-    uint32_t in_flight, epoch;
+     * to the driver, but they use its memory until they are done: `stale` of them. */
+    uint32_t in_flight, stale, epoch;
 } virtio_blk;
 
 /* One request at the drive; the guest's memory is borrowed until it is done. */
@@ -66,9 +66,10 @@ static void unmap(blk_request *r)
 {
     pb_dma *dma = bus_of(r->blk)->dma;
 
+    /* What failed may have been written in part. */
     for (uint32_t i = 0; i < r->mapped; i++)
         pb_dma_unmap(dma, r->iov[i].base, r->iov[i].length,
-                     r->type == TYPE_IN && !r->block.error ? r->iov[i].length : 0);
+                     r->type == TYPE_IN ? r->iov[i].length : 0);
     r->mapped = 0;
 }
 
@@ -128,6 +129,7 @@ static void block_done(pb_block_request *block)
     uint32_t written = r->type == TYPE_IN && !block->error ? (uint32_t)block->length : 0;
 
     r->blk->in_flight--;
+    r->blk->stale -= r->epoch != r->blk->epoch;
     finish(r, block->error ? STATUS_IOERR : STATUS_OK, written);
 }
 
@@ -161,7 +163,6 @@ static void read_or_write(blk_request *r, uint64_t sector)
     if (length % SECTOR || length / SECTOR > info.bytes / SECTOR ||
         sector > info.bytes / SECTOR - length / SECTOR || (!in && info.read_only) ||
         !map(r, segments, n, in ? 0 : HEADER_BYTES, length, in)) {
-        r->block.error = 1;
         finish(r, STATUS_IOERR, 0);
         return;
     }
@@ -310,7 +311,15 @@ static void config_read(void *self, uint8_t *config)
 
 static void blk_reset(void *self)
 {
-    ((virtio_blk *)self)->epoch++;
+    virtio_blk *s = self;
+
+    s->epoch++;
+    s->stale = s->in_flight;
+}
+
+static bool busy(void *self)
+{
+    return ((virtio_blk *)self)->stale != 0;
 }
 
 static const virtio_device_iface blk_iface = {
@@ -324,6 +333,7 @@ static const virtio_device_iface blk_iface = {
     .config_read = config_read,
     .queue_notify = queue_notify,
     .reset = blk_reset,
+    .busy = busy,
 };
 
 static const pb_port blk_ports[] = {
@@ -335,6 +345,7 @@ static const pb_port blk_ports[] = {
 
 static const pb_state blk_state[] = {
     PB_TRANSIENT(virtio_blk, in_flight, "the machine waits for requests before it is saved"),
+    PB_TRANSIENT(virtio_blk, stale, "the machine waits for requests before it is saved"),
     PB_TRANSIENT(virtio_blk, epoch, "tells requests under way apart; none are when saving"),
     { 0 },
 };

@@ -8,6 +8,14 @@ const virtio_device_iface *virtio_device(const virtio_bus *bus)
     return bus->device ? bus->device->iface : NULL;
 }
 
+void virtio_bus_init(virtio_bus *bus, pb_object *object, pb_dma *dma, void *transport)
+{
+    bus->object = object;
+    bus->dma = dma;
+    bus->transport = transport;
+    bus->turn = VIRTIO_NO_LIMIT;
+}
+
 void virtio_bus_reset(virtio_bus *bus)
 {
     const virtio_device_iface *device = virtio_device(bus);
@@ -17,7 +25,18 @@ void virtio_bus_reset(virtio_bus *bus)
         bus->s.queues[i].size = device->queue_size;
     if (device && device->reset)
         device->reset(bus->device->self);
+    pb_timer_cancel(bus->next_turn);
     bus->update_interrupt(bus->transport);
+}
+
+/* After a reset it reads as 0 when the reset is complete (2.4.2); until then the device needs it. */
+uint32_t virtio_status(const virtio_bus *bus)
+{
+    const virtio_device_iface *device = virtio_device(bus);
+
+    if (bus->s.status == 0 && device && device->busy && device->busy(bus->device->self))
+        return VIRTIO_NEEDS_RESET;
+    return bus->s.status;
 }
 
 uint64_t virtio_features(const virtio_bus *bus)
@@ -60,7 +79,8 @@ void virtio_set_status(virtio_bus *bus, uint32_t status)
     /* FEATURES_OK reads back as 0 if we cannot work with the choice: a legacy driver (3.1.1). */
     if ((rising & VIRTIO_FEATURES_OK) && !(bus->s.driver_features & VIRTIO_F_VERSION_1))
         status &= ~(uint32_t)VIRTIO_FEATURES_OK;
-    bus->s.status = status | (bus->s.status & VIRTIO_NEEDS_RESET);
+    /* This bit is ours to set. */
+    bus->s.status = (status & ~(uint32_t)VIRTIO_NEEDS_RESET) | (bus->s.status & VIRTIO_NEEDS_RESET);
     if ((rising & VIRTIO_DRIVER_OK) && device->driver_ok)
         device->driver_ok(bus->device->self);
 }
@@ -72,7 +92,10 @@ bool virtio_has(const virtio_bus *bus, uint64_t feature)
 
 bool virtio_running(const virtio_bus *bus)
 {
-    return (bus->s.status & (VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET)) == VIRTIO_DRIVER_OK;
+    const uint32_t ready = VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK;
+
+    return (bus->s.status & (ready | VIRTIO_NEEDS_RESET)) == ready &&
+           (!bus->may_dma || bus->may_dma(bus->transport));
 }
 
 void virtio_config_changed(virtio_bus *bus)
@@ -126,8 +149,25 @@ void virtio_queue_notify(virtio_bus *bus, uint32_t queue)
         pb_log_guest(bus->object, "notification of queue %u, which does not exist", queue);
         return;
     }
-    if (virtio_running(bus))
+    if (!virtio_running(bus))
+        return;
+    if (bus->turn != VIRTIO_NO_LIMIT) { /* DMA of the device to its own register: the same turn */
         device->queue_notify(bus->device->self, queue);
+        return;
+    }
+    bus->turn = VIRTIO_TURN;
+    device->queue_notify(bus->device->self, queue);
+    bus->turn = VIRTIO_NO_LIMIT;
+}
+
+void virtio_next_turn(virtio_bus *bus)
+{
+    uint64_t queues = bus->s.postponed;
+
+    bus->s.postponed = 0;
+    for (uint32_t i = 0; i < VIRTIO_QUEUES; i++)
+        if (queues >> i & 1)
+            virtio_queue_notify(bus, i);
 }
 
 /* ---- device configuration ----------------------------------------------------------------------------------- */

@@ -7,6 +7,8 @@ enum { QUEUE_RX = 0, QUEUE_TX = 1 };
 
 #define QUEUE_SIZE 128u
 #define PIECE      1024u
+#define OUTPUT_MAX \
+    (1u << 20) /* bytes of one request: what is longer would keep everybody waiting */
 
 typedef struct virtio_console {
     pb_object *self;
@@ -29,6 +31,10 @@ static void transmit(virtio_console *s)
         uint16_t head = s->chain.head;
         uint64_t offset = 0, n;
 
+        if (s->chain.out_bytes > OUTPUT_MAX) {
+            virtq_break(bus, QUEUE_TX, "a request to write is too long");
+            return;
+        }
         while ((n = virtq_read(bus, &s->chain, offset, bytes, sizeof(bytes))) > 0) {
             pb_stream_write(s->stream, bytes, (uint32_t)n);
             offset += n;
@@ -52,25 +58,22 @@ static void queue_notify(void *self, uint32_t queue)
 
 static uint32_t can_receive(void *self, uint32_t index)
 {
-    return virtq_pending(bus_of(self), QUEUE_RX) ? PIECE : 0;
+    virtio_console *s = self;
+    uint64_t room = virtq_room(bus_of(s), QUEUE_RX, &s->chain);
+
+    return room < PIECE ? (uint32_t)room : PIECE;
 }
 
 static void receive(void *self, uint32_t index, const uint8_t *bytes, uint32_t length)
 {
     virtio_console *s = self;
     virtio_bus *bus = bus_of(s);
+    uint16_t head;
 
-    while (length && virtq_pop(bus, QUEUE_RX, &s->chain)) {
-        uint16_t head = s->chain.head;
-        uint64_t n = length < s->chain.in_bytes ? length : s->chain.in_bytes;
-
-        n = virtq_write(bus, &s->chain, 0, bytes, n);
-        bytes += n;
-        length -= (uint32_t)n;
-        virtq_push(bus, QUEUE_RX, head, (uint32_t)n);
-    }
-    if (length)
-        pb_log_guest(s->self, "%u bytes of input did not fit the driver's buffers", length);
+    if (!virtq_pop(bus, QUEUE_RX, &s->chain))
+        return;
+    head = s->chain.head;
+    virtq_push(bus, QUEUE_RX, head, (uint32_t)virtq_write(bus, &s->chain, 0, bytes, length));
     virtq_notify_driver(bus, QUEUE_RX);
 }
 

@@ -83,7 +83,7 @@ static void interrupt_ack_write(void *self, uint64_t old, uint64_t now)
 
 static uint64_t status_read(void *self)
 {
-    return ((virtio_mmio *)self)->bus.s.status;
+    return virtio_status(&((virtio_mmio *)self)->bus);
 }
 static void status_write(void *self, uint64_t old, uint64_t now)
 {
@@ -214,11 +214,14 @@ static bool virtio_mmio_init(void *self, pb_error *error)
 {
     virtio_mmio *s = self;
 
-    s->bus.object = s->self;
-    s->bus.dma = s->dma;
+    virtio_bus_init(&s->bus, s->self, s->dma, s);
     s->bus.update_interrupt = update_interrupt;
-    s->bus.transport = s;
     return true;
+}
+
+static void next_turn(void *self)
+{
+    virtio_next_turn(&((virtio_mmio *)self)->bus);
 }
 
 static void virtio_mmio_reset(void *self)
@@ -241,7 +244,11 @@ static const pb_state virtio_mmio_state[] = {
     PB_TRANSIENT(virtio_mmio, bus.object, "wiring"),
     PB_TRANSIENT(virtio_mmio, bus.dma, "wiring"),
     PB_TRANSIENT(virtio_mmio, bus.device, "wiring"),
+    PB_STATE_TIMER(virtio_mmio, bus.next_turn, next_turn),
+    PB_TRANSIENT(virtio_mmio, bus.turn,
+                 "counts within a notification; none is under way when saving"),
     PB_TRANSIENT(virtio_mmio, bus.update_interrupt, "wiring"),
+    PB_TRANSIENT(virtio_mmio, bus.may_dma, "wiring"),
     PB_TRANSIENT(virtio_mmio, bus.transport, "wiring"),
     { 0 },
 };

@@ -13,13 +13,14 @@ enum { LINK_UP = 1 };
 #define QUEUE_SIZE   256u
 #define HEADER_BYTES 12u /* 5.1.6; num_buffers at 10 */
 #define NUM_BUFFERS  10u
+#define FRAME_MIN    14u /* an Ethernet header */
 
 typedef struct virtio_net {
     pb_object *self;
     const pb_link *bus, *net;
     const char *mac_text;
     uint8_t mac[6];
-    virtq_chain chain; /* scratch: too large for the stack */
+    virtq_chain first, chain; /* scratch: too large for the stack */
     uint8_t frame[HEADER_BYTES + PB_NET_FRAME_MAX];
     bool rx_waits; /* the backend holds frames until the driver adds buffers */
 } virtio_net;
@@ -36,39 +37,52 @@ static const pb_net_iface *backend(const virtio_net *s)
 
 /* ---- to the guest ----------------------------------------------------------------------------------------- */
 
+/* Write bytes `from` to `from + length` of the header, all zeros, and the frame behind it. The header does not
+ * cross a buffer. */
+static void write_part(virtio_bus *bus, const virtq_chain *chain, const uint8_t *frame,
+                       uint32_t from, uint32_t length)
+{
+    static const uint8_t header[HEADER_BYTES];
+    uint32_t n = from == 0 ? HEADER_BYTES : 0;
+
+    virtq_write(bus, chain, 0, header, n);
+    virtq_write(bus, chain, n, frame + from + n - HEADER_BYTES, length - n);
+}
+
 /* Spread header and frame over as many buffers as it takes (5.1.6.3.1): the number of buffers, 0 if they
  * do not suffice now, in which case all are given back. */
-static uint32_t fill_buffers(virtio_net *s, uint32_t total)
+static uint32_t fill_buffers(virtio_net *s, const uint8_t *frame, uint32_t total)
 {
     virtio_bus *bus = bus_of(s);
     bool mergeable = virtio_has(bus, FEATURE_MRG_RXBUF);
-    virtq_chain first;
     uint32_t done = 0, n = 0;
 
     while (done < total) {
-        uint64_t piece = total - done;
+        virtq_chain *chain = n ? &s->chain : &s->first;
+        uint32_t piece = total - done;
+        uint16_t head;
 
-        if (!virtq_pop(bus, QUEUE_RX, &s->chain)) {
+        if (!virtq_pop(bus, QUEUE_RX, chain)) {
             while (n--)
                 virtq_unpop(bus, QUEUE_RX);
             return 0;
         }
-        if (n == 0)
-            first = s->chain;
-        piece = piece < s->chain.in_bytes ? piece : s->chain.in_bytes;
+        head = chain->head;
+        piece = piece < chain->in_bytes ? piece : (uint32_t)chain->in_bytes;
         if ((!mergeable && piece < total) || (n == 0 && piece < HEADER_BYTES) || piece == 0) {
             virtq_break(bus, QUEUE_RX, "a receive buffer is too small");
             return 0;
         }
-        virtq_write(bus, &s->chain, 0, s->frame + done, piece);
-        virtq_fill(bus, QUEUE_RX, s->chain.head, (uint32_t)piece, n);
-        done += (uint32_t)piece;
+        write_part(bus, chain, frame, done, piece);
+        virtq_fill(bus, QUEUE_RX, head, piece, n);
+        done += piece;
         n++;
     }
-    virtq_write(bus, &first, NUM_BUFFERS, &(uint16_t){ (uint16_t)n }, 2);
+    virtq_write(bus, &s->first, NUM_BUFFERS, &(uint16_t){ (uint16_t)n }, 2);
     return n;
 }
 
+/* May come from inside transmit, with the frame that is being sent: neither is touched. */
 static bool receive(void *self, uint32_t index, const uint8_t *frame, uint32_t length)
 {
     virtio_net *s = self;
@@ -77,9 +91,7 @@ static bool receive(void *self, uint32_t index, const uint8_t *frame, uint32_t l
 
     if (length > PB_NET_FRAME_MAX || !virtio_running(bus))
         return true; /* dropped: nobody listens */
-    memset(s->frame, 0, HEADER_BYTES);
-    memcpy(s->frame + HEADER_BYTES, frame, length);
-    n = fill_buffers(s, HEADER_BYTES + length);
+    n = fill_buffers(s, frame, HEADER_BYTES + length);
     if (n == 0) {
         s->rx_waits = virtio_running(bus);
         return !s->rx_waits;
@@ -105,9 +117,10 @@ static void transmit(virtio_net *s)
             virtq_break(bus, QUEUE_TX, "a frame to send has a wrong length");
             return;
         }
-        length = virtq_read(bus, &s->chain, 0, s->frame, length);
-        /* A backend that is busy drops the frame, as a network does. */
-        if (to && length > HEADER_BYTES)
+        /* What is not in memory, or has no header, is not sent. A backend that is busy drops the frame, as a
+         * network does. */
+        if (virtq_read(bus, &s->chain, 0, s->frame, length) == length && to &&
+            length >= HEADER_BYTES + FRAME_MIN)
             to->send(s->net->self, s->net->index, s->frame + HEADER_BYTES,
                      (uint32_t)length - HEADER_BYTES);
         virtq_push(bus, QUEUE_TX, head, 0);
@@ -117,17 +130,22 @@ static void transmit(virtio_net *s)
         virtq_notify_driver(bus, QUEUE_TX);
 }
 
+/* There is room again, or nobody listens any more: the backend need not keep its frames. */
+static void stop_waiting(virtio_net *s)
+{
+    bool waited = s->rx_waits;
+
+    s->rx_waits = false;
+    if (waited && backend(s) && backend(s)->ready)
+        backend(s)->ready(s->net->self, s->net->index);
+}
+
 static void queue_notify(void *self, uint32_t queue)
 {
-    virtio_net *s = self;
-
-    if (queue == QUEUE_TX) {
-        transmit(s);
-    } else if (s->rx_waits) {
-        s->rx_waits = false;
-        if (backend(s) && backend(s)->ready)
-            backend(s)->ready(s->net->self, s->net->index);
-    }
+    if (queue == QUEUE_TX)
+        transmit(self);
+    else
+        stop_waiting(self);
 }
 
 /* ---- configuration ---------------------------------------------------------------------------------------------- */
@@ -154,7 +172,7 @@ static void config_read(void *self, uint8_t *config)
 
 static void net_reset(void *self)
 {
-    ((virtio_net *)self)->rx_waits = false;
+    stop_waiting(self);
 }
 
 static bool net_init(void *self, pb_error *error)
@@ -205,6 +223,7 @@ static const pb_port net_ports[] = {
 static const pb_state net_state[] = {
     PB_STATE(virtio_net, rx_waits),
     PB_TRANSIENT(virtio_net, mac, "made from a property"),
+    PB_TRANSIENT(virtio_net, first, "scratch"),
     PB_TRANSIENT(virtio_net, chain, "scratch"),
     PB_TRANSIENT(virtio_net, frame, "scratch"),
     { 0 },

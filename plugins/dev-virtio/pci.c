@@ -58,6 +58,13 @@ static void update_interrupt(void *transport)
     pci->set_intx(s->slot->self, s->slot->index, s->bus.s.interrupt != 0);
 }
 
+static bool may_dma(void *transport)
+{
+    virtio_pci *s = transport;
+
+    return ((const pb_pci_bus_iface *)s->slot->iface)->bus_master(s->slot->self, s->slot->index);
+}
+
 /* ---- the BAR ----------------------------------------------------------------------------------------------- */
 
 static uint64_t queue_field(const virtq *q, uint32_t queue, uint32_t offset)
@@ -111,7 +118,7 @@ static uint64_t common_read(virtio_pci *s, uint32_t offset)
     case NUM_QUEUES:
         return device ? device->n_queues : 0;
     case DEVICE_STATUS:
-        return bus->s.status;
+        return virtio_status(bus);
     case CONFIG_GENERATION:
         return bus->s.config_generation;
     case QUEUE_SELECT:
@@ -120,7 +127,7 @@ static uint64_t common_read(virtio_pci *s, uint32_t offset)
     return q ? queue_field(q, bus->s.queue_sel, offset) : 0;
 }
 
-/* Write `size` bytes of an address that may come whole or in halves. */
+/* An address comes whole or in halves, nothing else (4.1.3.1). */
 static void set_address(uint64_t *address, const virtq *q, uint32_t at, uint32_t size,
                         uint64_t value)
 {
@@ -128,9 +135,9 @@ static void set_address(uint64_t *address, const virtq *q, uint32_t at, uint32_t
         return;
     if (size == 8)
         *address = value;
-    else if (at == 0)
+    else if (size == 4 && at == 0)
         *address = (*address & ~UINT64_C(0xffffffff)) | value;
-    else
+    else if (size == 4)
         *address = (*address & 0xffffffff) | value << 32;
 }
 
@@ -324,11 +331,15 @@ static bool virtio_pci_init(void *self, pb_error *error)
 {
     virtio_pci *s = self;
 
-    s->bus.object = s->self;
-    s->bus.dma = s->dma;
+    virtio_bus_init(&s->bus, s->self, s->dma, s);
     s->bus.update_interrupt = update_interrupt;
-    s->bus.transport = s;
+    s->bus.may_dma = may_dma;
     return s->bus.device || pb_fail(error, "no virtio device is plugged into bus");
+}
+
+static void next_turn(void *self)
+{
+    virtio_next_turn(&((virtio_pci *)self)->bus);
 }
 
 static void virtio_pci_reset(void *self)
@@ -351,7 +362,11 @@ static const pb_state virtio_pci_state[] = {
     PB_TRANSIENT(virtio_pci, bus.object, "wiring"),
     PB_TRANSIENT(virtio_pci, bus.dma, "wiring"),
     PB_TRANSIENT(virtio_pci, bus.device, "wiring"),
+    PB_STATE_TIMER(virtio_pci, bus.next_turn, next_turn),
+    PB_TRANSIENT(virtio_pci, bus.turn,
+                 "counts within a notification; none is under way when saving"),
     PB_TRANSIENT(virtio_pci, bus.update_interrupt, "wiring"),
+    PB_TRANSIENT(virtio_pci, bus.may_dma, "wiring"),
     PB_TRANSIENT(virtio_pci, bus.transport, "wiring"),
     { 0 },
 };

@@ -63,11 +63,6 @@ static uint16_t available(virtio_bus *bus, uint32_t queue)
     return n;
 }
 
-bool virtq_pending(virtio_bus *bus, uint32_t queue)
-{
-    return usable(bus, queue) && available(bus, queue) != 0;
-}
-
 /* Tell the driver from which entry on we want notifications (avail_event, 2.7.7). */
 static void want_notification(virtio_bus *bus, uint32_t queue)
 {
@@ -139,21 +134,42 @@ static const char *follow(virtio_bus *bus, virtq_chain *c, uint64_t table, uint3
     }
 }
 
+/* Whether a request waits. Where none does, the driver is told that we want to hear of the next one, which may come
+ * meanwhile. */
+static bool request_waits(virtio_bus *bus, uint32_t queue)
+{
+    if (!usable(bus, queue))
+        return false;
+    if (available(bus, queue))
+        return true;
+    if (!usable(bus, queue))
+        return false;
+    want_notification(bus, queue);
+    return available(bus, queue) != 0;
+}
+
+/* Whether it is still our turn; if not, the queue is served again soon. */
+static bool take_turn(virtio_bus *bus, uint32_t queue)
+{
+    if (bus->turn == VIRTIO_NO_LIMIT)
+        return true;
+    if (bus->turn == 0) {
+        bus->s.postponed |= UINT64_C(1) << queue;
+        pb_timer_set(bus->next_turn, pb_clock_now_ns(bus->next_turn->clock));
+        return false;
+    }
+    bus->turn--;
+    return true;
+}
+
 bool virtq_pop(virtio_bus *bus, uint32_t queue, virtq_chain *chain)
 {
     virtq *q = &bus->s.queues[queue];
     const char *wrong;
     uint16_t slot;
 
-    if (!usable(bus, queue))
+    if (!request_waits(bus, queue) || !take_turn(bus, queue))
         return false;
-    if (!available(bus, queue)) {
-        if (q->broken)
-            return false;
-        want_notification(bus, queue);
-        if (!available(bus, queue)) /* nothing came while we asked */
-            return false;
-    }
     slot = q->last_avail & (q->size - 1);
     if (!read16(bus, q->driver + 4 + 2 * (uint64_t)slot, &chain->head)) {
         virtq_break(bus, queue, "the driver area is not memory");
@@ -173,6 +189,18 @@ bool virtq_pop(virtio_bus *bus, uint32_t queue, virtq_chain *chain)
 void virtq_unpop(virtio_bus *bus, uint32_t queue)
 {
     bus->s.queues[queue].last_avail--;
+    if (bus->turn != VIRTIO_NO_LIMIT)
+        bus->turn++;
+}
+
+uint64_t virtq_room(virtio_bus *bus, uint32_t queue, virtq_chain *scratch)
+{
+    if (!virtq_pop(bus, queue, scratch))
+        return 0;
+    virtq_unpop(bus, queue);
+    if (scratch->in_bytes == 0)
+        virtq_break(bus, queue, "a buffer to receive into is not writable");
+    return scratch->in_bytes;
 }
 
 void virtq_fill(virtio_bus *bus, uint32_t queue, uint16_t head, uint32_t written, uint32_t ahead)

@@ -25,24 +25,23 @@ static void queue_notify(void *self, uint32_t queue)
 
 static uint32_t can_receive(void *self, uint32_t index)
 {
-    return virtq_pending(bus_of(self), 0) ? PIECE : 0;
+    virtio_rng *s = self;
+    uint64_t room = virtq_room(bus_of(s), 0, &s->chain);
+
+    return room < PIECE ? (uint32_t)room : PIECE;
 }
 
-/* Fill requests with what came; a short answer is allowed (5.4.6.1). */
+/* Fill a request with what came; a short answer is allowed (5.4.6.1). */
 static void receive(void *self, uint32_t index, const uint8_t *bytes, uint32_t length)
 {
     virtio_rng *s = self;
     virtio_bus *bus = bus_of(s);
+    uint16_t head;
 
-    while (length && virtq_pop(bus, 0, &s->chain)) {
-        uint16_t head = s->chain.head;
-        uint64_t n = length < s->chain.in_bytes ? length : s->chain.in_bytes;
-
-        n = virtq_write(bus, &s->chain, 0, bytes, n);
-        bytes += n;
-        length -= (uint32_t)n;
-        virtq_push(bus, 0, head, (uint32_t)n);
-    }
+    if (!virtq_pop(bus, 0, &s->chain))
+        return;
+    head = s->chain.head;
+    virtq_push(bus, 0, head, (uint32_t)virtq_write(bus, &s->chain, 0, bytes, length));
     virtq_notify_driver(bus, 0);
 }
 

@@ -19,6 +19,8 @@
 #define VIRTIO_QUEUES  8
 #define VIRTQ_SIZE_MAX 1024u
 #define VIRTQ_SEGMENTS 1026u /* of one chain: a full queue's worth, header and status */
+#define VIRTIO_TURN \
+    1024u /* requests that one notification may serve before others have their turn */
 
 /* Device types (5). */
 enum { VIRTIO_ID_NET = 1, VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_ENTROPY = 4 };
@@ -57,6 +59,7 @@ typedef struct virtio_bus_state {
     uint64_t driver_features;
     uint32_t device_features_sel, driver_features_sel, queue_sel;
     uint32_t status, interrupt, config_generation;
+    uint64_t postponed; /* a bit for each queue that goes on in the next turn */
     virtq queues[VIRTIO_QUEUES];
 } virtio_bus_state;
 
@@ -67,10 +70,18 @@ struct virtio_bus {
     pb_dma *dma;
     const pb_link *device; /* null: nothing is plugged in */
     virtio_bus_state s;
+    /* Requests that may still be taken in this turn, VIRTIO_NO_LIMIT outside of notifications. A guest that adds
+     * requests as fast as we take them must not keep us, and with us the device lock, for ever. */
+    uint32_t turn;
+    pb_timer *next_turn;
     /* The interrupt state changed: the transport drives its line. */
     void (*update_interrupt)(void *transport);
+    /* Whether the device may access memory now; null: always. */
+    bool (*may_dma)(void *transport);
     void *transport;
 };
+
+#define VIRTIO_NO_LIMIT UINT32_MAX
 
 /* What a transport says to its device; the port's provided table. */
 typedef struct virtio_transport_iface {
@@ -92,19 +103,26 @@ typedef struct virtio_device_iface {
     void (*queue_notify)(void *self, uint32_t queue);
     void (*driver_ok)(void *self); /* the driver is ready; may be null */
     void (*reset)(void *self);     /* forget requests under way; may be null */
+    /* Whether requests from before a reset still use the guest's memory: the reset is not complete. May be
+     * null. */
+    bool (*busy)(void *self);
 } virtio_device_iface;
 
 /* ---- for transports (bus.c) ------------------------------------------------------------------------ */
 
 const virtio_device_iface *virtio_device(const virtio_bus *bus);
+/* Before anything else; the callbacks are set. */
+void virtio_bus_init(virtio_bus *bus, pb_object *object, pb_dma *dma, void *transport);
 void virtio_bus_reset(virtio_bus *bus);
 uint64_t virtio_features(const virtio_bus *bus);
 void virtio_set_driver_features(virtio_bus *bus, uint32_t word, uint32_t value);
+uint32_t virtio_status(const virtio_bus *bus);
 void virtio_set_status(virtio_bus *bus, uint32_t status);
 virtq *virtio_selected_queue(virtio_bus *bus); /* null: it does not exist */
 void virtio_set_queue_size(virtio_bus *bus, uint32_t size);
 void virtio_set_queue_ready(virtio_bus *bus, bool ready);
 void virtio_queue_notify(virtio_bus *bus, uint32_t queue);
+void virtio_next_turn(virtio_bus *bus); /* bus->next_turn expired */
 uint8_t virtio_config_read(virtio_bus *bus, uint32_t offset);
 void virtio_config_write(virtio_bus *bus, uint32_t offset, uint8_t value);
 
@@ -117,7 +135,7 @@ static inline virtio_bus *virtio_bus_of(const pb_link *link)
 }
 
 bool virtio_has(const virtio_bus *bus, uint64_t feature); /* was negotiated */
-bool virtio_running(const virtio_bus *bus);               /* DRIVER_OK, not broken */
+bool virtio_running(const virtio_bus *bus); /* the driver is ready, nothing is broken */
 void virtio_config_changed(virtio_bus *bus);
 
 /* A piece of guest memory. */
@@ -134,12 +152,14 @@ typedef struct virtq_chain {
     virtq_segment segments[VIRTQ_SEGMENTS];
 } virtq_chain;
 
-/* Take the next request; false: there is none, or the queue is broken. */
+/* Take the next request; false: there is none, or the queue is broken, or it is others' turn. Whoever stops at a
+ * false is notified of the next request. */
 bool virtq_pop(virtio_bus *bus, uint32_t queue, virtq_chain *chain);
 /* Give the last popped request back untaken. */
 void virtq_unpop(virtio_bus *bus, uint32_t queue);
-/* Whether a request waits. */
-bool virtq_pending(virtio_bus *bus, uint32_t queue);
+/* Bytes that the next request has room for, 0 if none waits, as for virtq_pop. One without room breaks the
+ * queue. `scratch` is overwritten. */
+uint64_t virtq_room(virtio_bus *bus, uint32_t queue, virtq_chain *scratch);
 /* Return a request with the number of bytes written to it. `ahead` requests returned before it are not yet
  * published: publish with virtq_publish. */
 void virtq_fill(virtio_bus *bus, uint32_t queue, uint16_t head, uint32_t written, uint32_t ahead);

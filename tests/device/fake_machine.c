@@ -530,6 +530,24 @@ static bool invent_partner(fake_machine *machine, const pb_port_ref *port, GErro
            pb_instance_connect(port, &peer, error);
 }
 
+static bool is_connected(fake_machine *machine, const pb_port_ref *port)
+{
+    pb_port_ref peer;
+
+    return pb_instance_peer(port, &peer) || fake_machine_end(machine, port);
+}
+
+static bool any_connected(fake_machine *machine, const pb_port_ref *port)
+{
+    pb_port_ref element = *port;
+
+    for (element.index = 0; element.index < pb_instance_port_count(port->instance, port->port);
+         element.index++)
+        if (is_connected(machine, &element))
+            return true;
+    return false;
+}
+
 static bool connect_port(fake_machine *machine, const pb_port_ref *port, bool invent,
                          GError **error)
 {
@@ -547,7 +565,8 @@ static bool connect_port(fake_machine *machine, const pb_port_ref *port, bool in
         /* Of what an instance offers, one use is enough. */
         bool wanted = port->port->role == PB_REQUIRES
                           ? !port->port->optional
-                          : !port->index && machine->instances->len < MAX_INVENTED;
+                          : !any_connected(machine, port) && !port->index &&
+                                machine->instances->len < MAX_INVENTED;
 
         return !invent || !wanted || invent_partner(machine, port, error);
     }
@@ -569,13 +588,6 @@ static bool connect_port(fake_machine *machine, const pb_port_ref *port, bool in
         return false;
     end->line = (pb_line){ end->peer.iface, end->peer.self, end->peer.index, false };
     return true;
-}
-
-static bool is_connected(fake_machine *machine, const pb_port_ref *port)
-{
-    pb_port_ref peer;
-
-    return pb_instance_peer(port, &peer) || fake_machine_end(machine, port);
 }
 
 bool fake_machine_start(fake_machine *machine, bool invent, GError **error)
