@@ -1,0 +1,57 @@
+/*
+ * Accelerators: what executes guest code. One instance a machine; the core calls run() on each
+ * vCPU's thread, again and again, and does between calls what the reasons say.
+ */
+#ifndef PATCHBAY_ACCEL_H
+#define PATCHBAY_ACCEL_H
+
+#include <patchbay/cpu.h>
+
+/* Why run() returned; also the operand of the IR's exit operation. */
+typedef enum pb_run_reason {
+    PB_RUN_REQUEST = 1, /* exit_request was set, or an instruction wants it looked at */
+    PB_RUN_BUDGET,      /* vcpu->budget is used up */
+    PB_RUN_IDLE,        /* wait for interrupt: sleep until has_work */
+    PB_RUN_YIELD,       /* a spin-wait hint: let others run */
+    PB_RUN_POWER_OFF,   /* the vCPU powered itself off */
+    PB_RUN_DEBUG,       /* breakpoint, watchpoint, single step */
+} pb_run_reason;
+
+typedef struct pb_accel_type {
+    pb_class head;
+    /* [setup], and its opposite */
+    bool (*vcpu_init)(void *self, pb_vcpu *vcpu, pb_error *error);
+    void (*vcpu_finish)(void *self, pb_vcpu *vcpu);
+    /* Execute from the pc slot until there is a reason to return. The guest state is complete on
+     * return. Looks at exit_request before the first instruction. [vcpu] */
+    uint32_t (*run)(void *self, pb_vcpu *vcpu);
+    /* Drop everything cached for this vCPU (state was loaded, a breakpoint was set). [vcpu] */
+    void (*flush)(void *self, pb_vcpu *vcpu);
+    /* One line a statistic, for `info`. */
+    void (*statistics)(void *self, void (*line)(void *opaque, const char *name, uint64_t value),
+                       void *opaque);
+} pb_accel_type;
+
+/* ---- "pb.translate/1": units of IR for accelerators ----------------------------------------------- */
+
+#define PB_EXTENSION_TRANSLATE "pb.translate/1"
+
+typedef struct pb_translate_limits {
+    uint32_t max_insns;  /* 1 for single steps */
+    bool follow;         /* go on behind conditional branches and along unconditional ones on the page */
+} pb_translate_limits;
+
+typedef struct pb_translate_ops {
+    uint32_t size;
+    /* Translate a unit at pc under the key, from the code page that holds pc (vcpu->ops->code).
+     * Null: fetching the first instruction faults, *fault is filled. The unit belongs to the caller; with
+     * reuse not null its memory is used again. The units of one vCPU are made on its thread. [vcpu] */
+    ir_unit *(*translate)(pb_vcpu *vcpu, uint64_t pc, uint64_t key, const pb_translate_limits *limits,
+                          ir_unit *reuse, pb_guest_fault *fault);
+    void (*unit_free)(ir_unit *unit);
+    /* Write what was executed to the log, if `--log exec` is on (vcpu->log & ...). */
+    void (*log_exec)(pb_vcpu *vcpu, const ir_unit *unit);
+    bool (*log_exec_enabled)(pb_vcpu *vcpu);
+} pb_translate_ops;
+
+#endif

@@ -1,0 +1,152 @@
+/*
+ * A virtual processor as frontends (cpu types), accelerators and helpers see it.
+ *
+ * The core allocates one block: this structure, then the cpu type's instance (guest state) at
+ * PB_VCPU_STATE_OFFSET, so that emitted code reaches both from one base register.
+ */
+#ifndef PATCHBAY_VCPU_H
+#define PATCHBAY_VCPU_H
+
+#include <patchbay/fp.h>
+#include <patchbay/memory.h>
+#include <patchbay/object.h>
+
+typedef struct pb_vcpu pb_vcpu;
+struct pb_cpu_type;
+struct ir_unit;
+
+/* Bits of exit_request: why the run loop should be left at the next safe point. */
+typedef enum pb_exit_request {
+    PB_EXIT_INTERRUPT = 1, /* an interrupt input changed: the cpu type's interrupt() decides */
+    PB_EXIT_WORK = 2,      /* the core has work for this vCPU: flushes, exclusive sections, stop */
+} pb_exit_request;
+
+/* Results of memory operations. */
+typedef enum pb_mem_result {
+    PB_MEM_OK = 0,
+    PB_MEM_FAULT, /* *fault is filled; nothing was done to the first byte that faulted or later ones */
+    PB_MEM_FAIL,  /* stx: the reservation was lost, nothing was stored */
+} pb_mem_result;
+
+typedef enum pb_scope {
+    PB_SCOPE_LOCAL = 0, /* this vCPU */
+    PB_SCOPE_ALL,       /* every vCPU; complete when the call that waits for it (tlb_sync) returns */
+} pb_scope;
+
+typedef struct pb_vcpu_ops {
+    uint32_t size;
+
+    /* -- guest virtual memory. Sizes, byte order, order and MMU index are in the attribute word.
+     * Values are zero- or sign-extended to 64 bits (128-bit accesses use both halves). The whole of an
+     * access that crosses a page is checked before any byte is stored. [vcpu] */
+    pb_mem_result (*load)(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 *value,
+                          pb_guest_fault *fault);
+    pb_mem_result (*store)(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 value,
+                           pb_guest_fault *fault);
+    /* Atomic read-modify-write; *old is what was there, extended as a load. */
+    pb_mem_result (*rmw)(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, uint32_t op, uint64_t operand,
+                         uint64_t *old, pb_guest_fault *fault);
+    pb_mem_result (*cas)(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 expected,
+                         pb_u128 desired, pb_u128 *old, pb_guest_fault *fault);
+    /* Load and remember address and value; store if memory still has that value (compare and swap).
+     * Value comparison admits ABA. stx gives OK, FAIL or FAULT and ends the reservation. */
+    pb_mem_result (*ldx)(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 *value,
+                         pb_guest_fault *fault);
+    pb_mem_result (*stx)(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 value,
+                         pb_guest_fault *fault);
+
+    /* Translate without accessing: address-translation instructions, probes before several writes,
+     * debuggers (request->debug). */
+    pb_mem_result (*translate)(pb_vcpu *vcpu, const pb_walk_request *request, pb_translation *out,
+                               pb_guest_fault *fault);
+    /* The page of code at gva for the MMU index; marks the page so that writes to it are noticed. */
+    pb_mem_result (*code)(pb_vcpu *vcpu, uint64_t gva, uint32_t mmu, pb_code_page *page,
+                          pb_guest_fault *fault);
+
+    /* -- physical memory, for page walks and descriptors. size 1, 2, 4, 8; little-endian value. [vcpu] */
+    pb_bus_result (*phys_read)(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, uint32_t size,
+                               uint64_t *value);
+    pb_bus_result (*phys_write)(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, uint32_t size,
+                                uint64_t value);
+    /* Atomic update of a naturally aligned descriptor; false: it no longer was `expected`. */
+    bool (*phys_cas)(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, uint32_t size, uint64_t expected,
+                     uint64_t desired);
+
+    /* -- software TLB. mmu_mask: bit per MMU index. [vcpu] */
+    void (*tlb_flush)(pb_vcpu *vcpu, uint32_t mmu_mask, uint32_t scope);
+    void (*tlb_flush_page)(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes, uint32_t mmu_mask,
+                           uint32_t scope);
+    /* Wait until broadcast flushes asked for by this vCPU are done everywhere (DSB). */
+    void (*tlb_sync)(pb_vcpu *vcpu);
+    /* Instruction-cache maintenance by virtual address range, or everything (bytes 0). */
+    void (*code_flush)(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes);
+
+    /* -- control. [any] unless said */
+    /* Or bits into exit_request and wake the vCPU if it sleeps. */
+    void (*kick)(pb_vcpu *vcpu, uint32_t bits);
+    uint32_t (*vcpu_count)(pb_vcpu *vcpu);
+    pb_vcpu *(*vcpu_at)(pb_vcpu *vcpu, uint32_t index);
+    /* Run fn on the target's thread, while it is between instructions; asynchronous. Target may be powered off. */
+    void (*run_on)(pb_vcpu *target, void (*fn)(pb_vcpu *target, uint64_t argument), uint64_t argument);
+    /* Power: an unpowered vCPU executes nothing. Own vCPU: takes effect when the helper returns with
+     * unwind set. [any] */
+    void (*set_powered)(pb_vcpu *vcpu, bool powered);
+    bool (*powered)(pb_vcpu *vcpu);
+    /* Take and release the device lock around calls through ports from [vcpu] code. Recursive. */
+    void (*lock_devices)(pb_vcpu *vcpu);
+    void (*unlock_devices)(pb_vcpu *vcpu);
+
+    /* -- time. Retired instructions are exact inside a helper that is not declared pure. */
+    pb_clock *(*clock)(pb_vcpu *vcpu);
+} pb_vcpu_ops;
+
+struct pb_vcpu {
+    uint32_t size;
+    uint32_t index;
+    /* Written by any thread with atomic or; read at unit entries. */
+    uint32_t exit_request;
+    /* Set by a helper that changed the flow (took an exception, wrote the pc slot): the accelerator
+     * drops the rest of the unit and goes on at the pc slot. Cleared by the accelerator. */
+    uint32_t unwind;
+    /* A pb_run_reason (accel.h) with which a helper wants the run loop left (with unwind), or 0. */
+    uint32_t leave_reason;
+    uint32_t reserved0;
+    /* Instructions this vCPU may still execute before run() returns PB_RUN_BUDGET; INT64_MAX when not
+     * counting. Exact at every MMIO access and helper call (the instruction that executes is
+     * counted off already), and read again after it: the core lowers it there when a timer was set
+     * that expires earlier. */
+    int64_t budget;
+    /* Instructions begun since power-on, the one executing included; one that faults and one whose fetch
+     * faults count too. Exact at the same places. */
+    uint64_t retired;
+    void *state;            /* the cpu type's instance */
+    const pb_vcpu_ops *ops;
+    const struct pb_cpu_type *type;
+    pb_object *object;
+    void *accel;            /* the accelerator's data for this vCPU */
+    /* Of the instruction executing, at faults and in helpers that may exit: the mark's aux word. */
+    uint32_t aux;
+    uint32_t exclusive_bytes; /* reservation: 0 none */
+    uint64_t exclusive_gva, exclusive_gpa;
+    pb_u128 exclusive_value;
+    /* Floating-point environments; FP operations name one by number. 0 is the current one; others are the
+     * frontend's (Arm: 1 the standard FPSCR value, 2 for half precision). */
+    pb_fp_env fp[4];
+    pb_tlb *tlb[PB_MMU_INDEXES]; /* null: no access was made at this MMU index yet */
+    /* Changes whenever what an address translates to may have changed for this vCPU: a flush of any part of its
+     * TLB, a change of the memory map. Written on its own thread. Who remembers code by virtual address
+     * asks ops->code again when it differs. */
+    uint32_t tlb_epoch;
+    uint32_t reserved1;
+};
+
+#define PB_VCPU_STATE_OFFSET 1024
+_Static_assert(sizeof(struct pb_vcpu) <= PB_VCPU_STATE_OFFSET, "guest state follows the vCPU");
+
+static inline void *pb_vcpu_state(pb_vcpu *vcpu) { return (char *)vcpu + PB_VCPU_STATE_OFFSET; }
+static inline pb_vcpu *pb_vcpu_of_state(void *state)
+{
+    return (pb_vcpu *)((char *)state - PB_VCPU_STATE_OFFSET);
+}
+
+#endif
