@@ -4,6 +4,7 @@
 #include <core/device/object.h>
 #include <core/machine/snapshot.h>
 #include <core/trace/trace.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -171,6 +172,7 @@ static int build_and_run(const loaded_machine *m, const run_options *o)
 
     if (!set_up_logs(o, &error))
         return complain(STATUS_USAGE, "%s", error->message);
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of that stream, not our end */
     pb_check_enabled = o->check;
     machine = pb_machine_new(m->plan, m->host, &error);
     if (!machine)
