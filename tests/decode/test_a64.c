@@ -56,8 +56,8 @@ static int read_exceptions(const char *path, exception *list)
 
         if (line[0] == '#' || line[0] == '\n')
             continue;
-        if (count == MAX_EXCEPTIONS || sscanf(line, "%31s %31s %x %x %999[^\n]", e.mnemonic, e.function,
-                                              &e.mask, &e.value, reason) != 5) {
+        if (count == MAX_EXCEPTIONS || sscanf(line, "%31s %31s %x %x %999[^\n]", e.mnemonic,
+                                              e.function, &e.mask, &e.value, reason) != 5) {
             fprintf(stderr, "%s:%d: not an exception, or one too many\n", path, number);
             exit(1);
         }
@@ -90,11 +90,12 @@ static bool title_has(const char *title, const char *mnemonic)
     return false;
 }
 
-static bool excepted(exception *list, int count, uint32_t word, const char *mnemonic, const char *row)
+static bool excepted(exception *list, int count, uint32_t word, const char *mnemonic,
+                     const char *row)
 {
     for (exception *e = list; e < list + count; e++)
-        if ((!strcmp(e->mnemonic, "*") || !strcmp(e->mnemonic, mnemonic)) && !strcmp(e->function, row) &&
-            (word & e->mask) == e->value) {
+        if ((!strcmp(e->mnemonic, "*") || !strcmp(e->mnemonic, mnemonic)) &&
+            !strcmp(e->function, row) && (word & e->mask) == e->value) {
             e->uses++;
             return true;
         }
@@ -142,17 +143,17 @@ static void check_features(results *r)
         uint32_t word;
         const char *with, *without;
     } cases[] = {
-        { 0xd503245f, "tr_bti", "tr_nop" },       /* BTI c */
-        { 0xd503233f, "tr_pac_lr", "tr_nop" },    /* PACIASP */
-        { 0xd503201f, "tr_nop", "tr_nop" },       /* NOP */
-        { 0xd503205f, "tr_wfe", "tr_wfe" },       /* WFE */
-        { 0xb8200041, "tr_ld_op", NULL },         /* LDADD w0, w1, [x2] */
-        { 0x1ac24020, "tr_crc32", NULL },         /* CRC32B w0, w1, w2 */
-        { 0x08df7c20, "tr_ldar", NULL },          /* LDLARB w0, [x1] */
-        { 0x08dffc20, "tr_ldar", "tr_ldar" },     /* LDARB w0, [x1] */
+        { 0xd503245f, "tr_bti", "tr_nop" },         /* BTI c */
+        { 0xd503233f, "tr_pac_lr", "tr_nop" },      /* PACIASP */
+        { 0xd503201f, "tr_nop", "tr_nop" },         /* NOP */
+        { 0xd503205f, "tr_wfe", "tr_wfe" },         /* WFE */
+        { 0xb8200041, "tr_ld_op", NULL },           /* LDADD w0, w1, [x2] */
+        { 0x1ac24020, "tr_crc32", NULL },           /* CRC32B w0, w1, w2 */
+        { 0x08df7c20, "tr_ldar", NULL },            /* LDLARB w0, [x1] */
+        { 0x08dffc20, "tr_ldar", "tr_ldar" },       /* LDARB w0, [x1] */
         { 0x0e20e020, "tr_v_pmull", "tr_v_pmull" }, /* PMULL v0.8h, v1.8b, v0.8b */
-        { 0x0ee0e020, "tr_v_pmull", NULL },       /* PMULL v0.1q, v1.1d, v0.1d */
-        { 0x00000000, NULL, NULL },               /* UDF #0 */
+        { 0x0ee0e020, "tr_v_pmull", NULL },         /* PMULL v0.1q, v1.1d, v0.1d */
+        { 0x00000000, NULL, NULL },                 /* UDF #0 */
     };
     const a64_ctx all = { .has_all = true }, none = { .has_all = false };
 
@@ -162,7 +163,8 @@ static void check_features(results *r)
         const char *name_without = without < 0 ? "-" : a64_rows[without].name;
 
         if (strcmp(name_with, cases[i].with ? cases[i].with : "-"))
-            fail(r, "%08x: %s with all features, not %s\n", cases[i].word, name_with, cases[i].with);
+            fail(r, "%08x: %s with all features, not %s\n", cases[i].word, name_with,
+                 cases[i].with);
         else if (strcmp(name_without, cases[i].without ? cases[i].without : "-"))
             fail(r, "%08x: %s without features, not %s\n", cases[i].word, name_without,
                  cases[i].without);

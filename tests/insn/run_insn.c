@@ -10,14 +10,15 @@
 
 #include <patchbay/ir_sem.h>
 
-/* The same in tools/insn-test. */
-#define RAM        UINT64_C(0x20000000)
+#define RAM        UINT64_C(0x10000000)
 #define RAM_BYTES  (UINT64_C(1) << 20)
-#define CODE       UINT64_C(0x20010800)
-#define SERVICE    UINT64_C(0x20011000) /* our own instructions */
-#define TABLE      UINT64_C(0x20012000)
-#define DATA       UINT64_C(0x20020000)
+#define LOW        UINT64_C(0x10000000) /* read by literal loads */
+#define CODE       UINT64_C(0x10001000)
+#define DATA       UINT64_C(0x10002000)
 #define DATA_BYTES 4096
+#define SERVICE    UINT64_C(0x10011000) /* our own instructions */
+#define TABLE      UINT64_C(0x10012000)
+#define MAX_CODE   4
 
 /* msr mair_el1, x0; msr tcr_el1, x1; msr ttbr0_el1, x2; msr cpacr_el1, x3; isb; msr sctlr_el1, x4; isb */
 static const uint32_t enable_mmu[] = { 0xd518a200, 0xd5182041, 0xd5182002, 0xd5181043,
@@ -39,9 +40,10 @@ typedef struct runner {
     const char *file;
     unsigned line; /* of the stanza's first line */
     char *title;
-    uint32_t word;
+    uint32_t code[MAX_CODE];
+    unsigned n_code;
     state before, after;
-    bool has_code, has_before, has_after;
+    bool has_before, has_after;
     unsigned passed, failed;
 } runner;
 
@@ -101,9 +103,16 @@ static void make_tables(runner *r)
     entry = (TABLE + 0x2000) | table;
     one_cpu_write(r->machine, TABLE + 0x1000 + (RAM >> 21 & 511) * 8, &entry, sizeof(entry));
     for (uint64_t gpa = RAM; gpa < RAM + RAM_BYTES; gpa += 4096) {
-        entry = gpa | page | (gpa == DATA ? el0 : 0);
+        entry = gpa | page | (gpa == DATA || gpa == LOW ? el0 : 0);
         one_cpu_write(r->machine, TABLE + 0x2000 + (gpa >> 12 & 511) * 8, &entry, sizeof(entry));
     }
+}
+
+/* A page's contents before each case: bytes that depend on their address alone. */
+static void fill(uint8_t *bytes, uint64_t gpa)
+{
+    for (unsigned i = 0; i < DATA_BYTES; i++)
+        bytes[i] = (uint8_t)((uint32_t)(gpa + i) * UINT32_C(2654435761) >> 24);
 }
 
 static void start(runner *r)
@@ -115,8 +124,12 @@ static void start(runner *r)
         UINT64_C(0x30d01805) & ~UINT64_C(0x18) /* SCTLR_EL1: M, C, I; no alignment checks */
     };
 
+    uint8_t low[DATA_BYTES];
+
     make_tables(r);
     service(r, enable_mmu, G_N_ELEMENTS(enable_mmu), x, 5);
+    fill(low, LOW);
+    one_cpu_write(r->machine, LOW, low, sizeof(low));
 }
 
 static void load_state(runner *r, const state *s)
@@ -164,7 +177,7 @@ static void differ(GString *text, const char *name, uint64_t found, uint64_t exp
 
 static void compare(const state *found, const state *expected, GString *text)
 {
-    char name[16];
+    char name[24];
 
     for (int i = 0; i < 31; i++) {
         g_snprintf(name, sizeof(name), "x%d", i);
@@ -182,7 +195,7 @@ static void compare(const state *found, const state *expected, GString *text)
     differ(text, "fpcr", found->fpcr, expected->fpcr);
     differ(text, "fpsr", found->fpsr, expected->fpsr);
     for (unsigned i = 0; i < DATA_BYTES; i++) {
-        g_snprintf(name, sizeof(name), "mem+%#x", i);
+        g_snprintf(name, sizeof(name), "@%#" G_GINT64_MODIFIER "x", DATA + i);
         differ(text, name, found->data[i], expected->data[i]);
     }
 }
@@ -194,9 +207,9 @@ static void run_case(runner *r)
     state found;
 
     load_state(r, &r->before);
-    one_cpu_write(r->machine, CODE, &r->word, sizeof(r->word));
+    one_cpu_write(r->machine, CODE, r->code, r->n_code * sizeof(*r->code));
     set64(r, "pc", CODE);
-    one_cpu_run(r->machine, 1);
+    one_cpu_run(r->machine, r->n_code);
     read_state(r, &found);
     log = one_cpu_take_log(r->machine);
     compare(&found, &r->after, text);
@@ -205,7 +218,8 @@ static void run_case(runner *r)
         return;
     }
     r->failed++;
-    printf("%s:%u: %s (%08x)\n%s%s", r->file, r->line, r->title, r->word, text->str, log);
+    printf("%s:%u: %s (%08x)\n%s%s", r->file, r->line, r->title, r->code[r->n_code - 1], text->str,
+           log);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
@@ -219,32 +233,51 @@ static G_GNUC_NORETURN void refuse(const runner *r, unsigned line, const char *w
 /* What registers and memory hold when a case says nothing. */
 static void set_defaults(state *s)
 {
+    const uint64_t each_byte = UINT64_C(0x0101010101010101);
+
     memset(s, 0, sizeof(*s));
-    for (uint64_t n = 0; n < 31; n++)
-        s->x[n] = UINT64_C(0x5a00000000000000) | n * UINT64_C(0x0000010100000101);
-    for (uint64_t n = 0; n < 32; n++)
-        s->v[n] = (pb_u128){ UINT64_C(0xc300000000000000) | n * 0x1000001,
-                             UINT64_C(0xa5000000000000a5) | n << 8 };
+    for (unsigned n = 0; n < 31; n++)
+        s->x[n] = (0xa0 + n) * each_byte;
+    for (unsigned n = 0; n < 32; n++)
+        s->v[n] = (pb_u128){ (0x40 + n) * each_byte, (0x40 + n) * each_byte };
     s->sp = DATA + DATA_BYTES / 2;
     s->pc = CODE;
-    for (unsigned i = 0; i < DATA_BYTES; i++)
-        s->data[i] = (uint8_t)((7 * i + 3) ^ i >> 8);
+    fill(s->data, DATA);
+}
+
+static bool read_number(const char *text, uint64_t max, uint64_t *value)
+{
+    return !strncmp(text, "0x", 2) && g_ascii_string_to_unsigned(text + 2, 16, 0, max, value, NULL);
 }
 
 static bool read_vector(const char *text, pb_u128 *value)
 {
-    char high[17] = { 0 };
+    size_t digits = strlen(text) - 2;
+    g_autofree char *high = NULL;
 
-    if (strlen(text) != 34 || strncmp(text, "0x", 2))
+    value->hi = 0;
+    if (strncmp(text, "0x", 2))
         return false;
-    memcpy(high, text + 2, 16);
+    if (digits <= 16)
+        return read_number(text, UINT64_MAX, &value->lo);
+    high = g_strndup(text + 2, digits - 16);
     return g_ascii_string_to_unsigned(high, 16, 0, UINT64_MAX, &value->hi, NULL) &&
-           g_ascii_string_to_unsigned(text + 18, 16, 0, UINT64_MAX, &value->lo, NULL);
+           g_ascii_string_to_unsigned(text + digits - 14, 16, 0, UINT64_MAX, &value->lo, NULL);
 }
 
-static bool read_bytes(const char *text, uint64_t offset, state *s)
+/* "0b0110" is Z and C. */
+static bool read_nzcv(const char *text, uint64_t *value)
+{
+    if (strncmp(text, "0b", 2) || !g_ascii_string_to_unsigned(text + 2, 2, 0, 15, value, NULL))
+        return false;
+    *value <<= 28;
+    return true;
+}
+
+static bool read_bytes(const char *text, uint64_t gpa, state *s)
 {
     size_t n = strlen(text);
+    uint64_t offset = gpa - DATA;
 
     if (n % 2 || offset > DATA_BYTES || n / 2 > DATA_BYTES - offset)
         return false;
@@ -258,12 +291,7 @@ static bool read_bytes(const char *text, uint64_t offset, state *s)
     return true;
 }
 
-static bool read_number(const char *text, uint64_t max, uint64_t *value)
-{
-    return !strncmp(text, "0x", 2) && g_ascii_string_to_unsigned(text + 2, 16, 0, max, value, NULL);
-}
-
-/* "x3: 0x10", "v0: 0x...", "nzcv: 0x20000000", "mem+0x810: 00ff" */
+/* "x3: 0x10", "v0: 0x...", "nzcv: 0b0010", "@0x10002810: 00ff" */
 static bool read_item(const char *name, const char *text, state *s)
 {
     static const struct {
@@ -273,14 +301,15 @@ static bool read_item(const char *name, const char *text, state *s)
     } named[] = {
         { "sp", G_STRUCT_OFFSET(state, sp), UINT64_MAX },
         { "pc", G_STRUCT_OFFSET(state, pc), UINT64_MAX },
-        { "nzcv", G_STRUCT_OFFSET(state, nzcv), UINT32_MAX },
         { "fpcr", G_STRUCT_OFFSET(state, fpcr), UINT32_MAX },
         { "fpsr", G_STRUCT_OFFSET(state, fpsr), UINT32_MAX },
     };
     uint64_t n;
 
-    if (g_str_has_prefix(name, "mem+"))
-        return read_number(name + 4, DATA_BYTES, &n) && read_bytes(text, n, s);
+    if (*name == '@')
+        return read_number(name + 1, UINT64_MAX, &n) && read_bytes(text, n, s);
+    if (!strcmp(name, "nzcv"))
+        return read_nzcv(text, &s->nzcv);
     for (size_t i = 0; i < G_N_ELEMENTS(named); i++)
         if (!strcmp(name, named[i].name))
             return read_number(text, named[i].max, (uint64_t *)((char *)s + named[i].offset));
@@ -291,7 +320,7 @@ static bool read_item(const char *name, const char *text, state *s)
     return false;
 }
 
-/* "{ x1: 0x10, nzcv: 0x0 }" */
+/* "{ x1: 0x10, nzcv: 0b0000 }" or "{}" */
 static bool read_items(char *text, state *s)
 {
     g_auto(GStrv) items = NULL;
@@ -314,11 +343,12 @@ static void finish_case(runner *r)
 {
     if (!r->title)
         return;
-    if (!r->has_code || !r->has_before || !r->has_after)
+    if (!r->n_code || !r->has_before || !r->has_after)
         refuse(r, r->line, "a case has code, before and after");
     run_case(r);
     g_clear_pointer(&r->title, g_free);
-    r->has_code = r->has_before = r->has_after = false;
+    r->n_code = 0;
+    r->has_before = r->has_after = false;
 }
 
 static void read_line(runner *r, char *line, unsigned number)
@@ -339,26 +369,27 @@ static void read_line(runner *r, char *line, unsigned number)
     } else if (!r->title) {
         refuse(r, number, "expected 'case:' first");
     } else if (!strcmp(line, "  code")) {
-        char *equals = strchr(value, '=');
+        char *equals = strrchr(value, '=');
 
-        if (!equals ||
+        if (!equals || r->n_code == MAX_CODE ||
             !g_ascii_string_to_unsigned(g_strstrip(equals + 1), 16, 0, UINT32_MAX, &word, NULL))
-            refuse(r, number, "expected 'code: ROW = WORD'");
-        r->word = (uint32_t)word;
-        r->has_code = true;
+            refuse(r, number, "expected 'code: TEXT = WORD', at most four");
+        r->code[r->n_code++] = (uint32_t)word;
+    } else if (!strcmp(line, "  needs")) {
+        return; /* arm64/max has them all */
     } else if (!strcmp(line, "  before")) {
         set_defaults(&r->before);
         if (!read_items(value, &r->before))
             refuse(r, number, "expected '{ REGISTER: VALUE, ... }'");
         r->after = r->before;
-        r->after.pc = CODE + 4;
+        r->after.pc = CODE + 4 * (uint64_t)r->n_code;
         r->has_before = true;
     } else if (!strcmp(line, "  after") && r->has_before) {
         if (!read_items(value, &r->after))
             refuse(r, number, "expected '{ REGISTER: VALUE, ... }'");
         r->has_after = true;
     } else {
-        refuse(r, number, "expected case, code, before and after, in this order");
+        refuse(r, number, "expected case, code, needs, before and after, in this order");
     }
 }
 
