@@ -9,7 +9,7 @@
 #include "one_cpu.h"
 
 #include <patchbay/ir_sem.h>
-
+/* README.md: where things are. */
 #define RAM        UINT64_C(0x10000000)
 #define RAM_BYTES  (UINT64_C(1) << 20)
 #define LOW        UINT64_C(0x10000000) /* read by literal loads */
