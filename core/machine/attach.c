@@ -1,11 +1,11 @@
 /*
  * What options add: `--drive disk.img,readonly=on`. See compose.h.
  *
- * A rule of `attach:` has a backend (or a list of them, of which the first is taken whose `when` is true),
- * devices, or both. In their texts `word` is the option's first word and `n`
- * counts the uses of the rule from 0. The backend is called RULE n ("drive0") and takes the place of
- * one of the same name in `backends:`; a device is called as in the rule, with n ("blk0"). The
- * option's other words set properties: of the backend if it has one of the name, otherwise of the first device
+ * A rule of `attach:` has a backend (or a list of them, of which the first is taken whose `when` is
+ * true), devices, or both. In their texts `word` is the option's first word and `n` counts the uses
+ * of the rule from 0. The backend is called RULE n ("drive0") and takes the place of one of the
+ * same name in `backends:`; a device is called as in the rule, with n ("blk0"). The option's other
+ * words set properties: of the backend if it has one of the name, otherwise of the first device
  * that has.
  */
 #include <core/machine/compose.h>

@@ -1,10 +1,11 @@
-/* The composer: from the tree of a machine file to a plan. See plan.h; the order of steps is in pb_plan_compose(). */
+/* The composer: from the tree of a machine file to a plan. See plan.h; the order of steps is in
+ * pb_plan_compose(). */
 #include <core/device/object.h>
 #include <core/machine/compose.h>
 #include <core/sched/sched.h>
 #include <string.h>
 
-/* ---- keys of machine files -------------------------------------------------------------------------- */
+/* ---- keys of machine files ------------------------------------------------------------------- */
 
 const pb_key pb_keys_machine[] = {
     { "machine", "text", "The machine's name" },
@@ -136,7 +137,7 @@ const pb_prop pb_props_fdt[] = {
     { 0 }
 };
 
-/* ---- the plan ---------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 static void free_part(gpointer data)
 {
@@ -250,7 +251,7 @@ pb_plan_part *pb_plan_find(const pb_plan *plan, const char *path)
     return NULL;
 }
 
-/* ---- sections of the machine -------------------------------------------------------------------------- */
+/* ---- sections of the machine ----------------------------------------------------------------- */
 
 static char *top_text(composer *c, const char *key)
 {

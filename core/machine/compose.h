@@ -34,11 +34,12 @@ typedef struct composer {
     GPtrArray *first_free; /* pending_wire of wires.c */
 } composer;
 
-/* ---- values.c: scalars ------------------------------------------------------------------------------ */
+/* ---- values.c: scalars ----------------------------------------------------------------------- */
 
 /* Tell an error of an expression in a scalar. */
 void compose_expr_error(composer *c, const pb_yaml_node *scalar, pb_expr_error *error);
-/* Whether the node is a scalar with something in it; tells an error that says what was expected if not. */
+/* Whether the node is a scalar with something in it; tells an error that says what was expected if
+ * not. */
 bool compose_is_scalar(composer *c, const pb_yaml_node *node, const char *expected);
 bool compose_is_mapping(composer *c, const pb_yaml_node *node, const char *expected);
 /* The value of a scalar, expressions evaluated. False: an error was told. */
@@ -46,16 +47,16 @@ bool compose_value(composer *c, pb_scope *scope, const pb_yaml_node *node, const
                    pb_value *value);
 /* The same as text; free it. */
 char *compose_text(composer *c, pb_scope *scope, const pb_yaml_node *node, const char *expected);
-/* The same, checked against a row; files' names become relative to the working directory. The number that it means
- * goes to *number, which may be null. */
+/* The same, checked against a row; files' names become relative to the working directory. The
+ * number that it means goes to *number, which may be null. */
 char *compose_checked(composer *c, pb_scope *scope, const pb_yaml_node *node, const pb_prop *row,
                       uint64_t *number);
 bool compose_number(composer *c, pb_scope *scope, const pb_yaml_node *node, const char *what,
                     uint64_t min, uint64_t max, uint64_t *number);
 /* A condition: the scalar is an expression by itself. */
 bool compose_condition(composer *c, pb_scope *scope, const pb_yaml_node *node, bool *truth);
-/* Read the keys of a mapping (null: none) into a structure by its rows, defaults first. Keys in `others` are
- * left to the caller. `where` is for messages: "in run". False: errors were told. */
+/* Read the keys of a mapping (null: none) into a structure by its rows, defaults first. Keys in
+ * `others` are left to the caller. `where` is for messages: "in run". False: errors were told. */
 bool compose_record(composer *c, pb_scope *scope, const pb_yaml_node *mapping, const char *where,
                     const pb_prop *rows, const char *const *others, void *record);
 /* Tell an error for each key of the mapping that is not in the table. */
@@ -64,12 +65,12 @@ void compose_known_keys(composer *c, const pb_yaml_node *mapping, const pb_key *
 /* Tell that a key is none of the names. */
 void compose_unknown(composer *c, const pb_yaml_node *key, const char *where, GPtrArray *names);
 
-/* ---- params.c --------------------------------------------------------------------------------------- */
+/* ---- params.c -------------------------------------------------------------------------------- */
 
 void compose_parameters(composer *c);
 void compose_asserts(composer *c);
 
-/* ---- parts.c ---------------------------------------------------------------------------------------- */
+/* ---- parts.c --------------------------------------------------------------------------------- */
 
 void compose_sections(composer *c);
 /* One part from its mapping; kind and section as given. Takes the scope. */
@@ -85,22 +86,23 @@ const pb_port *compose_find_port(const pb_class *class, const char *name, size_t
 bool compose_set_text(composer *c, source_part *source, const pb_prop *row, const char *text,
                       pb_mark mark);
 
-/* ---- wires.c ---------------------------------------------------------------------------------------- */
+/* ---- wires.c --------------------------------------------------------------------------------- */
 
 /* The wires of a part's keys. */
 void compose_wires(composer *c, source_part *source);
 /* Then those that take the first free port. */
 void compose_first_free(composer *c);
 
-/* ---- attach.c --------------------------------------------------------------------------------------- */
+/* ---- attach.c -------------------------------------------------------------------------------- */
 
-/* Backends that options replace, before the section's own are made: returns the overridden tree of `backends`. */
+/* What options add. Before the section `backends`: an added backend takes the place of one of its
+ * name there. */
 void compose_attach(composer *c);
-/* "WORD,key=value,..." to its pieces: word (null if the first piece has a '='), then key, value, ... `,,`
- * stands for a comma. Null after an error. */
+/* "WORD,key=value,..." to its pieces: word (null if the first piece has a '='), then key, value,
+ * ... `,,` stands for a comma. Null after an error. */
 char **compose_split_option(composer *c, const char *option, const char *text, char **word);
 
-/* ---- lint.c ----------------------------------------------------------------------------------------- */
+/* ---- lint.c ---------------------------------------------------------------------------------- */
 
 void compose_lint(composer *c);
 

@@ -7,8 +7,9 @@
 
 #include <glib.h>
 
-/* A place that a user can go to. `file` is an interned string: a path as the user wrote it, or an option
- * of the command ("--set ram"), which has no line. Lines and columns (characters) count from 1. */
+/* A place that a user can go to. `file` is an interned string: a path as the user wrote it, or an
+ * option of the command ("--set ram"), which has no line. Lines and columns (characters) count from
+ * 1. */
 typedef struct pb_mark {
     const char *file;
     unsigned line, column;
@@ -23,19 +24,20 @@ pb_diags *pb_diags_new(void);
 void pb_diags_free(pb_diags *diags); /* null is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(pb_diags, pb_diags_free)
 
-/* Files are reported in the order in which they are first named, options before all of them. Returns
- * the interned name. */
+/* Files are reported in the order in which they are first named, options before all of them.
+ * Returns the interned name. */
 const char *pb_diags_file(pb_diags *diags, const char *file);
 
-/* The text is one line without a full stop: what is wrong, what was expected; did you mean. The same text at the same
- * place is kept once. */
+/* The text is one line without a full stop: what is wrong, what was expected; did you mean. The
+ * same text at the same place is kept once. */
 void pb_diag_error(pb_diags *diags, pb_mark mark, const char *format, ...) G_GNUC_PRINTF(3, 4);
 void pb_diag_warning(pb_diags *diags, pb_mark mark, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
 unsigned pb_diags_errors(const pb_diags *diags);
 unsigned pb_diags_warnings(const pb_diags *diags);
 
-/* All of them, sorted, a line each, `file:line:column: text`. The text of warnings begins with "warning: ". */
+/* All of them, sorted, a line each, `file:line:column: text`. The text of warnings begins with
+ * "warning: ". */
 char *pb_diags_text(pb_diags *diags);
 
 /* "; did you mean 'NAME'?" for the closest of the names (null-terminated), or "". */

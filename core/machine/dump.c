@@ -1,6 +1,6 @@
 /*
- * A plan as a machine file. Parameters, expressions, repeats and attach rules are gone: what they came to is
- * written, elements of arrays one by one; files' names are absolute. Composing the text
+ * A plan as a machine file. Parameters, expressions, repeats and attach rules are gone: what they
+ * came to is written, elements of arrays one by one; files' names are absolute. Composing the text
  * gives the same plan.
  */
 #include <core/machine/plan.h>
@@ -19,7 +19,8 @@ static void add_key(dump *d, unsigned indent, const char *key)
     g_string_append_printf(d->text, "%*s%s:", (int)indent, "", quoted);
 }
 
-/* Texts of properties may have dollar signs and look like something else: they are quoted where needed. */
+/* Texts of properties may have dollar signs and look like something else: they are quoted where
+ * needed. */
 static void add_value(dump *d, const char *text)
 {
     GString *escaped = g_string_new(text);

@@ -1,6 +1,6 @@
 /*
- * Expressions of machine files: see expr.h. Precedence climbing straight over the text; the branch of
- * ?:, && and || that does not count is parsed with `skip` set, so that it computes nothing.
+ * Expressions of machine files: see expr.h. Precedence climbing straight over the text; the branch
+ * of ?:, && and || that does not count is parsed with `skip` set, so that it computes nothing.
  */
 #include <core/device/object.h>
 #include <core/machine/expr.h>
@@ -11,7 +11,7 @@
 #define INTEGER_MIN ((__int128)INT64_MIN)
 #define INTEGER_MAX ((__int128)UINT64_MAX)
 
-/* ---- values and scopes -------------------------------------------------------------------------- */
+/* ---- values and scopes ----------------------------------------------------------------------- */
 
 typedef struct named_value {
     bool broken;
@@ -122,7 +122,7 @@ static char *suggest_name(const pb_scope *scope, const char *name)
     return closest ? g_strdup_printf("; did you mean '%s'?", closest) : g_strdup("");
 }
 
-/* ---- the parser ----------------------------------------------------------------------------------- */
+/* ---- the parser ------------------------------------------------------------------------------ */
 
 typedef struct parser {
     pb_scope *scope;
@@ -365,7 +365,8 @@ static pb_value parse_unary(parser *p)
         return value;
     if (op == '!')
         return pb_value_bool(!value.truth);
-    /* The complement is that of an unsigned 64-bit number, which is what addresses and masks are. */
+    /* The complement is that of an unsigned 64-bit number, which is what addresses and masks
+     * are. */
     return checked(p, where, op == '-' ? -value.integer : (__int128)~(uint64_t)value.integer);
 }
 
@@ -590,14 +591,15 @@ bool pb_expr_eval(pb_scope *scope, const char *text, size_t length, pb_value *va
     return !p.failed;
 }
 
-/* ---- texts with expressions --------------------------------------------------------------------- */
+/* ---- texts with expressions ------------------------------------------------------------------ */
 
 bool pb_expr_is_dynamic(const char *text)
 {
     return strchr(text, '$') != NULL;
 }
 
-/* The brace that ends an expression that begins at text, or null; braces in strings do not count. */
+/* The brace that ends an expression that begins at text, or null; braces in strings do not
+ * count. */
 static const char *find_close(const char *text)
 {
     char quote = 0;

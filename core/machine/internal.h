@@ -71,7 +71,7 @@ struct pb_machine {
     uint8_t rng_seed[32];
 };
 
-/* ---- regions.c ---------------------------------------------------------------------------------------- */
+/* ---- regions.c ------------------------------------------------------------------------------- */
 
 bool machine_memories(pb_machine *machine, GError **error);
 /* Before a part's init: its RAM; after it: the rest. */
@@ -89,7 +89,7 @@ void machine_region_changed(void *opaque, pb_instance *instance, uint32_t index,
 /* The files of `memory:` into their memories. */
 bool machine_memory_files(pb_machine *machine, GError **error);
 
-/* ---- services.c: the extension "pb.machine/1" ---------------------------------------------------------- */
+/* ---- services.c: the extension "pb.machine/1" ------------------------------------------------ */
 
 extern const pb_machine_ops machine_services;
 void machine_forget_claims(pb_machine *machine);

@@ -137,7 +137,8 @@ static void check_port(composer *c, const source_part *source, const pb_port *po
                       part->type, port->protocol);
 }
 
-/* A device whose interrupts go nowhere is most likely a forgotten wire, even if the device can do without. */
+/* A device whose interrupts go nowhere is most likely a forgotten wire, even if the device can do
+ * without. */
 static void check_interrupts(composer *c, const source_part *source)
 {
     const pb_plan_part *part = source->part;
@@ -155,7 +156,8 @@ static void check_interrupts(composer *c, const source_part *source)
                         part->name, open->name);
 }
 
-/* A backend that nothing is wired to: an option for a board that has no use for it, or a forgotten wire. */
+/* A backend that nothing is wired to: an option for a board that has no use for it, or a forgotten
+ * wire. */
 static void check_use(composer *c, const source_part *source)
 {
     const pb_plan_part *part = source->part;

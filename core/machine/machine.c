@@ -19,7 +19,7 @@ machine_part *machine_part_of(const pb_machine *machine, const pb_instance *inst
     return part;
 }
 
-/* ---- what instances ask of their machine --------------------------------------------------------- */
+/* ---- what instances ask of their machine ----------------------------------------------------- */
 
 static void env_log(void *opaque, const pb_instance *instance, uint32_t kind, const char *text)
 {
@@ -97,9 +97,10 @@ static const pb_object_env env_template = {
     .lock_held = env_lock_held,
 };
 
-/* ---- building ------------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------- */
 
-/* Put the place in the machine file and the part before an error's text, which may begin with the part. */
+/* Put the place in the machine file and the part before an error's text, which may begin with the
+ * part. */
 static bool at_place(GError **error, pb_mark mark, const char *path)
 {
     g_autofree char *prefix = g_strconcat(path, ": ", NULL);
@@ -211,7 +212,7 @@ static bool make_parts(pb_machine *machine, GError **error)
     return !machine->plan->accel || machine->accel;
 }
 
-/* ---- connecting ------------------------------------------------------------------------------------ */
+/* ---- connecting ------------------------------------------------------------------------------ */
 
 static bool find_end(const pb_machine *machine, const pb_plan_part *plan, const pb_port *described,
                      uint32_t index, pb_port_ref *ref, GError **error)
@@ -280,7 +281,7 @@ static bool give_all(pb_machine *machine, GError **error)
     return true;
 }
 
-/* ---- starting -------------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static bool init_parts(pb_machine *machine, GError **error)
 {
@@ -368,7 +369,7 @@ pb_machine *pb_machine_new(const pb_plan *plan, pb_plugin_host *host, GError **e
     return NULL;
 }
 
-/* ---- reset and run --------------------------------------------------------------------------------- */
+/* ---- reset and run --------------------------------------------------------------------------- */
 
 /* Everything stands still, device lock held. */
 static bool reset_locked(pb_machine *machine, GError **error)
@@ -449,7 +450,7 @@ void pb_machine_stop(pb_machine *machine, int status)
     pb_sched_request(machine->sched, PB_MACHINE_POWER_OFF, status);
 }
 
-/* ---- taking down ------------------------------------------------------------------------------------ */
+/* ---- taking down ----------------------------------------------------------------------------- */
 
 static void finish_parts(pb_machine *machine)
 {
@@ -510,7 +511,7 @@ void pb_machine_free(pb_machine *machine)
     g_free(machine);
 }
 
-/* ---- looking at it ----------------------------------------------------------------------------------- */
+/* ---- looking at it --------------------------------------------------------------------------- */
 
 const pb_plan *pb_machine_plan(const pb_machine *machine)
 {

@@ -1,9 +1,10 @@
 /*
  * A machine: built from a plan, run, taken down.
  *
- * Life: build (open the plugins that the plan names, create the parts, set properties, connect, make regions, init,
- * hand the processors to the accelerator), run (reset, let the loaders read their files once and place
- * what they have, execute until somebody asks for the end; a reset in between resets and places again), free.
+ * Life: build (open the plugins that the plan names, create the parts, set properties, connect,
+ * make regions, init, hand the processors to the accelerator), run (reset, let the loaders read
+ * their files once and place what they have, execute until somebody asks for the end; a reset in
+ * between resets and places again), free.
  */
 #ifndef CORE_MACHINE_MACHINE_H
 #define CORE_MACHINE_MACHINE_H
@@ -25,18 +26,18 @@ typedef enum pb_machine_error {
 
 typedef struct pb_machine pb_machine;
 
-/* Build the machine of a plan without errors; plan and host live longer. Errors name the place in the machine file
- * where there is one. [setup] */
+/* Build the machine of a plan without errors; plan and host live longer. Errors name the place in
+ * the machine file where there is one. [setup] */
 pb_machine *pb_machine_new(const pb_plan *plan, pb_plugin_host *host, GError **error);
 void pb_machine_free(pb_machine *machine); /* null is fine. [setup] */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(pb_machine, pb_machine_free)
 
-/* Cold reset of everything, then the loaders place what they have. Done by pb_machine_run() if nobody did
- * it or loaded a snapshot before. [setup] */
+/* Cold reset of everything, then the loaders place what they have. Done by pb_machine_run() if
+ * nobody did it or loaded a snapshot before. [setup] */
 bool pb_machine_reset(pb_machine *machine, GError **error);
 
-/* Run until the guest or the user ends it; the exit status, -1 with the error set if a reset failed. May be
- * called again. [setup] */
+/* Run until the guest or the user ends it; the exit status, -1 with the error set if a reset
+ * failed. May be called again. [setup] */
 int pb_machine_run(pb_machine *machine, GError **error);
 
 /* End the run with a status. [any] */
@@ -47,8 +48,8 @@ pb_sched *pb_machine_sched(const pb_machine *machine);
 pb_cpus *pb_machine_cpus(const pb_machine *machine);
 pb_space *pb_machine_memory(const pb_machine *machine);
 
-/* Call fn every `every` instructions of all processors together; deterministic mode only. fn may look at
- * everything: the machine stands still. Null: no more. [setup] */
+/* Call fn every `every` instructions of all processors together; deterministic mode only. fn may
+ * look at everything: the machine stands still. Null: no more. [setup] */
 void pb_machine_count(pb_machine *machine, uint64_t every, void (*fn)(void *opaque, uint64_t total),
                       void *opaque);
 

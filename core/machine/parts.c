@@ -32,7 +32,7 @@ static const section *section_of(pb_kind kind)
     return NULL;
 }
 
-/* ---- tables of types --------------------------------------------------------------------------------- */
+/* ---- tables of types ------------------------------------------------------------------------- */
 
 const pb_prop *compose_find_prop(const pb_class *class, const char *name)
 {
@@ -57,7 +57,7 @@ static const pb_region *regions_of(const pb_plan_part *part)
     return part->kind == PB_KIND_DEVICE ? ((const pb_device_type *)part->class)->regions : NULL;
 }
 
-/* ---- names ------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool is_name(const char *text, size_t length)
 {
@@ -120,7 +120,7 @@ static bool register_name(composer *c, source_part *source, const char *prefix)
     return true;
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static void find_type(composer *c, source_part *source)
 {
@@ -261,7 +261,7 @@ void compose_sections(composer *c)
     compose_accel(c);
 }
 
-/* ---- properties ------------------------------------------------------------------------------------- */
+/* ---- properties ------------------------------------------------------------------------------ */
 
 static void add_prop(source_part *source, const pb_prop *row, char **texts, pb_mark mark)
 {
@@ -352,7 +352,7 @@ static void check_required(composer *c, const source_part *source)
     }
 }
 
-/* ---- places ------------------------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 static uint64_t region_bytes(const pb_plan_part *part, const pb_region *region)
 {
@@ -463,7 +463,7 @@ void compose_contents(composer *c, source_part *source)
         compose_places(c, source);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static const char *const memory_types[] = { "ram", "rom", NULL };
 

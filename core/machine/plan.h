@@ -1,7 +1,7 @@
 /*
- * A machine as composed from its file: parts, memory, mappings and wires, all expressions evaluated and
- * everything checked that can be checked without running. The life cycle (machine.h) builds a machine
- * from a plan, dump.c writes it as a machine file again.
+ * A machine as composed from its file: parts, memory, mappings and wires, all expressions evaluated
+ * and everything checked that can be checked without running. The life cycle (machine.h) builds a
+ * machine from a plan, dump.c writes it as a machine file again.
  */
 #ifndef CORE_MACHINE_PLAN_H
 #define CORE_MACHINE_PLAN_H
@@ -136,7 +136,8 @@ pb_plan *pb_plan_compose(pb_yaml *yaml, const pb_yaml_node *root, const pb_plan_
 
 /* Text of the property in the plan: set or default; null if neither. Borrowed. */
 const char *pb_plan_part_text(const pb_plan_part *part, const pb_prop *row);
-/* The number of the property that lives at that offset of the instance (counts and sizes); 0 if in error. */
+/* The number of the property that lives at that offset of the instance (counts and sizes); 0 if in
+ * error. */
 uint64_t pb_plan_part_number(const pb_plan_part *part, uint32_t offset);
 /* Elements of a port. */
 uint32_t pb_plan_port_count(const pb_plan_part *part, const pb_port *port);
@@ -152,7 +153,7 @@ pb_plan_part *pb_plan_find(const pb_plan *plan, const char *path);
 /* The plan as a machine file that composes to the same plan; free it. */
 char *pb_plan_dump(const pb_plan *plan);
 
-/* ---- keys of machine files, for checking, the schema and the reference ------------------------------- */
+/* ---- keys of machine files, for checking, the schema and the reference ----------------------- */
 
 /* A section or key with a fixed meaning. */
 typedef struct pb_key {

@@ -7,7 +7,7 @@
 #define PRIORITY_FIXED  0
 #define PRIORITY_PLACED 1
 
-/* ---- memories ---------------------------------------------------------------------------------- */
+/* ---- memories -------------------------------------------------------------------------------- */
 
 bool machine_memories(pb_machine *machine, GError **error)
 {
@@ -55,7 +55,7 @@ bool machine_memory_files(pb_machine *machine, GError **error)
     return true;
 }
 
-/* ---- regions of devices ------------------------------------------------------------------------ */
+/* ---- regions of devices ---------------------------------------------------------------------- */
 
 static const pb_region *row_of(const machine_region *region)
 {
@@ -104,7 +104,7 @@ bool machine_part_ram(machine_part *part, GError **error)
     return true;
 }
 
-/* ---- `--log mmio` -------------------------------------------------------------------------------- */
+/* ---- `--log mmio` ---------------------------------------------------------------------------- */
 
 static void log_access(const machine_region *region, const char *what, const pb_access *access,
                        uint64_t value, pb_bus_result result)
@@ -139,7 +139,7 @@ static const pb_mmio_ops logged_ops = { .size = sizeof(pb_mmio_ops),
                                         .read = logged_read,
                                         .write = logged_write };
 
-/* ---- on the bus ---------------------------------------------------------------------------------- */
+/* ---- on the bus ------------------------------------------------------------------------------ */
 
 static pb_mmio handlers(machine_region *region)
 {
@@ -206,7 +206,7 @@ void machine_part_free_regions(machine_part *part)
     part->n_regions = 0;
 }
 
-/* ---- services ------------------------------------------------------------------------------------ */
+/* ---- services -------------------------------------------------------------------------------- */
 
 static machine_region *find_region(void *opaque, pb_instance *instance, uint32_t index)
 {

@@ -153,7 +153,7 @@ static bool provider(pb_object *object, const char *protocol, uint32_t n, pb_lin
     return false;
 }
 
-/* ---- files --------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 #define MAX_FILE (UINT64_C(1) << 32) /* bytes of what cannot be mapped, a pipe */
 

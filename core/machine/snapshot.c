@@ -8,8 +8,9 @@
  *     ...
  *     end       a record of kind END whose content is the SHA-256 of all bytes before the record
  *
- * Kinds and their names: SCHED "scheduler"; VCPU, PART, REGIONS a part's path; RAM the memory's name, followed by
- * its PAGES: u64 first page, then zlib data of up to PAGES_MAX pages. Pages of zeros are left out.
+ * Kinds and their names: SCHED "scheduler"; VCPU, PART, REGIONS a part's path; RAM the memory's
+ * name, followed by its PAGES: u64 first page, then zlib data of up to PAGES_MAX pages. Pages of
+ * zeros are left out.
  */
 #include <core/machine/internal.h>
 #include <core/machine/snapshot.h>
@@ -39,7 +40,7 @@ typedef struct record_head {
 
 _Static_assert(G_BYTE_ORDER == G_LITTLE_ENDIAN, "records are written as they are in memory");
 
-/* ---- memories of the machine: those of `memory:` and those in devices ----------------------------- */
+/* ---- memories of the machine: those of `memory:` and those in devices ------------------------ */
 
 typedef void (*ram_visitor)(void *opaque, const char *name, pb_ram *ram);
 
@@ -93,7 +94,7 @@ static bool walk_next(page_walk *w, uint64_t *page)
     }
 }
 
-/* ---- saving ---------------------------------------------------------------------------------------- */
+/* ---- saving ---------------------------------------------------------------------------------- */
 
 typedef struct saver {
     pb_file_writer *writer;
@@ -224,7 +225,7 @@ bool pb_machine_save(pb_machine *machine, const char *file, GError **error)
     return pb_file_commit(s.writer, error);
 }
 
-/* ---- loading --------------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 typedef struct record {
     record_kind kind;
@@ -531,7 +532,7 @@ bool pb_machine_load(pb_machine *machine, const char *file, GError **error)
     return ok;
 }
 
-/* ---- hashing --------------------------------------------------------------------------------------- */
+/* ---- hashing --------------------------------------------------------------------------------- */
 
 static void hash_ram(void *opaque, const char *name, pb_ram *ram)
 {

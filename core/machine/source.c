@@ -14,14 +14,15 @@ typedef struct loader {
 
 static pb_yaml_node *load_file(loader *l, const char *file, const pb_yaml_node *blame);
 
-/* ---- the machine path ------------------------------------------------------------------------------ */
+/* ---- the machine path ------------------------------------------------------------------------ */
 
 static bool is_path(const char *name)
 {
     return strchr(name, '/') || g_str_has_suffix(name, ".yaml") || g_str_has_suffix(name, ".yml");
 }
 
-/* The build tree's machines, if the program runs from a build tree: TREE/tools/patchbay/patchbay. */
+/* The build tree's machines, if the program runs from a build tree:
+ * TREE/tools/patchbay/patchbay. */
 static char *build_tree_machines(void)
 {
     g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
@@ -112,7 +113,7 @@ char *pb_source_find(const char *name, const char *directory, char **hint)
     return NULL;
 }
 
-/* ---- merging --------------------------------------------------------------------------------------- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 static pb_yaml_node *merge(loader *l, pb_yaml_node *base, pb_yaml_node *over);
 
@@ -170,7 +171,7 @@ static pb_yaml_node *merge(loader *l, pb_yaml_node *base, pb_yaml_node *over)
     return merged;
 }
 
-/* ---- loading --------------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 static pb_yaml_node *include(loader *l, pb_yaml_node *base, const pb_yaml_node *name,
                              const char *from)

@@ -48,7 +48,8 @@ char *compose_text(composer *c, pb_scope *scope, const pb_yaml_node *node, const
     return compose_value(c, scope, node, expected, &value) ? pb_value_text(&value) : NULL;
 }
 
-/* A file's name as the working directory sees it; names in machine files are relative to the file. */
+/* A file's name as the working directory sees it; names in machine files are relative to the
+ * file. */
 static char *resolve_path(const pb_yaml_node *node, const pb_value *value, const char *text)
 {
     g_autofree char *directory = NULL;
@@ -125,7 +126,7 @@ bool compose_condition(composer *c, pb_scope *scope, const pb_yaml_node *node, b
     return true;
 }
 
-/* ---- records --------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static void store(const pb_prop *row, void *record, const char *text, uint64_t number)
 {

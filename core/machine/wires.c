@@ -5,14 +5,15 @@
  *
  *     PART.PORT   PART.PORT[WHICH]   PART[WHICH].PORT[WHICH]   host.BACKEND
  *
- * WHICH is an expression, a range `FIRST..LAST` or `FIRST..LAST step N`, or `*` for all there are. PORT may be
- * left out if the part provides only one of the protocol, and the index of a port that has one element.
+ * WHICH is an expression, a range `FIRST..LAST` or `FIRST..LAST step N`, or `*` for all there are.
+ * PORT may be left out if the part provides only one of the protocol, and the index of a port that
+ * has one element.
  *
  * An empty text is no end: so an expression can leave a port open.
  *
- * A required port with elements takes as many ends, in order. One without takes one end; it takes the first
- * free one of several if they are written with a range or `*`; and an irq or gpio output that has a
- * list of ends drives all of them.
+ * A required port with elements takes as many ends, in order. One without takes one end; it takes
+ * the first free one of several if they are written with a range or `*`; and an irq or gpio output
+ * that has a list of ends drives all of them.
  */
 #include <core/machine/compose.h>
 #include <string.h>
@@ -40,10 +41,10 @@ typedef struct pending_wire {
     GArray *ends;
 } pending_wire;
 
-/* ---- ends ------------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
-/* Reads the text of an end. Offsets are in the text after ${} was replaced: places are only exact where
- * nothing was. */
+/* Reads the text of an end. Offsets are in the text after ${} was replaced: places are only exact
+ * where nothing was. */
 typedef struct end_reader {
     composer *c;
     pb_scope *scope;
@@ -275,8 +276,8 @@ static bool add_elements(const end_reader *r, source_part *source, const pb_port
     return true;
 }
 
-/* The ends that a text names, added to `ends`; false if an error was told or part of it is in error.
- * *many is set if there is a range or `*` in it. */
+/* The ends that a text names, added to `ends`; false if an error was told or part of it is in
+ * error. *many is set if there is a range or `*` in it. */
 static bool read_ends(end_reader *r, const char *protocol, GArray *ends, bool *many)
 {
     part_array *array = read_part(r);
@@ -323,7 +324,7 @@ static bool read_ends(end_reader *r, const char *protocol, GArray *ends, bool *m
     return true;
 }
 
-/* ---- connecting ------------------------------------------------------------------------------------- */
+/* ---- connecting ------------------------------------------------------------------------------ */
 
 static const pb_plan_wire *find_wire(const composer *c, const char *port)
 {
@@ -382,7 +383,7 @@ static void connect(composer *c, const near_side *near, uint32_t element, const 
     g_hash_table_insert(c->connected, g_steal_pointer(&far_text), index);
 }
 
-/* ---- keys ------------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 /* The part and port of a key, `irq` or `irq[2]`. */
 static bool read_near(composer *c, source_part *source, const pb_yaml_node *key, near_side *near)

@@ -18,7 +18,7 @@ typedef struct reader {
     GHashTable *anchors; /* name -> node; null value: the node is not complete */
 } reader;
 
-/* ---- nodes ------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static void free_node(gpointer node)
 {
@@ -173,7 +173,7 @@ char *pb_yaml_quote(const char *text)
     return g_string_free(quoted, FALSE);
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------ */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 static pb_mark mark_of(const reader *r, const yaml_mark_t *mark)
 {

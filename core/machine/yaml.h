@@ -1,9 +1,11 @@
 /*
- * YAML as a tree with marks. YAML 1.1 as libyaml reads it; what a scalar means is for its reader to say.
+ * YAML as a tree with marks. YAML 1.1 as libyaml reads it; what a scalar means is for its reader to
+ * say.
  *
- * Files are untrusted: size, nesting depth and number of nodes are bounded, also through aliases, which
- * share the nodes of their anchor. A key that stands twice in a mapping, a key that is no scalar, and
- * a second document are errors. Tags are errors, except `!replace` on a mapping or sequence (see source.h).
+ * Files are untrusted: size, nesting depth and number of nodes are bounded, also through aliases,
+ * which share the nodes of their anchor. A key that stands twice in a mapping, a key that is no
+ * scalar, and a second document are errors. Tags are errors, except `!replace` on a mapping or
+ * sequence (see source.h).
  */
 #ifndef CORE_MACHINE_YAML_H
 #define CORE_MACHINE_YAML_H

@@ -120,7 +120,7 @@ void pb_trace_reset(void)
     g_clear_pointer(&sink.counts, g_hash_table_unref);
 }
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void write_locked(const char *text)
 {
@@ -196,7 +196,7 @@ void pb_trace_object(const char *path, uint32_t kind, const char *text)
     g_mutex_unlock(&sink.lock);
 }
 
-/* ---- events ----------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static bool matches_locked(const char *event)
 {

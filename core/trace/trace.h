@@ -1,8 +1,8 @@
 /*
  * The log and trace events: what machines, devices and the guest's doings tell a user.
  *
- * The log is for the process. Warnings always go to it; other lines if their item was asked for. Everything
- * here may be called from any thread, except what is marked [setup].
+ * The log is for the process. Warnings always go to it; other lines if their item was asked for.
+ * Everything here may be called from any thread, except what is marked [setup].
  */
 #ifndef CORE_TRACE_TRACE_H
 #define CORE_TRACE_TRACE_H
@@ -38,8 +38,8 @@ bool pb_trace_wants(pb_log_item item);
 /* One line, without a newline. */
 void pb_trace_line(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
-/* A line of pb_object's log, if its kind is wanted. A text that the same object repeats is written ten times
- * and then at every power of two, with the count: it depends on nothing but the texts. */
+/* A line of pb_object's log, if its kind is wanted. A text that the same object repeats is written
+ * ten times and then at every power of two, with the count: it depends on nothing but the texts. */
 void pb_trace_object(const char *path, uint32_t kind, const char *text);
 
 bool pb_trace_event_on(const char *event);

@@ -5,12 +5,12 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* Read a whole file of at most `max` bytes; a zero byte follows them. Errors name the file and the cause.
- * Pipes are read too; directories are not. */
+/* Read a whole file of at most `max` bytes; a zero byte follows them. Errors name the file and the
+ * cause. Pipes are read too; directories are not. */
 bool pb_file_read(const char *file, gsize max, char **bytes, gsize *length, GError **error);
 
-/* A new file beside `file`, which pb_file_commit() puts in its place: whoever reads `file` sees the old or the
- * new one, also after a crash. */
+/* A new file beside `file`, which pb_file_commit() puts in its place: whoever reads `file` sees the
+ * old or the new one, also after a crash. */
 typedef struct pb_file_writer pb_file_writer;
 
 pb_file_writer *pb_file_writer_new(const char *file, GError **error);

@@ -1,8 +1,8 @@
 /*
  * The patchbay command: what its subcommands share.
  *
- * Exit status: 0, or the status that the guest gave; 2 for errors of usage and configuration; 1 for anything
- * else that went wrong.
+ * Exit status: 0, or the status that the guest gave; 2 for errors of usage and configuration; 1 for
+ * anything else that went wrong.
  */
 #ifndef TOOLS_PATCHBAY_COMMAND_H
 #define TOOLS_PATCHBAY_COMMAND_H
@@ -28,12 +28,12 @@ extern uint64_t process_start_ns;
 /* "patchbay: TEXT" to standard error; returns the status. */
 int complain(int status, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* Parse the options of a command: entries, `doc` as the text that --help ends with. False with the status in
- * *status if the command is done: an error, or --help. */
+/* Parse the options of a command: entries, `doc` as the text that --help ends with. False with the
+ * status in *status if the command is done: an error, or --help. */
 bool parse_options(const char *command_name, GOptionEntry *entries, void *opaque, const char *doc,
                    int *argc, char ***argv, int *status);
 
-/* ---- machines ---------------------------------------------------------------------------------- */
+/* ---- machines -------------------------------------------------------------------------------- */
 
 /* Options that choose and change a machine: what run, check and describe have in common. */
 typedef struct machine_options {
@@ -62,12 +62,12 @@ typedef struct loaded_machine {
     pb_plan *plan; /* null with root */
 } loaded_machine;
 
-/* Load by name or path; if it is not to run, from manifests, so that no plugin is opened. Errors and
- * warnings are printed. False if there were errors. */
+/* Load by name or path; if it is not to run, from manifests, so that no plugin is opened. Errors
+ * and warnings are printed. False if there were errors. */
 bool load_machine(loaded_machine *m, const char *name, const machine_options *o, bool to_run);
 void loaded_machine_finish(loaded_machine *m);
 
-/* ---- commands ------------------------------------------------------------------------------------ */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);

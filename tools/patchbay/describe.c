@@ -9,7 +9,7 @@
 static const pb_kind kinds[] = { PB_KIND_DEVICE, PB_KIND_CPU,    PB_KIND_BACKEND,
                                  PB_KIND_ACCEL,  PB_KIND_LOADER, PB_KIND_CODEGEN };
 
-/* ---- types --------------------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 /* The plugin that has a type of this kind, if it is there: "dev-virtio". */
 static char *plugin_id(pb_kind kind, const char *type)
@@ -17,7 +17,8 @@ static char *plugin_id(pb_kind kind, const char *type)
     return g_strdup_printf("%s-%.*s", pb_kind_prefix(kind), (int)strcspn(type, "/"), type);
 }
 
-/* All types of a plugin if the text is only the plugin's part of them ("virtio"), otherwise the one. */
+/* All types of a plugin if the text is only the plugin's part of them ("virtio"), otherwise the
+ * one. */
 static bool describe_kind(pb_plugin_host *host, pb_kind kind, const char *text)
 {
     g_autofree char *id = plugin_id(kind, text);
@@ -38,7 +39,7 @@ static bool describe_kind(pb_plugin_host *host, pb_kind kind, const char *text)
     return found;
 }
 
-/* ---- machines ------------------------------------------------------------------------------------ */
+/* ---- machines -------------------------------------------------------------------------------- */
 
 static const char *text_of(const pb_yaml_node *mapping, const char *key)
 {
@@ -143,7 +144,7 @@ static int describe_machine(const char *name, const machine_options *options)
     return ok ? STATUS_OK : STATUS_USAGE;
 }
 
-/* ---- the command --------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static bool is_machine(const char *name)
 {

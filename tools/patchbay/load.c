@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- options ------------------------------------------------------------------------------------ */
+/* ---- options --------------------------------------------------------------------------------- */
 
 void machine_options_init(machine_options *o)
 {
@@ -125,14 +125,15 @@ void machine_option_entries(GOptionEntry entries[MACHINE_OPTION_ENTRIES])
     entries[MACHINE_OPTION_ENTRIES - 1] = (GOptionEntry){ 0 };
 }
 
-/* ---- machines ----------------------------------------------------------------------------------- */
+/* ---- machines -------------------------------------------------------------------------------- */
 
 static const pb_class *describe(void *opaque, pb_kind kind, const char *type, GError **error)
 {
     return pb_plugin_host_describe(opaque, kind, type, error);
 }
 
-/* A machine that is going to run needs its plugins anyhow; opening them is faster than reading manifests. */
+/* A machine that is going to run needs its plugins anyhow; opening them is faster than reading
+ * manifests. */
 static const pb_class *find_type(void *opaque, pb_kind kind, const char *type, GError **error)
 {
     return pb_plugin_host_type(opaque, kind, type, error);

@@ -1,8 +1,9 @@
 /*
- * `patchbay new device NAME`: a folder with a device plugin that builds outside of this tree and passes its own
- * test, to be changed into what is wanted.
+ * `patchbay new device NAME`: a folder with a device plugin that builds outside of this tree and
+ * passes its own test, to be changed into what is wanted.
  *
- * In the templates @name@ is the name (word-with-dashes), @id@ the same as a C identifier, @TITLE@ in capitals.
+ * In the templates @name@ is the name (word-with-dashes), @id@ the same as a C identifier, @TITLE@
+ * in capitals.
  */
 #include "command.h"
 

@@ -27,7 +27,7 @@ typedef struct counted {
     GError *error; /* of saving */
 } counted;
 
-/* ---- statistics ---------------------------------------------------------------------------------- */
+/* ---- statistics ------------------------------------------------------------------------------ */
 
 static void print_number(void *opaque, const char *name, uint64_t value)
 {
@@ -55,7 +55,7 @@ static void print_statistics(pb_machine *machine, uint64_t started_ns)
     print_number(NULL, "guest RAM KiB", status_kib(status, "\nRssShmem:"));
 }
 
-/* ---- counts ---------------------------------------------------------------------------------------- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 static void at_count(void *opaque, uint64_t total)
 {
@@ -116,7 +116,7 @@ static bool set_up_counts(pb_machine *machine, const run_options *o, counted *c,
     return true;
 }
 
-/* ---- running --------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static uint64_t now_ns(void)
 {

@@ -1,6 +1,6 @@
 /*
- * `patchbay schema`: a JSON Schema (draft 7) of machine files, for editors. Made from the composer's tables of keys and the
- * tables of all types that are there.
+ * `patchbay schema`: a JSON Schema (draft 7) of machine files, for editors. Made from the
+ * composer's tables of keys and the tables of all types that are there.
  */
 #include "command.h"
 
@@ -122,7 +122,7 @@ static void add_record(JsonBuilder *b, const char *name, const pb_prop *props)
     json_builder_end_object(b);
 }
 
-/* ---- types ------------------------------------------------------------------------------------------ */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 static void add_class(JsonBuilder *b, const pb_class *class)
 {

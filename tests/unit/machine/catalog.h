@@ -1,4 +1,4 @@
-/* A few types for tests of the composer: a UART, an interrupt controller, a bus, what sits on it, a processor. */
+/* A few types for tests of the composer: a UART, an interrupt controller, a bus and its cards. */
 #ifndef TESTS_UNIT_MACHINE_CATALOG_H
 #define TESTS_UNIT_MACHINE_CATALOG_H
 
