@@ -11,11 +11,6 @@
 /* Cells are named by 16 bits. */
 enum { MAX_CELLS = 65536, MAX_STEPS = 1 << 20 };
 
-static bool two_cells(uint32_t type)
-{
-    return type == IR_I128 || type == IR_F80 || type == IR_V128;
-}
-
 /* Room for `wanted` elements of `each` bytes; contents are kept. */
 static bool make_room(workspace *w, void **array, uint32_t *cap, uint32_t wanted, size_t each)
 {

@@ -52,11 +52,6 @@ static uint64_t call_scalar_helper(interp_vcpu *x, const uint64_t *f, const call
     return call->helper->scalar(x->vcpu, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-static bool is_two_cells(uint32_t type)
-{
-    return type == IR_I128 || type == IR_F80 || type == IR_V128;
-}
-
 static pb_u128 call_vector_helper(interp_vcpu *x, const uint64_t *f, const call_record *call)
 {
     pb_u128 result = { 0, 0 }, args[PB_HELPER_MAX_ARGS] = { { 0, 0 } };
@@ -64,7 +59,7 @@ static pb_u128 call_vector_helper(interp_vcpu *x, const uint64_t *f, const call_
     for (uint32_t i = 0; i < call->helper->n_args; i++) {
         const uint64_t *cell = &f[call->args[i]];
 
-        args[i] = (pb_u128){ cell[0], is_two_cells(call->helper->args[i]) ? cell[1] : 0 };
+        args[i] = (pb_u128){ cell[0], two_cells(call->helper->args[i]) ? cell[1] : 0 };
     }
     call->helper->vector(x->vcpu, &result, args);
     return result;
@@ -353,7 +348,7 @@ call_vector : {
         goto unwind;
     if (s->attr != IR_VOID)
         f[s->d] = result.lo & result_mask(s->attr);
-    if (is_two_cells(s->attr))
+    if (two_cells(s->attr))
         f[s->d + 1] = result.hi & (s->attr == IR_F80 ? 0xffff : UINT64_MAX);
 }
     NEXT();

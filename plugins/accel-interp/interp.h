@@ -25,6 +25,12 @@ typedef struct step {
     uint16_t reserved;
 } step;
 
+/* Whether values of the type take two cells. */
+static inline bool two_cells(uint32_t type)
+{
+    return type == IR_I128 || type == IR_F80 || type == IR_V128;
+}
+
 /* An operation that is not a label: reads and writes the cells f. */
 typedef void step_function(uint64_t *f, const step *s, interp_vcpu *x);
 

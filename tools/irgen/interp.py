@@ -193,8 +193,6 @@ def tables(ops):
         row = ", ".join(f"[{type_symbol(t)}] = {n}" for n, t in enumerate(VARIABLES[v]))
         lines.append(f"        [IR_VARIABLE_{v}] = {{ {row} }},")
     lines += ["    };", "", "    return places[variable][type];", "}", "",
-              "static uint32_t two_cells(uint32_t type)", "{",
-              "    return type == IR_I128 || type == IR_F80 || type == IR_V128;", "}", "",
               "/* Number of the variant for an operation whose first result and operands have the types[0],",
               " * types[1] and up; labels first, then functions. VARIANT_NONE: not one of these. */",
               "enum { VARIANT_NONE = 0xffff };", "",
