@@ -154,6 +154,9 @@ bool pb_instance_split(const pb_port_ref *line, const pb_port_ref *listener, GEr
 /* Give a required clock or dma port its handle (pb_clock *, pb_dma *), which the machine provides. */
 bool pb_instance_give(const pb_port_ref *port, void *handle, GError **error);
 
+/* Whether something is there, be it the machine itself. */
+bool pb_instance_is_connected(const pb_port_ref *port);
+
 /* The other end, false if it is open. For a provided port with several listeners it is the first. */
 bool pb_instance_peer(const pb_port_ref *port, pb_port_ref *peer);
 

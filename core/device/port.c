@@ -351,6 +351,11 @@ bool pb_instance_attach(const pb_port_ref *port, const void *iface, void *self, 
     return true;
 }
 
+bool pb_instance_is_connected(const pb_port_ref *port)
+{
+    return end_of(port)->connected;
+}
+
 bool pb_instance_peer(const pb_port_ref *port, pb_port_ref *peer)
 {
     *peer = end_of(port)->peer;

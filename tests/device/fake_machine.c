@@ -530,20 +530,13 @@ static bool invent_partner(fake_machine *machine, const pb_port_ref *port, GErro
            pb_instance_connect(port, &peer, error);
 }
 
-static bool is_connected(fake_machine *machine, const pb_port_ref *port)
-{
-    pb_port_ref peer;
-
-    return pb_instance_peer(port, &peer) || fake_machine_end(machine, port);
-}
-
-static bool any_connected(fake_machine *machine, const pb_port_ref *port)
+static bool any_connected(const pb_port_ref *port)
 {
     pb_port_ref element = *port;
 
     for (element.index = 0; element.index < pb_instance_port_count(port->instance, port->port);
          element.index++)
-        if (is_connected(machine, &element))
+        if (pb_instance_is_connected(&element))
             return true;
     return false;
 }
@@ -563,10 +556,9 @@ static bool connect_port(fake_machine *machine, const pb_port_ref *port, bool in
             iface = provided[i].iface;
     if (!is_own_protocol(protocol)) {
         /* Of what an instance offers, one use is enough. */
-        bool wanted = port->port->role == PB_REQUIRES
-                          ? !port->port->optional
-                          : !any_connected(machine, port) && !port->index &&
-                                machine->instances->len < MAX_INVENTED;
+        bool wanted = port->port->role == PB_REQUIRES ? !port->port->optional
+                                                      : !any_connected(port) && !port->index &&
+                                                            machine->instances->len < MAX_INVENTED;
 
         return !invent || !wanted || invent_partner(machine, port, error);
     }
@@ -600,7 +592,8 @@ bool fake_machine_start(fake_machine *machine, bool invent, GError **error)
             for (uint32_t index = 0; index < pb_instance_port_count(instance, row); index++) {
                 pb_port_ref port = { instance, row, index };
 
-                if (!is_connected(machine, &port) && !connect_port(machine, &port, invent, error))
+                if (!pb_instance_is_connected(&port) &&
+                    !connect_port(machine, &port, invent, error))
                     return false;
             }
         }
