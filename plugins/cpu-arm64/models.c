@@ -81,8 +81,7 @@ const arm64_model arm64_max = {
     .ctr = 0x8444c004,
     .clidr = 0x0a200023,
     .dczid = 4,
-    .aa64isar0 = ISAR0_A5X | UINT64_C(2) << 20 /* Atomic: LSE */ |
-                 UINT64_C(1) << 28 /* RDM */,
+    .aa64isar0 = ISAR0_A5X | UINT64_C(2) << 20 /* Atomic: LSE */ | UINT64_C(1) << 28 /* RDM */,
     .aa64isar1 = UINT64_C(1) << 0 /* DPB: DC CVAP */ | UINT64_C(1) << 20 /* LRCPC */,
     .aa64mmfr0 = 0x101125, /* PARange 48 bits, also 16 KiB granules */
     .aa64mmfr1 = 2 << 0 /* HAFDBS: access flag and dirty state */ | 1 << 12 /* HPDS */ |

@@ -99,6 +99,8 @@ static const pb_gap gaps[] = {
     { "PMOVSSET_EL0", "register", "overflow is noticed when software touches the monitors" },
     { "MDCR_EL2.HPMN", "field", "all counters belong to EL1 and EL0" },
     { "RMR_ELx.RR", "field", "warm reset" },
+    { "DC ZVA", "instruction",
+      "on Device memory it stores, where it has to be an alignment fault" },
     { "HCR_EL2.TID0, HSTR_EL2", "field", "traps of AArch32 registers" },
     { "SError", "exception", "no bus reports late errors; virtual SErrors are there" },
     { "external debug", "feature", "chapter H: DCPS, DRPS, HLT, the debug communications channel" },

@@ -734,7 +734,9 @@ uint64_t arm64_sysreg_read(pb_vcpu *vcpu, const arm64_sysreg *row)
 
 void arm64_sysreg_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
 {
-    if (row->flags & ROW_UNMODELLED)
+    /* Writing what is there already, zeros mostly, asks for nothing. */
+    if ((row->flags & ROW_UNMODELLED) &&
+        value != (row->store >= 0 ? cpu_of(vcpu)->sys[row->store] : 0))
         pb_log_unimp(vcpu->object, "%s written with 0x%llx: %s", row->name,
                      (unsigned long long)value, row->doc ? row->doc : "not modelled");
     if (row->write_mask)
