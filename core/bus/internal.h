@@ -51,7 +51,8 @@ struct pb_bus {
     GPtrArray *spaces;
     pb_reader *device_reader;
     uint32_t next_requester;
-    uint32_t dma_depth; /* MMIO accesses by DMA that are inside one another; under the device lock */
+    /* MMIO accesses by DMA that are inside one another; under the device lock */
+    uint32_t dma_depth;
 
     void (*untag)(void *opaque, const uint8_t *host, uint64_t bytes);
     void *untag_opaque;

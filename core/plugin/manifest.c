@@ -36,8 +36,6 @@ typedef struct layout {
     const member *members; /* ends with a row without a key */
 } layout;
 
-/* clang-format off: one member a line */
-
 static const member prop_members[] = {
     { "name", M_STRING, offsetof(pb_prop, name) },
     { "type", M_U32, offsetof(pb_prop, type) },
@@ -187,8 +185,6 @@ static const layout kinds[] = {
     [PB_KIND_LOADER] = { sizeof(pb_loader_type), NULL },
     [PB_KIND_TOOL] = { sizeof(pb_class), NULL },
 };
-
-/* clang-format on */
 
 /* ---- writing ------------------------------------------------------------------------------------- */
 

@@ -302,7 +302,8 @@ void pb_sched_serve_requests(pb_sched *sched)
         return;
     }
     if (reset && sched->hooks.reset) {
-        pb_sched_quiesce(sched); /* what a disk still reads must not land in memory that was loaded anew */
+        /* what a disk still reads must not land in memory that was loaded anew */
+        pb_sched_quiesce(sched);
         pb_clock_hold(sched);
         pb_sched_lock_devices(sched);
         sched->hooks.reset(sched->hooks.opaque);

@@ -301,8 +301,6 @@ static void icr_write(void *self, uint64_t old, uint64_t now)
     update_irq(s);
 }
 
-/* clang-format off: one row a line */
-
 static const pb_field dr_fields[] = {
     { "DATA", 0, 8, .doc = "Character" },
     { "FE", 8, 1, .mode = PB_RO, .doc = "Framing error" },
@@ -423,8 +421,6 @@ static const pb_reg pl011_regs[] = {
     { "UARTPCellID3", 0xffc, 8, .mode = PB_RO, .reset = 0xb1, .doc = "PrimeCell identification" },
     { 0 },
 };
-
-/* clang-format on */
 
 /* ---- type ---------------------------------------------------------------------------------------- */
 

@@ -72,8 +72,6 @@ static void status_write(void *self, uint64_t old, uint64_t now)
     update_irq(self);
 }
 
-/* clang-format off: one row a line */
-
 static const pb_field ctrl_fields[] = {
     { "ENABLE", 0, 1, .doc = "Count" },
     { "PERIODIC", 1, 1, .doc = "Start again at zero" },
@@ -117,8 +115,6 @@ static const pb_state timer_state[] = {
     PB_STATE_TIMER(sample_timer, zero, reached_zero),
     { 0 },
 };
-
-/* clang-format on */
 
 /* Registers have their reset values by now. */
 static void reset(void *self)

@@ -86,8 +86,6 @@ static void hook_write_at(void *self, const pb_access *access, uint64_t old, uin
     hook_write(self, old, now);
 }
 
-/* clang-format off: one row a line */
-
 static const pb_field mixed_fields[] = {
     { "RW", 0, 4, .doc = "Plain" },
     { "RO", 4, 4, .mode = PB_RO, .doc = "Read only" },
@@ -185,8 +183,6 @@ static const pb_state state[] = {
     PB_TRANSIENT(toy, input_peer, "told to the test"),
     { 0 },
 };
-
-/* clang-format on */
 
 const pb_device_type toy_type = {
     .head = {
