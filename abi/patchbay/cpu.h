@@ -20,9 +20,17 @@ typedef struct pb_slot {
     uint32_t offset;   /* in the instance */
     const char *group; /* "general", "vector", "system": what dumps show together */
     int32_t gdb;       /* number in the architecture's gdb description, -1: none */
+    /* IR_FL slots: the flags that a put keeps, 1 << IR_FLAG_*; the others read as zero. 0: all. */
+    uint32_t flags;
 } pb_slot;
 
 #define PB_SLOT(type_, member) .offset = offsetof(type_, member)
+
+/* The bits of a bundle that a slot of type IR_FL keeps. */
+static inline uint32_t pb_slot_flags(const pb_slot *slot)
+{
+    return slot->flags ? slot->flags : IR_FL_ALL;
+}
 
 /* Bytes that a slot occupies, in host byte order: those of its type; i1 is a byte of 0 or 1, f80 is 16 bytes
  * (significand, then sign with exponent, zeros above), 128-bit types are a pb_u128. */

@@ -126,7 +126,6 @@ static inline uint64_t ir_sem_crc32c(uint64_t crc, uint64_t b, uint32_t n)
 /* ---- flags bundles --------------------------------------------------------------------------------- */
 
 #define IR_SEM_FL(name) (UINT64_C(1) << IR_FLAG_##name)
-#define IR_SEM_FL_ALL   0x8d5
 
 static inline uint64_t ir_sem_flbit(uint64_t fl, uint32_t n)
 {
@@ -204,7 +203,7 @@ static inline uint64_t ir_sem_sar_fl(uint64_t a, uint64_t b, uint32_t W, uint64_
 /* a, with the flags of mask n (IR_FLM_*, V at bit 1) from b. */
 static inline uint64_t ir_sem_fl_merge(uint64_t a, uint64_t b, uint32_t n)
 {
-    uint64_t mask = (n & 0xd5) | (n & IR_FLM_V ? IR_SEM_FL(V) : 0);
+    uint64_t mask = (n & 0xd5) << 8 | (n & IR_FLM_V ? IR_SEM_FL(V) : 0);
 
     return (a & ~mask) | (b & mask);
 }
@@ -257,12 +256,12 @@ static inline uint64_t ir_sem_unpack_nzcv(uint64_t a)
 
 static inline uint64_t ir_sem_pack_eflags(uint64_t fl)
 {
-    return fl;
+    return (fl >> 8 & 0xd5) | ir_sem_flbit(fl, IR_FLAG_V) << 11;
 }
 
 static inline uint64_t ir_sem_unpack_eflags(uint64_t a)
 {
-    return a & IR_SEM_FL_ALL;
+    return (a & 0xd5) << 8 | (a >> 11 & 1);
 }
 
 static inline uint64_t ir_sem_pack_cr(uint64_t fl, uint32_t n)

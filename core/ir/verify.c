@@ -312,6 +312,8 @@ static bool check_conversion(verifier *v, uint32_t record, const uint32_t *args)
 
     if (r->op == IR_OP_BITCAST && to != from)
         return fail(v, record, "the types have not the same width");
+    if (r->op == IR_OP_BITCAST && (r->type == IR_FL || type_of(v, args[0]) == IR_FL))
+        return fail(v, record, "a flags bundle has no bits; use flpack and flunpack");
     if ((r->op == IR_OP_ZEXT || r->op == IR_OP_SEXT) && to < from)
         return fail(v, record, "the result is narrower than the operand; use trunc");
     if (r->op == IR_OP_TRUNC && to > from)

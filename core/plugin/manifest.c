@@ -125,9 +125,13 @@ static const member region_members[] = {
 static const layout region_layout = { sizeof(pb_region), region_members };
 
 static const member slot_members[] = {
-    { "name", M_STRING, offsetof(pb_slot, name) },  { "type", M_U32, offsetof(pb_slot, type) },
-    { "offset", M_U32, offsetof(pb_slot, offset) }, { "group", M_STRING, offsetof(pb_slot, group) },
-    { "gdb", M_I32, offsetof(pb_slot, gdb) },       { 0 },
+    { "name", M_STRING, offsetof(pb_slot, name) },
+    { "type", M_U32, offsetof(pb_slot, type) },
+    { "offset", M_U32, offsetof(pb_slot, offset) },
+    { "group", M_STRING, offsetof(pb_slot, group) },
+    { "gdb", M_I32, offsetof(pb_slot, gdb) },
+    { "flags", M_U32, offsetof(pb_slot, flags) },
+    { 0 },
 };
 static const layout slot_layout = { sizeof(pb_slot), slot_members };
 

@@ -246,8 +246,11 @@ static void emit_slot(workspace *w, const label_set *l, const ir_unit *u, const 
         s = new_step(w, by_size(l->get_1, l->get_2, l->get_4, l->get_8, l->get_16, bytes));
         s->d = cell_of(w, result);
     } else {
-        s = new_step(w, by_size(l->put_1, l->put_2, l->put_4, l->put_8, l->put_16, bytes));
+        s = new_step(w, slot->type == IR_FL
+                            ? l->put_flags
+                            : by_size(l->put_1, l->put_2, l->put_4, l->put_8, l->put_16, bytes));
         s->a = cell_of(w, r->arg[0]);
+        s->attr = pb_slot_flags(slot);
     }
     s->imm = slot->offset;
 }

@@ -97,6 +97,7 @@ static uint32_t run(interp_vcpu *x, const label_set **labels)
         .put_4 = &&put_4,
         .put_8 = &&put_8,
         .put_16 = &&put_16,
+        .put_flags = &&put_flags,
         .get_idx = &&get_idx,
         .put_idx = &&put_idx,
         .load = &&load,
@@ -221,6 +222,9 @@ put_2:
     NEXT();
 put_4:
     *(uint32_t *)(void *)(state + s->imm) = (uint32_t)f[s->a];
+    NEXT();
+put_flags:
+    *(uint32_t *)(void *)(state + s->imm) = (uint32_t)f[s->a] & s->attr;
     NEXT();
 put_8:
     *(uint64_t *)(void *)(state + s->imm) = f[s->a];

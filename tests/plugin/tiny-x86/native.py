@@ -101,6 +101,11 @@ def listing(program):
             yield int(match[1], 16), match[2].replace(" ", ""), " ".join(match[3].split())
 
 
+def bundle(eflags):
+    """EFLAGS as the IR packs flags (patchbay/ir.h)."""
+    return (eflags & 0xd5) << 8 | eflags >> 11 & 1
+
+
 def case(name, assembly, data="", memory=(), flags=ALL_FLAGS):
     """flags: those that the instructions define."""
     text = SOURCE.replace("PROGRAM", assembly.replace(";", "\n")).replace("DATA", data, 1)
@@ -120,8 +125,8 @@ def case(name, assembly, data="", memory=(), flags=ALL_FLAGS):
     for register, value in zip(REGISTERS, registers):
         if value:
             print(f"reg {register} {value:#x}")
-    mask = "" if flags == ALL_FLAGS else f" {flags:#x}"
-    print(f"reg flags {registers[8] & flags:#x}{mask}")
+    mask = "" if flags == ALL_FLAGS else f" {bundle(flags):#x}"
+    print(f"reg flags {bundle(registers[8] & flags):#x}{mask}")
     for address, length in memory:
         at = 36 + address - DATA
         print(f"mem {address:#x} {output[at:at + length].hex()}")

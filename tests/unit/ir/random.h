@@ -96,7 +96,7 @@ static inline pb_u128 random_value(ir_type type)
     case IR_F64:
         return (pb_u128){ random_float(ir_type_bits[type]), 0 };
     case IR_FL:
-        return (pb_u128){ random_bits() & IR_SEM_FL_ALL, 0 };
+        return (pb_u128){ random_bits() & IR_FL_ALL, 0 };
     case IR_F80: {
         uint64_t exponent = random_below(3) ? random_below(0x8000) : random_below(2) ? 0x7fff : 0;
         uint64_t mant = random_word(64) | (random_below(8) ? UINT64_C(1) << 63 : 0);

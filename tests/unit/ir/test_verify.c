@@ -70,6 +70,7 @@ static void types(void)
     one("%0:i32 = trunc 1:i16", "wider than the operand");
     one("%0:i32 = bitcast 1:f64", "not the same width");
     one("%0:v64 = bitcast 1:f64", NULL);
+    one("%0:fl = bitcast 1:i32", "a flags bundle has no bits");
     one("%0:v256 = v.zero", "its result cannot have the type v256");
 }
 

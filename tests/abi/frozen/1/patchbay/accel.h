@@ -37,8 +37,8 @@ typedef struct pb_accel_type {
 #define PB_EXTENSION_TRANSLATE "pb.translate/1"
 
 typedef struct pb_translate_limits {
-    uint32_t max_insns;  /* 1 for single steps */
-    bool follow;         /* go on behind conditional branches and along unconditional ones on the page */
+    uint32_t max_insns; /* 1 for single steps */
+    bool follow; /* go on behind conditional branches and along unconditional ones on the page */
 } pb_translate_limits;
 
 typedef struct pb_translate_ops {
@@ -46,8 +46,8 @@ typedef struct pb_translate_ops {
     /* Translate a unit at pc under the key, from the code page that holds pc (vcpu->ops->code).
      * Null: fetching the first instruction faults, *fault is filled. The unit belongs to the caller; with
      * reuse not null its memory is used again. The units of one vCPU are made on its thread. [vcpu] */
-    ir_unit *(*translate)(pb_vcpu *vcpu, uint64_t pc, uint64_t key, const pb_translate_limits *limits,
-                          ir_unit *reuse, pb_guest_fault *fault);
+    ir_unit *(*translate)(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
+                          const pb_translate_limits *limits, ir_unit *reuse, pb_guest_fault *fault);
     void (*unit_free)(ir_unit *unit);
     /* Write what was executed to the log, if `--log exec` is on (vcpu->log & ...). */
     void (*log_exec)(pb_vcpu *vcpu, const ir_unit *unit);

@@ -30,10 +30,9 @@
 #define PB_EXPORT __attribute__((visibility("default")))
 
 /* Whether the structure *s, made by a possibly older peer, has the member. */
-#define PB_HAS(s, member)                                                                          \
-    ((s)->size >= offsetof(__typeof__(*(s)), member) + sizeof((s)->member))
+#define PB_HAS(s, member) ((s)->size >= offsetof(__typeof__(*(s)), member) + sizeof((s)->member))
 
-#define PB_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define PB_ARRAY_SIZE(a)             (sizeof(a) / sizeof((a)[0]))
 #define PB_MEMBER_SIZE(type, member) sizeof(((type *)0)->member)
 
 /* A user-facing error: the caller owns the structure, the callee fills the text. One line, no full
@@ -43,12 +42,15 @@ typedef struct pb_error {
     char text[1020];
 } pb_error;
 
-#define PB_ERROR_INIT { .size = sizeof(pb_error) }
+#define PB_ERROR_INIT            \
+    {                            \
+        .size = sizeof(pb_error) \
+    }
 
 /* Set the text of an error and return false, so that a failing function ends in
  * `return pb_fail(error, ...)`. A null error is allowed. [any] */
-static inline __attribute__((format(printf, 2, 3))) bool pb_fail(pb_error *error, const char *format,
-                                                                 ...)
+static inline __attribute__((format(printf, 2, 3))) bool pb_fail(pb_error *error,
+                                                                 const char *format, ...)
 {
     if (error) {
         va_list args;
@@ -78,10 +80,10 @@ typedef enum pb_bus_result {
 
 /* Attributes of one bus access. */
 typedef struct pb_attrs {
-    uint32_t requester;   /* vCPU index, device requester id, or PB_REQUESTER_* */
-    uint8_t secure;       /* Arm: secure physical address space */
+    uint32_t requester; /* vCPU index, device requester id, or PB_REQUESTER_* */
+    uint8_t secure;     /* Arm: secure physical address space */
     uint8_t privileged;
-    uint8_t instruction;  /* instruction fetch */
+    uint8_t instruction; /* instruction fetch */
     uint8_t reserved;
 } pb_attrs;
 
@@ -91,7 +93,8 @@ typedef struct pb_access {
     uint32_t index;  /* element of an array register (row.count), otherwise 0 */
     uint32_t size;   /* bytes: 1, 2, 4 or 8 */
     pb_attrs attrs;
-    uint32_t frame;  /* of a region made of frames (region.frame_bytes), otherwise 0; offset is in the frame */
+    /* of a region made of frames (region.frame_bytes), otherwise 0; offset is in the frame */
+    uint32_t frame;
 } pb_access;
 
 #endif

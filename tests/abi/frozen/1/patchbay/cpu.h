@@ -15,14 +15,22 @@
 
 /* One architectural register. Rows are numbered from 0: that number is the slot in IR. Slots never overlap. */
 typedef struct pb_slot {
-    const char *name;   /* "x0", as the manual and debuggers spell it */
-    uint32_t type;      /* ir_type; IR_FL slots occupy 4 bytes (ir.h, packed flags) */
-    uint32_t offset;    /* in the instance */
-    const char *group;  /* "general", "vector", "system": what dumps show together */
-    int32_t gdb;        /* number in the architecture's gdb description, -1: none */
+    const char *name;  /* "x0", as the manual and debuggers spell it */
+    uint32_t type;     /* ir_type; IR_FL slots occupy 4 bytes (ir.h, packed flags) */
+    uint32_t offset;   /* in the instance */
+    const char *group; /* "general", "vector", "system": what dumps show together */
+    int32_t gdb;       /* number in the architecture's gdb description, -1: none */
+    /* IR_FL slots: the flags that a put keeps, 1 << IR_FLAG_*; the others read as zero. 0: all. */
+    uint32_t flags;
 } pb_slot;
 
 #define PB_SLOT(type_, member) .offset = offsetof(type_, member)
+
+/* The bits of a bundle that a slot of type IR_FL keeps. */
+static inline uint32_t pb_slot_flags(const pb_slot *slot)
+{
+    return slot->flags ? slot->flags : IR_FL_ALL;
+}
 
 /* Bytes that a slot occupies, in host byte order: those of its type; i1 is a byte of 0 or 1, f80 is 16 bytes
  * (significand, then sign with exponent, zeros above), 128-bit types are a pb_u128. */
@@ -32,15 +40,16 @@ static inline uint32_t pb_slot_bytes(uint32_t type)
 }
 
 typedef enum pb_helper_flags {
-    PB_HELPER_PURE = 1,        /* result depends on arguments only; may be merged or dropped */
-    PB_HELPER_MAY_FAULT = 2,   /* may set unwind after an exception: a precise point */
-    PB_HELPER_MAY_EXIT = 4,    /* the same, for other reasons than a fault */
-    PB_HELPER_NO_RETURN = 8,   /* always sets unwind */
+    PB_HELPER_PURE = 1,      /* result depends on arguments only; may be merged or dropped */
+    PB_HELPER_MAY_FAULT = 2, /* may set unwind after an exception: a precise point */
+    PB_HELPER_MAY_EXIT = 4,  /* the same, for other reasons than a fault */
+    PB_HELPER_NO_RETURN = 8, /* always sets unwind */
     PB_HELPER_READS_MEMORY = 16,
     PB_HELPER_WRITES_MEMORY = 32,
-    PB_HELPER_USES_FP = 64,    /* reads or accrues into vcpu->fp */
-    PB_HELPER_ALL_SLOTS = 128, /* may read and write every slot: what a helper that declares none does */
-    PB_HELPER_VECTOR = 256,    /* has the vector form of function */
+    PB_HELPER_USES_FP = 64, /* reads or accrues into vcpu->fp */
+    /* may read and write every slot: what a helper that declares none does */
+    PB_HELPER_ALL_SLOTS = 128,
+    PB_HELPER_VECTOR = 256, /* has the vector form of function */
 } pb_helper_flags;
 
 #define PB_HELPER_MAX_ARGS 6
@@ -51,8 +60,8 @@ typedef enum pb_helper_flags {
  * Inside, the pc slot holds the address of the current instruction unless the helper is pure. [vcpu] */
 typedef struct pb_helper {
     const char *name;
-    uint32_t flags;                 /* pb_helper_flags */
-    uint8_t result;                 /* ir_type, IR_VOID: none */
+    uint32_t flags; /* pb_helper_flags */
+    uint8_t result; /* ir_type, IR_VOID: none */
     uint8_t n_args;
     uint8_t args[PB_HELPER_MAX_ARGS]; /* ir_type */
     uint64_t (*scalar)(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
@@ -66,8 +75,8 @@ typedef struct pb_helper {
 
 /* What happened to a translation after one guest instruction. */
 typedef enum pb_tr_status {
-    PB_TR_NEXT = 0,  /* goes on at the next instruction */
-    PB_TR_END,       /* the IR block was ended: jump, exit */
+    PB_TR_NEXT = 0,    /* goes on at the next instruction */
+    PB_TR_END,         /* the IR block was ended: jump, exit */
     PB_TR_FETCH_FAULT, /* the reader failed; nothing was emitted for this instruction */
 } pb_tr_status;
 
@@ -88,7 +97,7 @@ typedef struct pb_code_reader {
  * what the instructions so far proved) must hold on the way through that jump. */
 typedef struct pb_translator {
     uint32_t size;
-    uint32_t ctx_size;   /* bytes of the translator's context, zeroed before begin */
+    uint32_t ctx_size; /* bytes of the translator's context, zeroed before begin */
     /* Everything but pc and code bytes that translated code depends on: mode, privilege, MMU on, FP
      * enabled, rounding, debug. [vcpu] [hot] */
     uint64_t (*unit_key)(const pb_vcpu *vcpu);
@@ -99,22 +108,23 @@ typedef struct pb_translator {
      * instructions are not errors: they translate to the exception. */
     pb_tr_status (*insn)(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t pc);
     const pb_helper *helpers; /* numbered from 0; ends with a row without a name */
-    const uint16_t *pin_rank; /* slots in order of worth of a host register; ends with PB_SLOT_END */
+    /* slots in order of worth of a host register; ends with PB_SLOT_END */
+    const uint16_t *pin_rank;
     /* Short text of a unit key for dumps: "el1.le.fp". Writes at most size bytes. */
     void (*key_text)(uint64_t key, char *text, uint32_t size);
 } pb_translator;
 
 /* Known and not modelled: for `patchbay report missing`. */
 typedef struct pb_gap {
-    const char *name;   /* "LDG", "SCTLR_EL1.ATA" */
-    const char *group;  /* "instruction", "register", "field" */
-    const char *doc;    /* feature or manual section */
+    const char *name;  /* "LDG", "SCTLR_EL1.ATA" */
+    const char *group; /* "instruction", "register", "field" */
+    const char *doc;   /* feature or manual section */
 } pb_gap;
 
 typedef struct pb_cpu_type {
     pb_class head;
-    const pb_slot *slots;    /* ends with a row without a name */
-    uint32_t pc_slot;        /* an IR_I64 or IR_I32 slot */
+    const pb_slot *slots; /* ends with a row without a name */
+    uint32_t pc_slot;     /* an IR_I64 or IR_I32 slot */
     const pb_translator *translator;
 
     /* Page walk for one access; fills *out, or the fault's info (kind PB_FAULT_WALK or PB_FAULT_BUS) and
@@ -131,13 +141,15 @@ typedef struct pb_cpu_type {
     bool (*has_work)(pb_vcpu *vcpu);
     /* MMU index that debuggers and the log use for the current state. */
     uint32_t (*data_mmu)(const pb_vcpu *vcpu);
-    const pb_fdt_desc *fdt;      /* the cpu's node; `compatible`, extra */
+    const pb_fdt_desc *fdt; /* the cpu's node; `compatible`, extra */
     /* Nodes at the tree's root that come with this cpu: psci, timer; called once. May be null. */
     bool (*fdt_root)(void *self, const pb_fdt_writer *writer, pb_error *error);
     /* Disassemble for logs: "capstone" architecture and mode. */
-    struct { int arch, mode; } capstone;
-    uint32_t insn_align;     /* 4, 2 or 1 */
-    const pb_gap *gaps;      /* ends with a row without a name; may be null */
+    struct {
+        int arch, mode;
+    } capstone;
+    uint32_t insn_align; /* 4, 2 or 1 */
+    const pb_gap *gaps;  /* ends with a row without a name; may be null */
     /* Loader's entry: start at pc in the architecture's boot state, with up to 4 argument registers
      * (A64: x0..x3); as secondary = not started. [setup] */
     void (*boot)(pb_vcpu *vcpu, uint64_t pc, const uint64_t arguments[4]);

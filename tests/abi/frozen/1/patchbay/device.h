@@ -13,11 +13,11 @@
 /* What a guest's access does to a register or field. */
 typedef enum pb_reg_mode {
     PB_RW = 0,
-    PB_RO,  /* writes are ignored (and logged as the guest's error) */
-    PB_WO,  /* reads as zero */
-    PB_W1C, /* writing ones clears these bits */
-    PB_W1S, /* writing ones sets these bits */
-    PB_RC,  /* reading clears */
+    PB_RO,     /* writes are ignored (and logged as the guest's error) */
+    PB_WO,     /* reads as zero */
+    PB_W1C,    /* writing ones clears these bits */
+    PB_W1S,    /* writing ones sets these bits */
+    PB_RC,     /* reading clears */
     PB_RAZ_WI, /* reads as zero, ignores writes: by specification, not as a gap */
 } pb_reg_mode;
 
@@ -43,43 +43,44 @@ typedef struct pb_field {
  * zero. Accesses narrower than the register read and write the bytes addressed; wider
  * ones cover several registers, lowest address first. */
 typedef struct pb_reg {
-    const char *name;  /* as in the manual */
-    uint64_t offset;   /* in the region, bytes */
-    uint32_t width;    /* bits, at most 64 */
-    uint32_t mode;     /* pb_reg_mode */
+    const char *name;      /* as in the manual */
+    uint64_t offset;       /* in the region, bytes */
+    uint32_t width;        /* bits, at most 64 */
+    uint32_t mode;         /* pb_reg_mode */
     uint32_t store_offset; /* byte offset + 1 in the instance, 0: no storage. PB_STORE() */
     uint32_t store_width;  /* bytes of the member */
     uint32_t element;      /* bytes of one element of the member */
     uint32_t count;        /* 0 means 1 */
     uint32_t stride;       /* bytes between array elements; 0: the register's size in bytes */
     uint64_t reset;
-    uint64_t write_mask;   /* bits that writes can change; 0 means all of width */
-    const pb_field *fields; /* ends with a row without a name; may be null */
-    uint32_t status;       /* pb_row_status */
-    uint64_t (*read)(void *self);                            /* [device] */
-    void (*write)(void *self, uint64_t old, uint64_t now);   /* [device] */
+    uint64_t write_mask;          /* bits that writes can change; 0 means all of width */
+    const pb_field *fields;       /* ends with a row without a name; may be null */
+    uint32_t status;              /* pb_row_status */
+    uint64_t (*read)(void *self); /* [device] */
+    void (*write)(void *self, uint64_t old, uint64_t now); /* [device] */
     /* The same with the access: element index, requester, security. At most one form of each. */
     uint64_t (*read_at)(void *self, const pb_access *access);
     void (*write_at)(void *self, const pb_access *access, uint64_t old, uint64_t now);
-    bool raw_write; /* `now` is what was written, shifted to its place, not merged; nothing is stored */
+    /* `now` is what was written, shifted to its place, not merged; nothing is stored */
+    bool raw_write;
     const char *doc;
 } pb_reg;
 
 /* Where a register's value lives: a member of the instance that is an unsigned integer, or an
  * array of them (PB_STORE_ARRAY) for a row with a count. */
-#define PB_STORE(type, member)                                                                     \
-    .store_offset = offsetof(type, member) + 1, .store_width = PB_MEMBER_SIZE(type, member),       \
+#define PB_STORE(type, member)                                                               \
+    .store_offset = offsetof(type, member) + 1, .store_width = PB_MEMBER_SIZE(type, member), \
     .element = PB_MEMBER_SIZE(type, member)
-#define PB_STORE_ARRAY(type, member)                                                               \
-    .store_offset = offsetof(type, member) + 1, .store_width = PB_MEMBER_SIZE(type, member),       \
+#define PB_STORE_ARRAY(type, member)                                                         \
+    .store_offset = offsetof(type, member) + 1, .store_width = PB_MEMBER_SIZE(type, member), \
     .element = PB_MEMBER_SIZE(type, member[0])
 
 typedef enum pb_region_kind {
     PB_REGION_REGS = 1, /* registers, dispatched from rows */
     PB_REGION_MMIO,     /* own handlers, for what is not registers: windows, data ports */
     PB_REGION_RAM,
-    PB_REGION_ROM,      /* guest writes are ignored */
-    PB_REGION_ROMD,     /* reads direct (or by handler), writes by handler: flash */
+    PB_REGION_ROM,  /* guest writes are ignored */
+    PB_REGION_ROMD, /* reads direct (or by handler), writes by handler: flash */
 } pb_region_kind;
 
 /* Handlers of a region. Values are in the low `access->size` bytes, as a number in the region's byte
@@ -94,11 +95,11 @@ typedef struct pb_mmio_ops {
  * for one region, a list in the order of the rows, or a mapping by name. */
 typedef struct pb_region {
     const char *name;
-    uint32_t kind;        /* pb_region_kind */
-    uint64_t bytes;       /* size */
+    uint32_t kind;  /* pb_region_kind */
+    uint64_t bytes; /* size */
     /* If not 0: byte offset + 1 of a uint64_t property member that holds the size. PB_REGION_SIZE() */
     uint32_t bytes_offset;
-    const pb_reg *regs;   /* PB_REGION_REGS; ends with a row without a name */
+    const pb_reg *regs;     /* PB_REGION_REGS; ends with a row without a name */
     const pb_mmio_ops *ops; /* PB_REGION_MMIO, PB_REGION_ROMD */
     /* If not 0: the region is a row of equal frames of that many bytes, `regs` describes one of them, and
      * access.frame tells which (a GICv3 redistributor per processor). Rows then have no storage, hooks only. */
@@ -107,7 +108,7 @@ typedef struct pb_region {
      * board's rule for wrong sizes (bus error). */
     uint8_t access_min, access_max;
     bool big_endian;
-    bool unaligned;       /* unaligned accesses reach the handlers; otherwise they are split or refused */
+    bool unaligned; /* unaligned accesses reach the handlers; otherwise they are split or refused */
     /* Placed by a bus that the device sits on (a PCI BAR), not by `at:`. */
     bool placed_by_bus;
     const char *doc;

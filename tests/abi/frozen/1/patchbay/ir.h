@@ -58,16 +58,17 @@ static const uint16_t ir_type_bits[IR_TYPE_COUNT] = {
     [IR_V64] = 64,   [IR_V128] = 128, [IR_V256] = 256, [IR_V512] = 512, [IR_FL] = 32,
 };
 
-/* Packed flags: how an IR_FL value is stored in a slot and read by debuggers, in the places of x86's
- * EFLAGS. The other bits are zero. C is Arm's carry; N is the result's top bit, P the parity of its low
- * byte (1: even), A the carry out of bit 3, by the same rule as C. */
-#define IR_FLAG_C 0
-#define IR_FLAG_P 2
-#define IR_FLAG_A 4
-#define IR_FLAG_Z 6
-#define IR_FLAG_N 7
-#define IR_FLAG_V 11
-/* Masks for fl.merge, whose attribute has 8 bits: V stands at bit 1. */
+/* Packed flags: how an IR_FL value is stored in a slot and read by debuggers. The places are those that two
+ * x86 instructions make (LAHF in bits 15:8, SETO in bit 0); the other bits are zero. C is Arm's carry; N is the
+ * result's top bit, P the parity of its low byte (1: even), A the carry out of bit 3, by the same rule as C. */
+#define IR_FLAG_V 0
+#define IR_FLAG_C 8
+#define IR_FLAG_P 10
+#define IR_FLAG_A 12
+#define IR_FLAG_Z 14
+#define IR_FLAG_N 15
+#define IR_FL_ALL 0xd501u
+/* Masks for fl.merge, whose attribute has 8 bits: those of bits 15:8, and V at bit 1. */
 #define IR_FLM_C 0x01
 #define IR_FLM_V 0x02
 #define IR_FLM_P 0x04

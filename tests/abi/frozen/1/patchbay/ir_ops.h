@@ -488,10 +488,10 @@ static inline ir_val ir_flunpack_eflags(ir_builder *b, ir_val x)
     return ir_emit(b, IR_OP_FLUNPACK_EFLAGS, IR_FL, 0, 0, 1, x, ir_none(), ir_none(), ir_none());
 }
 
-/* PowerPC's form for a comparison made by sub.fl: LT GT EQ in bits 3:1, by signed order. */
-static inline ir_val ir_flpack_cr(ir_builder *b, ir_val x)
+/* PowerPC's form for a comparison made by sub.fl: LT GT EQ in bits 3:1, by signed order; n = 1: by unsigned order. */
+static inline ir_val ir_flpack_cr(ir_builder *b, ir_val x, uint32_t n)
 {
-    return ir_emit(b, IR_OP_FLPACK_CR, IR_I32, 0, 0, 1, x, ir_none(), ir_none(), ir_none());
+    return ir_emit(b, IR_OP_FLPACK_CR, IR_I32, (n & 0xffu), 0, 1, x, ir_none(), ir_none(), ir_none());
 }
 
 /* ---- Memory ---- */

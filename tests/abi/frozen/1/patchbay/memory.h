@@ -13,7 +13,9 @@
 
 /* ---- the attribute word of a memory operation ---------------------------------------------------- */
 
-/* Layout of the 32-bit word; make it with pb_mem_attr() or by or-ing. */
+/* Layout of the 32-bit word; make it with pb_mem_attr() or by or-ing. (clang-format takes the masks
+ * for the address operator.) */
+/* clang-format off */
 #define PB_MEM_SIZE_LOG2(n)  ((uint32_t)(n) & 7u)          /* bits 2:0, bytes accessed: 1 << n, 0..4 */
 #define PB_MEM_SIGNED        (1u << 3)                     /* loads: sign-extend to the result type */
 #define PB_MEM_BIG_ENDIAN    (1u << 4)
@@ -38,6 +40,7 @@
 #define PB_MEM_HAS_ELEMENTS(a)   ((((a) >> 28) & 7u) != 0)
 #define PB_MEM_GET_ELEMENT_BYTES(a) \
     (PB_MEM_HAS_ELEMENTS(a) ? 1u << ((((a) >> 28) & 7u) - 1) : PB_MEM_GET_BYTES(a))
+/* clang-format on */
 
 typedef enum pb_mem_order {
     PB_ORDER_NONE = 0,
@@ -51,7 +54,7 @@ typedef enum pb_mem_order {
 typedef enum pb_mem_kind {
     PB_MEM_DATA = 0,
     PB_MEM_STACK,
-    PB_MEM_WALK,   /* by a page walk or another hardware agent of the CPU */
+    PB_MEM_WALK,         /* by a page walk or another hardware agent of the CPU */
     PB_MEM_DEVICE_EXACT, /* never merged, split or repeated */
 } pb_mem_kind;
 
@@ -59,13 +62,24 @@ typedef enum pb_mem_kind {
 
 /* Fences: which earlier accesses are ordered before which later ones. */
 typedef enum pb_fence {
-    PB_FENCE_LD_LD = 1, PB_FENCE_LD_ST = 2, PB_FENCE_ST_LD = 4, PB_FENCE_ST_ST = 8,
+    PB_FENCE_LD_LD = 1,
+    PB_FENCE_LD_ST = 2,
+    PB_FENCE_ST_LD = 4,
+    PB_FENCE_ST_ST = 8,
     PB_FENCE_ALL = 15,
 } pb_fence;
 
 typedef enum pb_rmw_op {
-    PB_RMW_ADD = 0, PB_RMW_AND, PB_RMW_ANDN /* old & ~operand */, PB_RMW_OR, PB_RMW_XOR,
-    PB_RMW_SMAX, PB_RMW_SMIN, PB_RMW_UMAX, PB_RMW_UMIN, PB_RMW_XCHG,
+    PB_RMW_ADD = 0,
+    PB_RMW_AND,
+    PB_RMW_ANDN, /* old & ~operand */
+    PB_RMW_OR,
+    PB_RMW_XOR,
+    PB_RMW_SMAX,
+    PB_RMW_SMIN,
+    PB_RMW_UMAX,
+    PB_RMW_UMIN,
+    PB_RMW_XCHG,
 } pb_rmw_op;
 
 /* ---- translations and faults ----------------------------------------------------------------------- */
@@ -77,22 +91,23 @@ typedef enum pb_prot { PB_PROT_READ = 1, PB_PROT_WRITE = 2, PB_PROT_EXEC = 4 } p
 /* What a page walk is asked. */
 typedef struct pb_walk_request {
     uint64_t gva;
-    uint32_t type;     /* pb_access_type */
-    uint32_t mmu;      /* MMU index */
-    uint32_t kind;     /* pb_mem_kind */
-    bool debug;        /* no side effects (access flags, logs), no alignment checks */
+    uint32_t type; /* pb_access_type */
+    uint32_t mmu;  /* MMU index */
+    uint32_t kind; /* pb_mem_kind */
+    bool debug;    /* no side effects (access flags, logs), no alignment checks */
 } pb_walk_request;
 
 /* What it found. */
 typedef struct pb_translation {
-    uint64_t gpa;        /* of the byte asked for */
-    uint64_t page_bytes; /* size of the mapping, at least 1; smaller than PB_PAGE_SIZE: not cached */
-    uint32_t prot;       /* pb_prot: all that is allowed at this MMU index */
-    pb_attrs attrs;      /* for the bus: secure, privileged; requester is filled by the core */
-    uint8_t device;      /* device memory: unaligned accesses fault */
-    uint8_t global;      /* not tied to an address-space id */
-    uint8_t big_endian;  /* reserved, 0 */
-    uint8_t memory_attr; /* the cpu type's own, handed back by translate (Arm: MAIR byte) */
+    uint64_t gpa; /* of the byte asked for */
+    /* size of the mapping, at least 1; smaller than PB_PAGE_SIZE: not cached */
+    uint64_t page_bytes;
+    uint32_t prot;        /* pb_prot: all that is allowed at this MMU index */
+    pb_attrs attrs;       /* for the bus: secure, privileged; requester is filled by the core */
+    uint8_t device;       /* device memory: unaligned accesses fault */
+    uint8_t global;       /* not tied to an address-space id */
+    uint8_t big_endian;   /* reserved, 0 */
+    uint8_t memory_attr;  /* the cpu type's own, handed back by translate (Arm: MAIR byte) */
     uint8_t shareability; /* the same */
 } pb_translation;
 
@@ -111,7 +126,8 @@ typedef struct pb_guest_fault {
     uint64_t gpa;  /* PB_FAULT_BUS */
     uint32_t attr; /* the operation's attribute word */
     uint32_t aux;  /* the instruction mark's aux word */
-    uint64_t info[2]; /* the cpu type's own, written by its walk (Arm: fault status, level, stage 2 IPA) */
+    /* the cpu type's own, written by its walk (Arm: fault status, level, stage 2 IPA) */
+    uint64_t info[2];
 } pb_guest_fault;
 
 /* A page of code, for decoding and for validating units. */

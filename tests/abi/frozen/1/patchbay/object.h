@@ -14,7 +14,7 @@ typedef enum pb_log_kind {
     PB_LOG_GUEST = 1, /* the guest did something wrong: reserved value, unassigned register */
     PB_LOG_UNIMP,     /* the guest used something known that we do not model */
     PB_LOG_INFO,
-    PB_LOG_WARNING,   /* the user should know */
+    PB_LOG_WARNING, /* the user should know */
 } pb_log_kind;
 
 /* What the machine may be asked. */
@@ -58,15 +58,15 @@ struct pb_object {
     const pb_object_ops *ops;
 };
 
-#define pb_log(object, kind, ...)     ((object)->ops->log((object), (kind), __VA_ARGS__))
-#define pb_log_guest(object, ...)     ((object)->ops->log((object), PB_LOG_GUEST, __VA_ARGS__))
-#define pb_log_unimp(object, ...)     ((object)->ops->log((object), PB_LOG_UNIMP, __VA_ARGS__))
+#define pb_log(object, kind, ...) ((object)->ops->log((object), (kind), __VA_ARGS__))
+#define pb_log_guest(object, ...) ((object)->ops->log((object), PB_LOG_GUEST, __VA_ARGS__))
+#define pb_log_unimp(object, ...) ((object)->ops->log((object), PB_LOG_UNIMP, __VA_ARGS__))
 
 /* Emit a trace event; the arguments are not evaluated while it is off. */
-#define pb_trace(object, event, ...)                                                               \
-    do {                                                                                           \
-        if ((object)->ops->trace_enabled((object), (event)))                                       \
-            (object)->ops->trace((object), (event), __VA_ARGS__);                                  \
+#define pb_trace(object, event, ...)                              \
+    do {                                                          \
+        if ((object)->ops->trace_enabled((object), (event)))      \
+            (object)->ops->trace((object), (event), __VA_ARGS__); \
     } while (0)
 
 static inline const void *pb_extension(pb_object *object, const char *id)
@@ -78,7 +78,12 @@ static inline const void *pb_extension(pb_object *object, const char *id)
 
 #define PB_EXTENSION_MAIN_LOOP "pb.main-loop/1"
 
-typedef enum pb_fd_events { PB_FD_IN = 1, PB_FD_OUT = 2, PB_FD_HUP = 4, PB_FD_ERR = 8 } pb_fd_events;
+typedef enum pb_fd_events {
+    PB_FD_IN = 1,
+    PB_FD_OUT = 2,
+    PB_FD_HUP = 4,
+    PB_FD_ERR = 8
+} pb_fd_events;
 
 typedef struct pb_watch pb_watch;
 typedef struct pb_poller pb_poller;
@@ -112,8 +117,8 @@ typedef struct pb_poll_set pb_poll_set;
 struct pb_poller {
     uint32_t size;
     /* Add descriptors with add(set, fd, events) -> slot, lower *timeout_ms. [device] */
-    void (*fill)(void *opaque, pb_poll_set *set, int (*add)(pb_poll_set *set, int fd, uint32_t events),
-                 uint32_t *timeout_ms);
+    void (*fill)(void *opaque, pb_poll_set *set,
+                 int (*add)(pb_poll_set *set, int fd, uint32_t events), uint32_t *timeout_ms);
     /* ready(set, slot) tells the events of a slot. [device] */
     void (*polled)(void *opaque, pb_poll_set *set, uint32_t (*ready)(pb_poll_set *set, int slot));
 };

@@ -11,7 +11,7 @@
 #include <patchbay/device.h>
 
 #define PB_PROTOCOL_PCI "pci"
-#define PB_PCI_BARS 6
+#define PB_PCI_BARS     6
 
 typedef enum pb_pci_bar_flags {
     PB_PCI_BAR_IO = 1,
@@ -20,9 +20,10 @@ typedef enum pb_pci_bar_flags {
 } pb_pci_bar_flags;
 
 typedef struct pb_pci_bar {
-    uint32_t region; /* row index of the function's region (placed_by_bus), whose size must be a power of two */
-    uint32_t flags;  /* pb_pci_bar_flags */
-    uint64_t bytes;  /* 0: this BAR does not exist */
+    /* row index of the function's region (placed_by_bus), whose size must be a power of two */
+    uint32_t region;
+    uint32_t flags; /* pb_pci_bar_flags */
+    uint64_t bytes; /* 0: this BAR does not exist */
 } pb_pci_bar;
 
 /* A vendor-specific or other capability: bytes after the next pointer are given, some of them writable. */
@@ -63,7 +64,7 @@ typedef struct pb_pci_function_iface {
 /* The bridge's table. `index` is the port index: slot * 8 + function. */
 typedef struct pb_pci_bus_iface {
     uint32_t size;
-    void (*set_intx)(void *self, uint32_t index, bool level); /* [device] */
+    void (*set_intx)(void *self, uint32_t index, bool level);         /* [device] */
     void (*msix_notify)(void *self, uint32_t index, uint32_t vector); /* [device] */
     bool (*msix_enabled)(void *self, uint32_t index);
     bool (*bus_master)(void *self, uint32_t index); /* DMA is allowed */

@@ -45,9 +45,9 @@ typedef struct pb_class {
     uint32_t instance_size; /* bytes */
     /* Byte offset + 1 of the instance's `pb_object *` member, 0 if it has none: PB_SELF(type, member). */
     uint32_t self_offset;
-    const pb_prop *props;   /* ends with a row without a name; may be null */
-    const pb_port *ports;   /* the same */
-    const pb_state *state;  /* the same; with what else the instance holds, see state.h */
+    const pb_prop *props;  /* ends with a row without a name; may be null */
+    const pb_port *ports;  /* the same */
+    const pb_state *state; /* the same; with what else the instance holds, see state.h */
     /* Properties are set and ports connected; peers may not be initialised yet, so do not call them.
      * False with the error set refuses the machine. May be null. [setup] */
     bool (*init)(void *self, pb_error *error);
@@ -65,7 +65,7 @@ typedef struct pb_class {
 typedef struct pb_plugin {
     uint32_t size;
     uint16_t abi_major, abi_minor;
-    const char *id;      /* the file's name without .so */
+    const char *id; /* the file's name without .so */
     const char *version;
     const char *licence; /* SPDX */
     const char *doc;     /* one line */

@@ -43,7 +43,7 @@ typedef struct pb_port {
      * of them in place; with count_offset, a pointer to an array that the host allocates. Not
      * connected: null. */
     uint32_t handle_offset;
-    bool optional;    /* required ports only: leaving it open is not an error */
+    bool optional;     /* required ports only: leaving it open is not an error */
     const void *iface; /* this side's table */
     /* Provided ports: a peer was connected at our port `index`. The link lives as long as the machine.
      * May be null. Called before init of either side: only store the link. [setup] */
@@ -124,14 +124,26 @@ struct pb_timer {
 
 #define PB_TIMER_OFF UINT64_MAX
 
-static inline uint64_t pb_clock_now_ns(pb_clock *clock) { return clock->iface->now_ns(clock); }
-static inline int64_t pb_clock_wall_s(pb_clock *clock) { return clock->iface->wall_s(clock); }
+static inline uint64_t pb_clock_now_ns(pb_clock *clock)
+{
+    return clock->iface->now_ns(clock);
+}
+static inline int64_t pb_clock_wall_s(pb_clock *clock)
+{
+    return clock->iface->wall_s(clock);
+}
 static inline void pb_timer_set(pb_timer *t, uint64_t deadline_ns)
 {
     t->clock->iface->timer_set(t, deadline_ns);
 }
-static inline void pb_timer_cancel(pb_timer *t) { t->clock->iface->timer_cancel(t); }
-static inline bool pb_timer_is_set(const pb_timer *t) { return t->deadline_ns != PB_TIMER_OFF; }
+static inline void pb_timer_cancel(pb_timer *t)
+{
+    t->clock->iface->timer_cancel(t);
+}
+static inline bool pb_timer_is_set(const pb_timer *t)
+{
+    return t->deadline_ns != PB_TIMER_OFF;
+}
 
 /* ---- dma: the memory as a bus master sees it ---------------------------------------------------- */
 
@@ -161,7 +173,8 @@ static inline pb_bus_result pb_dma_read(pb_dma *dma, uint64_t gpa, void *to, uin
 {
     return dma->iface->read(dma, gpa, to, length);
 }
-static inline pb_bus_result pb_dma_write(pb_dma *dma, uint64_t gpa, const void *from, uint64_t length)
+static inline pb_bus_result pb_dma_write(pb_dma *dma, uint64_t gpa, const void *from,
+                                         uint64_t length)
 {
     return dma->iface->write(dma, gpa, from, length);
 }
@@ -197,7 +210,8 @@ typedef enum pb_stream_event {
 typedef struct pb_stream_client_iface {
     uint32_t size;
     uint32_t (*can_receive)(void *self, uint32_t index); /* [device] */
-    void (*receive)(void *self, uint32_t index, const uint8_t *bytes, uint32_t length); /* [device] */
+    /* [device] */
+    void (*receive)(void *self, uint32_t index, const uint8_t *bytes, uint32_t length);
     void (*event)(void *self, uint32_t index, uint32_t event); /* pb_stream_event; may be null */
 } pb_stream_client_iface;
 
@@ -206,7 +220,10 @@ static inline void pb_stream_write(const pb_link *link, const uint8_t *bytes, ui
     if (link)
         ((const pb_stream_iface *)link->iface)->write(link->self, link->index, bytes, length);
 }
-static inline void pb_stream_put(const pb_link *link, uint8_t byte) { pb_stream_write(link, &byte, 1); }
+static inline void pb_stream_put(const pb_link *link, uint8_t byte)
+{
+    pb_stream_write(link, &byte, 1);
+}
 static inline void pb_stream_resume(const pb_link *link)
 {
     if (link)
@@ -247,13 +264,13 @@ typedef struct pb_block_request {
 typedef struct pb_block_info {
     uint32_t size;
     bool read_only;
-    uint64_t bytes; /* a multiple of 512 */
+    uint64_t bytes;     /* a multiple of 512 */
     const char *serial; /* may be null */
 } pb_block_info;
 
 typedef struct pb_block_iface {
     uint32_t size;
-    void (*info)(void *self, uint32_t index, pb_block_info *info); /* any time after init */
+    void (*info)(void *self, uint32_t index, pb_block_info *info);         /* any time after init */
     void (*submit)(void *self, uint32_t index, pb_block_request *request); /* [device] */
 } pb_block_iface;
 

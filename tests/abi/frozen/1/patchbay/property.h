@@ -26,16 +26,17 @@ typedef struct pb_uints {
 } pb_uints;
 
 typedef struct pb_prop {
-    const char *name;      /* as in the machine file: words-with-dashes */
-    uint32_t type;         /* pb_prop_type */
+    const char *name;       /* as in the machine file: words-with-dashes */
+    uint32_t type;          /* pb_prop_type */
     uint32_t offset, width; /* of the member: PB_MEMBER(type, member) */
-    const char *initial;   /* the default as machine-file text; null: the property is required */
-    uint64_t min, max;     /* of numbers, both 0: no range but the member's. PB_PROP_INT: as int64_t */
+    const char *initial;    /* the default as machine-file text; null: the property is required */
+    uint64_t min, max; /* of numbers, both 0: no range but the member's. PB_PROP_INT: as int64_t */
     const char *const *choices; /* of PB_PROP_ENUM, ends with null */
-    const char *doc;       /* one line */
+    const char *doc;            /* one line */
 } pb_prop;
 
 /* Where the value of a row lives. */
-#define PB_MEMBER(type, member) .offset = offsetof(type, member), .width = PB_MEMBER_SIZE(type, member)
+#define PB_MEMBER(type, member) \
+    .offset = offsetof(type, member), .width = PB_MEMBER_SIZE(type, member)
 
 #endif

@@ -24,13 +24,14 @@ typedef enum pb_exit_request {
 /* Results of memory operations. */
 typedef enum pb_mem_result {
     PB_MEM_OK = 0,
-    PB_MEM_FAULT, /* *fault is filled; nothing was done to the first byte that faulted or later ones */
-    PB_MEM_FAIL,  /* stx: the reservation was lost, nothing was stored */
+    /* *fault is filled; nothing was done to the first byte that faulted or later ones */
+    PB_MEM_FAULT,
+    PB_MEM_FAIL, /* stx: the reservation was lost, nothing was stored */
 } pb_mem_result;
 
 typedef enum pb_scope {
     PB_SCOPE_LOCAL = 0, /* this vCPU */
-    PB_SCOPE_ALL,       /* every vCPU; complete when the call that waits for it (tlb_sync) returns */
+    PB_SCOPE_ALL, /* every vCPU; complete when the call that waits for it (tlb_sync) returns */
 } pb_scope;
 
 typedef struct pb_vcpu_ops {
@@ -87,7 +88,8 @@ typedef struct pb_vcpu_ops {
     uint32_t (*vcpu_count)(pb_vcpu *vcpu);
     pb_vcpu *(*vcpu_at)(pb_vcpu *vcpu, uint32_t index);
     /* Run fn on the target's thread, while it is between instructions; asynchronous. Target may be powered off. */
-    void (*run_on)(pb_vcpu *target, void (*fn)(pb_vcpu *target, uint64_t argument), uint64_t argument);
+    void (*run_on)(pb_vcpu *target, void (*fn)(pb_vcpu *target, uint64_t argument),
+                   uint64_t argument);
     /* Power: an unpowered vCPU executes nothing. Own vCPU: takes effect when the helper returns with
      * unwind set. [any] */
     void (*set_powered)(pb_vcpu *vcpu, bool powered);
@@ -119,11 +121,11 @@ struct pb_vcpu {
     /* Instructions begun since power-on, the one executing included; one that faults and one whose fetch
      * faults count too. Exact at the same places. */
     uint64_t retired;
-    void *state;            /* the cpu type's instance */
+    void *state; /* the cpu type's instance */
     const pb_vcpu_ops *ops;
     const struct pb_cpu_type *type;
     pb_object *object;
-    void *accel;            /* the accelerator's data for this vCPU */
+    void *accel; /* the accelerator's data for this vCPU */
     /* Of the instruction executing, at faults and in helpers that may exit: the mark's aux word. */
     uint32_t aux;
     uint32_t exclusive_bytes; /* reservation: 0 none */
@@ -143,7 +145,10 @@ struct pb_vcpu {
 #define PB_VCPU_STATE_OFFSET 1024
 _Static_assert(sizeof(struct pb_vcpu) <= PB_VCPU_STATE_OFFSET, "guest state follows the vCPU");
 
-static inline void *pb_vcpu_state(pb_vcpu *vcpu) { return (char *)vcpu + PB_VCPU_STATE_OFFSET; }
+static inline void *pb_vcpu_state(pb_vcpu *vcpu)
+{
+    return (char *)vcpu + PB_VCPU_STATE_OFFSET;
+}
 static inline pb_vcpu *pb_vcpu_of_state(void *state)
 {
     return (pb_vcpu *)((char *)state - PB_VCPU_STATE_OFFSET);

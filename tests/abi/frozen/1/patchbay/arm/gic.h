@@ -16,8 +16,8 @@
 
 /* State of the processor that the interface's behaviour depends on. */
 typedef struct pb_arm_gic_context {
-    uint8_t el;        /* 0 to 3 */
-    uint8_t secure;    /* security state */
+    uint8_t el;               /* 0 to 3 */
+    uint8_t secure;           /* security state */
     uint8_t hcr_imo, hcr_fmo; /* HCR_EL2.IMO, FMO: virtual interface at EL1 */
 } pb_arm_gic_context;
 
