@@ -54,7 +54,7 @@ static void checked_log(pb_object *object, uint32_t kind, const char *format, ..
     g_autofree char *text = NULL;
     va_list args;
 
-    if (kind < PB_LOG_GUEST || kind > PB_LOG_WARNING)
+    if (kind < PB_LOG_GUEST || kind > PB_LOG_NOTICE)
         violation(instance, "log of kind %u, which does not exist", kind);
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
@@ -332,10 +332,19 @@ static void checked_stream_resume(void *self, uint32_t index)
     ((const pb_stream_iface *)c->inner.iface)->resume(c->inner.self, c->inner.index);
 }
 
+static bool checked_stream_busy(void *self, uint32_t index)
+{
+    const pb_check_link *c = self;
+
+    check_call(c, "busy");
+    return pb_stream_busy(&c->inner);
+}
+
 static const pb_stream_iface checked_stream = {
     .size = sizeof(checked_stream),
     .write = checked_stream_write,
     .resume = checked_stream_resume,
+    .busy = checked_stream_busy,
 };
 
 static uint32_t checked_can_receive(void *self, uint32_t index)
@@ -372,11 +381,22 @@ static void checked_event(void *self, uint32_t index, uint32_t event)
         client->event(c->inner.self, c->inner.index, event);
 }
 
+static void checked_stream_ready(void *self, uint32_t index)
+{
+    const pb_check_link *c = self;
+    const pb_stream_client_iface *client = c->inner.iface;
+
+    check_call(c, "ready");
+    if (PB_HAS(client, ready) && client->ready)
+        client->ready(c->inner.self, c->inner.index);
+}
+
 static const pb_stream_client_iface checked_client = {
     .size = sizeof(checked_client),
     .can_receive = checked_can_receive,
     .receive = checked_receive,
     .event = checked_event,
+    .ready = checked_stream_ready,
 };
 
 static bool checked_send(void *self, uint32_t index, const uint8_t *frame, uint32_t length)

@@ -62,7 +62,8 @@ struct pb_sched {
     bool request_pending;
     bool request_reset, request_end;
     int32_t status;
-    bool ended; /* main thread's */
+    bool ended;           /* main thread's */
+    uint32_t interrupted; /* atomic: a signal ended the run */
 
     /* Round-robin (round_robin.c); of the running thread unless said. */
     GThread *rr_handle;      /* main thread's */

@@ -597,6 +597,16 @@ static void ops_add_poller(pb_object *object, const pb_poller *poller, void *opa
     pb_sched_add_poller(sched_of_object(object), poller, opaque);
 }
 
+static bool ops_deterministic(pb_object *object)
+{
+    return pb_sched_threads(sched_of_object(object)) == PB_THREADS_ROUND_ROBIN;
+}
+
+static bool ops_interrupted(pb_object *object)
+{
+    return __atomic_load_n(&sched_of_object(object)->interrupted, __ATOMIC_SEQ_CST) != 0;
+}
+
 const pb_main_loop_ops *pb_sched_main_loop_ops(pb_sched *(*sched_of)(pb_object *object))
 {
     static const pb_main_loop_ops ops = {
@@ -609,6 +619,8 @@ const pb_main_loop_ops *pb_sched_main_loop_ops(pb_sched *(*sched_of)(pb_object *
         .cancel = ops_cancel,
         .work = ops_work,
         .add_poller = ops_add_poller,
+        .deterministic = ops_deterministic,
+        .interrupted = ops_interrupted,
     };
 
     g_assert(!sched_of_object || sched_of_object == sched_of);

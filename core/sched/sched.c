@@ -81,15 +81,22 @@ static gboolean signal_came(gpointer data)
 {
     const on_signal *s = data;
 
+    __atomic_store_n(&s->sched->interrupted, 1, __ATOMIC_SEQ_CST);
     pb_sched_request(s->sched, PB_MACHINE_POWER_OFF, 128 + s->number);
     return G_SOURCE_CONTINUE;
 }
 
+/* Null for a hang-up that is ignored, as nohup asks. */
 static GSource *watch_signal(pb_sched *sched, int number)
 {
-    GSource *source = g_unix_signal_source_new(number);
-    on_signal *s = g_new(on_signal, 1);
+    struct sigaction now;
+    GSource *source;
+    on_signal *s;
 
+    if (number == SIGHUP && sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+        return NULL;
+    source = g_unix_signal_source_new(number);
+    s = g_new(on_signal, 1);
     *s = (on_signal){ sched, number };
     g_source_set_callback(source, signal_came, s, g_free);
     g_source_attach(source, sched->context);
@@ -156,14 +163,14 @@ static void forget_requests(pb_sched *sched)
 
 int pb_sched_run(pb_sched *sched)
 {
-    GSource *interrupt = NULL, *terminate = NULL;
+    static const int numbers[] = { SIGHUP, SIGINT, SIGTERM };
+    GSource *signals[G_N_ELEMENTS(numbers)] = { NULL };
 
     sched->ended = false;
+    __atomic_store_n(&sched->interrupted, 0, __ATOMIC_SEQ_CST);
     g_main_context_push_thread_default(sched->context);
-    if (sched->config.signals) {
-        interrupt = watch_signal(sched, SIGINT);
-        terminate = watch_signal(sched, SIGTERM);
-    }
+    for (unsigned i = 0; sched->config.signals && i < G_N_ELEMENTS(numbers); i++)
+        signals[i] = watch_signal(sched, numbers[i]);
     start_threads(sched);
     pb_clock_release(sched);
     pb_loop_wake(sched); /* requests from before */
@@ -172,8 +179,8 @@ int pb_sched_run(pb_sched *sched)
     pb_clock_hold(sched);
     join_threads(sched);
     forget_requests(sched);
-    unwatch_signal(interrupt);
-    unwatch_signal(terminate);
+    for (unsigned i = 0; i < G_N_ELEMENTS(numbers); i++)
+        unwatch_signal(signals[i]);
     g_main_context_pop_thread_default(sched->context);
     return sched->status;
 }

@@ -35,7 +35,7 @@ typedef struct pb_sched_config {
     int64_t wall_base_s;  /* seconds since 1970 at power-on; PB_WALL_HOST in parallel mode only */
     uint32_t ns_per_insn; /* round-robin: machine time of one instruction; 0 means 1 */
     uint32_t slice_insns; /* round-robin: instructions in a runner's turn; 0 means 20000 */
-    bool signals;         /* SIGINT and SIGTERM end pb_sched_run() with status 128 + number */
+    bool signals; /* SIGHUP, SIGINT and SIGTERM end pb_sched_run() with status 128 + number */
 } pb_sched_config;
 
 /* [setup] */

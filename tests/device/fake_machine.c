@@ -10,7 +10,7 @@
 
 static void env_log(void *opaque, const pb_instance *instance, uint32_t kind, const char *text)
 {
-    static const char *const kinds[] = { "?", "guest", "unimp", "info", "warning" };
+    static const char *const kinds[] = { "?", "guest", "unimp", "info", "warning", "notice" };
     fake_machine *machine = opaque;
 
     if (machine->quiet && kind == PB_LOG_WARNING && g_str_has_prefix(text, "check: "))

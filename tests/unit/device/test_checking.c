@@ -101,6 +101,8 @@ static void streams(void)
     CU_ASSERT_EQUAL(end->output->len, 1);
     client = end->peer.iface;
     CU_ASSERT_EQUAL(client->can_receive(end->peer.self, 0), 0);
+    CU_ASSERT_FALSE(pb_stream_busy(provider)); /* the other side cannot tell */
+    said(NULL);
     drop();
 }
 

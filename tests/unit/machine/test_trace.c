@@ -33,6 +33,7 @@ static void items(void)
     CU_ASSERT_FALSE(pb_trace_wants(PB_LOG_ITEM_GUEST));
     pb_trace_object("uart0", PB_LOG_GUEST, "not wanted");
     pb_trace_object("uart0", PB_LOG_WARNING, "always");
+    pb_trace_object("serial0", PB_LOG_NOTICE, "too");
     CU_ASSERT_TRUE(pb_trace_log_items("guest,mmio", &error));
     CU_ASSERT_TRUE(pb_trace_wants(PB_LOG_ITEM_GUEST));
     CU_ASSERT_TRUE(pb_trace_wants(PB_LOG_ITEM_MMIO));
@@ -44,7 +45,7 @@ static void items(void)
     CU_ASSERT_STRING_EQUAL(error->message,
                            "there is no log item 'gast'; there are guest, unimp, int, mmio, "
                            "exec, in_asm, info");
-    expect_log("uart0: warning: always\nuart0: wanted\nline 3\n");
+    expect_log("uart0: warning: always\nserial0: too\nuart0: wanted\nline 3\n");
 }
 
 static void repetitions(void)

@@ -324,9 +324,14 @@ static void raise_now(void *opaque)
     raise(*(int *)opaque);
 }
 
+static void end_with_3(void *opaque)
+{
+    end_with(opaque, 3);
+}
+
 static void signals_end_the_run(void)
 {
-    static const int numbers[] = { SIGINT, SIGTERM };
+    static const int numbers[] = { SIGHUP, SIGINT, SIGTERM };
 
     for (size_t i = 0; i < PB_ARRAY_SIZE(numbers); i++) {
         pb_sched_config config = { .wall_base_s = PB_WALL_HOST, .signals = true };
@@ -337,6 +342,20 @@ static void signals_end_the_run(void)
         CU_ASSERT_EQUAL(pb_sched_run(sched), 128 + number);
         pb_sched_free(sched);
     }
+}
+
+static void ignored_hang_up(void)
+{
+    static int number = SIGHUP;
+    pb_sched_config config = { .wall_base_s = PB_WALL_HOST, .signals = true };
+    pb_sched *sched = pb_sched_new(&config);
+
+    signal(SIGHUP, SIG_IGN);
+    pb_sched_defer(sched, raise_now, &number);
+    pb_sched_call_after(sched, 0, end_with_3, sched);
+    CU_ASSERT_EQUAL(pb_sched_run(sched), 3);
+    signal(SIGHUP, SIG_DFL);
+    pb_sched_free(sched);
 }
 
 static void end_now(void *opaque)
@@ -392,6 +411,7 @@ int main(void)
         { "work at once in round-robin mode", work_at_once },
         { "pollers", pollers },
         { "signals end the run", signals_end_the_run },
+        { "a hang-up that is ignored", ignored_hang_up },
         { "ends from the loop", ends_from_the_loop },
         { "the extension's table", the_extension },
         { 0 },
