@@ -1,8 +1,8 @@
 /* Machine files on disk: see source.h. */
-#include <core/machine/paths.h>
 #include <core/machine/source.h>
 #include <core/plugin/plugin_host.h>
 #include <core/util/file.h>
+#include <core/util/places.h>
 #include <string.h>
 
 typedef struct loader {
@@ -21,29 +21,14 @@ static bool is_path(const char *name)
     return strchr(name, '/') || g_str_has_suffix(name, ".yaml") || g_str_has_suffix(name, ".yml");
 }
 
-/* The build tree's machines, if the program runs from a build tree:
- * TREE/tools/patchbay/patchbay. */
-static char *build_tree_machines(void)
-{
-    g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
-    g_autofree char *directory = program ? g_path_get_dirname(program) : NULL;
-    g_autofree char *mark = NULL;
-
-    if (!directory)
-        return NULL;
-    mark = g_build_filename(directory, "../../build.ninja", NULL);
-    if (!g_file_test(mark, G_FILE_TEST_EXISTS))
-        return NULL;
-    return g_canonicalize_filename("../../machines", directory);
-}
-
 char **pb_source_path(void)
 {
     GStrvBuilder *path = g_strv_builder_new();
     const char *environment = g_getenv("PATCHBAY_MACHINE_PATH");
     g_auto(GStrv) listed = g_strsplit(environment ? environment : "", ":", -1);
     g_autofree char *user = g_build_filename(g_get_user_data_dir(), "patchbay", "machines", NULL);
-    g_autofree char *build = build_tree_machines();
+    g_autofree char *build = pb_build_tree_folder("machines");
+    g_autofree char *installed = pb_installed_folder(PB_MACHINE_DIR);
     char **result;
 
     for (char **directory = listed; *directory; directory++) {
@@ -53,7 +38,7 @@ char **pb_source_path(void)
     g_strv_builder_add(path, user);
     if (build)
         g_strv_builder_add(path, build);
-    g_strv_builder_add(path, PB_MACHINE_DIR);
+    g_strv_builder_add(path, installed);
     result = g_strv_builder_end(path);
     g_strv_builder_unref(path);
     return result;

@@ -7,6 +7,7 @@
 
 #include <core/plugin/elf_file.h>
 #include <core/plugin/manifest.h>
+#include <core/util/places.h>
 #include <dlfcn.h>
 #include <gmodule.h>
 #include <link.h>
@@ -54,33 +55,17 @@ static void add_directories(GPtrArray *path, const char *list)
             g_ptr_array_add(path, g_strdup(*directory));
 }
 
-/* If this program lies in a build tree (meson leaves meson-private at its top), its folder of plugins. */
-static void add_build_tree(GPtrArray *path)
-{
-    g_autofree char *folder = g_file_read_link("/proc/self/exe", NULL);
-
-    for (int level = 0; folder && level < 5; level++) {
-        g_autofree char *inner = g_steal_pointer(&folder);
-        g_autofree char *mark = NULL;
-
-        folder = g_path_get_dirname(inner);
-        mark = g_build_filename(folder, "meson-private", NULL);
-        if (g_file_test(mark, G_FILE_TEST_IS_DIR)) {
-            g_ptr_array_add(path, g_build_filename(folder, "plugins", NULL));
-            return;
-        }
-    }
-}
-
 static void add_default_path(GPtrArray *path)
 {
     const char *environment = g_getenv("PATCHBAY_PLUGIN_PATH");
+    char *build = pb_build_tree_folder("plugins");
 
     if (environment)
         add_directories(path, environment);
     g_ptr_array_add(path, g_build_filename(g_get_user_data_dir(), "patchbay", "plugins", NULL));
-    add_build_tree(path);
-    g_ptr_array_add(path, g_strdup(PB_PLUGIN_DIR));
+    if (build)
+        g_ptr_array_add(path, build);
+    g_ptr_array_add(path, pb_installed_folder(PB_PLUGIN_DIR));
 }
 
 const char *const *pb_plugin_host_path(const pb_plugin_host *host)

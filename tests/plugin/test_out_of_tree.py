@@ -37,9 +37,9 @@ def main(build, script, folder, name):
         if not packages or not tool:
             print("patchbay.pc or patchbay-manifest is not installed")
             return 1
-        environment = dict(os.environ, PKG_CONFIG_PATH=str(packages.parent),
-                           PKG_CONFIG_SYSROOT_DIR=place, PATCHBAY_PLUGIN_PATH=place)
-        flags = case("pkg-config", ["pkg-config", "--cflags", "patchbay"], env=environment)
+        environment = dict(os.environ, PKG_CONFIG_PATH=str(packages.parent), PATCHBAY_PLUGIN_PATH=place)
+        flags = case("pkg-config", ["pkg-config", f"--define-variable=prefix={tool.parent.parent}", "--cflags",
+                                    "patchbay"], env=environment)
         plugin = root / f"{name}.so"
         sources = sorted(folder.glob("*.c"))
         case("build", ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter",

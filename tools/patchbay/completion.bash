@@ -1,9 +1,9 @@
 # Completion of patchbay for bash. Words come from the command itself.
 
+# What `patchbay list [$1]` names, or nothing.
 _patchbay_names()
 {
-    # The first words of the indented lines of `patchbay list $1`.
-    patchbay list "$1" 2>/dev/null | sed -n 's/^  \([^ ]*\).*/\1/p'
+    patchbay list ${1:+"$1"} 2>/dev/null | sed -n 's/^  \([^ ]*\).*/\1/p'
 }
 
 _patchbay_options()
@@ -18,14 +18,40 @@ _patchbay_parameters()
         sed -n '/^parameters/,/^$/s/^  \([^ ]*\) .*/\1=/p'
 }
 
+# The first word behind the command that is neither an option nor an option's argument: the machine.
+# bash takes --set=ram=1GiB for five words.
+_patchbay_machine()
+{
+    local i word flags=' --snapshot --deterministic --no-reboot --statistics --check --dump-yaml --help '
+
+    for ((i = 2; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if [[ $word != -* ]]; then
+            printf '%s\n' "$word"
+            return
+        fi
+        [[ $flags == *" $word "* || ${COMP_WORDS[i + 1]} == = ]] || ((i++))
+        while [[ ${COMP_WORDS[i + 1]} == = ]]; do
+            ((i += 2))
+        done
+    done
+}
+
 _patchbay()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local command=${COMP_WORDS[1]-} machine=${COMP_WORDS[2]-}
+    local command=${COMP_WORDS[1]-} words=
 
     COMPREPLY=()
+    # bash takes --option=value for three words.
+    if [[ $current == = ]]; then
+        current=
+    elif [[ $previous == = ]] && ((COMP_CWORD > 2)); then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'run check list describe schema report new --help --version' -- "$current")
+        words="$(patchbay --help 2>/dev/null | sed -n 's/^  \([a-z]*\)  .*/\1/p') --help --version"
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
         return
     fi
     case $previous in
@@ -34,48 +60,35 @@ _patchbay()
         return
         ;;
     --set)
-        mapfile -t COMPREPLY < <(compgen -W "$(_patchbay_parameters "$machine")" -- "$current")
+        words=$(_patchbay_parameters "$(_patchbay_machine)")
         compopt -o nospace
-        return
         ;;
-    --accel)
-        mapfile -t COMPREPLY < <(compgen -W "$(_patchbay_names accels)" -- "$current")
-        return
-        ;;
-    --serial)
-        mapfile -t COMPREPLY < <(compgen -W 'stdio null pty file,path= tcp,port= unix,path=' -- "$current")
-        return
-        ;;
-    --net)
-        mapfile -t COMPREPLY < <(compgen -W 'user' -- "$current")
-        return
-        ;;
-    --log)
-        mapfile -t COMPREPLY < <(compgen -W 'guest unimp int mmio exec in_asm info' -- "$current")
-        return
-        ;;
-    esac
-    if [[ $current == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(_patchbay_options "$command")" -- "$current")
-        return
-    fi
-    case $command in
-    run | check)
-        mapfile -t COMPREPLY < <(compgen -W "$(_patchbay_names machines)" -- "$current"; compgen -f -X '!*.yaml' -- "$current")
-        ;;
-    list)
-        mapfile -t COMPREPLY < <(compgen -W 'machines devices cpus accels backends loaders' -- "$current")
-        ;;
-    describe)
-        mapfile -t COMPREPLY < <(compgen -W "$(patchbay list 2>/dev/null | sed -n 's/^  \([^ ]*\).*/\1/p')" -- "$current")
-        ;;
-    report)
-        mapfile -t COMPREPLY < <(compgen -W 'missing' -- "$current")
-        ;;
-    new)
-        mapfile -t COMPREPLY < <(compgen -W 'device' -- "$current")
+    --accel) words=$(_patchbay_names accels) ;;
+    --serial) words=$(_patchbay_names backends | sed -n 's|^chardev/||p') ;;
+    --net) words=user ;;
+    --log) words='guest unimp int mmio exec in_asm info' ;;
+    --append | --attach | --trace | --state-hash) return ;;
+    *)
+        if [[ $current == -* ]]; then
+            words=$(_patchbay_options "$command")
+        else
+            case $command in
+            run | check)
+                words=$(_patchbay_names machines)
+                mapfile -t COMPREPLY < <(compgen -f -X '!*.y*ml' -- "$current")
+                ;;
+            list) words=$(patchbay list 2>/dev/null | sed -n 's/^\([a-z]*\):$/\1/p') ;;
+            describe) words=$(_patchbay_names) ;;
+            report)
+                words=missing
+                ((COMP_CWORD > 2)) && words=$(_patchbay_names)
+                ;;
+            new) words=device ;;
+            esac
+        fi
         ;;
     esac
+    mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 
 complete -o default -F _patchbay patchbay
