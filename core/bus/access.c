@@ -412,18 +412,19 @@ bool pb_space_program(pb_space *space, uint64_t gpa, const void *from, uint64_t 
 {
     pb_reader *reader = pb_bus_device_reader(space->bus);
     uint64_t where = gpa;
+    int failed = 0;
     bool bad;
 
     if (bytes == 0)
         return true;
     pb_reader_enter(reader);
     bad = gpa + (bytes - 1) < gpa || find_unbacked(space, gpa, bytes, false, &where);
-    for (uint64_t at = 0, n; !bad && at < bytes; at += n) {
+    for (uint64_t at = 0, n; !bad && !failed && at < bytes; at += n) {
         const pb_range *range = pb_space_at_or_above(space, gpa + at);
 
         n = stretch(range, gpa + at, bytes - at);
-        pb_host_copy(backing(range, gpa + at), (const uint8_t *)from + at, n);
-        range_written(range, gpa + at, n);
+        failed = pb_ram_fill(range->ram, range->ram_offset + (gpa + at - range->first),
+                             from ? (const uint8_t *)from + at : NULL, n);
     }
     pb_reader_leave(reader);
     if (bad)
@@ -431,7 +432,11 @@ bool pb_space_program(pb_space *space, uint64_t gpa, const void *from, uint64_t 
                     "%s: %" G_GUINT64_FORMAT " bytes at 0x%" PRIx64
                     " do not fit: there is no RAM or ROM at 0x%" PRIx64,
                     what, bytes, gpa, where);
-    return !bad;
+    else if (failed)
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(failed),
+                    "%s: cannot be copied to guest memory: %s", what,
+                    failed == EFAULT ? "the file became shorter" : g_strerror(failed));
+    return !bad && !failed;
 }
 
 bool pb_space_is_ram(pb_space *space, uint64_t gpa, uint64_t bytes)

@@ -172,8 +172,9 @@ pb_bus_result pb_space_copy_out(pb_space *space, uint64_t gpa, void *to, uint64_
 pb_bus_result pb_space_copy_in(pb_space *space, uint64_t gpa, const void *from, uint64_t bytes,
                                pb_attrs attrs, uint64_t *done);
 
-/* Write RAM, ROM and ROM-devices as the board's programmer would. False with the error set, and nothing
- * written, if some byte is none of these; `what` begins the message. [setup] or [device] */
+/* Write RAM, ROM and ROM-devices as the board's programmer would, zeros if `from` is null. False with the error
+ * set, and nothing written, if some byte is none of these, or as pb_ram_fill() fails; `what` begins the message. The
+ * machine stands still. [setup] */
 bool pb_space_program(pb_space *space, uint64_t gpa, const void *from, uint64_t bytes,
                       const char *what, GError **error);
 

@@ -48,6 +48,11 @@ uint8_t *pb_ram_host(const pb_ram *ram);
  * stale. Call it after the bytes are there. [any] */
 void pb_ram_written(pb_ram *ram, uint64_t first, uint64_t bytes);
 
+/* Copy bytes in, or zeros where `from` is null, and count them as written: for images that a loader places, of any
+ * size. 0 or an errno value: the host has no memory left, or `from` is a mapped file that somebody made shorter;
+ * part of the bytes may be there then. The machine stands still. [setup] */
+int pb_ram_fill(pb_ram *ram, uint64_t first, const void *from, uint64_t bytes);
+
 /* Give the bytes back to the host: they read as zero, cost nothing. Counts as written. The machine
  * stands still. [setup] */
 void pb_ram_clear(pb_ram *ram);

@@ -13,8 +13,9 @@
 #include <libfdt.h>
 #include <patchbay/cpu.h>
 
-#define TREE_BYTES (2u << 20) /* the most that Linux takes (Documentation/arm64/booting.rst) */
-#define CELLS_MAX  8          /* of an interrupt specifier */
+#define TREE_BYTES       (2u << 20) /* the most that Linux takes (Documentation/arm64/booting.rst) */
+#define TREE_BYTES_FIRST (16u << 10) /* enough for most boards: touching memory takes time */
+#define CELLS_MAX        8           /* of an interrupt specifier */
 
 typedef struct tree {
     pb_fdt_writer writer; /* first: handed to the types' hooks */
@@ -22,6 +23,7 @@ typedef struct tree {
     const pb_device_tree_options *options;
     const pb_plan_part *part; /* the part whose node is being written */
     void *blob;
+    uint32_t blob_bytes;
     int failed; /* first error of libfdt, 0: none */
 } tree;
 
@@ -414,7 +416,7 @@ static bool write_tree(tree *t, GError **error)
 {
     const pb_plan_fdt *fdt = &t->plan->fdt;
 
-    keep(t, fdt_create(t->blob, TREE_BYTES));
+    keep(t, fdt_create(t->blob, (int)t->blob_bytes));
     keep(t, fdt_finish_reservemap(t->blob));
     keep(t, fdt_begin_node(t->blob, ""));
     strings(t, "compatible", (const char *const *)fdt->compatible);
@@ -465,11 +467,19 @@ void *pb_device_tree_new(const pb_plan *plan, const pb_device_tree_options *opti
                     "machine '%s' has no section 'fdt', so no device tree can be made", plan->name);
         return NULL;
     }
-    t.blob = g_malloc0(TREE_BYTES);
-    if (!write_tree(&t, error)) {
+    for (t.blob_bytes = TREE_BYTES_FIRST;; t.blob_bytes *= 2) {
+        g_autoptr(GError) failure = NULL;
+
+        t.failed = 0;
+        t.blob = g_malloc(t.blob_bytes);
+        if (write_tree(&t, &failure)) {
+            *length = fdt_totalsize(t.blob);
+            return g_realloc(t.blob, *length);
+        }
         g_free(t.blob);
-        return NULL;
+        if (t.failed != -FDT_ERR_NOSPACE || t.blob_bytes == TREE_BYTES) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return NULL;
+        }
     }
-    *length = fdt_totalsize(t.blob);
-    return g_realloc(t.blob, *length);
 }

@@ -37,6 +37,7 @@ bool machine_memory_files(pb_machine *machine, GError **error)
         const char *file = memory->plan->file;
         const void *bytes;
         uint64_t length;
+        int failed;
 
         if (!file)
             continue;
@@ -49,8 +50,13 @@ bool machine_memory_files(pb_machine *machine, GError **error)
                         file, length, memory->plan->name, memory->plan->bytes);
             return false;
         }
-        memcpy(pb_ram_host(memory->ram), bytes, length);
-        pb_ram_written(memory->ram, 0, length);
+        failed = pb_ram_fill(memory->ram, 0, bytes, length);
+        if (failed) {
+            g_set_error(error, PB_MACHINE_ERROR, PB_MACHINE_ERROR_LOAD,
+                        "'%s' cannot be copied to memory '%s': %s", file, memory->plan->name,
+                        g_strerror(failed));
+            return false;
+        }
     }
     return true;
 }

@@ -69,6 +69,12 @@ static bool write_memory(pb_object *object, uint64_t gpa, const void *bytes, uin
     return false;
 }
 
+static bool zero_memory(pb_object *object, uint64_t gpa, uint64_t length, const char *what,
+                        pb_error *error)
+{
+    return write_memory(object, gpa, NULL, length, what, error);
+}
+
 static void clear_claim(gpointer claim)
 {
     g_free(((machine_claim *)claim)->what);
@@ -202,4 +208,5 @@ const pb_machine_ops machine_services = {
     .device_tree = device_tree,
     .provider = provider,
     .file = file,
+    .zero = zero_memory,
 };

@@ -153,24 +153,6 @@ static bool put(linux_loader *s, uint64_t gpa, const void *bytes, uint64_t lengt
            s->machine->write(s->self, gpa, bytes, length, what, error);
 }
 
-/* Zeros behind a segment's file bytes: after a reset RAM still holds the last run's data. */
-static bool put_zeros(linux_loader *s, const image_segment *segment, pb_error *error)
-{
-    static const uint8_t zeros[65536];
-    uint64_t at = segment->gpa + segment->file_bytes;
-    uint64_t left = segment->memory_bytes - segment->file_bytes;
-
-    while (left) {
-        uint64_t piece = left < sizeof(zeros) ? left : sizeof(zeros);
-
-        if (!s->machine->write(s->self, at, zeros, piece, s->kernel, error))
-            return false;
-        at += piece;
-        left -= piece;
-    }
-    return true;
-}
-
 static bool put_kernel(linux_loader *s, pb_error *error)
 {
     for (uint32_t i = 0; i < s->image.n_segments; i++) {
@@ -179,7 +161,9 @@ static bool put_kernel(linux_loader *s, pb_error *error)
         if (!s->machine->claim(s->self, segment->gpa, segment->memory_bytes, s->kernel, error) ||
             !s->machine->write(s->self, segment->gpa, segment->bytes, segment->file_bytes,
                                s->kernel, error) ||
-            !put_zeros(s, segment, error))
+            /* RAM still holds the last run's data after a reset. */
+            !s->machine->zero(s->self, segment->gpa + segment->file_bytes,
+                              segment->memory_bytes - segment->file_bytes, s->kernel, error))
             return false;
     }
     return !s->initrd_length ||
@@ -261,6 +245,9 @@ static bool prepare(void *self, pb_error *error)
     s->machine = pb_extension(s->self, PB_EXTENSION_MACHINE);
     if (!s->machine)
         return pb_fail(error, "the host offers no %s", PB_EXTENSION_MACHINE);
+    if (!PB_HAS(s->machine, zero))
+        return pb_fail(error, "the host is older than this loader: its %s cannot write zeros",
+                       PB_EXTENSION_MACHINE);
     if (!s->machine->ram(s->self, 0, &s->ram_base, &s->ram_bytes))
         return pb_fail(error, "the machine has no RAM");
     if (!s->machine->vcpu_count(s->self) || !s->machine->vcpu(s->self, 0)->type->boot)

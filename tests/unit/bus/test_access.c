@@ -345,6 +345,11 @@ static void programming(void)
     CU_ASSERT_EQUAL(read_at(&b, 0x1ff8, 8, &value), PB_BUS_OK);
     CU_ASSERT_EQUAL(value, 0); /* nothing was written */
     CU_ASSERT(pb_space_program(b.space, 0x1ff0, bytes16, 16, "vmlinux", NULL));
+    CU_ASSERT(pb_space_program(b.space, 0x1ff1, NULL, 14, "vmlinux", NULL)); /* zeros */
+    CU_ASSERT_EQUAL(read_at(&b, 0x1ff0, 8, &value), PB_BUS_OK);
+    CU_ASSERT_EQUAL(value, bytes16[0]);
+    CU_ASSERT_EQUAL(read_at(&b, 0x1ff8, 8, &value), PB_BUS_OK);
+    CU_ASSERT_EQUAL(value, (uint64_t)bytes16[15] << 56);
     CU_ASSERT(pb_space_is_ram(b.space, 0x1000, 0x1000));
     CU_ASSERT_FALSE(pb_space_is_ram(b.space, 0x1000, 0x1001));
     CU_ASSERT_FALSE(pb_space_is_ram(b.space, UINT64_MAX, 2));

@@ -3,6 +3,8 @@
  */
 #include "board.h"
 
+#include <errno.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -38,6 +40,86 @@ static void large_ram_costs_nothing(void)
     first = 0;
     CU_ASSERT_FALSE(pb_ram_next_extent(ram, &first, &bytes));
     CU_ASSERT_EQUAL(pb_ram_host(ram)[UINT64_C(1) << 30], 0);
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
+/* What comes through the file is the memory that is mapped, whichever pages there are already. */
+static void filling(void)
+{
+    board b = board_new();
+    g_autoptr(GError) error = NULL;
+    pb_ram *ram = pb_ram_new(b.bus, "ram", 1 << 20, PB_RAM_PAGES, &error);
+    g_autofree uint8_t *image = g_malloc(300000);
+    uint64_t first = 0, bytes = 0;
+    uint8_t *host;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ram);
+    host = pb_ram_host(ram);
+    for (int i = 0; i < 300000; i++)
+        image[i] = (uint8_t)(1 + i % 251);
+    host[5000] = host[400000] = 9;
+    CU_ASSERT_EQUAL(pb_ram_fill(ram, 4097, image, 300000), 0);
+    CU_ASSERT_EQUAL(host[4096], 0);
+    CU_ASSERT_EQUAL(memcmp(host + 4097, image, 300000), 0);
+    CU_ASSERT_EQUAL(host[304097], 0);
+    CU_ASSERT_EQUAL(host[400000], 9);
+    CU_ASSERT_EQUAL(pb_ram_fill(ram, 10, image, 3), 0);
+    CU_ASSERT_EQUAL(memcmp(host + 9, "\0\1\2\3\0", 5), 0);
+
+    CU_ASSERT_EQUAL(pb_ram_fill(ram, 8191, NULL, 8194),
+                    0); /* two whole pages, a byte on both sides */
+    CU_ASSERT_EQUAL(host[8190], image[8190 - 4097]);
+    for (int i = 8191; i < 8191 + 8194; i++)
+        CU_ASSERT_EQUAL_FATAL(host[i], 0);
+    CU_ASSERT_EQUAL(host[16385], image[16385 - 4097]);
+    CU_ASSERT_EQUAL(pb_ram_fill(ram, 20481, NULL, 5), 0);
+    CU_ASSERT_EQUAL(host[20480], image[20480 - 4097]);
+    CU_ASSERT_EQUAL(memcmp(host + 20481, "\0\0\0\0\0", 5), 0);
+    CU_ASSERT_EQUAL(host[20486], image[20486 - 4097]);
+
+    CU_ASSERT_EQUAL(pb_ram_fill(ram, 0, NULL, 1 << 20), 0);
+    CU_ASSERT_FALSE(pb_ram_next_extent(ram, &first, &bytes));
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
+/* Code of the pages becomes stale, and displays hear of it. */
+static void filling_counts_as_written(void)
+{
+    board b = board_new();
+    pb_ram *ram = new_ram(&b, 8 * PB_PAGE_SIZE);
+    g_autofree uint8_t *image = g_malloc0(8 * PB_PAGE_SIZE);
+    const uint32_t *generation;
+    uint32_t taken;
+
+    pb_ram_dirty_start(ram, PB_DIRTY_DISPLAY);
+    taken = pb_ram_code_take(ram, 2, &generation);
+    CU_ASSERT_EQUAL(pb_ram_fill(ram, PB_PAGE_SIZE, image, 2 * PB_PAGE_SIZE), 0);
+    CU_ASSERT_NOT_EQUAL(*generation, taken);
+    CU_ASSERT_EQUAL(pb_ram_dirty_take(ram, PB_DIRTY_DISPLAY, 0, 8 * PB_PAGE_SIZE, NULL), 2);
+    taken = pb_ram_code_take(ram, 2, &generation);
+    CU_ASSERT_EQUAL(pb_ram_fill(ram, 2 * PB_PAGE_SIZE, NULL, 3 * PB_PAGE_SIZE), 0);
+    CU_ASSERT_NOT_EQUAL(*generation, taken);
+    CU_ASSERT_EQUAL(pb_ram_dirty_take(ram, PB_DIRTY_DISPLAY, 0, 8 * PB_PAGE_SIZE, NULL), 3);
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
+/* A mapped image whose file somebody makes shorter is an error, not our end. */
+static void filling_from_a_file_that_shrank(void)
+{
+    board b = board_new();
+    pb_ram *ram = new_ram(&b, 8 * PB_PAGE_SIZE);
+    int fd = memfd_create("image", 0);
+    void *image;
+
+    CU_ASSERT_EQUAL_FATAL(ftruncate(fd, 4 * PB_PAGE_SIZE), 0);
+    image = mmap(NULL, 4 * PB_PAGE_SIZE, PROT_READ, MAP_PRIVATE, fd, 0);
+    CU_ASSERT_EQUAL_FATAL(ftruncate(fd, PB_PAGE_SIZE), 0);
+    CU_ASSERT_EQUAL(pb_ram_fill(ram, 0, image, 4 * PB_PAGE_SIZE), EFAULT);
+    munmap(image, 4 * PB_PAGE_SIZE);
+    close(fd);
     pb_ram_unref(ram);
     board_free(&b);
 }
@@ -194,6 +276,9 @@ int main(void)
 {
     static const unit_case cases[] = {
         { "large RAM costs nothing", large_ram_costs_nothing },
+        { "filling", filling },
+        { "filling counts as written", filling_counts_as_written },
+        { "filling from a file that shrank", filling_from_a_file_that_shrank },
         { "more than the host has is an error", more_than_the_host_has },
         { "huge pages, or an error", huge_pages_or_an_error },
         { "sizes are rounded up in the host", sizes_are_rounded_up_in_the_host },
