@@ -100,6 +100,10 @@ typedef struct pb_vcpu_ops {
 
     /* -- time. Retired instructions are exact inside a helper that is not declared pure. */
     pb_clock *(*clock)(pb_vcpu *vcpu);
+
+    /* -- for code generators. The distance in bytes from a vCPU to its first-level TLB of an MMU index, which is made
+     * on all vCPUs of the machine if it was not there. [any] */
+    intptr_t (*tlb_prepare)(pb_vcpu *vcpu, uint32_t mmu);
 } pb_vcpu_ops;
 
 struct pb_vcpu {
@@ -134,12 +138,17 @@ struct pb_vcpu {
     /* Floating-point environments; FP operations name one by number. 0 is the current one; others are the
      * frontend's (Arm: 1 the standard FPSCR value, 2 for half precision). */
     pb_fp_env fp[4];
-    pb_tlb *tlb[PB_MMU_INDEXES]; /* null: no access was made at this MMU index yet */
+    /* First-level TLBs by MMU index; null: not in use yet (ops->tlb_prepare). Each lies at the same distance from
+     * its vCPU in every vCPU of a machine, so emitted code reaches it without this pointer. */
+    pb_tlb *tlb[PB_MMU_INDEXES];
     /* Changes whenever what an address translates to may have changed for this vCPU: a flush of any part of its
      * TLB, a change of the memory map. Written on its own thread. Who remembers code by virtual address
      * asks ops->code again when it differs. */
     uint32_t tlb_epoch;
     uint32_t reserved1;
+    /* For emitted code (codegen.h): where indirect jumps go, and the generator's own words. */
+    struct pb_jump_entry *jumps;
+    uint64_t codegen[32];
 };
 
 #define PB_VCPU_STATE_OFFSET 1024

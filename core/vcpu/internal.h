@@ -1,8 +1,8 @@
 /*
  * What the files of core/vcpu share.
  *
- * A vCPU's block: [pb_vcpu_core | pb_vcpu | state]. The core's own part lies in front, so that the public
- * layout stays what emitted code knows.
+ * A vCPU's block: [first-level TLBs | pb_vcpu_core | pb_vcpu | state]. The core's own part lies in front, so that
+ * the public layout stays what emitted code knows.
  */
 #ifndef CORE_VCPU_INTERNAL_H
 #define CORE_VCPU_INTERNAL_H
@@ -29,7 +29,7 @@ typedef struct pb_tlb2_entry {
 
 /* All of one MMU index. */
 typedef struct pb_tlb_set {
-    pb_tlb first; /* what vcpu->tlb points to */
+    pb_tlb *first; /* in the vCPU's block */
     pb_tlb2_entry second[PB_TLB2_ENTRIES];
     uint32_t epoch; /* never 0; another one flushes the second level */
     bool used;      /* something was entered since the last flush */
@@ -90,10 +90,20 @@ static inline pb_vcpu_core *pb_vcpu_core_of(pb_vcpu *vcpu)
     return (pb_vcpu_core *)(void *)((char *)vcpu - PB_VCPU_CORE_SIZE);
 }
 
+/* From the start of the block to the vCPU. */
+#define PB_VCPU_OFFSET (PB_MMU_INDEXES * sizeof(pb_tlb) + PB_VCPU_CORE_SIZE)
+
+/* The first level of an MMU index: room in the block, filled in or not. */
+static inline pb_tlb *pb_vcpu_first_tlb(pb_vcpu *vcpu, uint32_t mmu)
+{
+    return (pb_tlb *)(void *)((char *)vcpu - PB_VCPU_OFFSET) + mmu;
+}
+
 struct pb_cpus {
     pb_sched *sched;
     pb_space *memory;
     GPtrArray *vcpus;
+    pthread_mutex_t tlb_lock; /* making a pb_tlb_set */
     const pb_accel_type *accel_type;
     void *accel;
     void (*debug)(void *opaque, pb_vcpu *vcpu);
@@ -137,6 +147,7 @@ void pb_vcpu_tlb_flush(pb_vcpu *vcpu, uint32_t mmu_mask, uint32_t scope);
 void pb_vcpu_tlb_flush_page(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes, uint32_t mmu_mask,
                             uint32_t scope);
 void pb_vcpu_tlb_sync(pb_vcpu *vcpu);
+intptr_t pb_vcpu_tlb_prepare(pb_vcpu *vcpu, uint32_t mmu);
 
 /* ---- memory.c, atomic.c, physical.c ---------------------------------------------------------------------- */
 

@@ -42,8 +42,8 @@ static pb_tlb2_entry *second_of(pb_tlb_set *set, uint64_t gva)
 
 static void clear(pb_tlb_set *set)
 {
-    memset(set->first.tag_read, 0xff, sizeof(set->first.tag_read));
-    memset(set->first.tag_write, 0xff, sizeof(set->first.tag_write));
+    memset(set->first->tag_read, 0xff, sizeof(set->first->tag_read));
+    memset(set->first->tag_write, 0xff, sizeof(set->first->tag_write));
     if (++set->epoch == 0) {
         memset(set->second, 0, sizeof(set->second));
         set->epoch = 1;
@@ -54,21 +54,37 @@ static void clear(pb_tlb_set *set)
     set->used = false;
 }
 
+/* The set of an MMU index, made if it is not there: by the vCPU at its first access, or by whoever emits code that
+ * makes one. */
 static pb_tlb_set *set_of(pb_vcpu *vcpu, uint32_t mmu)
 {
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-    pb_tlb_set *set = core->sets[mmu];
+    pb_tlb_set *set = __atomic_load_n(&core->sets[mmu], __ATOMIC_ACQUIRE);
 
     if (set)
         return set;
-    set = aligned_alloc(64, (sizeof(*set) + 63) & ~(size_t)63);
-    if (!set)
-        g_error("out of memory for a TLB");
-    memset(set, 0, sizeof(*set));
-    clear(set);
-    core->sets[mmu] = set;
-    vcpu->tlb[mmu] = &set->first;
+    pthread_mutex_lock(&core->cpus->tlb_lock);
+    set = core->sets[mmu];
+    if (!set) {
+        set = calloc(1, sizeof(*set));
+        if (!set)
+            g_error("out of memory for a TLB");
+        set->first = pb_vcpu_first_tlb(vcpu, mmu);
+        clear(set);
+        __atomic_store_n(&vcpu->tlb[mmu], set->first, __ATOMIC_RELEASE);
+        __atomic_store_n(&core->sets[mmu], set, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&core->cpus->tlb_lock);
     return set;
+}
+
+intptr_t pb_vcpu_tlb_prepare(pb_vcpu *vcpu, uint32_t mmu)
+{
+    GPtrArray *vcpus = pb_vcpu_core_of(vcpu)->cpus->vcpus;
+
+    for (uint32_t i = 0; i < vcpus->len; i++)
+        set_of(vcpus->pdata[i], mmu);
+    return (char *)pb_vcpu_first_tlb(vcpu, mmu) - (char *)vcpu;
 }
 
 void pb_tlb_free(pb_vcpu *vcpu)
@@ -192,16 +208,16 @@ void pb_tlb_enter(const pb_slow *slow, const pb_hit *hit, const pb_range *range)
         ((range->ram_offset + (page_gpa - range->first)) & PB_PAGE_MASK) != 0)
         return;
     host = (uintptr_t)pb_range_host(range, page_gpa);
-    if (set->first.host[i] != host ||
-        (set->first.tag_read[i] != tag && set->first.tag_write[i] != tag)) {
-        set->first.tag_read[i] = set->first.tag_write[i] = PB_TLB_INVALID;
-        set->first.host[i] = host;
+    if (set->first->host[i] != host ||
+        (set->first->tag_read[i] != tag && set->first->tag_write[i] != tag)) {
+        set->first->tag_read[i] = set->first->tag_write[i] = PB_TLB_INVALID;
+        set->first->host[i] = host;
     }
     if (hit->prot & PB_PROT_READ)
-        set->first.tag_read[i] = tag;
+        set->first->tag_read[i] = tag;
     if (slow->type == PB_ACCESS_WRITE && (hit->prot & PB_PROT_WRITE) &&
         range->kind == PB_RANGE_RAM && pb_ram_write_tag(range->ram, pb_range_page(range, page_gpa)))
-        set->first.tag_write[i] = tag;
+        set->first->tag_write[i] = tag;
     set->used = true;
 }
 
@@ -239,10 +255,10 @@ static void flush_one(pb_tlb_set *set, uint64_t page)
     uint32_t i = index_of(page);
     pb_tlb2_entry *entry = second_of(set, page);
 
-    if (set->first.tag_read[i] == page)
-        set->first.tag_read[i] = PB_TLB_INVALID;
-    if (set->first.tag_write[i] == page)
-        set->first.tag_write[i] = PB_TLB_INVALID;
+    if (set->first->tag_read[i] == page)
+        set->first->tag_read[i] = PB_TLB_INVALID;
+    if (set->first->tag_write[i] == page)
+        set->first->tag_write[i] = PB_TLB_INVALID;
     if (entry->page == page)
         entry->epoch = 0;
 }

@@ -3,6 +3,8 @@
  */
 #include <core/vcpu/internal.h>
 
+#include <sys/mman.h>
+
 #include <stdlib.h>
 
 /* ---- the table ------------------------------------------------------------------------------------------- */
@@ -58,6 +60,7 @@ static const pb_vcpu_ops vcpu_ops = {
     .lock_devices = ops_lock_devices,
     .unlock_devices = ops_unlock_devices,
     .clock = ops_clock,
+    .tlb_prepare = pb_vcpu_tlb_prepare,
 };
 
 /* ---- all of them ----------------------------------------------------------------------------------------- */
@@ -86,9 +89,15 @@ pb_cpus *pb_cpus_new(pb_sched *sched, pb_space *memory)
     cpus->sched = sched;
     cpus->memory = memory;
     cpus->vcpus = g_ptr_array_new();
+    pthread_mutex_init(&cpus->tlb_lock, NULL);
     pb_space_listen(memory, map_changed, cpus);
     pb_bus_set_untag(pb_space_bus(memory), pb_tlb_untag, cpus);
     return cpus;
+}
+
+static size_t block_bytes(const pb_cpu_type *type)
+{
+    return PB_VCPU_OFFSET + PB_VCPU_STATE_OFFSET + type->head.instance_size;
 }
 
 static void vcpu_free(pb_vcpu *vcpu)
@@ -99,7 +108,7 @@ static void vcpu_free(pb_vcpu *vcpu)
     pb_reader_free(core->reader);
     pthread_mutex_destroy(&core->lock);
     g_array_unref(core->calls);
-    free(core);
+    munmap(pb_vcpu_first_tlb(vcpu, 0), block_bytes(vcpu->type));
 }
 
 void pb_cpus_free(pb_cpus *cpus)
@@ -112,23 +121,24 @@ void pb_cpus_free(pb_cpus *cpus)
     for (uint32_t i = 0; i < cpus->vcpus->len; i++)
         vcpu_free(cpus->vcpus->pdata[i]);
     g_ptr_array_unref(cpus->vcpus);
+    pthread_mutex_destroy(&cpus->tlb_lock);
     g_free(cpus);
 }
 
-static pb_vcpu *vcpu_new(size_t state_bytes)
+/* Of pages that cost nothing until they are used: most MMU indexes never are. */
+static pb_vcpu *vcpu_new(const pb_cpu_type *type)
 {
-    size_t bytes = PB_VCPU_CORE_SIZE + PB_VCPU_STATE_OFFSET + state_bytes;
-    char *block = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    char *block =
+        mmap(NULL, block_bytes(type), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (!block)
-        g_error("out of memory for a vCPU of %zu bytes", bytes);
-    memset(block, 0, bytes);
-    return (pb_vcpu *)(void *)(block + PB_VCPU_CORE_SIZE);
+    if (block == MAP_FAILED)
+        g_error("out of memory for a vCPU of %zu bytes", block_bytes(type));
+    return (pb_vcpu *)(void *)(block + PB_VCPU_OFFSET);
 }
 
 pb_vcpu *pb_cpus_add(pb_cpus *cpus, const pb_cpu_type *type)
 {
-    pb_vcpu *vcpu = vcpu_new(type->head.instance_size);
+    pb_vcpu *vcpu = vcpu_new(type);
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
     g_autofree char *name = g_strdup_printf("vcpu%u", cpus->vcpus->len);
 

@@ -496,11 +496,12 @@ ir_val call3(a64_ctx *c, uint32_t helper, ir_type result, ir_val x, ir_val y, ir
 /* ---- the translator -------------------------------------------------------------------------- */
 
 /* Slots by worth of a host register: arguments and results, the stack, the link, then the
- * callee-saved that compilers use first. */
+ * callee-saved that compilers use first; the vector registers that are arguments and scratch. */
 static const uint16_t pin_rank[] = {
-    SLOT_X0,      SLOT_X0 + 1,  SLOT_X0 + 2,  SLOT_X0 + 3,  SLOT_SP,      SLOT_X0 + 4,
-    SLOT_X0 + 5,  SLOT_X0 + 19, SLOT_X0 + 20, SLOT_X0 + 30, SLOT_X0 + 29, SLOT_X0 + 21,
-    SLOT_X0 + 22, SLOT_X0 + 6,  SLOT_X0 + 7,  SLOT_X0 + 8,  PB_SLOT_END,
+    SLOT_X0,      SLOT_X0 + 1,  SLOT_X0 + 2,  SLOT_X0 + 3,  SLOT_SP,      SLOT_X0 + 4,  SLOT_X0 + 5,
+    SLOT_X0 + 19, SLOT_X0 + 20, SLOT_X0 + 30, SLOT_X0 + 29, SLOT_X0 + 21, SLOT_X0 + 22, SLOT_X0 + 6,
+    SLOT_X0 + 7,  SLOT_X0 + 8,  SLOT_V0,      SLOT_V0 + 1,  SLOT_V0 + 2,  SLOT_V0 + 3,  SLOT_V0 + 4,
+    SLOT_V0 + 5,  SLOT_V0 + 6,  SLOT_V0 + 7,  PB_SLOT_END,
 };
 
 const pb_translator arm64_translator = {

@@ -1,0 +1,177 @@
+/*
+ * Code generators: units of IR to host code, and the conventions that emitted code keeps with the
+ * core and with the accelerator that runs it.
+ *
+ * One instance of a codegen type serves one machine. The translation cache (tc.h) owns the memory of
+ * code; the accelerator asks the generator to emit into it, publishes the result there, and runs it.
+ * A code generator never sees guest names: slots, helpers and pages come from the cpu type's tables.
+ *
+ * Conventions of emitted code:
+ *  1. Pinned slots. At the entry and exit of every unit the first slots of the translator's pin_rank, as
+ *     many as the generator has registers, live in those registers; all others live in the state.
+ *  2. State is complete (all slots in memory, pc slot, budget, retired, aux, fp flags) wherever somebody else
+ *     can look: in memory functions' slow paths, in helpers that are not pure, after run() returned. How
+ *     the generator brings that about is its own business: recovery maps, or stores off the hot path.
+ *  3. A unit's checked entry looks at exit_request and, in counted mode, at the budget; the direct entry of
+ *     uncounted code does not. Jumps backwards, indirect jumps and the accelerator use the checked entry.
+ *  4. In counted mode an instruction whose access is not plain RAM, or writes a page that code was taken from,
+ *     is executed in a unit of its own (PB_CODE_EXIT_ALONE), and exit_request and budget are looked at
+ *     after every instruction that called a helper which is not pure. So a request is always seen at the
+ *     instruction behind the one that made it, whatever the units look like.
+ */
+#ifndef PATCHBAY_CODEGEN_H
+#define PATCHBAY_CODEGEN_H
+
+#include <patchbay/cpu.h>
+
+/* ---- where indirect jumps go ---------------------------------------------------------------------- */
+
+#define PB_JUMP_BITS    11
+#define PB_JUMP_ENTRIES (1u << PB_JUMP_BITS)
+
+/* What a vCPU remembers of units by virtual address, probed by emitted code: vcpu->jumps points to
+ * PB_JUMP_ENTRIES of them, those of the unit key in force. The accelerator fills and clears them, on the vCPU's
+ * thread. An empty entry has pc UINT64_MAX and the generator's miss entry (pb_codegen_info.jump_miss). */
+typedef struct pb_jump_entry {
+    uint64_t pc;
+    const void *entry; /* checked entry of the unit */
+} pb_jump_entry;
+
+/* Index of the entry for a pc of instructions that are aligned to 1 << align_log2 bytes. */
+static inline uint32_t pb_jump_index(uint64_t pc, uint32_t align_log2)
+{
+    return (uint32_t)(pc >> align_log2) & (PB_JUMP_ENTRIES - 1);
+}
+
+/* ---- leaving emitted code ---------------------------------------------------------------------------- */
+
+typedef enum pb_code_exit_kind {
+    PB_CODE_EXIT_LINK =
+        1, /* at a direct jump that is not linked: `site`. The pc slot is not written */
+    PB_CODE_EXIT_LOOKUP, /* an indirect jump found no entry; the pc slot is written */
+    PB_CODE_EXIT_NEW_KEY, /* a jump after which the unit key may be another; the pc slot is written */
+    PB_CODE_EXIT_REASON,  /* `reason`; the pc slot is written */
+    PB_CODE_EXIT_UNWOUND, /* an exception was taken, or a helper changed the flow (vcpu->unwind) */
+    PB_CODE_EXIT_ALONE, /* the instruction at the pc slot wants a unit of its own; nothing of it was done */
+    PB_CODE_EXIT_ENTRY, /* at the entry of a unit, whose pc is in the pc slot: a request, too little budget,
+                            * or the unit is retired */
+} pb_code_exit_kind;
+
+typedef struct pb_code_exit {
+    uint32_t kind;   /* pb_code_exit_kind */
+    uint32_t reason; /* pb_run_reason */
+    const uint8_t *site;
+} pb_code_exit;
+
+/* ---- emitting ------------------------------------------------------------------------------------------ */
+
+/* Memory for code: written at rw, executed at rx (W^X: two mappings of the same pages). */
+typedef struct pb_code_slice {
+    uint8_t *rw;
+    const uint8_t *rx;
+    uint32_t bytes;
+} pb_code_slice;
+
+typedef enum pb_code_link_flags {
+    PB_LINK_CHECKED = 1, /* a jump backwards: to the checked entry */
+    PB_LINK_FAR = 2,     /* to another page: the mapping may change, link it only where it cannot */
+} pb_code_link_flags;
+
+/* A direct jump to a constant guest pc that can be linked to another unit. */
+typedef struct pb_code_link {
+    uint64_t pc;
+    uint32_t
+        site; /* offset in the unit's code of what link() patches; what an exit's `site` points to */
+    uint32_t stub;  /* offset of where it leads while it is not linked */
+    uint32_t flags; /* pb_code_link_flags */
+    uint32_t reserved;
+} pb_code_link;
+
+#define PB_CODE_LINKS 64 /* of one unit, at most; further jumps are looked up */
+
+/* A guest instruction's code, for debuggers and profiles. */
+typedef struct pb_code_line {
+    uint32_t offset; /* of its first byte of host code on the main path */
+    uint32_t mark;   /* index in the unit's marks */
+} pb_code_line;
+
+typedef enum pb_code_flags {
+    PB_CODE_ALONE = 1, /* one instruction that may do everything: no PB_CODE_EXIT_ALONE from it */
+    PB_CODE_LINES = 2, /* fill lines */
+} pb_code_flags;
+
+/* One unit to emit, and what became of it. The caller zeroes it and fills the first part. */
+typedef struct pb_code_job {
+    uint32_t size;
+    uint32_t flags;      /* pb_code_flags */
+    const ir_unit *unit; /* is not changed */
+    pb_vcpu *vcpu;       /* for which FP rules and rounding hold: they follow from the unit key */
+    pb_code_slice slice;
+
+    uint32_t bytes; /* used of the slice: code, cold code, maps */
+    uint32_t
+        entry; /* offset of the checked entry. Its first instruction can be patched by retire() */
+    uint32_t direct; /* of the direct entry */
+    uint32_t stale;  /* of the stub that a retired entry leads to: PB_CODE_EXIT_ENTRY */
+    uint32_t n_links, n_lines, max_lines;
+    pb_code_line *lines; /* max_lines of them, the caller's; may be null */
+    pb_code_link links[PB_CODE_LINKS];
+} pb_code_job;
+
+typedef enum pb_emit_status {
+    PB_EMIT_OK = 0,
+    PB_EMIT_NO_ROOM, /* the slice is too small: ask for another one */
+    PB_EMIT_TOO_LARGE, /* the unit has more values or blocks than the generator takes: make it shorter */
+} pb_emit_status;
+
+/* What a generator is told once, before it emits. */
+typedef struct pb_codegen_setup {
+    uint32_t size;
+    bool counted;  /* units count instructions off vcpu->budget and into vcpu->retired */
+    bool parallel; /* other vCPUs run at the same time: fences and atomics are needed */
+    pb_vcpu *vcpu; /* any: the TLBs are at the same distance from every vCPU (vcpu.h) */
+    const pb_fp_ops *fp;
+    pb_code_slice thunks; /* memory for code that all units share: PB_CODEGEN_THUNK_BYTES */
+} pb_codegen_setup;
+
+#define PB_CODEGEN_THUNK_BYTES 16384
+
+typedef struct pb_codegen_info {
+    uint32_t size;
+    uint32_t pinned_slots;  /* how many of pin_rank have a register */
+    const void *jump_miss;  /* entry of empty pb_jump_entry */
+    const char *host;       /* "x86-64: bmi2 avx2 fma", for statistics */
+    uint32_t typical_bytes; /* of code for one guest instruction, to size slices */
+} pb_codegen_info;
+
+typedef struct pb_codegen_type {
+    pb_class head; /* init fails with the reason if the host cannot run this generator's code */
+    /* [setup] */
+    bool (*start)(void *self, const pb_codegen_setup *setup, pb_codegen_info *info,
+                  pb_error *error);
+    /* Emit a unit. Any thread, but one at a time in one slice; keeps no state between calls. [any] */
+    uint32_t (*emit)(void *self, pb_code_job *job);
+    /* Make the site jump to rx_target, or back to its stub. One aligned store: others may be executing it. [any] */
+    void (*link)(void *self, uint8_t *rw_site, const uint8_t *rx_site, const uint8_t *rx_target);
+    /* Make a checked entry lead to the unit's stale stub. The same. [any] */
+    void (*retire)(void *self, uint8_t *rw_entry, const uint8_t *rx_entry, const uint8_t *rx_stale);
+    /* Execute from an entry until emitted code is left. [vcpu] */
+    void (*run)(void *self, pb_vcpu *vcpu, const void *entry, pb_code_exit *exit);
+    /* The vCPU is new: prepare its `codegen` words. [setup] */
+    void (*vcpu_init)(void *self, pb_vcpu *vcpu);
+} pb_codegen_type;
+
+/* ---- "pb.codegen/1": the generator for this host ---------------------------------------------------- */
+
+#define PB_EXTENSION_CODEGEN "pb.codegen/1"
+
+typedef struct pb_codegen_ops {
+    uint32_t size;
+    /* Load the codegen plugin of that name (null: the one for this host), make an instance for the object's machine
+     * with properties ("baseline=true,pinned=4"; null: none). Null with the error filled. The
+     * machine frees it. [setup] */
+    void *(*open)(pb_object *object, const char *name, const char *properties,
+                  const pb_codegen_type **type, pb_error *error);
+} pb_codegen_ops;
+
+#endif

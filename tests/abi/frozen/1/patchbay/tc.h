@@ -1,0 +1,84 @@
+/*
+ * The translation cache: memory for emitted code, the units in it, how they are found, linked to each other,
+ * and dropped when what they were made from changes. In the core; accelerators reach it as "pb.tc/1".
+ *
+ * Threads: a *user* is a thread that executes or emits code, one a vCPU (and one a background compiler). Between
+ * enter() and leave() what a user found stays executable: a unit that was dropped meanwhile is
+ * unlinked and its entry leads to its stale stub, but its memory is used again only when every user was outside
+ * (or passed quiescent()) since.
+ */
+#ifndef PATCHBAY_TC_H
+#define PATCHBAY_TC_H
+
+#include <patchbay/codegen.h>
+
+#define PB_EXTENSION_TC "pb.tc/1"
+
+typedef struct pb_tc pb_tc;
+typedef struct pb_tc_user pb_tc_user;
+
+typedef enum pb_tc_unit_flags {
+    PB_TC_ALONE =
+        1, /* of one instruction, made with PB_CODE_ALONE: another unit than the ordinary one */
+} pb_tc_unit_flags;
+
+/* Names a unit: guest physical address of its first byte, virtual pc, unit key, pb_tc_unit_flags. */
+typedef struct pb_tc_key {
+    uint64_t gpa, pc, key;
+    uint32_t flags;
+    uint32_t reserved;
+} pb_tc_key;
+
+/* A published unit. Belongs to the cache; others read it, between enter() and leave(). */
+typedef struct pb_tc_unit {
+    pb_tc_key key;
+    const uint8_t *code; /* where it executes */
+    const uint8_t *entry, *direct, *stale;
+    uint32_t bytes;
+    uint32_t insns;
+    uint64_t
+        next_page; /* gpa of the second page's first byte for a unit that spans two, else UINT64_MAX */
+} pb_tc_unit;
+
+typedef struct pb_tc_ops {
+    uint32_t size;
+
+    /* A cache of `bytes` for code, at least 1 MiB and less than 2 GiB, with memory for thunks at *thunks. The object
+     * is the accelerator's, codegen's link() and retire() are used for patching. [setup] */
+    pb_tc *(*open)(pb_object *object, uint64_t bytes, const pb_codegen_type *codegen,
+                   void *codegen_self, pb_code_slice *thunks, pb_error *error);
+    void (*close)(pb_tc *tc); /* null is fine; no user is left. [setup] */
+
+    pb_tc_user *(*user_new)(pb_tc *tc); /* outside. [setup] */
+    void (*user_free)(pb_tc_user *user);
+    /* Enter before looking up, emitting or running; leave before sleeping. True: entries that the user remembers
+     * (jump caches) may have died since: drop them all before the next use. The user's thread. */
+    bool (*enter)(pb_tc_user *user);
+    void (*leave)(pb_tc_user *user);
+    /* The same as leave() and enter(), cheap: for every pass of a dispatcher. */
+    bool (*quiescent)(pb_tc_user *user);
+
+    /* The unit of that name, or null. No lock is taken. Inside. */
+    pb_tc_unit *(*lookup)(pb_tc_user *user, const pb_tc_key *key);
+    /* Room for at least `bytes` of code at the end of the user's slab; valid until publish() or the next
+     * reserve(). False: bytes is more than a slab holds. May drop the oldest units, others' too. Inside. */
+    bool (*reserve)(pb_tc_user *user, uint32_t bytes, pb_code_slice *slice);
+    /* Enter the emitted unit. `ir` says from which pages it was made under which stamps; null if one of them
+     * was written to since, or another user was faster and its unit is *other. Inside. */
+    pb_tc_unit *(*publish)(pb_tc_user *user, const pb_tc_key *key, const ir_unit *ir,
+                           const pb_code_job *job, pb_tc_unit **other);
+    /* Which unit, and which of its direct jumps, an exit's site belongs to. False: the unit was dropped. Inside. */
+    bool (*link_at)(pb_tc_user *user, const uint8_t *site, pb_tc_unit **unit, pb_code_link *link);
+    /* Link the jump at the site to the target. Nothing is done if one of both was dropped. Inside. */
+    void (*link)(pb_tc_user *user, const uint8_t *site, pb_tc_unit *target);
+    /* Drop all units. [any] */
+    void (*drop_all)(pb_tc *tc);
+    /* The unit whose code holds a host address, also if it was dropped but is still executable; or null. Inside. */
+    pb_tc_unit *(*unit_at)(pb_tc_user *user, const uint8_t *host);
+    /* Call for every unit that is alive. Inside. */
+    void (*each)(pb_tc_user *user, void (*fn)(void *opaque, const pb_tc_unit *unit), void *opaque);
+    void (*statistics)(pb_tc *tc, void (*line)(void *opaque, const char *name, uint64_t value),
+                       void *opaque);
+} pb_tc_ops;
+
+#endif
