@@ -67,6 +67,7 @@ typedef enum arm64_feature {
     FEAT_HAFDBS,
     FEAT_HPDS,
     FEAT_RDM,
+    FEAT_LOR,
     FEAT_COUNT
 } arm64_feature;
 
@@ -278,6 +279,8 @@ typedef enum arm64_check {
     CHECK_CPACR = 1 << 25,      /* CPTR_EL2.TCPAC, CPTR_EL3.TCPAC */
     CHECK_SEL1_TIMER = 1 << 26, /* CNTPS_*: EL3, or Secure EL1 if SCR_EL3.ST */
     CHECK_SPSEL = 1 << 27,      /* SP_EL0 while it is the stack pointer */
+    CHECK_TLOR = 1 << 28,       /* HCR_EL2.TLOR, SCR_EL3.TLOR */
+    CHECK_NONSECURE = 1 << 29,  /* UNDEFINED in Secure state: SCR_EL3.NS is 0 */
 } arm64_check;
 
 typedef enum arm64_row_flags {
@@ -307,6 +310,7 @@ struct arm64_sysreg {
     uint16_t index;            /* for hooks: which timer, counter ... */
     uint64_t reset;
     uint64_t write_mask; /* bits that writes change; 0: all */
+    uint64_t res1;       /* bits that are one whatever is written */
     /* What a read gives, and what a write does; the value was masked but not stored if there is
      * a hook. [vcpu] */
     uint64_t (*read)(pb_vcpu *vcpu, const arm64_sysreg *row);

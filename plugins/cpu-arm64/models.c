@@ -85,7 +85,7 @@ const arm64_model arm64_max = {
     .aa64isar1 = UINT64_C(1) << 0 /* DPB: DC CVAP */ | UINT64_C(1) << 20 /* LRCPC */,
     .aa64mmfr0 = 0x101125, /* PARange 48 bits, also 16 KiB granules */
     .aa64mmfr1 = 2 << 0 /* HAFDBS: access flag and dirty state */ | 1 << 12 /* HPDS */ |
-                 2 << 20 /* PAN, with AT S1E1RP and S1E1WP */,
+                 1 << 16 /* LO */ | 2 << 20 /* PAN, with AT S1E1RP and S1E1WP */,
     .aa64mmfr2 = 1 << 4 /* UAO */,
     .pmceid0 = PMCEID0,
     .breakpoints = 6,

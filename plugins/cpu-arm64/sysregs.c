@@ -357,10 +357,12 @@ static void tcr_el23_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t valu
 static void hcr_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
 {
     uint64_t *store = &cpu_of(vcpu)->sys[HCR_EL2];
-    uint64_t changed;
+    uint64_t known = HCR_KNOWN | (has_feature(vcpu, FEAT_LOR) ? HCR_TLOR : 0), changed;
 
+    if (cpu_of(vcpu)->has_el3)
+        known &= ~HCR_HCD; /* SCR_EL3.HCE is in its place */
     /* RW is fixed: EL1 is AArch64. */
-    value = (value & HCR_KNOWN) | HCR_RW;
+    value = (value & known) | HCR_RW;
     changed = *store ^ value;
     *store = value;
     if (changed & (HCR_VM | HCR_DC | HCR_PTW | HCR_TGE | HCR_ID | HCR_CD))
@@ -383,10 +385,10 @@ static void stage2_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
 static void scr_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
 {
     uint64_t *store = &cpu_of(vcpu)->sys[SCR_EL3];
-    uint64_t changed;
+    uint64_t known = SCR_KNOWN | (has_feature(vcpu, FEAT_LOR) ? SCR_TLOR : 0), changed;
 
     /* RW is fixed; bits 5:4 are RES1. */
-    value = (value & SCR_KNOWN) | SCR_RW | 0x30;
+    value = (value & known) | SCR_RW | 0x30;
     changed = *store ^ value;
     *store = value;
     if (changed & SCR_NS)
@@ -644,6 +646,8 @@ static bool trapped_to_el2(const arm64_cpu *cpu, const arm64_sysreg *row, bool w
         want |= HCR_TDZ;
     if (check & CHECK_TIDCP)
         want |= HCR_TIDCP;
+    if (check & CHECK_TLOR)
+        want |= HCR_TLOR;
     if (hcr & want)
         return true;
     if ((check & CHECK_TDA) && (mdcr & (MDCR_TDA | MDCR_TDE)))
@@ -672,6 +676,8 @@ static bool trapped_to_el3(const arm64_cpu *cpu, const arm64_sysreg *row)
         return true;
     if ((check & CHECK_CPACR) && (cpu->sys[CPTR_EL3] & CPTR_TCPAC))
         return true;
+    if ((check & CHECK_TLOR) && (scr & SCR_TLOR))
+        return true;
     return (check & CHECK_SEL1_TIMER) && !(scr & SCR_ST);
 }
 
@@ -684,7 +690,7 @@ bool arm64_sysreg_traps(const arm64_cpu *cpu)
          (cpu->sys[MDCR_EL2] & (MDCR_TDA | MDCR_TDOSA | MDCR_TDE | MDCR_TPM))))
         return true;
     return cpu->has_el3 && el < 3 &&
-           ((cpu->sys[CPTR_EL3] & CPTR_TCPAC) ||
+           ((cpu->sys[CPTR_EL3] & CPTR_TCPAC) || (cpu->sys[SCR_EL3] & SCR_TLOR) ||
             (cpu->sys[MDCR_EL3] & (MDCR_TDA | MDCR_TDOSA | MDCR_TPM)));
 }
 
@@ -700,6 +706,8 @@ bool arm64_sysreg_allowed(const pb_vcpu *vcpu, const arm64_sysreg *row, bool wri
     if (el < (write ? row->write_el : row->read_el))
         return false;
     if ((row->check & CHECK_SPSEL) && !(cpu->pstate & PSTATE_SP))
+        return false;
+    if ((row->check & CHECK_NONSECURE) && arm64_is_secure(cpu, 0))
         return false;
     /* The secure timer: at EL3, and at Secure EL1. */
     if ((row->check & CHECK_SEL1_TIMER) && el < 3 && !arm64_is_secure(cpu, el))
@@ -741,6 +749,7 @@ void arm64_sysreg_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
                      (unsigned long long)value, row->doc ? row->doc : "not modelled");
     if (row->write_mask)
         value &= row->write_mask;
+    value |= row->res1;
     if (row->write)
         row->write(vcpu, row, value);
     else if (row->store >= 0)
@@ -753,6 +762,6 @@ void arm64_sysregs_reset(pb_vcpu *vcpu)
 
     for (uint32_t i = 0; i < arm64_sysreg_count; i++) {
         if (arm64_sysregs[i].store >= 0)
-            cpu->sys[arm64_sysregs[i].store] = arm64_sysregs[i].reset;
+            cpu->sys[arm64_sysregs[i].store] = arm64_sysregs[i].reset | arm64_sysregs[i].res1;
     }
 }

@@ -85,10 +85,11 @@
 #define HCR_RW    BIT64(31)
 #define HCR_CD    BIT64(32)
 #define HCR_ID    BIT64(33)
+#define HCR_TLOR  BIT64(35)
 #define HCR_KNOWN UINT64_C(0x3ffffffff)
 #define HCR_SYSREG_TRAPS                                                                   \
     (HCR_TVM | HCR_TRVM | HCR_TID1 | HCR_TID2 | HCR_TID3 | HCR_TACR | HCR_TTLB | HCR_TPC | \
-     HCR_TPU | HCR_TSW | HCR_TDZ | HCR_TIDCP)
+     HCR_TPU | HCR_TSW | HCR_TDZ | HCR_TIDCP | HCR_TLOR)
 
 /* SCR_EL3 */
 #define SCR_NS    BIT64(0)
@@ -102,6 +103,7 @@
 #define SCR_ST    BIT64(11)
 #define SCR_TWI   BIT64(12)
 #define SCR_TWE   BIT64(13)
+#define SCR_TLOR  BIT64(14)
 #define SCR_KNOWN UINT64_C(0x3f8f)
 
 /* CPTR_ELx */

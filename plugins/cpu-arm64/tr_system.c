@@ -157,7 +157,8 @@ tr_status tr_msr_daifclr(a64_ctx *c, const a64_arg_msr_daifclr *a)
 
 /* Conditions on an access that other state than the key decides: always by helper. */
 #define DYNAMIC_CHECKS \
-    (CHECK_FP | CHECK_GIC | CHECK_SEL1_TIMER | CHECK_PTEN | CHECK_VTEN | CHECK_PCTEN | CHECK_VCTEN)
+    (CHECK_FP | CHECK_GIC | CHECK_SEL1_TIMER | CHECK_PTEN | CHECK_VTEN | CHECK_PCTEN | \
+     CHECK_VCTEN | CHECK_NONSECURE)
 
 /* Whether an access may be made without asking whether it is allowed. */
 static bool unchecked(const a64_ctx *c, const arm64_sysreg *row, bool write)
@@ -235,6 +236,8 @@ static tr_status write_sysreg(a64_ctx *c, const arm64_sysreg *row, uint32_t rt)
     if (!row->write && row->store >= 0 && unchecked(c, row, true)) {
         if (row->write_mask)
             value = ir_and(c->ir, value, ir_imm64(c->ir, row->write_mask));
+        if (row->res1)
+            value = ir_or(c->ir, value, ir_imm64(c->ir, row->res1));
         write_sys(c, (arm64_sys)row->store, value);
     } else {
         call3(c, H_MSR, IR_VOID, ir_imm32(c->ir, arm64_sysreg_index(row)), ir_imm32(c->ir, rt),

@@ -103,7 +103,7 @@ bool a64_has_feature(const a64_ctx *c, a64_feature feature)
         [A64_FEAT_AES] = FEAT_AES,       [A64_FEAT_PMULL] = FEAT_PMULL, [A64_FEAT_SHA1] = FEAT_SHA1,
         [A64_FEAT_SHA256] = FEAT_SHA256, [A64_FEAT_CRC32] = FEAT_CRC32, [A64_FEAT_LSE] = FEAT_LSE,
         [A64_FEAT_LRCPC] = FEAT_LRCPC,   [A64_FEAT_PAN] = FEAT_PAN,     [A64_FEAT_UAO] = FEAT_UAO,
-        [A64_FEAT_RDM] = FEAT_RDM,
+        [A64_FEAT_RDM] = FEAT_RDM,       [A64_FEAT_LOR] = FEAT_LOR,
     };
 
     return features[feature] && has_feature(c->vcpu, (arm64_feature)features[feature]);

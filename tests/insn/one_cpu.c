@@ -19,6 +19,7 @@ struct one_cpu {
     GString *log;
     uint64_t ram_gpa;
     uint64_t wanted; /* instructions to execute before the run ends */
+    uint64_t until;  /* guest address of a word that ends the run when it is not 0 */
 };
 
 /* ---- what instances ask of their machine ----------------------------------------------------- */
@@ -118,19 +119,35 @@ static void counted(void *opaque, uint64_t total)
         pb_sched_request(m->sched, PB_MACHINE_POWER_OFF, 0);
 }
 
+#define LOOK_EVERY 1000 /* instructions */
+
+static bool is_set(one_cpu *m)
+{
+    uint64_t word;
+
+    memcpy(&word, one_cpu_ram(m, m->until), sizeof(word));
+    return word != 0;
+}
+
+static void counted_until(void *opaque, uint64_t total)
+{
+    one_cpu *m = opaque;
+
+    if (--m->wanted == 0 || is_set(m))
+        pb_sched_request(m->sched, PB_MACHINE_POWER_OFF, 0);
+}
+
 one_cpu *one_cpu_new(const char *cpu_type, const char *accel_type, const char *const *settings,
                      uint64_t ram_gpa, uint64_t ram_bytes)
 {
     pb_sched_config config = { .threads = PB_THREADS_ROUND_ROBIN };
     g_autoptr(GError) error = NULL;
     one_cpu *m = g_new0(one_cpu, 1);
-    pb_sched_hooks hooks = { .counted = counted, .count_every = 1, .opaque = m };
 
     m->log = g_string_new(NULL);
     m->ram_gpa = ram_gpa;
     m->plugins = pb_plugin_host_new(NULL);
     m->sched = pb_sched_new(&config);
-    pb_sched_set_hooks(m->sched, &hooks);
     m->env = (pb_object_env){ .log = env_log,
                               .extension = env_extension,
                               .request = env_request,
@@ -180,8 +197,22 @@ void one_cpu_write(one_cpu *m, uint64_t gpa, const void *bytes, uint64_t length)
 
 void one_cpu_run(one_cpu *m, uint64_t insns)
 {
+    pb_sched_hooks hooks = { .counted = counted, .count_every = 1, .opaque = m };
+
+    pb_sched_set_hooks(m->sched, &hooks);
     m->wanted = insns;
     pb_sched_run(m->sched);
+}
+
+bool one_cpu_run_until(one_cpu *m, uint64_t gpa, uint64_t most)
+{
+    pb_sched_hooks hooks = { .counted = counted_until, .count_every = LOOK_EVERY, .opaque = m };
+
+    pb_sched_set_hooks(m->sched, &hooks);
+    m->wanted = most / LOOK_EVERY + 1;
+    m->until = gpa;
+    pb_sched_run(m->sched);
+    return is_set(m);
 }
 
 char *one_cpu_take_log(one_cpu *m)

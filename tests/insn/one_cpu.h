@@ -23,6 +23,9 @@ void *one_cpu_ram(one_cpu *machine, uint64_t gpa);
 void one_cpu_write(one_cpu *machine, uint64_t gpa, const void *bytes, uint64_t length);
 /* Execute that many instructions, or until the processor ends the run. */
 void one_cpu_run(one_cpu *machine, uint64_t insns);
+/* Execute until the 64-bit word of RAM at gpa is not 0 (looked at now and then, so somewhat more), but no more than
+ * about `most` instructions: then false. */
+bool one_cpu_run_until(one_cpu *machine, uint64_t gpa, uint64_t most);
 /* Log lines since the last call; free it. */
 char *one_cpu_take_log(one_cpu *machine);
 

@@ -7,8 +7,8 @@ import operands
 
 PAGE, LOW, CODE, DATA = 0x1000, 0x10000000, 0x10001000, 0x10002000
 
-# Rows that cannot be executed at EL0 with a result of their own, and others that have no cases, by the row's id.
-WITHOUT_CASES = {
+# Rows that cannot be executed in user mode with a result of their own, by the row's id. system_rows.py has their cases.
+NOT_IN_USER_MODE = {
     "tr_svc": "is a system call of the kernel below",
     "tr_wfi": "waits for an interrupt, of which there is none",
     "tr_hvc": "undefined at EL0",
@@ -24,8 +24,8 @@ WITHOUT_CASES = {
     "tr_sysl": "no operation is defined",
     "tr_msr": "debug registers are trapped by the kernel",  # the row with op0 2; the other is tr_msr.2
     "tr_mrs": "debug registers are trapped by the kernel",
-    "tr_stlr": "STLLR: no processor model has FEAT_LOR",  # tr_stlr.2 is STLR
-    "tr_ldar": "LDLAR: no processor model has FEAT_LOR",  # tr_ldar.2 is LDAR
+    "tr_stlr": "STLLR, made with its registers",  # tr_stlr.2 is STLR
+    "tr_ldar": "LDLAR, made with its registers",  # tr_ldar.2 is LDAR
 }
 SEVL = 0xD50320BF
 

@@ -125,7 +125,7 @@ def make(file, scale):
     """[(row, number, code, state before)] of all rows that can be executed."""
     made = []
     for row in file.rows:
-        if row.missing or row.id in cases.WITHOUT_CASES:
+        if row.missing or row.id in cases.NOT_IN_USER_MODE:
             continue
         # A row's cases do not depend on the other rows: adding one leaves the others as they are.
         random.seed(f"{SEED} {row.id} {row.title}")
@@ -169,11 +169,11 @@ def write(folder, made, results):
 def report(file, made):
     covered = {row.id for row, _, _, _ in made}
     known = [row for row in file.rows if not row.missing]
-    left = [row for row in known if row.id in cases.WITHOUT_CASES]
+    left = [row for row in known if row.id in cases.NOT_IN_USER_MODE]
     print(f"{len(made)} cases: {len(covered)} of {len(known)} rows that are not missing,"
-          f" {len(left)} without cases:")
+          f" {len(left)} left to generate_system.py:")
     for row in left:
-        print(f"  {row.id}: {cases.WITHOUT_CASES[row.id]}")
+        print(f"  {row.id}: {cases.NOT_IN_USER_MODE[row.id]}")
     for row in known:
         if row.id not in covered and row not in left:
             print(f"  {row.id}: NO CASE")
