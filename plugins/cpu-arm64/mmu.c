@@ -9,8 +9,7 @@
  * a tag in the top byte (TBI) have entries of their own, so that FAR_ELx gets the tag;
  * arm64_cpu.tagged tells TLBI that there are such.
  *
- * Left out: memory of the Large Physical Address extensions beyond 48 bits, limited ordering
- * regions.
+ * Left out: memory of the Large Physical Address extensions beyond 48 bits.
  */
 #include "cpu.h"
 #include "sysregs.h"

@@ -156,7 +156,7 @@ tr_status tr_msr_daifclr(a64_ctx *c, const a64_arg_msr_daifclr *a)
 /* ---- system registers ------------------------------------------------------------------------ */
 
 /* Conditions on an access that other state than the key decides: always by helper. */
-#define DYNAMIC_CHECKS \
+#define DYNAMIC_CHECKS                                                                 \
     (CHECK_FP | CHECK_GIC | CHECK_SEL1_TIMER | CHECK_PTEN | CHECK_VTEN | CHECK_PCTEN | \
      CHECK_VCTEN | CHECK_NONSECURE)
 

@@ -20,7 +20,7 @@ typedef struct written_case {
     unsigned line;
     GPtrArray *registers; /* of the model */
     system_case run;
-    uint64_t to, x[31];   /* expected */
+    uint64_t to, x[31]; /* expected */
     uint64_t *sys, *words;
     bool has_after;
 } written_case;

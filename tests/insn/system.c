@@ -18,7 +18,18 @@
 #define MRS(reg)  (0xd5200001u | (reg)->encoding << 5)
 
 /* HEADER and records: offsets in words of 64 bits. */
-enum { H_CASES, H_CASE, H_DEFAULTS, H_VALUES, H_DUMP, H_PROBES, H_PROBE, H_PSTATE, H_RESULT, H_DONE };
+enum {
+    H_CASES,
+    H_CASE,
+    H_DEFAULTS,
+    H_VALUES,
+    H_DUMP,
+    H_PROBES,
+    H_PROBE,
+    H_PSTATE,
+    H_RESULT,
+    H_DONE
+};
 enum {
     R_BYTES,
     R_PSTATE,
@@ -324,8 +335,9 @@ static bool run_image(image *m, uint64_t most)
     if (one_cpu_run_until(m->machine, HEADER + 8 * H_DONE, most))
         return true;
     log = one_cpu_take_log(m->machine);
-    fprintf(stderr, "%sthe monitor did not come to its end; %" G_GUINT64_FORMAT " cases were left\n",
-            log, *get(m, HEADER + 8 * H_CASES));
+    fprintf(stderr,
+            "%sthe monitor did not come to its end; %" G_GUINT64_FORMAT " cases were left\n", log,
+            *get(m, HEADER + 8 * H_CASES));
     return false;
 }
 
