@@ -114,6 +114,8 @@ typedef struct pb_main_loop_ops {
     bool (*deterministic)(pb_object *object);
     /* Whether the run was ended by a signal: then finish() does not wait for others. [any] */
     bool (*interrupted)(pb_object *object);
+    /* No more calls of the pollers that were added with this opaque pointer: for finish. [device] or [setup] */
+    void (*remove_poller)(pb_object *object, void *opaque);
 } pb_main_loop_ops;
 
 /* Collects descriptors for one sleep. */

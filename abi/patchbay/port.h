@@ -284,7 +284,18 @@ typedef struct pb_block_iface {
     uint32_t size;
     void (*info)(void *self, uint32_t index, pb_block_info *info);         /* any time after init */
     void (*submit)(void *self, uint32_t index, pb_block_request *request); /* [device] */
+    /* End all requests: on return `done` was called for each, and none uses the client's memory any more.
+     * What had not begun ends with ECANCELED. Blocks as long as the host's disk does, so it is for resets.
+     * False: this provider cannot, and they end when they end. May be null. [device] */
+    bool (*drain)(void *self, uint32_t index);
 } pb_block_iface;
+
+static inline bool pb_block_drain(const pb_link *link)
+{
+    const pb_block_iface *iface = link ? (const pb_block_iface *)link->iface : NULL;
+
+    return iface && PB_HAS(iface, drain) && iface->drain && iface->drain(link->self, link->index);
+}
 
 /* ---- net: Ethernet frames ------------------------------------------------------------------------ */
 

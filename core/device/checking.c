@@ -500,10 +500,23 @@ static void checked_submit(void *self, uint32_t index, pb_block_request *request
     ((const pb_block_iface *)c->inner.iface)->submit(c->inner.self, c->inner.index, request);
 }
 
+static bool checked_drain(void *self, uint32_t index)
+{
+    const pb_check_link *c = self;
+    bool drained;
+
+    check_call(c, "drain");
+    drained = pb_block_drain(&c->inner);
+    if (drained && g_hash_table_size(c->requests))
+        link_violation(c, "drain left %u requests", g_hash_table_size(c->requests));
+    return drained;
+}
+
 static const pb_block_iface checked_block = {
     .size = sizeof(checked_block),
     .info = checked_info,
     .submit = checked_submit,
+    .drain = checked_drain,
 };
 
 /* ---- dma ------------------------------------------------------------------------------------------- */

@@ -229,7 +229,7 @@ static const struct {
     { PB_PROTOCOL_IRQ, sizeof(pb_line_iface), 0 },
     { PB_PROTOCOL_GPIO, sizeof(pb_line_iface), 0 },
     { PB_PROTOCOL_CHAR, offsetof(pb_stream_iface, busy), offsetof(pb_stream_client_iface, ready) },
-    { PB_PROTOCOL_BLOCK, sizeof(pb_block_iface), 0 },
+    { PB_PROTOCOL_BLOCK, offsetof(pb_block_iface, drain), 0 },
     { PB_PROTOCOL_NET, sizeof(pb_net_iface), sizeof(pb_net_iface) },
 };
 

@@ -597,6 +597,11 @@ static void ops_add_poller(pb_object *object, const pb_poller *poller, void *opa
     pb_sched_add_poller(sched_of_object(object), poller, opaque);
 }
 
+static void ops_remove_poller(pb_object *object, void *opaque)
+{
+    pb_sched_remove_pollers(sched_of_object(object), opaque);
+}
+
 static bool ops_deterministic(pb_object *object)
 {
     return pb_sched_threads(sched_of_object(object)) == PB_THREADS_ROUND_ROBIN;
@@ -621,6 +626,7 @@ const pb_main_loop_ops *pb_sched_main_loop_ops(pb_sched *(*sched_of)(pb_object *
         .add_poller = ops_add_poller,
         .deterministic = ops_deterministic,
         .interrupted = ops_interrupted,
+        .remove_poller = ops_remove_poller,
     };
 
     g_assert(!sched_of_object || sched_of_object == sched_of);

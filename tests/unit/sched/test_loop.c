@@ -386,6 +386,7 @@ static pb_sched *sched_of(pb_object *object)
 static void the_extension(void)
 {
     const pb_main_loop_ops *ops = pb_sched_main_loop_ops(sched_of);
+    polling p = { .timeout_ms = 0, .pair = { STDOUT_FILENO } };
     uint32_t calls = 0;
 
     the_sched = new_sched(PB_THREADS_PARALLEL);
@@ -395,6 +396,13 @@ static void the_extension(void)
     pb_sched_iterate(the_sched, false);
     CU_ASSERT_EQUAL(calls, 1);
     CU_ASSERT(ops->host_now_ns() > 0);
+    p.sched = the_sched;
+    ops->add_poller(NULL, &poller, &p);
+    pb_sched_iterate(the_sched, false);
+    CU_ASSERT_EQUAL(p.polls, 1);
+    ops->remove_poller(NULL, &p);
+    pb_sched_iterate(the_sched, false);
+    CU_ASSERT_EQUAL(p.polls, 1);
     pb_sched_free(the_sched);
 }
 
