@@ -208,13 +208,32 @@ char **pb_plugin_host_list(pb_plugin_host *host)
     return (char **)g_ptr_array_free(list, FALSE);
 }
 
-/* "; did you mean 'pl011'?" for a plugin that is not there, as the user would write the type; else "". */
+/* Behind the kind of a plugin's id: "pl011" of "dev-pl011". */
+static const char *name_in(const char *id)
+{
+    const char *dash = strchr(id, '-');
+
+    return dash ? dash + 1 : id;
+}
+
+/* "; did you mean dev-pl011?" for a plugin that is not there: one of that name and another kind, or of the same
+ * kind and almost that name; else "". */
 static char *suggestion(pb_plugin_host *host, const char *id)
 {
     g_auto(GStrv) ids = pb_plugin_host_list(host);
-    const char *closest = pb_closest_name(id, (const char *const *)ids);
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    int kind = (int)(name_in(id) - id);
+    const char *closest;
 
-    return closest ? g_strdup_printf("; did you mean %s?", closest) : g_strdup("");
+    for (char **other = ids; *other; other++) {
+        if (strcmp(name_in(*other), name_in(id)) == 0)
+            return g_strdup_printf("; did you mean %s?", *other);
+        if (strncmp(*other, id, (size_t)kind) == 0)
+            g_ptr_array_add(names, *other + kind);
+    }
+    g_ptr_array_add(names, NULL);
+    closest = pb_closest_name(id + kind, (const char *const *)names->pdata);
+    return closest ? g_strdup_printf("; did you mean %.*s%s?", kind, id, closest) : g_strdup("");
 }
 
 /* ---- opening ------------------------------------------------------------------------------------- */
