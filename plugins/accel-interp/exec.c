@@ -6,7 +6,7 @@
  *     written to since it was made; then it counts the instruction and writes the pc slot and vcpu->aux. So
  *     both are right whenever a memory function, a helper or an exception looks.
  *   - Memory goes through vcpu->ops, floating point through the softfloat library. There is no other way.
- *   - Requests are looked at between units.
+ *   - Requests are looked at there too, so when one is seen does not hang on what a unit is.
  */
 #include "interp.h"
 
@@ -192,6 +192,8 @@ insn_64:
 insn:
     if (__builtin_expect(vcpu->budget <= 0, 0))
         return PB_RUN_BUDGET;
+    if (__builtin_expect(vcpu->exit_request, 0))
+        return PB_RUN_REQUEST;
     if (__builtin_expect(!is_current(u), 0))
         goto dispatch;
     vcpu->budget--;

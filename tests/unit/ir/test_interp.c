@@ -121,7 +121,7 @@ static void exact_counts(void)
     accel_free(&a);
 }
 
-/* A device that lowers the budget stops the vCPU after the instruction; so does a request, after the unit. */
+/* A device that lowers the budget stops the vCPU after the instruction; so does a request. */
 static void cut(void)
 {
     g_autoptr(toy_machine) m = machine_with(device_program, G_N_ELEMENTS(device_program));
@@ -133,7 +133,8 @@ static void cut(void)
     CU_ASSERT_EQUAL(m->vcpu->retired, 19);
     m->cut_budget = -1;
     m->request_on_mmio = true;
-    CU_ASSERT_EQUAL(accel_run(&a, 1000), PB_RUN_IDLE);
+    CU_ASSERT_EQUAL(accel_run(&a, 1000), PB_RUN_REQUEST);
+    CU_ASSERT_EQUAL(PC(m), 0x1050);
     PC(m) = 0x1044;
     CU_ASSERT_EQUAL(accel_run(&a, 1000), PB_RUN_REQUEST);
     CU_ASSERT_EQUAL(PC(m), 0x1044);
@@ -155,7 +156,7 @@ static void request_in_loop(void)
     m->request_on_mmio = true;
     CU_ASSERT_EQUAL(accel_run(&a, INT64_MAX), PB_RUN_REQUEST);
     CU_ASSERT_EQUAL(X(m, 0), 1);
-    CU_ASSERT_EQUAL(PC(m), 0x1000);
+    CU_ASSERT_EQUAL(PC(m), 0x1008);
     accel_free(&a);
 }
 
