@@ -283,14 +283,27 @@ static bool give_all(pb_machine *machine, GError **error)
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-static bool init_parts(pb_machine *machine, GError **error)
+/* Backends, or all others. */
+static bool init_some(pb_machine *machine, bool backends, GError **error)
 {
     for (unsigned i = 0; i < machine->parts->len; i++) {
         machine_part *part = g_ptr_array_index(machine->parts, i);
 
+        if ((part->plan->kind == PB_KIND_BACKEND) != backends)
+            continue;
         if (!machine_part_ram(part, error) || !pb_instance_init(part->instance, error))
             return at_place(error, part->plan->mark, part->plan->path);
     }
+    return true;
+}
+
+/* Backends come first, so that the others can use them in their init: a flash reads its contents. */
+static bool init_parts(pb_machine *machine, GError **error)
+{
+    if (!init_some(machine, true, error) || !init_some(machine, false, error))
+        return false;
+    pb_sched_quiesce(
+        machine->sched); /* what they began is done before anything runs or is loaded */
     pb_bus_begin(machine->bus);
     for (unsigned i = 0; i < machine->parts->len; i++)
         machine_part_regions(g_ptr_array_index(machine->parts, i));
@@ -490,10 +503,9 @@ void pb_machine_free(pb_machine *machine)
 {
     if (!machine)
         return;
-    if (machine->started) {
+    if (machine->started)
         pb_cpus_stop(machine->cpus);
-        pb_sched_quiesce(machine->sched); /* workers use what backends are about to close */
-    }
+    pb_sched_quiesce(machine->sched); /* workers use what backends are about to close */
     finish_parts(machine);
     free_parts(machine);
     free_memories(machine);
