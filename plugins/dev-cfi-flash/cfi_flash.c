@@ -5,11 +5,14 @@
  * Reading the array goes straight to memory; a command switches the chips to another read mode, in which
  * reads come here. Programming can only clear bits, erasing sets a whole sector.
  *
- * The hardware takes its time and reports it in the status register; ours is ready at once, so there is nothing to
- * suspend. Both chips get every command; the hardware takes one for each, by its half of the bus.
- * The hardware is delivered erased, all ones; bytes that `file` does not cover are zeros here until they are
- * erased, because pages that nobody touches then cost no memory.
- * Contents live as long as the machine: `file` is read when it is built and not written back.
+ * Contents come from `file`, and live as long as the machine; or they are those of the disk image at `drive`, which
+ * is read when the machine is built and gets what the guest changes. The image may be smaller than the flash;
+ * what it does not cover cannot be changed.
+ *
+ * The hardware takes its time and reports it in the status register; ours is busy only while the image is written,
+ * takes commands meanwhile, and has nothing to suspend. Both chips get every command; the hardware takes one for each,
+ * by its half of the bus. The hardware is delivered erased, all ones; bytes that nothing covers are zeros here until they
+ * are erased, because pages that nobody touches then cost no memory.
  * Not modelled: block locking (lock commands are accepted), protection registers.
  */
 #include <patchbay/device.h>
@@ -20,6 +23,7 @@
 #define SECTOR       (256u * 1024) /* of the pair of chips */
 #define BUFFER_BYTES 2048u         /* write buffer of the pair */
 #define BANK         4u            /* bytes of the bus */
+#define DISK_SECTOR  512u
 
 enum { STATUS_READY = 0x80, STATUS_ERASE_ERROR = 0x20, STATUS_PROGRAM_ERROR = 0x10 };
 #define STATUS_SEQUENCE_ERROR (STATUS_ERASE_ERROR | STATUS_PROGRAM_ERROR)
@@ -41,14 +45,91 @@ typedef struct cfi_flash {
     pb_object *self;
     uint64_t size;
     const char *file;
+    const pb_link *drive; /* null: the contents are kept nowhere */
     bool read_only;
-    uint8_t *array; /* the region's bytes */
+    uint64_t changeable;             /* bytes from the start */
+    uint8_t *array;                  /* the region's bytes */
+    uint64_t dirty_first, dirty_end; /* not at the drive yet; none if the end is 0 */
+    bool transferring;
+    bool foreign; /* the drive may have contents of another moment */
+    pb_block_request request;
+    pb_iovec iov;
     uint32_t status;
     uint8_t read_mode, write_state;
     uint64_t buffer_base; /* first byte of the buffered program */
     uint32_t buffer_left; /* bus cycles still to come */
     uint8_t buffer[BUFFER_BYTES], written[BUFFER_BYTES];
 } cfi_flash;
+
+/* ---- the drive ---------------------------------------------------------------------------------------- */
+
+static void transfer(cfi_flash *s, uint32_t op, uint64_t first, uint64_t end,
+                     void (*done)(pb_block_request *request))
+{
+    s->iov = (pb_iovec){ s->array + first, end - first };
+    s->request = (pb_block_request){ .size = sizeof(s->request),
+                                     .op = op,
+                                     .offset = first,
+                                     .length = end - first,
+                                     .iov = &s->iov,
+                                     .iov_count = 1,
+                                     .done = done,
+                                     .opaque = s };
+    s->transferring = true;
+    ((const pb_block_iface *)s->drive->iface)->submit(s->drive->self, s->drive->index, &s->request);
+}
+
+static void write_back(cfi_flash *s);
+
+static void written_back(pb_block_request *request)
+{
+    cfi_flash *s = request->opaque;
+
+    s->transferring = false;
+    if (request->error) {
+        s->status |= STATUS_PROGRAM_ERROR;
+        pb_log(s->self, PB_LOG_WARNING, "cannot write the contents to the drive: %s",
+               strerror(request->error));
+    }
+    write_back(s);
+}
+
+/* One write at a time, straight from the array: what changes under it is dirty again. */
+static void write_back(cfi_flash *s)
+{
+    uint64_t first = s->dirty_first, end = s->dirty_end;
+
+    if (s->transferring || !end)
+        return;
+    s->dirty_end = 0;
+    transfer(s, PB_BLOCK_WRITE, first, end, written_back);
+}
+
+/* Bytes of the array are others now. */
+static void changed(cfi_flash *s, uint64_t first, uint64_t length)
+{
+    uint64_t end = (first + length + DISK_SECTOR - 1) & ~(uint64_t)(DISK_SECTOR - 1);
+
+    s->self->ops->region_changed(s->self, 0, first, length);
+    if (!s->drive)
+        return;
+    first &= ~(uint64_t)(DISK_SECTOR - 1);
+    if (s->foreign) {
+        first = 0;
+        end = s->changeable;
+        s->foreign = false;
+    }
+    s->dirty_first = s->dirty_end && s->dirty_first < first ? s->dirty_first : first;
+    s->dirty_end = s->dirty_end > end ? s->dirty_end : end;
+    write_back(s);
+}
+
+static bool can_change(const cfi_flash *s, uint64_t first, uint64_t length)
+{
+    return !s->read_only && first + length <= s->changeable;
+}
+
+/* ---- what the guest sees -------------------------------------------------------------------------------- */
 
 /* The CFI query structure of one chip (JESD68.01), from index 0x10. Sizes are per chip. */
 static uint8_t cfi_query(const cfi_flash *s, uint32_t index)
@@ -112,7 +193,7 @@ static pb_bus_result flash_read(void *self, const pb_access *a, uint64_t *value)
 
     switch (s->read_mode) {
     case READ_STATUS:
-        *value = in_lanes((uint8_t)s->status, a);
+        *value = in_lanes((uint8_t)(s->status | (s->transferring ? 0 : STATUS_READY)), a);
         break;
     case READ_ID:
         *value = in_lanes(identifier(index % (SECTOR / BANK)), a);
@@ -131,7 +212,7 @@ static void program(cfi_flash *s, uint64_t offset, const uint8_t *bytes, uint32_
 {
     for (uint32_t i = 0; i < length; i++)
         s->array[offset + i] &= bytes[i];
-    s->self->ops->region_changed(s->self, 0, offset, length);
+    changed(s, offset, length);
 }
 
 static void erase_sector(cfi_flash *s, uint64_t offset)
@@ -139,7 +220,7 @@ static void erase_sector(cfi_flash *s, uint64_t offset)
     uint64_t first = offset & ~(uint64_t)(SECTOR - 1);
 
     memset(s->array + first, 0xff, SECTOR);
-    s->self->ops->region_changed(s->self, 0, first, SECTOR);
+    changed(s, first, SECTOR);
 }
 
 static void fail(cfi_flash *s, uint32_t bits)
@@ -164,7 +245,7 @@ static void command(cfi_flash *s, uint8_t code)
     };
 
     if (code == 0x50) { /* clear status */
-        s->status = STATUS_READY;
+        s->status = 0;
         return;
     }
     for (uint32_t i = 0; i < PB_ARRAY_SIZE(commands); i++) {
@@ -200,14 +281,14 @@ static void buffer_cycle(cfi_flash *s, const pb_access *a, const uint8_t *bytes)
 
 static void buffer_commit(cfi_flash *s)
 {
-    if (s->read_only) {
+    if (!can_change(s, s->buffer_base, BUFFER_BYTES)) {
         fail(s, STATUS_PROGRAM_ERROR);
         return;
     }
     for (uint32_t i = 0; i < BUFFER_BYTES; i++)
         if (s->written[i])
             s->array[s->buffer_base + i] &= s->buffer[i];
-    s->self->ops->region_changed(s->self, 0, s->buffer_base, BUFFER_BYTES);
+    changed(s, s->buffer_base, BUFFER_BYTES);
     s->write_state = WRITE_COMMAND;
 }
 
@@ -220,12 +301,10 @@ static pb_bus_result flash_write(void *self, const pb_access *a, uint64_t value)
     switch (s->write_state) {
     case WRITE_COMMAND:
         command(s, code);
-        if (s->write_state == WRITE_COUNT)
-            s->status |= STATUS_READY; /* a buffer is available */
         break;
     case WRITE_WORD:
         s->write_state = WRITE_COMMAND;
-        if (s->read_only)
+        if (!can_change(s, a->offset, a->size))
             fail(s, STATUS_PROGRAM_ERROR);
         else
             program(s, a->offset, bytes, a->size);
@@ -252,7 +331,7 @@ static pb_bus_result flash_write(void *self, const pb_access *a, uint64_t value)
         s->write_state = WRITE_COMMAND;
         if (code != 0xd0)
             fail(s, STATUS_SEQUENCE_ERROR);
-        else if (s->read_only)
+        else if (!can_change(s, a->offset & ~(uint64_t)(SECTOR - 1), SECTOR))
             fail(s, STATUS_ERASE_ERROR);
         else
             erase_sector(s, a->offset);
@@ -265,6 +344,8 @@ static pb_bus_result flash_write(void *self, const pb_access *a, uint64_t value)
     }
     return PB_BUS_OK;
 }
+
+/* ---- contents -------------------------------------------------------------------------------------------- */
 
 /* Fill the array from the file. */
 static bool load_file(cfi_flash *s, pb_error *error)
@@ -285,6 +366,32 @@ static bool load_file(cfi_flash *s, pb_error *error)
                            (unsigned long long)s->size);
 }
 
+static void drive_read(pb_block_request *request)
+{
+    cfi_flash *s = request->opaque;
+
+    s->transferring = false;
+    if (request->error) {
+        pb_log(s->self, PB_LOG_WARNING, "cannot read the contents from the drive: %s",
+               strerror(request->error));
+        s->self->ops->request(s->self, PB_MACHINE_POWER_OFF, 1);
+    }
+}
+
+/* Fill the array from the drive: it is there before the machine starts. */
+static bool load_drive(cfi_flash *s, pb_error *error)
+{
+    pb_block_info info = { .size = sizeof(info) };
+
+    ((const pb_block_iface *)s->drive->iface)->info(s->drive->self, s->drive->index, &info);
+    if (info.bytes > s->size)
+        return pb_fail(error, "the drive has %llu bytes, the flash %llu",
+                       (unsigned long long)info.bytes, (unsigned long long)s->size);
+    s->changeable = info.read_only ? 0 : info.bytes;
+    transfer(s, PB_BLOCK_READ, 0, info.bytes, drive_read);
+    return true;
+}
+
 static bool cfi_flash_init(void *self, pb_error *error)
 {
     cfi_flash *s = self;
@@ -292,15 +399,18 @@ static bool cfi_flash_init(void *self, pb_error *error)
 
     if (s->size & (s->size - 1))
         return pb_fail(error, "size %llu is not a power of two", (unsigned long long)s->size);
+    if (s->file && s->drive)
+        return pb_fail(error, "the contents are either those of `file` or of `drive`");
     s->array = s->self->ops->region_bytes(s->self, 0, &bytes);
-    return !s->file || load_file(s, error);
+    s->changeable = s->size;
+    return s->drive ? load_drive(s, error) : !s->file || load_file(s, error);
 }
 
 static void cfi_flash_reset(void *self)
 {
     cfi_flash *s = self;
 
-    s->status = STATUS_READY;
+    s->status = 0;
     s->write_state = WRITE_COMMAND;
     s->buffer_base = UINT64_MAX;
     s->buffer_left = 0;
@@ -314,15 +424,23 @@ static bool cfi_flash_loaded(void *self, pb_error *error)
     cfi_flash *s = self;
 
     s->self->ops->region_romd(s->self, 0, s->read_mode == READ_ARRAY);
+    s->foreign = true;
     return true;
 }
 
 static const pb_prop cfi_flash_props[] = {
     { "size", PB_PROP_SIZE, PB_MEMBER(cfi_flash, size), "64MiB", SECTOR, UINT64_C(1) << 30,
       .doc = "Bytes, a power of two" },
-    { "file", PB_PROP_PATH, PB_MEMBER(cfi_flash, file), "", .doc = "Initial contents" },
+    { "file", PB_PROP_PATH, PB_MEMBER(cfi_flash, file), "",
+      .doc = "Initial contents; changes are not written to it" },
     { "read-only", PB_PROP_BOOL, PB_MEMBER(cfi_flash, read_only), "false",
       .doc = "Programming and erasing fail" },
+    { 0 },
+};
+
+static const pb_port cfi_flash_ports[] = {
+    { "drive", PB_PROTOCOL_BLOCK, PB_REQUIRES, PB_HANDLE(cfi_flash, drive), .optional = true,
+      .doc = "The contents, with all changes" },
     { 0 },
 };
 
@@ -334,7 +452,14 @@ static const pb_state cfi_flash_state[] = {
     PB_STATE(cfi_flash, buffer_left),
     PB_STATE_ARRAY(cfi_flash, buffer),
     PB_STATE_ARRAY(cfi_flash, written),
+    PB_TRANSIENT(cfi_flash, changeable, "size of the drive"),
     PB_TRANSIENT(cfi_flash, array, "address of the region's bytes, which are saved as memory"),
+    PB_TRANSIENT(cfi_flash, dirty_first, "the machine waits for the drive before it is saved"),
+    PB_TRANSIENT(cfi_flash, dirty_end, "the machine waits for the drive before it is saved"),
+    PB_TRANSIENT(cfi_flash, transferring, "the machine waits for the drive before it is saved"),
+    PB_TRANSIENT(cfi_flash, foreign, "about the drive, which is not part of a snapshot"),
+    PB_TRANSIENT(cfi_flash, request, "the machine waits for the drive before it is saved"),
+    PB_TRANSIENT(cfi_flash, iov, "the machine waits for the drive before it is saved"),
     { 0 },
 };
 
@@ -370,6 +495,7 @@ static const pb_device_type cfi_flash_type = {
               .instance_size = sizeof(cfi_flash),
               PB_SELF(cfi_flash, self),
               .props = cfi_flash_props,
+              .ports = cfi_flash_ports,
               .state = cfi_flash_state,
               .init = cfi_flash_init,
               .reset = cfi_flash_reset,
