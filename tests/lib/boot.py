@@ -8,10 +8,13 @@ The file:
 
     about = "one line for people"
     run = ["arm-virt", "--kernel", "{guest:linux-arm64-cloud}", ...]   # arguments of `patchbay run`
+    command = ["{tree:tools/try}"]      # instead of `run`: another program, with `environment` added;
+    environment.PATCHBAY_BUILD = "{new:build}"          # its terminal must be at the end as it was before
     exit = 0                # exit status of patchbay when the guest has powered off
     exit_within = 20        # seconds from the last step to that exit
     never = ["Kernel panic"]    # texts that end the test at once
-    disk.root = "disk-arm64-root"           # {disk:root}: a copy of that guest, for this run
+    disk.root = "disk-arm64-root"           # {disk:root}: a copy of that guest, for this test;
+    disk.empty = 1048576                    # a number stands for as many zero bytes
     serve."hello.txt" = "text"              # {url:hello.txt}: what a web server on the host has;
     serve."big.bin" = 1000000               # a number stands for as many random bytes
 
@@ -21,14 +24,21 @@ The file:
     [[step]]                # in order; each begins where the one before ended
     expect = "GUEST-UP"     # a text, or match = "a regular expression"
     within = 200            # seconds from the step before
+    near_now = 5            # the expression's group is a time in seconds since 1970, and is now, give or take 5
     send = "\\r"             # typed on the console once that has come
+
+    [[next]]                # optional: further runs, with the same disks and servers. `step` and what else of
+    exit = 0                # exit, exit_within, run and command is here takes the place of the above
+    [[next.step]]
+    expect = "..."
 
     [[after]]               # on the host, once patchbay has ended
     run = ["e2fsck", "-fn", "{disk:root}"]  # must end with status 0
     output = "text"         # optional: must be in the output;
     output_md5 = "..."      # or the MD5 of the standard output
 
-{md5:NAME} is the MD5 of the disk NAME before the run, or of the served file NAME.
+{md5:NAME} is the MD5 of the disk NAME before the run, or of the served file NAME; {tree:FILE} is a file of the source;
+{new:FILE} one in a folder that is removed afterwards.
 
 A guest named in the file must have been fetched before (tools/guests fetch): a test never uses the
 network. $PATCHBAY_TIME_SCALE multiplies every time limit.
@@ -41,22 +51,24 @@ import http.server
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import tomllib
-import tty
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
-STEP_KEYS = {"expect", "match", "within", "send"}
+STEP_KEYS = {"expect", "match", "within", "near_now", "send"}
 AFTER_KEYS = {"run", "output", "output_md5"}
-KEYS = {"about", "run", "exit", "exit_within", "never", "disk", "serve", "variant", "step", "after"}
+NEXT_KEYS = {"run", "command", "exit", "exit_within", "step"}
+KEYS = NEXT_KEYS | {"about", "environment", "never", "disk", "serve", "variant", "next", "after"}
 TAIL_LINES = 60
 GRACE_SECONDS = 10          # from SIGTERM to SIGKILL
 
@@ -78,15 +90,34 @@ def load(path):
             raise Failure(f"{path}: unknown key in {where}: {', '.join(sorted(unknown))}")
 
     check(test, KEYS, "the file")
-    for step in test.get("step", []):
-        check(step, STEP_KEYS, "a step")
-        if ("expect" in step) == ("match" in step) or "within" not in step:
-            raise Failure(f"{path}: a step has `within`, and either `expect` or `match`")
+    for following in test.get("next", []):
+        check(following, NEXT_KEYS, "a next")
+    for run in runs(test):
+        if ("run" in run) == ("command" in run):
+            raise Failure(f"{path}: there is either `run` or `command`")
+        if not run.get("step"):
+            raise Failure(f"{path}: no step, so nothing would be tested")
+        for step in run["step"]:
+            check(step, STEP_KEYS, "a step")
+            if ("expect" in step) == ("match" in step) or "within" not in step:
+                raise Failure(f"{path}: a step has `within`, and either `expect` or `match`")
+            if "near_now" in step and re.compile(step.get("match", "")).groups != 1:
+                raise Failure(f"{path}: `near_now` needs a `match` with one group")
     for after in test.get("after", []):
         check(after, AFTER_KEYS, "an after")
-    if not test.get("step"):
-        raise Failure(f"{path}: no step, so nothing would be tested")
     return test
+
+
+def runs(test):
+    """The run of the file, and those of its [[next]]."""
+    first = {key: test[key] for key in NEXT_KEYS & set(test)}
+    yield first
+    for following in test.get("next", []):
+        inherited = {key: value for key, value in first.items() if key != "step"}
+        for key, other in (("run", "command"), ("command", "run")):
+            if key in following:
+                inherited.pop(other, None)
+        yield {**inherited, **following}
 
 
 def variants(test):
@@ -109,12 +140,17 @@ class Setting:
     """What the {kind:name} words of one run stand for, and the files and servers behind them."""
 
     def __init__(self, test, variant, folder, cleanup):
+        self.folder = folder
         variables = test.get("variant", {}).get(variant, {})
         self.values = {("var", name): value for name, value in variables.items()}
         served = {}
         for name, guest in test.get("disk", {}).items():
-            path = shutil.copy(guest_path(guest), os.path.join(folder, name + ".img"))
-            os.chmod(path, 0o600)
+            path = os.path.join(folder, name + ".img")
+            if isinstance(guest, int):
+                with open(path, "wb") as image:
+                    image.truncate(guest)
+            else:
+                shutil.copyfile(guest_path(guest), path)
             self.values["disk", name] = path
             with open(path, "rb") as image:
                 self.values["md5", name] = md5(image.read())
@@ -132,10 +168,14 @@ class Setting:
             kind, name = found.groups()
             if kind == "guest":
                 return guest_path(name)
+            if kind == "tree":
+                return os.path.join(TREE, name)
+            if kind == "new":
+                return os.path.join(self.folder, name)
             if (kind, name) not in self.values:
                 raise Failure(f"nothing is called {found.group(0)}")
             return self.values[kind, name]
-        return re.sub(r"\{(guest|disk|url|md5|var):([\w.-]+)\}", value, text)
+        return re.sub(r"\{(guest|disk|url|md5|var|tree|new):([\w./-]+)\}", value, text)
 
 
 @contextlib.contextmanager
@@ -172,15 +212,16 @@ def web_server(served):
 class Console:
     """A program on a terminal of its own. What it writes is kept whole; markers are looked for once."""
 
-    def __init__(self, command, never):
+    def __init__(self, command, environment, never):
         self.text = ""
         self.position = 0           # the text before it has been consumed by markers
         self.checked = 0            # the text before it is known to have none of `never`
         self.never = never
         self.ended = False
         master, slave = pty.openpty()
-        tty.setraw(slave)           # what is typed arrives as it is, whatever the program sets up
+        self.settings = termios.tcgetattr(slave)
         self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave,
+                                        env=dict(os.environ, **environment),
                                         start_new_session=True)
         os.close(slave)
         self.master = master
@@ -227,6 +268,7 @@ class Console:
                 raise Failure(f"no {what} within {seconds:g} seconds")
             self.read(left)
         self.position = found.end()
+        return found
 
     def wait_for_end(self, seconds):
         """Reads to the end; gives the exit status."""
@@ -237,9 +279,12 @@ class Console:
                 raise Failure(f"did not end within {seconds:g} seconds after the last step")
             self.read(left)
         try:
-            return self.process.wait(max(deadline - time.monotonic(), 1))
+            status = self.process.wait(max(deadline - time.monotonic(), 1))
         except subprocess.TimeoutExpired:
             raise Failure("closed its terminal but did not end") from None
+        if termios.tcgetattr(self.master) != self.settings:
+            raise Failure("left the terminal with other settings than it had found")
+        return status
 
     def send(self, text):
         data = text.encode("latin-1")
@@ -249,22 +294,30 @@ class Console:
 
 # One test
 
-def follow(test, console, setting, scale):
+def check_time(found, tolerance):
+    off = int(found.group(1)) - time.time()
+    if abs(off) > tolerance:
+        raise Failure(f"{found.group(0)!r} is {off:+.1f} seconds off")
+
+
+def follow(run, console, setting, scale):
     started = time.monotonic()
-    for step in test["step"]:
+    for step in run["step"]:
         if "expect" in step:
             text = setting.fill_in(step["expect"])
             pattern, what = re.compile(re.escape(text)), repr(text)
         else:
             text = setting.fill_in(step["match"])
             pattern, what = re.compile(text, re.MULTILINE), f"match of {text!r}"
-        console.wait_for(pattern, what, step["within"] * scale)
+        found = console.wait_for(pattern, what, step["within"] * scale)
+        if "near_now" in step:
+            check_time(found, step["near_now"] * scale)
         print(f"{time.monotonic() - started:8.1f} s  {what}", flush=True)
         if "send" in step:
             console.send(step["send"])
-    status = console.wait_for_end(test.get("exit_within", 20) * scale)
-    if status != test.get("exit", 0):
-        raise Failure(f"exit status {status}, not {test.get('exit', 0)}")
+    status = console.wait_for_end(run.get("exit_within", 20) * scale)
+    if status != run.get("exit", 0):
+        raise Failure(f"exit status {status}, not {run.get('exit', 0)}")
 
 
 def check_after(after, setting):
@@ -282,29 +335,38 @@ def check_after(after, setting):
                       f"not {after['output_md5']}")
 
 
+def run_once(command, environment, run, never, setting, transcript):
+    """Follows one run from its start to its end; what it said goes to the open file `transcript`."""
+    print(" ".join(command), flush=True)
+    console = Console(command, environment, never)
+    try:
+        follow(run, console, setting, float(os.environ.get("PATCHBAY_TIME_SCALE", "1")))
+    except Failure:
+        print(f"---- last {TAIL_LINES} lines of the console")
+        print("\n".join(console.text.splitlines()[-TAIL_LINES:]))
+        print("----")
+        raise
+    finally:
+        if console.close():
+            print("it did not end on SIGTERM and was killed")
+        transcript.write(console.text)
+
+
 def run_test(patchbay, test, variant, transcript):
-    scale = float(os.environ.get("PATCHBAY_TIME_SCALE", "1"))
     with contextlib.ExitStack() as cleanup:
         folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="patchbay-boot-"))
         setting = Setting(test, variant, folder, cleanup)
-        command = [patchbay, "run", *(setting.fill_in(word) for word in test["run"])]
-        print(" ".join(command), flush=True)
-        console = Console(command, test.get("never", []))
-        try:
-            follow(test, console, setting, scale)
-        except Failure:
-            print(f"---- last {TAIL_LINES} lines of the console")
-            print("\n".join(console.text.splitlines()[-TAIL_LINES:]))
-            print("----")
-            raise
-        finally:
-            if console.close():
-                print("patchbay did not end on SIGTERM and was killed")
-            if transcript:
-                with open(transcript, "w", encoding="latin-1", newline="") as out:
-                    out.write(console.text)
+        text = cleanup.enter_context(open(transcript, "w", encoding="latin-1", newline=""))
+        environment = {name: setting.fill_in(value)
+                       for name, value in test.get("environment", {}).items()}
+        for run in runs(test):
+            words = run["command"] if "command" in run else [patchbay, "run", *run["run"]]
+            run_once([setting.fill_in(word) for word in words], environment, run,
+                     test.get("never", []), setting, text)
         for after in test.get("after", []):
             check_after(after, setting)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{used.ru_utime + used.ru_stime:8.1f} s of processor time")
 
 
 def main(arguments):
@@ -313,7 +375,7 @@ def main(arguments):
             for variant in variants(load(path)):
                 print(f"{path}:{variant}")
         return 0
-    transcript = None
+    transcript = os.devnull
     if arguments[:1] == ["--transcript"]:
         transcript = arguments[1]
         arguments = arguments[2:]

@@ -85,7 +85,7 @@ class Boot(unittest.TestCase):
             self.fails("was killed", "trap '' TERM; read line", self.BRIEF_STEP)
 
     def test_match(self):
-        self.passes("echo size is 0x40", 'run = []\n[[step]]\nmatch = "^size is 0x[0-9]+$"\nwithin = 20')
+        self.passes("echo size is 0x40", 'run = []\n[[step]]\nmatch = "^size is 0x[0-9]+\\\\r?$"\nwithin = 20')
 
     def test_send(self):
         self.passes('echo up; read word; echo "got $word"',
@@ -98,6 +98,37 @@ class Boot(unittest.TestCase):
         self.passes('echo "$@"', text, "two")
         self.fails("no variant 'three'", 'echo "$@"', text, "three")
         self.fails("no variant ''", 'echo "$@"', text)
+
+    def test_next_run(self):
+        keep = 'run = ["{disk:d}"]\ndisk.d = 512\nexit = 1\n[[step]]\nexpect = "{var:x}"\nwithin = 20\n'
+        keep = keep.replace("{var:x}", "512 bytes")
+        guest = 'echo "$(stat -c %s "$2") bytes"; echo more >>"$2"; grep -q more "$2" && exit 1'
+        again = '[[next]]\n[[next.step]]\nexpect = "517 bytes"\nwithin = 20\n'
+        self.passes(guest, keep + again)
+        self.fails("ended without '512 bytes'", guest, keep + again.replace("517", "512"))
+        self.fails("exit status 1, not 7", guest, keep + again.replace("[[next]]", "[[next]]\nexit = 7"))
+        self.passes("echo up", self.ONE_STEP + '[[next]]\ncommand = ["echo", "other"]\n'
+                    '[[next.step]]\nexpect = "other"\nwithin = 20\n')
+        self.fails("no step", guest, keep + "[[next]]\n")
+        self.fails("unknown key in a next: serve", guest, keep + '[[next]]\nserve.x = "y"\n')
+
+    def test_near_now(self):
+        step = 'run = []\n[[step]]\nmatch = "time=([0-9]+)"\nwithin = 20\nnear_now = 30\n'
+        self.passes("echo time=$(date +%s)", step)
+        self.fails("seconds off", "echo time=$(($(date +%s) - 60))", step)
+        self.fails("`near_now` needs a `match` with one group", "echo", step.replace("([0-9]+)", "[0-9]+"))
+
+    def test_command_and_environment(self):
+        text = ('command = ["sh", "-c", "cat {tree:tests/lib/cases.py}; echo $WHERE"]\n'
+                'environment.WHERE = "{new:build/x}"\n'
+                '[[step]]\nexpect = "Runs a unittest program"\nwithin = 20\n'
+                '[[step]]\nmatch = "/patchbay-boot-[^/]*/build/x"\nwithin = 20\n')
+        self.passes("false", text)
+        self.fails("either `run` or `command`", "false", "run = []\n" + text)
+
+    def test_terminal_must_be_as_before(self):
+        self.passes("saved=$(stty -g); stty raw; echo up; stty $saved", self.ONE_STEP)
+        self.fails("other settings", "echo up; stty raw", self.ONE_STEP)
 
     def test_after(self):
         self.passes("echo up", self.ONE_STEP + '[[after]]\nrun = ["echo", "hello"]\noutput = "ell"\n')
