@@ -22,9 +22,11 @@ typedef enum pb_tc_unit_flags {
         1, /* of one instruction, made with PB_CODE_ALONE: another unit than the ordinary one */
 } pb_tc_unit_flags;
 
-/* Names a unit: guest physical address of its first byte, virtual pc, unit key, pb_tc_unit_flags. */
+/* Names a unit: the page of its first byte, virtual pc, unit key, pb_tc_unit_flags. The page is named by its
+ * pb_code_page.generation: it is one page of one memory, whatever is mapped at an address now. */
 typedef struct pb_tc_key {
-    uint64_t gpa, pc, key;
+    const uint32_t *page;
+    uint64_t pc, key;
     uint32_t flags;
     uint32_t reserved;
 } pb_tc_key;
@@ -32,13 +34,21 @@ typedef struct pb_tc_key {
 /* A published unit. Belongs to the cache; others read it, between enter() and leave(). */
 typedef struct pb_tc_unit {
     pb_tc_key key;
-    const uint8_t *code; /* where it executes */
-    const uint8_t *entry, *direct, *stale;
+    const uint32_t *next_page; /* a second page's generation; null: it lies in one page */
+    const uint8_t *code;       /* where it executes */
+    const uint8_t *entry;      /* the checked one */
     uint32_t bytes;
     uint32_t insns;
-    uint64_t
-        next_page; /* gpa of the second page's first byte for a unit that spans two, else UINT64_MAX */
 } pb_tc_unit;
+
+/* What reserve() says. */
+typedef enum pb_tc_room {
+    PB_TC_TOO_LARGE = 0, /* that is more than a slab holds: make a shorter unit */
+    PB_TC_ROOM,
+    /* All memory is waiting for users that do not get to a quiescent point: they were nudged. Leave, let others
+     * do what they wait for (return to the run loop), and try again. */
+    PB_TC_LATER,
+} pb_tc_room;
 
 typedef struct pb_tc_ops {
     uint32_t size;
@@ -49,7 +59,9 @@ typedef struct pb_tc_ops {
                    void *codegen_self, pb_code_slice *thunks, pb_error *error);
     void (*close)(pb_tc *tc); /* null is fine; no user is left. [setup] */
 
-    pb_tc_user *(*user_new)(pb_tc *tc); /* outside. [setup] */
+    /* A user, outside. nudge(opaque) is called from any thread when memory waits for this user alone: it shall
+     * soon pass quiescent() or leave (kick its vCPU). May be null for who never stays long. [setup] */
+    pb_tc_user *(*user_new)(pb_tc *tc, void (*nudge)(void *opaque), void *opaque);
     void (*user_free)(pb_tc_user *user);
     /* Enter before looking up, emitting or running; leave before sleeping. True: entries that the user remembers
      * (jump caches) may have died since: drop them all before the next use. The user's thread. */
@@ -60,22 +72,27 @@ typedef struct pb_tc_ops {
 
     /* The unit of that name, or null. No lock is taken. Inside. */
     pb_tc_unit *(*lookup)(pb_tc_user *user, const pb_tc_key *key);
-    /* Room for at least `bytes` of code at the end of the user's slab; valid until publish() or the next
-     * reserve(). False: bytes is more than a slab holds. May drop the oldest units, others' too. Inside. */
-    bool (*reserve)(pb_tc_user *user, uint32_t bytes, pb_code_slice *slice);
+    /* Room for at least `bytes` of code at the end of the user's slab; valid until the next reserve(), quiescent() or
+     * leave(), or until publish() entered it. May drop the oldest units, others' too; what dies is executable until
+     * the user is quiescent. A pb_tc_room; without room the slice is empty. Never waits. Inside. */
+    uint32_t (*reserve)(pb_tc_user *user, uint32_t bytes, pb_code_slice *slice);
     /* Enter the emitted unit. `ir` says from which pages it was made under which stamps; null if one of them
-     * was written to since, or another user was faster and its unit is *other. Inside. */
+     * was written to since, or there is none, or all units were dropped since the user was last quiescent, or
+     * another user was faster and its unit is *other (else *other is null). Nothing is entered then, and the slice
+     * stays valid: the code may be executed from there, once. Inside. */
     pb_tc_unit *(*publish)(pb_tc_user *user, const pb_tc_key *key, const ir_unit *ir,
                            const pb_code_job *job, pb_tc_unit **other);
-    /* Which unit, and which of its direct jumps, an exit's site belongs to. False: the unit was dropped. Inside. */
+    /* Which unit, and which of its direct jumps, an exit's site belongs to, also if the unit was dropped while it
+     * executed. False: there is none. Inside. */
     bool (*link_at)(pb_tc_user *user, const uint8_t *site, pb_tc_unit **unit, pb_code_link *link);
-    /* Link the jump at the site to the target. Nothing is done if one of both was dropped. Inside. */
+    /* Link the jump at the site to the target. Nothing is done if one of both was dropped. Inside: the site was
+     * left to, and the target found, since the user was last quiescent, or quiescent() said false. */
     void (*link)(pb_tc_user *user, const uint8_t *site, pb_tc_unit *target);
     /* Drop all units. [any] */
     void (*drop_all)(pb_tc *tc);
     /* The unit whose code holds a host address, also if it was dropped but is still executable; or null. Inside. */
     pb_tc_unit *(*unit_at)(pb_tc_user *user, const uint8_t *host);
-    /* Call for every unit that is alive. Inside. */
+    /* Call for every unit that is alive; fn calls nothing of the cache. Inside. */
     void (*each)(pb_tc_user *user, void (*fn)(void *opaque, const pb_tc_unit *unit), void *opaque);
     void (*statistics)(pb_tc *tc, void (*line)(void *opaque, const char *name, uint64_t value),
                        void *opaque);

@@ -41,6 +41,8 @@ typedef struct pb_machine_ops {
     /* The bytes of a file, mapped or read, freed with the machine; null with the error set: names the
      * file and the cause. */
     const void *(*file)(pb_object *object, const char *path, uint64_t *length, pb_error *error);
+    /* As write, of zeros: takes no time and no memory, however many. [setup] */
+    bool (*zero)(pb_object *object, uint64_t gpa, uint64_t length, const char *what, pb_error *error);
 } pb_machine_ops;
 
 #endif

@@ -15,6 +15,7 @@ typedef enum pb_log_kind {
     PB_LOG_UNIMP,     /* the guest used something known that we do not model */
     PB_LOG_INFO,
     PB_LOG_WARNING, /* the user should know */
+    PB_LOG_NOTICE,  /* the user asked for it: the name of a terminal that was made */
 } pb_log_kind;
 
 /* What the machine may be asked. */
@@ -109,6 +110,12 @@ typedef struct pb_main_loop_ops {
     /* Hooks around sleeping in poll, for libraries that bring their own descriptors (libslirp):
      * fill adds descriptors and may lower *timeout_ms; poll gets the ready ones. */
     void (*add_poller)(pb_object *object, const pb_poller *poller, void *opaque);
+    /* Whether the machine is deterministic: then how fast the host is must not show to a guest. [any] */
+    bool (*deterministic)(pb_object *object);
+    /* Whether the run was ended by a signal: then finish() does not wait for others. [any] */
+    bool (*interrupted)(pb_object *object);
+    /* No more calls of the pollers that were added with this opaque pointer: for finish. [device] or [setup] */
+    void (*remove_poller)(pb_object *object, void *opaque);
 } pb_main_loop_ops;
 
 /* Collects descriptors for one sleep. */

@@ -48,8 +48,9 @@ typedef struct pb_class {
     const pb_prop *props;  /* ends with a row without a name; may be null */
     const pb_port *ports;  /* the same */
     const pb_state *state; /* the same; with what else the instance holds, see state.h */
-    /* Properties are set and ports connected; peers may not be initialised yet, so do not call them.
-     * False with the error set refuses the machine. May be null. [setup] */
+    /* Properties are set and ports connected. Backends come first, and the others may call them: what they ask
+     * for is done before anything is reset or loaded. Other peers may not be initialised yet, so do not call
+     * them. False with the error set refuses the machine. May be null. [setup] */
     bool (*init)(void *self, pb_error *error);
     /* Release what init took. May be null. [setup] */
     void (*finish)(void *self);

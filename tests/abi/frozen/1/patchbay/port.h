@@ -198,12 +198,16 @@ typedef struct pb_stream_iface {
     void (*write)(void *self, uint32_t index, const uint8_t *bytes, uint32_t length);
     /* The client can take input again after can_receive() was 0. [device] */
     void (*resume)(void *self, uint32_t index);
+    /* Output backs up, because who reads it is slow: a client that can wait sends no more until its
+     * `ready` is called. One that writes all the same makes everybody wait for a moment, and then bytes are dropped.
+     * Never so in a deterministic machine. May be null. [device] */
+    bool (*busy)(void *self, uint32_t index);
 } pb_stream_iface;
 
 typedef enum pb_stream_event {
     PB_STREAM_OPENED = 1, /* a peer is there */
-    PB_STREAM_CLOSED,
-    PB_STREAM_BREAK,
+    PB_STREAM_CLOSED,     /* it sends no more; what it sent before may still be to be received */
+    PB_STREAM_BREAK,      /* a break, behind what was received before */
 } pb_stream_event;
 
 /* The client: a UART, a console device. The host never hands over more than can_receive() said. */
@@ -213,6 +217,8 @@ typedef struct pb_stream_client_iface {
     /* [device] */
     void (*receive)(void *self, uint32_t index, const uint8_t *bytes, uint32_t length);
     void (*event)(void *self, uint32_t index, uint32_t event); /* pb_stream_event; may be null */
+    /* busy() was true and is no longer; may be null. [device] */
+    void (*ready)(void *self, uint32_t index);
 } pb_stream_client_iface;
 
 static inline void pb_stream_write(const pb_link *link, const uint8_t *bytes, uint32_t length)
@@ -228,6 +234,12 @@ static inline void pb_stream_resume(const pb_link *link)
 {
     if (link)
         ((const pb_stream_iface *)link->iface)->resume(link->self, link->index);
+}
+static inline bool pb_stream_busy(const pb_link *link)
+{
+    const pb_stream_iface *iface = link ? (const pb_stream_iface *)link->iface : NULL;
+
+    return iface && PB_HAS(iface, busy) && iface->busy && iface->busy(link->self, link->index);
 }
 
 /* ---- block: a disk image ------------------------------------------------------------------------ */
@@ -272,7 +284,18 @@ typedef struct pb_block_iface {
     uint32_t size;
     void (*info)(void *self, uint32_t index, pb_block_info *info);         /* any time after init */
     void (*submit)(void *self, uint32_t index, pb_block_request *request); /* [device] */
+    /* End all requests: on return `done` was called for each, and none uses the client's memory any more.
+     * What had not begun ends with ECANCELED. Blocks as long as the host's disk does, so it is for resets.
+     * False: this provider cannot, and they end when they end. May be null. [device] */
+    bool (*drain)(void *self, uint32_t index);
 } pb_block_iface;
+
+static inline bool pb_block_drain(const pb_link *link)
+{
+    const pb_block_iface *iface = link ? (const pb_block_iface *)link->iface : NULL;
+
+    return iface && PB_HAS(iface, drain) && iface->drain && iface->drain(link->self, link->index);
+}
 
 /* ---- net: Ethernet frames ------------------------------------------------------------------------ */
 
