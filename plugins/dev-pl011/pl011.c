@@ -4,9 +4,9 @@
  * Ports: irq (UARTINTR), serial, clock.
  * Not modelled: DMA requests, IrDA, modem inputs, the interrupt outputs of single causes (UARTRXINTR ...).
  *
- * Characters take no time to send. They take none to receive either: the receiver takes what its FIFO
- * has room for and leaves the rest with the backend, so that input is not lost where a person or a script
- * types faster than the guest reads.
+ * Characters take no time to send; where output backs up behind the port, the transmit FIFO is full. They
+ * take none to receive either: the receiver takes what its FIFO has room for and leaves the rest with the backend, so
+ * that input is not lost where a person or a script types faster than the guest reads.
  */
 #include <patchbay/device.h>
 
@@ -23,7 +23,9 @@
 #define FR_CTS  (1u << 0)
 #define FR_DSR  (1u << 1)
 #define FR_DCD  (1u << 2)
+#define FR_BUSY (1u << 3)
 #define FR_RXFE (1u << 4)
+#define FR_TXFF (1u << 5)
 #define FR_RXFF (1u << 6)
 #define FR_TXFE (1u << 7)
 #define FR_RI   (1u << 8)
@@ -177,11 +179,21 @@ static void serial_event(void *self, uint32_t index, uint32_t event)
     }
 }
 
+/* There is room in the transmit FIFO again. */
+static void serial_ready(void *self, uint32_t index)
+{
+    pl011 *s = self;
+
+    s->ris |= INT_TX;
+    update_irq(s);
+}
+
 static const pb_stream_client_iface serial_iface = {
     .size = sizeof(serial_iface),
     .can_receive = serial_can_receive,
     .receive = serial_receive,
     .event = serial_event,
+    .ready = serial_ready,
 };
 
 /* ---- modem status -------------------------------------------------------------------------------- */
@@ -228,10 +240,16 @@ static uint64_t dr_read(void *self)
     return character;
 }
 
+static bool tx_full(const pl011 *s)
+{
+    return !(s->cr & CR_LBE) && pb_stream_busy(s->serial);
+}
+
 /* The hardware sends nothing while UARTEN or TXE is 0; we send, because early consoles of kernels rely on
  * a firmware that set the UART up, and a kernel that is loaded directly has none. The hardware raises
  * the transmit interrupt when the FIFO drains through its trigger level; here every character leaves
- * at once, so every character does. */
+ * at once, so every character does. One that makes the port busy fills the FIFO, and takes the interrupt
+ * away until the port is ready. */
 static void dr_write(void *self, uint64_t old, uint64_t now)
 {
     pl011 *s = self;
@@ -240,7 +258,10 @@ static void dr_write(void *self, uint64_t old, uint64_t now)
         pb_stream_put(s->serial, (uint8_t)now);
     else if (rx_enabled(s))
         rx_push(s, (uint8_t)now);
-    s->ris |= INT_TX;
+    if (tx_full(s))
+        s->ris &= ~INT_TX;
+    else
+        s->ris |= INT_TX;
     update_irq(s);
 }
 
@@ -255,8 +276,8 @@ static uint64_t fr_read(void *self)
 {
     const pl011 *s = self;
 
-    return FR_TXFE | (s->rx_len == 0 ? FR_RXFE : 0) | (s->rx_len == rx_depth(s) ? FR_RXFF : 0) |
-           s->modem;
+    return (tx_full(s) ? FR_TXFF | FR_BUSY : FR_TXFE) | (s->rx_len == 0 ? FR_RXFE : 0) |
+           (s->rx_len == rx_depth(s) ? FR_RXFF : 0) | s->modem;
 }
 
 /* Switching the FIFOs on or off empties them. */

@@ -13,6 +13,7 @@ enum { QUEUE_RX = 0, QUEUE_TX = 1 };
 typedef struct virtio_console {
     pb_object *self;
     const pb_link *bus, *stream;
+    uint32_t sent;     /* bytes of the oldest request to write, while the stream is busy */
     virtq_chain chain; /* scratch */
 } virtio_console;
 
@@ -21,23 +22,37 @@ static virtio_bus *bus_of(const virtio_console *s)
     return virtio_bus_of(s->bus);
 }
 
+/* Write what is left of the popped request. False: the stream is busy, and the rest waits. */
+static bool write_request(virtio_console *s)
+{
+    uint8_t bytes[PIECE];
+    uint64_t n;
+
+    while ((n = virtq_read(bus_of(s), &s->chain, s->sent, bytes, sizeof(bytes))) > 0) {
+        if (pb_stream_busy(s->stream))
+            return false;
+        pb_stream_write(s->stream, bytes, (uint32_t)n);
+        s->sent += (uint32_t)n;
+    }
+    s->sent = 0;
+    return true;
+}
+
 static void transmit(virtio_console *s)
 {
     virtio_bus *bus = bus_of(s);
-    uint8_t bytes[PIECE];
     bool any = false;
 
     while (virtq_pop(bus, QUEUE_TX, &s->chain)) {
         uint16_t head = s->chain.head;
-        uint64_t offset = 0, n;
 
         if (s->chain.out_bytes > OUTPUT_MAX) {
             virtq_break(bus, QUEUE_TX, "a request to write is too long");
             return;
         }
-        while ((n = virtq_read(bus, &s->chain, offset, bytes, sizeof(bytes))) > 0) {
-            pb_stream_write(s->stream, bytes, (uint32_t)n);
-            offset += n;
+        if (!write_request(s)) {
+            virtq_unpop(bus, QUEUE_TX);
+            break;
         }
         virtq_push(bus, QUEUE_TX, head, 0);
         any = true;
@@ -77,9 +92,20 @@ static void receive(void *self, uint32_t index, const uint8_t *bytes, uint32_t l
     virtq_notify_driver(bus, QUEUE_RX);
 }
 
+/* The stream is not busy any more. */
+static void ready(void *self, uint32_t index)
+{
+    virtio_queue_notify(bus_of(self), QUEUE_TX);
+}
+
 static uint64_t features(void *self)
 {
     return 0;
+}
+
+static void reset(void *self)
+{
+    ((virtio_console *)self)->sent = 0;
 }
 
 static const virtio_device_iface console_iface = {
@@ -90,13 +116,14 @@ static const virtio_device_iface console_iface = {
     .queue_size = QUEUE_SIZE,
     .features = features,
     .queue_notify = queue_notify,
+    .reset = reset,
 };
 
 static const pb_stream_client_iface client_iface = {
-    sizeof(pb_stream_client_iface),
-    can_receive,
-    receive,
-    NULL,
+    .size = sizeof(pb_stream_client_iface),
+    .can_receive = can_receive,
+    .receive = receive,
+    .ready = ready,
 };
 
 static const pb_port console_ports[] = {
@@ -108,6 +135,7 @@ static const pb_port console_ports[] = {
 };
 
 static const pb_state console_state[] = {
+    PB_STATE(virtio_console, sent),
     PB_TRANSIENT(virtio_console, chain, "scratch"),
     { 0 },
 };

@@ -1,41 +1,71 @@
 /*
- * Output to a file, and input from another: for logs and for scripts.
+ * Output to a file, and input from another: for logs and for scripts. Both may be FIFOs.
  */
 #include "chardev.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct file_backend {
     pb_object *self;
     const char *path, *input;
     bool append;
+    uint32_t patience;
     channel channel;
+    inbox inbox;
     int in, out;
 } file_backend;
+
+/* Does not wait for the other side of a FIFO; for reading that one may come later. */
+static int open_file(const char *path, int flags, pb_error *error)
+{
+    int fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+    struct stat about;
+
+    if (fd < 0) {
+        pb_fail(error,
+                errno == ENXIO ? "cannot open %s: nobody reads from it" : "cannot open %s: %s",
+                path, strerror(errno));
+        return -1;
+    }
+    if (fstat(fd, &about) < 0 || !S_ISDIR(about.st_mode))
+        return fd;
+    close(fd);
+    pb_fail(error, "cannot open %s: %s", path, strerror(EISDIR));
+    return -1;
+}
+
+static void close_files(file_backend *s)
+{
+    if (s->in >= 0)
+        close(s->in);
+    if (s->out >= 0)
+        close(s->out);
+}
 
 static bool file_init(void *self, pb_error *error)
 {
     file_backend *s = self;
+    int flags = O_WRONLY | O_CREAT | (s->append ? O_APPEND : O_TRUNC);
 
     s->in = s->out = -1;
-    if (!channel_init(&s->channel, s->self, s, error))
+    if (!channel_init(&s->channel, s->self, s, &s->inbox, error))
         return false;
     if (!s->path)
         return pb_fail(error, "path is empty: expected the file to write to");
-    s->out = open(s->path, O_WRONLY | O_CREAT | O_CLOEXEC | (s->append ? O_APPEND : O_TRUNC), 0644);
-    if (s->out < 0)
-        return pb_fail(error, "cannot open %s: %s", s->path, strerror(errno));
-    if (s->input) {
-        s->in = open(s->input, O_RDONLY | O_CLOEXEC);
-        if (s->in < 0) {
-            int why = errno;
-
-            close(s->out);
-            return pb_fail(error, "cannot open %s: %s", s->input, strerror(why));
-        }
+    /* Input first: if it is not there, output is not emptied. */
+    if (s->input && (s->in = open_file(s->input, O_RDONLY, error)) < 0)
+        return false;
+    if ((s->out = open_file(s->path, flags, error)) < 0) {
+        close_files(s);
+        return false;
     }
-    channel_open(&s->channel, s->in, s->out);
+    s->channel.name = s->path;
+    s->channel.patience_ms = s->patience;
+    channel_write_to(&s->channel, s->out);
+    if (s->input)
+        channel_read_from(&s->channel, s->in);
     return true;
 }
 
@@ -43,15 +73,13 @@ static void file_finish(void *self)
 {
     file_backend *s = self;
 
-    channel_stop(&s->channel);
-    if (s->in >= 0)
-        close(s->in);
-    close(s->out);
+    channel_finish(&s->channel, false);
+    close_files(s);
 }
 
 static void file_connected(void *self, uint32_t index, const pb_link *peer)
 {
-    ((file_backend *)self)->channel.client = peer;
+    ((file_backend *)self)->inbox.client = peer;
 }
 
 static void file_write(void *self, uint32_t index, const uint8_t *bytes, uint32_t length)
@@ -64,7 +92,17 @@ static void file_resume(void *self, uint32_t index)
     channel_resume(&((file_backend *)self)->channel);
 }
 
-static const pb_stream_iface file_iface = { sizeof(pb_stream_iface), file_write, file_resume };
+static bool file_busy(void *self, uint32_t index)
+{
+    return channel_busy(&((file_backend *)self)->channel);
+}
+
+static const pb_stream_iface file_iface = {
+    .size = sizeof(file_iface),
+    .write = file_write,
+    .resume = file_resume,
+    .busy = file_busy,
+};
 
 static const pb_prop file_props[] = {
     { "path", PB_PROP_PATH, PB_MEMBER(file_backend, path), .doc = "File that output goes to" },
@@ -72,6 +110,7 @@ static const pb_prop file_props[] = {
       .doc = "Keep what the file holds" },
     { "input", PB_PROP_PATH, PB_MEMBER(file_backend, input), "",
       .doc = "File that input comes from" },
+    { "patience", PB_PROP_UINT, PB_MEMBER(file_backend, patience), "0", CHANNEL_PATIENCE },
     { 0 },
 };
 
@@ -83,6 +122,7 @@ static const pb_port file_ports[] = {
 
 static const pb_state file_state[] = {
     PB_TRANSIENT(file_backend, channel, "host stream"),
+    PB_TRANSIENT(file_backend, inbox, "host stream"),
     PB_TRANSIENT(file_backend, in, "host descriptor"),
     PB_TRANSIENT(file_backend, out, "host descriptor"),
     { 0 },

@@ -10,7 +10,11 @@ typedef struct null_backend {
 static void null_write(void *self, uint32_t index, const uint8_t *bytes, uint32_t length) {}
 static void null_resume(void *self, uint32_t index) {}
 
-static const pb_stream_iface null_iface = { sizeof(pb_stream_iface), null_write, null_resume };
+static const pb_stream_iface null_iface = {
+    .size = sizeof(null_iface),
+    .write = null_write,
+    .resume = null_resume,
+};
 
 static const pb_port null_ports[] = {
     { "port", PB_PROTOCOL_CHAR, PB_PROVIDES, .iface = &null_iface, .doc = "The stream" },

@@ -14,6 +14,7 @@ typedef struct random_backend {
     uint64_t seed;
     const pb_link *client;
     uint64_t sequence; /* state of the repeatable generator */
+    bool feeding;
 } random_backend;
 
 static uint8_t next_repeatable(random_backend *s)
@@ -40,20 +41,31 @@ static uint32_t generate(random_backend *s, uint8_t *bytes, uint32_t length)
     return n > 0 ? (uint32_t)n : 0;
 }
 
+/* Some bytes for the client; false: it wants none now, or there are none. */
+static bool feed(random_backend *s)
+{
+    const pb_link *client = s->client;
+    const pb_stream_client_iface *iface = client->iface;
+    uint32_t n = iface->can_receive(client->self, client->index);
+    uint8_t bytes[256];
+
+    n = generate(s, bytes, n < sizeof(bytes) ? n : sizeof(bytes));
+    if (n)
+        iface->receive(client->self, client->index, bytes, n);
+    return n > 0;
+}
+
+/* The client may ask for more while it receives: the outermost call goes on. */
 static void random_resume(void *self, uint32_t index)
 {
     random_backend *s = self;
-    const pb_stream_client_iface *iface = s->client ? s->client->iface : NULL;
-    uint8_t bytes[256];
-    uint32_t wanted;
 
-    while (iface && (wanted = iface->can_receive(s->client->self, s->client->index)) != 0) {
-        uint32_t n = generate(s, bytes, wanted < sizeof(bytes) ? wanted : sizeof(bytes));
-
-        if (n == 0)
-            return;
-        channel_deliver(s->client, bytes, n);
-    }
+    if (s->feeding || !s->client)
+        return;
+    s->feeding = true;
+    while (feed(s))
+        ;
+    s->feeding = false;
 }
 
 static void random_write(void *self, uint32_t index, const uint8_t *bytes, uint32_t length) {}
@@ -68,8 +80,11 @@ static void random_reset(void *self)
     ((random_backend *)self)->sequence = ((random_backend *)self)->seed;
 }
 
-static const pb_stream_iface random_iface = { sizeof(pb_stream_iface), random_write,
-                                              random_resume };
+static const pb_stream_iface random_iface = {
+    .size = sizeof(random_iface),
+    .write = random_write,
+    .resume = random_resume,
+};
 
 static const pb_prop random_props[] = {
     { "seed", PB_PROP_UINT, PB_MEMBER(random_backend, seed), "0",
@@ -86,6 +101,7 @@ static const pb_port random_ports[] = {
 static const pb_state random_state[] = {
     PB_STATE(random_backend, sequence),
     PB_TRANSIENT(random_backend, client, "wiring"),
+    PB_TRANSIENT(random_backend, feeding, "false between calls"),
     { 0 },
 };
 

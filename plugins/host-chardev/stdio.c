@@ -1,20 +1,13 @@
 /*
- * The terminal that the command runs in, shared by several ports.
+ * The terminal that the command runs in, or whatever standard input and output are, shared by several ports.
  *
  * Ports: port[n] (char), power-button (gpio, pushed by Ctrl-A p).
- * In raw mode every key goes to the guest but Ctrl-A, which begins a command:
- *   x quit   h help   c next port   b break   p power button   Ctrl-A a Ctrl-A for the guest
- *
- * The terminal's settings are restored however the process ends: a child process, which does nothing
- * else, waits for the end of a pipe that only we hold and then sets them.
+ * In raw mode every key goes to the guest but Ctrl-A, which begins a command: see `commands`.
  */
 #include "chardev.h"
+#include "terminal.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #define PORTS    8
@@ -23,193 +16,235 @@
 
 typedef struct stdio_backend {
     pb_object *self;
-    uint32_t ports;
+    uint32_t ports, patience;
     bool raw;
     pb_line *power_button;
-    const pb_link *clients[PORTS];
     channel channel;
-    uint32_t focus;
-    bool escaped;
+    inbox inboxes[PORTS];
+    uint32_t waiting; /* a bit for each port that was told to wait */
+    uint32_t focus;   /* the port that input goes to */
+    bool escaped;     /* the key before was Ctrl-A */
     bool is_raw;
-    struct termios saved;
-    int guard_pipe;
-    pid_t guard;
+    bool leaving;     /* Ctrl-A x */
+    uint64_t release; /* the call that releases the power button; 0: none */
+    int in, out;
 } stdio_backend;
 
+/* Who has standard input and output: there is one of them in a process. */
+static const stdio_backend *holder;
+
+/* ---- commands ------------------------------------------------------------------------------------- */
+
+/* To the user, who looks at the terminal, also where standard output goes elsewhere. */
 static void say(stdio_backend *s, const char *text)
 {
-    channel_write(&s->channel, (const uint8_t *)text, (uint32_t)strlen(text));
+    uint32_t length = (uint32_t)strlen(text);
+
+    if (isatty(STDOUT_FILENO))
+        channel_write(&s->channel, (const uint8_t *)text, length);
+    else
+        (void)!write(s->in, text, length); /* whom should a failure be told? */
 }
 
-static void release_button(void *opaque)
+static uint32_t connected_ports(const stdio_backend *s)
 {
-    pb_line_set(((stdio_backend *)opaque)->power_button, false);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < s->ports; i++)
+        n += s->inboxes[i].client != NULL;
+    return n;
 }
 
-static void press_button(stdio_backend *s)
+static void quit(stdio_backend *s)
 {
-    if (!s->power_button) {
-        say(s, "\r\nThis machine has no power button.\r\n");
-        return;
-    }
-    pb_line_set(s->power_button, true);
-    s->channel.loop->call_after(s->self, PRESS_MS, release_button, s);
+    say(s, "\r\n");
+    s->leaving = true;
+    s->self->ops->request(s->self, PB_MACHINE_POWER_OFF, 0);
+}
+
+static bool has_other_ports(const stdio_backend *s)
+{
+    return connected_ports(s) > 1;
 }
 
 static void next_port(stdio_backend *s)
 {
-    char text[48];
+    char text[64];
 
-    for (uint32_t i = 1; i <= s->ports; i++) {
-        uint32_t port = (s->focus + i) % s->ports;
-
-        if (s->clients[port]) {
-            s->focus = port;
-            break;
-        }
-    }
-    s->channel.client = s->clients[s->focus];
+    do
+        s->focus = (s->focus + 1) % s->ports;
+    while (!s->inboxes[s->focus].client);
+    s->channel.inbox = &s->inboxes[s->focus];
     snprintf(text, sizeof(text), "\r\n[input goes to port %u]\r\n", s->focus);
     say(s, text);
-    channel_resume(&s->channel);
 }
 
-static const char help[] = "\r\n"
-                           "Ctrl-A x       quit\r\n"
-                           "Ctrl-A h       this help\r\n"
-                           "Ctrl-A c       send input to the next port\r\n"
-                           "Ctrl-A b       send a break\r\n"
-                           "Ctrl-A p       press the power button\r\n"
-                           "Ctrl-A Ctrl-A  send Ctrl-A\r\n";
-
-/* The key after Ctrl-A; true if it goes to the guest. */
-static bool command(stdio_backend *s, uint8_t key)
+static void send_break(stdio_backend *s)
 {
-    switch (key) {
-    case 'x':
-        say(s, "\r\n");
-        s->self->ops->request(s->self, PB_MACHINE_POWER_OFF, 0);
-        return false;
-    case 'h':
-    case '?':
-        say(s, help);
-        return false;
-    case 'c':
-        next_port(s);
-        return false;
-    case 'b':
-        channel_event(s->channel.client, PB_STREAM_BREAK);
-        return false;
-    case 'p':
-        press_button(s);
-        return false;
-    }
-    return key == ESCAPE;
+    inbox_break(&s->inboxes[s->focus]);
 }
 
-static uint32_t filter(void *owner, uint8_t *bytes, uint32_t length)
+static bool has_button(const stdio_backend *s)
+{
+    return s->power_button != NULL;
+}
+
+static void release_button(void *opaque)
+{
+    stdio_backend *s = opaque;
+
+    s->release = 0;
+    pb_line_set(s->power_button, false);
+}
+
+static void press_button(stdio_backend *s)
+{
+    if (s->release)
+        s->channel.loop->cancel(s->self, s->release);
+    pb_line_set(s->power_button, false); /* each press is an edge */
+    pb_line_set(s->power_button, true);
+    s->release = s->channel.loop->call_after(s->self, PRESS_MS, release_button, s);
+}
+
+static void send_escape(stdio_backend *s)
+{
+    inbox_put(&s->inboxes[s->focus], &(uint8_t){ ESCAPE }, 1);
+}
+
+static void show_help(stdio_backend *s);
+
+static const struct {
+    uint8_t key;
+    const char *help;
+    void (*run)(stdio_backend *s);
+    bool (*there)(const stdio_backend *s); /* null: always */
+} commands[] = {
+    { 'x', "Ctrl-A x       end the run", quit },
+    { 'h', "Ctrl-A h       this help", show_help },
+    { 'c', "Ctrl-A c       send what is typed to the next port", next_port, has_other_ports },
+    { 'b', "Ctrl-A b       send a break", send_break },
+    { 'p', "Ctrl-A p       press the power button", press_button, has_button },
+    { ESCAPE, "Ctrl-A Ctrl-A  send Ctrl-A", send_escape },
+};
+
+static void show_help(stdio_backend *s)
+{
+    say(s, "\r\n");
+    for (uint32_t i = 0; i < PB_ARRAY_SIZE(commands); i++) {
+        if (commands[i].there && !commands[i].there(s))
+            continue;
+        say(s, commands[i].help);
+        say(s, "\r\n");
+    }
+}
+
+/* The key after Ctrl-A. */
+static void command(stdio_backend *s, uint8_t key)
+{
+    for (uint32_t i = 0; i < PB_ARRAY_SIZE(commands); i++) {
+        if (commands[i].key != key)
+            continue;
+        if (!commands[i].there || commands[i].there(s))
+            commands[i].run(s);
+        else
+            say(s, "\r\nThis machine has none. Ctrl-A h tells the keys.\r\n");
+        return;
+    }
+}
+
+static void filter(void *owner, const uint8_t *bytes, uint32_t length)
 {
     stdio_backend *s = owner;
-    uint32_t kept = 0;
 
-    if (!s->is_raw)
-        return length; /* a pipe or file: bytes are bytes */
+    if (!s->is_raw) { /* a pipe or file: bytes are bytes */
+        inbox_put(s->channel.inbox, bytes, length);
+        return;
+    }
     for (uint32_t i = 0; i < length; i++) {
-        bool pass = s->escaped ? command(s, bytes[i]) : bytes[i] != ESCAPE;
+        bool was_escaped = s->escaped;
 
-        s->escaped = !s->escaped && bytes[i] == ESCAPE;
-        if (pass)
-            bytes[kept++] = bytes[i];
+        s->escaped = !was_escaped && bytes[i] == ESCAPE;
+        if (was_escaped)
+            command(s, bytes[i]);
+        else if (!s->escaped)
+            inbox_put(s->channel.inbox, &bytes[i], 1);
     }
-    return kept;
+    for (uint32_t i = 0; i < s->ports; i++)
+        inbox_feed(&s->inboxes[i]);
 }
 
-/* The child: nothing of ours but the pipe and the terminal stays open in it. */
-static _Noreturn void guard_main(int pipe_end, const struct termios *saved)
-{
-    char byte;
+/* ---- life ----------------------------------------------------------------------------------------- */
 
-    setsid(); /* no signals from the terminal; and tcsetattr from here does not stop us */
-    signal(SIGPIPE, SIG_IGN);
-    if (pipe_end != 3)
-        dup2(pipe_end, 3);
-    close_range(4, ~0u, 0);
-    while (read(3, &byte, 1) < 0 && errno == EINTR)
-        ;
-    tcsetattr(STDIN_FILENO, TCSADRAIN, saved);
-    _exit(0);
+static void output_ready(void *owner)
+{
+    stdio_backend *s = owner;
+    uint32_t waiting = s->waiting;
+
+    s->waiting = 0;
+    for (uint32_t i = 0; i < s->ports; i++)
+        if (waiting >> i & 1)
+            client_ready(s->inboxes[i].client);
 }
 
-static bool start_guard(stdio_backend *s, pb_error *error)
+static void close_streams(stdio_backend *s)
 {
-    int ends[2];
-
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return pb_fail(error, "cannot make a pipe: %s", strerror(errno));
-    s->guard = fork();
-    if (s->guard < 0) {
-        close(ends[0]);
-        close(ends[1]);
-        return pb_fail(error, "cannot start a process: %s", strerror(errno));
-    }
-    if (s->guard == 0) {
-        close(ends[1]);
-        guard_main(ends[0], &s->saved);
-    }
-    close(ends[0]);
-    s->guard_pipe = ends[1];
-    return true;
-}
-
-static void make_raw(const struct termios *saved)
-{
-    struct termios raw = *saved;
-
-    raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
-    raw.c_oflag |=
-        OPOST; /* our own messages may have plain newlines; a guest's CR LF stays as it is */
-    raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
-    raw.c_cflag &= ~(tcflag_t)(CSIZE | PARENB);
-    raw.c_cflag |= CS8;
-    raw.c_cc[VMIN] = 1;
-    raw.c_cc[VTIME] = 0;
-    tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
+    terminal_restore();
+    if (s->in > STDERR_FILENO)
+        close(s->in);
+    if (s->out > STDERR_FILENO)
+        close(s->out);
+    holder = NULL;
 }
 
 static bool stdio_init(void *self, pb_error *error)
 {
     stdio_backend *s = self;
+    bool terminal = isatty(STDIN_FILENO);
 
-    s->guard_pipe = -1;
-    if (!channel_init(&s->channel, s->self, s, error))
+    if (holder)
+        return pb_fail(error,
+                       "%s has standard input and output already: several ports share them by "
+                       "one chardev/stdio with 'ports'",
+                       holder->self->ops->path(holder->self));
+    while (s->focus + 1 < s->ports && !s->inboxes[s->focus].client)
+        s->focus++;
+    if (!channel_init(&s->channel, s->self, s, &s->inboxes[s->focus], error))
         return false;
-    if (s->raw && isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &s->saved) == 0) {
-        if (!start_guard(s, error))
-            return false;
-        make_raw(&s->saved);
-        s->is_raw = s->channel.greedy = true;
+    /* Messages to the user go to the terminal too: see say(). */
+    s->in = channel_reopen(STDIN_FILENO, terminal ? O_RDWR : O_RDONLY);
+    s->out = channel_reopen(STDOUT_FILENO, O_WRONLY);
+    holder = s;
+    s->is_raw = s->channel.greedy = s->raw && terminal;
+    if (s->is_raw && !terminal_make_raw(s->in, error)) {
+        close_streams(s);
+        return false;
     }
     s->channel.filter = filter;
-    s->channel.client = s->clients[0];
-    channel_open(&s->channel, STDIN_FILENO, STDOUT_FILENO);
+    s->channel.output_ready = output_ready;
+    s->channel.name = "standard output";
+    s->channel.patience_ms = s->patience;
+    channel_read_from(&s->channel, s->in);
+    channel_write_to(&s->channel, s->out);
     return true;
 }
 
+/* The terminal comes first: while output waits for its reader, Ctrl-C works again. */
 static void stdio_finish(void *self)
 {
     stdio_backend *s = self;
 
-    channel_stop(&s->channel);
-    if (s->guard_pipe >= 0) {
-        close(s->guard_pipe); /* the guard restores the terminal */
-        while (waitpid(s->guard, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
+    if (s->release)
+        s->channel.loop->cancel(s->self, s->release);
+    terminal_restore();
+    channel_finish(&s->channel, s->leaving);
+    close_streams(s);
 }
+
+/* ---- tables --------------------------------------------------------------------------------------- */
 
 static void stdio_connected(void *self, uint32_t index, const pb_link *peer)
 {
-    ((stdio_backend *)self)->clients[index] = peer;
+    ((stdio_backend *)self)->inboxes[index].client = peer;
 }
 
 static void stdio_write(void *self, uint32_t index, const uint8_t *bytes, uint32_t length)
@@ -221,17 +256,34 @@ static void stdio_resume(void *self, uint32_t index)
 {
     stdio_backend *s = self;
 
+    inbox_feed(&s->inboxes[index]);
     if (index == s->focus)
         channel_resume(&s->channel);
 }
 
-static const pb_stream_iface stdio_iface = { sizeof(pb_stream_iface), stdio_write, stdio_resume };
+static bool stdio_busy(void *self, uint32_t index)
+{
+    stdio_backend *s = self;
+
+    if (!channel_busy(&s->channel))
+        return false;
+    s->waiting |= 1u << index;
+    return true;
+}
+
+static const pb_stream_iface stdio_iface = {
+    .size = sizeof(stdio_iface),
+    .write = stdio_write,
+    .resume = stdio_resume,
+    .busy = stdio_busy,
+};
 
 static const pb_prop stdio_props[] = {
     { "ports", PB_PROP_UINT, PB_MEMBER(stdio_backend, ports), "1", 1, PORTS,
       .doc = "Ports that share the terminal" },
     { "raw", PB_PROP_BOOL, PB_MEMBER(stdio_backend, raw), "true",
       .doc = "Put a terminal into raw mode; Ctrl-A begins commands" },
+    { "patience", PB_PROP_UINT, PB_MEMBER(stdio_backend, patience), "0", CHANNEL_PATIENCE },
     { 0 },
 };
 
@@ -244,14 +296,16 @@ static const pb_port stdio_ports[] = {
 };
 
 static const pb_state stdio_state[] = {
-    PB_TRANSIENT(stdio_backend, clients, "wiring"),
     PB_TRANSIENT(stdio_backend, channel, "host stream"),
+    PB_TRANSIENT(stdio_backend, inboxes, "wiring, and input that the user may type again"),
+    PB_TRANSIENT(stdio_backend, waiting, "depends on the host's speed"),
     PB_TRANSIENT(stdio_backend, focus, "the user's choice"),
     PB_TRANSIENT(stdio_backend, escaped, "the user's half-typed command"),
     PB_TRANSIENT(stdio_backend, is_raw, "host terminal"),
-    PB_TRANSIENT(stdio_backend, saved, "host terminal"),
-    PB_TRANSIENT(stdio_backend, guard_pipe, "host process"),
-    PB_TRANSIENT(stdio_backend, guard, "host process"),
+    PB_TRANSIENT(stdio_backend, leaving, "the user's choice"),
+    PB_TRANSIENT(stdio_backend, release, "the user's finger"),
+    PB_TRANSIENT(stdio_backend, in, "host descriptor"),
+    PB_TRANSIENT(stdio_backend, out, "host descriptor"),
     { 0 },
 };
 
