@@ -315,6 +315,8 @@ static void blk_reset(void *self)
 
     s->epoch++;
     s->stale = s->in_flight;
+    pb_block_drain(
+        s->drive); /* drivers that do not wait for status 0 (Linux over MMIO) use the memory at once */
 }
 
 static bool busy(void *self)
