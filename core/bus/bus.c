@@ -13,6 +13,11 @@ typedef struct listener {
     void *opaque;
 } listener;
 
+typedef struct code_listener {
+    void (*stale)(void *opaque, const uint32_t *generation);
+    void *opaque;
+} code_listener;
+
 pb_bus *pb_bus_new(pb_sched *sched)
 {
     pb_bus *bus = g_new0(pb_bus, 1);
@@ -23,6 +28,7 @@ pb_bus *pb_bus_new(pb_sched *sched)
     bus->spaces = g_ptr_array_new();
     bus->readers = g_ptr_array_new();
     bus->retired = g_ptr_array_new();
+    bus->code_listeners = g_array_new(false, false, sizeof(code_listener));
     pthread_mutex_init(&bus->lock, NULL);
     bus->device_reader = pb_reader_new(bus);
     return bus;
@@ -38,6 +44,7 @@ void pb_bus_free(pb_bus *bus)
     g_ptr_array_unref(bus->spaces);
     g_ptr_array_unref(bus->readers);
     g_ptr_array_unref(bus->retired);
+    g_array_unref(bus->code_listeners);
     pthread_mutex_destroy(&bus->lock);
     g_free(bus);
 }
@@ -181,6 +188,36 @@ void pb_bus_untag(pb_bus *bus, const uint8_t *host, uint64_t bytes)
 {
     if (bus->untag)
         bus->untag(bus->untag_opaque, host, bytes);
+}
+
+/* ---- stale code -------------------------------------------------------------------------------------- */
+
+void pb_bus_listen_code(pb_bus *bus, void (*stale)(void *opaque, const uint32_t *generation),
+                        void *opaque)
+{
+    code_listener l = { stale, opaque };
+
+    g_array_append_val(bus->code_listeners, l);
+}
+
+void pb_bus_unlisten_code(pb_bus *bus, void (*stale)(void *opaque, const uint32_t *generation),
+                          void *opaque)
+{
+    for (uint32_t i = bus->code_listeners->len; i-- > 0;) {
+        const code_listener *l = &g_array_index(bus->code_listeners, code_listener, i);
+
+        if (l->stale == stale && l->opaque == opaque)
+            g_array_remove_index(bus->code_listeners, i);
+    }
+}
+
+void pb_bus_code_stale(pb_bus *bus, const uint32_t *generation)
+{
+    for (uint32_t i = 0; i < bus->code_listeners->len; i++) {
+        const code_listener *l = &g_array_index(bus->code_listeners, code_listener, i);
+
+        l->stale(l->opaque, generation);
+    }
 }
 
 /* ---- log ------------------------------------------------------------------------------------------- */

@@ -199,4 +199,14 @@ uint32_t pb_bus_requester(pb_bus *bus);
 void pb_bus_set_untag(pb_bus *bus, void (*untag)(void *opaque, const uint8_t *host, uint64_t bytes),
                       void *opaque);
 
+/* ---- for caches of code ---------------------------------------------------------------------------- */
+
+/* Be told when code of a page became stale: `generation` is the page's as pb_ram_code_take() gave it, and was counted
+ * up already. Called on the thread that wrote, which may hold the device lock or be a vCPU in the middle of
+ * a store; no lock of the bus is held. [setup] */
+void pb_bus_listen_code(pb_bus *bus, void (*stale)(void *opaque, const uint32_t *generation),
+                        void *opaque);
+void pb_bus_unlisten_code(pb_bus *bus, void (*stale)(void *opaque, const uint32_t *generation),
+                          void *opaque);
+
 #endif

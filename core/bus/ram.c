@@ -346,15 +346,20 @@ static uint8_t flags_of(const pb_ram *ram, uint64_t page)
 
 void pb_ram_code_drop(pb_ram *ram, uint64_t page)
 {
+    bool stale;
+
     g_assert(page < ram->pages);
     if (!(flags_of(ram, page) & FLAG_CODE))
         return;
     pthread_mutex_lock(&ram->lock);
-    if (flags_of(ram, page) & FLAG_CODE) {
+    stale = (flags_of(ram, page) & FLAG_CODE) != 0;
+    if (stale) {
         __atomic_fetch_add(&ram->generations[page], 1, __ATOMIC_SEQ_CST);
         __atomic_fetch_and(&ram->flags[page], (uint8_t)~FLAG_CODE, __ATOMIC_SEQ_CST);
     }
     pthread_mutex_unlock(&ram->lock);
+    if (stale)
+        pb_bus_code_stale(ram->bus, &ram->generations[page]);
 }
 
 /* A write happened to a page that has traps. */
