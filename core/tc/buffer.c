@@ -1,0 +1,87 @@
+/*
+ * Memory: the code, mapped twice, and sparse tables beside it.
+ *
+ * No page is writable and executable at once. What nobody touched takes no memory.
+ */
+#include <core/tc/internal.h>
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u /* Linux 6.3; without it vm.memfd_noexec may refuse the mapping */
+#endif
+
+static int make_file(void)
+{
+    int fd = memfd_create("patchbay-code", MFD_CLOEXEC | MFD_EXEC);
+
+    return fd < 0 && errno == EINVAL ? memfd_create("patchbay-code", MFD_CLOEXEC) : fd;
+}
+
+static bool fail(pb_error *error, const char *what, const char *hint)
+{
+    return pb_fail(error, "translation cache: cannot %s: %s%s", what, g_strerror(errno), hint);
+}
+
+static void *map_file(const pb_tc *tc, int protection)
+{
+    void *at = mmap(NULL, tc->bytes, protection, MAP_SHARED | MAP_NORESERVE, tc->fd, 0);
+
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static bool map_code(pb_tc *tc, pb_error *error)
+{
+    tc->fd = make_file();
+    if (tc->fd < 0)
+        return fail(error, "create memory for code", "");
+    if (ftruncate(tc->fd, (off_t)tc->bytes) != 0)
+        return fail(error, "size memory for code", "");
+    tc->rw = map_file(tc, PROT_READ | PROT_WRITE);
+    if (!tc->rw)
+        return fail(error, "map memory for code", "");
+    tc->rx = map_file(tc, PROT_READ | PROT_EXEC);
+    if (!tc->rx)
+        return fail(error, "map memory as executable",
+                    errno == EPERM || errno == EACCES
+                        ? " (a security policy of the host forbids it; the interpreter needs none)"
+                        : "");
+    return true;
+}
+
+static void *map_table(uint64_t count, uint64_t each)
+{
+    void *at = mmap(NULL, count * each, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static void unmap(void *at, uint64_t bytes)
+{
+    if (at)
+        munmap(at, bytes);
+}
+
+bool tc_map(pb_tc *tc, pb_error *error)
+{
+    tc->units = map_table((uint64_t)tc->n_slabs * slab_units(tc), sizeof(tc_unit));
+    tc->links = map_table((uint64_t)tc->n_slabs * slab_links(tc), sizeof(tc_link));
+    tc->buckets = map_table(UINT64_C(1) << tc->bucket_bits, sizeof(uint32_t));
+    if (!tc->units || !tc->links || !tc->buckets)
+        return fail(error, "map tables of units", "");
+    return map_code(tc, error);
+}
+
+void tc_unmap(pb_tc *tc)
+{
+    unmap(tc->units, (uint64_t)tc->n_slabs * slab_units(tc) * sizeof(tc_unit));
+    unmap(tc->links, (uint64_t)tc->n_slabs * slab_links(tc) * sizeof(tc_link));
+    unmap(tc->buckets, (UINT64_C(1) << tc->bucket_bits) * sizeof(uint32_t));
+    unmap(tc->rw, tc->bytes);
+    unmap(tc->rx, tc->bytes);
+    if (tc->fd >= 0)
+        close(tc->fd);
+}

@@ -1,0 +1,330 @@
+/*
+ * Slabs: given to users, evicted, and reused when nobody can execute them any more. Rules 4 to 9 of internal.h.
+ */
+#include <core/tc/internal.h>
+
+#include <sys/mman.h>
+
+/* ---- quiescence ------------------------------------------------------------------------------------------ */
+
+static void end_reservation(pb_tc_user *user)
+{
+    if (user->writing)
+        __atomic_store_n(&user->writing, 0, __ATOMIC_RELEASE);
+}
+
+static bool take_on(pb_tc_user *user, uint64_t epoch)
+{
+    bool another = epoch != user->seen;
+
+    user->seen = epoch;
+    return another;
+}
+
+bool tc_enter(pb_tc_user *user)
+{
+    const pb_tc *tc = user->tc;
+    uint64_t epoch, again = __atomic_load_n(&tc->epoch, __ATOMIC_SEQ_CST);
+
+    do {
+        epoch = again;
+        __atomic_store_n(&user->active, epoch, __ATOMIC_SEQ_CST);
+        again = __atomic_load_n(&tc->epoch, __ATOMIC_SEQ_CST);
+    } while (again != epoch);
+    return take_on(user, epoch);
+}
+
+void tc_leave(pb_tc_user *user)
+{
+    end_reservation(user);
+    __atomic_store_n(&user->active, 0, __ATOMIC_SEQ_CST);
+}
+
+bool tc_quiescent(pb_tc_user *user)
+{
+    uint64_t epoch = __atomic_load_n(&user->tc->epoch, __ATOMIC_ACQUIRE);
+
+    end_reservation(user);
+    if (!take_on(user, epoch))
+        return false;
+    /* Until it is stored the user counts as one that has not passed. */
+    __atomic_store_n(&user->active, epoch, __ATOMIC_SEQ_CST);
+    return true;
+}
+
+/* Whether a user may still execute what was evicted at that epoch. */
+static bool holds(const pb_tc_user *user, uint64_t epoch)
+{
+    uint64_t active = __atomic_load_n(&user->active, __ATOMIC_SEQ_CST);
+
+    return active != 0 && active < epoch;
+}
+
+static bool anybody_holds(const pb_tc *tc, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < tc->users->len; i++)
+        if (holds(tc->users->pdata[i], epoch))
+            return true;
+    return false;
+}
+
+/* ---- eviction -------------------------------------------------------------------------------------------- */
+
+static bool is_written(const tc_slab *slab)
+{
+    return slab->writer && __atomic_load_n(&slab->writer->writing, __ATOMIC_ACQUIRE);
+}
+
+/* Its user takes another one for its next unit. */
+static void take_from_writer(tc_slab *slab)
+{
+    if (slab->writer)
+        slab->writer->slab = NULL;
+    slab->writer = NULL;
+}
+
+static void drop_units_locked(pb_tc *tc, const tc_slab *slab, tc_reason reason)
+{
+    for (uint32_t i = 0; i < slab->n_units; i++) {
+        tc_unit *u = &tc->units[first_unit(tc, slab) + i];
+
+        if (u->state == TC_UNIT_ALIVE)
+            tc_drop_locked(tc, u, reason);
+    }
+}
+
+/* The caller counts the epoch up afterwards. */
+static void evict_locked(pb_tc *tc, tc_slab *slab, tc_reason reason)
+{
+    drop_units_locked(tc, slab, reason);
+    take_from_writer(slab);
+    slab->epoch = tc->epoch + 1;
+    g_queue_unlink(&tc->full, &slab->node);
+    g_queue_push_tail_link(&tc->limbo, &slab->node);
+    tc->evictions++;
+}
+
+static void next_epoch_locked(pb_tc *tc)
+{
+    __atomic_store_n(&tc->epoch, tc->epoch + 1, __ATOMIC_SEQ_CST);
+}
+
+/* What of it is still wanted will be looked up. */
+static void cool_locked(pb_tc *tc, tc_slab *slab)
+{
+    for (uint32_t i = 0; i < slab->n_units; i++) {
+        tc_unit *u = &tc->units[first_unit(tc, slab) + i];
+
+        if (u->state == TC_UNIT_ALIVE)
+            tc_unlink_incoming_locked(tc, u, slab->index);
+    }
+    __atomic_store_n(&tc->touched[slab->index], 0, __ATOMIC_RELAXED);
+    slab->cooled = true;
+}
+
+/* True: something was cooled. */
+static bool cool_oldest_locked(pb_tc *tc)
+{
+    uint32_t count = tc->n_slabs / 8;
+    bool any = false;
+
+    for (GList *node = tc->full.head; node && count > 0; node = node->next, count--) {
+        tc_slab *slab = node->data;
+
+        if (!slab->cooled && !slab->writer) {
+            cool_locked(tc, slab);
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* The slab to evict; null: all are written in. */
+static tc_slab *choose_victim_locked(pb_tc *tc)
+{
+    uint32_t chances = tc->full.length;
+    GList *node, *next;
+
+    for (node = tc->full.head; node && chances > 0; node = next, chances--) {
+        tc_slab *slab = node->data;
+
+        next = node->next;
+        if (is_written(slab))
+            continue;
+        if (!slab->cooled || !__atomic_load_n(&tc->touched[slab->index], __ATOMIC_RELAXED))
+            return slab;
+        slab->cooled = false;
+        g_queue_unlink(&tc->full, node);
+        g_queue_push_tail_link(&tc->full, node);
+        tc->spared++;
+    }
+    for (node = tc->full.head; node; node = node->next)
+        if (!is_written(node->data))
+            return node->data;
+    return NULL;
+}
+
+static void evict_ahead_locked(pb_tc *tc)
+{
+    uint32_t spares = 2 + MIN(tc->users->len, tc->n_slabs / 4);
+    bool changed = false;
+
+    while (tc->empty.length + tc->limbo.length < spares) {
+        tc_slab *slab = choose_victim_locked(tc);
+
+        if (!slab)
+            break;
+        evict_locked(tc, slab, TC_EVICTED);
+        changed = true;
+    }
+    if (tc->empty.length + tc->limbo.length <= spares)
+        changed |= cool_oldest_locked(tc);
+    if (changed)
+        next_epoch_locked(tc);
+}
+
+static void reclaim_locked(pb_tc *tc)
+{
+    GList *node;
+
+    while ((node = tc->limbo.head) != NULL) {
+        tc_slab *slab = node->data;
+
+        if (anybody_holds(tc, slab->epoch))
+            break; /* later ones are of later epochs */
+        g_queue_unlink(&tc->limbo, node);
+        __atomic_store_n(&slab->n_units, 0, __ATOMIC_RELAXED);
+        slab->n_links = slab->used = 0;
+        slab->cooled = false;
+        g_queue_push_head_link(&tc->empty, node); /* its memory is there already */
+    }
+}
+
+void tc_drop_all(pb_tc *tc)
+{
+    GList *node, *next;
+
+    pthread_mutex_lock(&tc->lock);
+    for (node = tc->full.head; node; node = next) {
+        next = node->next;
+        if (is_written(node->data))
+            drop_units_locked(tc, node->data, TC_FLUSHED);
+        else
+            evict_locked(tc, node->data, TC_FLUSHED);
+    }
+    next_epoch_locked(tc);
+    tc->flushed = tc->epoch;
+    pthread_mutex_unlock(&tc->lock);
+}
+
+/* ---- reserving ------------------------------------------------------------------------------------------- */
+
+static bool has_room(const pb_tc *tc, const tc_slab *slab, uint32_t bytes)
+{
+    return slab && bytes <= slab_bytes(tc) - slab->used && slab->n_units + 2 <= slab_units(tc) &&
+           slab->n_links + PB_CODE_LINKS <= slab_links(tc);
+}
+
+static bool take_slab_locked(pb_tc_user *user)
+{
+    pb_tc *tc = user->tc;
+    GList *node;
+
+    reclaim_locked(tc);
+    node = g_queue_pop_head_link(&tc->empty);
+    if (!node) {
+        tc->laters++;
+        return false;
+    }
+    user->slab = node->data;
+    user->slab->writer = user;
+    g_queue_push_tail_link(&tc->full, node);
+    return true;
+}
+
+/* Memory that is short is held back by users that have not passed the oldest eviction: once for each eviction. */
+static GPtrArray *holders_locked(pb_tc *tc, const pb_tc_user *me)
+{
+    const tc_slab *oldest = tc->limbo.head ? tc->limbo.head->data : NULL;
+    GPtrArray *holders = NULL;
+
+    if (!oldest || tc->empty.length > 1)
+        return NULL;
+    for (uint32_t i = 0; i < tc->users->len; i++) {
+        pb_tc_user *user = tc->users->pdata[i];
+
+        if (user == me || !user->nudge || user->nudged >= oldest->epoch ||
+            !holds(user, oldest->epoch))
+            continue;
+        user->nudged = oldest->epoch;
+        if (!holders)
+            holders = g_ptr_array_new();
+        g_ptr_array_add(holders, user);
+    }
+    return holders;
+}
+
+static void nudge(GPtrArray *holders)
+{
+    for (uint32_t i = 0; holders && i < holders->len; i++) {
+        const pb_tc_user *user = holders->pdata[i];
+
+        user->nudge(user->opaque);
+    }
+    if (holders)
+        g_ptr_array_unref(holders);
+}
+
+/* A slab that is not written in any more needs its writable mapping only for patches. Both mappings count as
+ * resident memory; the bytes stay. */
+static void unmap_writable(const pb_tc *tc, const tc_slab *slab)
+{
+    if (slab)
+        madvise(rw_of(tc, slab_code(tc, slab->index)), slab_bytes(tc), MADV_DONTNEED);
+}
+
+/* Another slab for the user; false: none is free. */
+static bool change_slab_locked(pb_tc_user *user)
+{
+    bool taken;
+
+    if (user->slab)
+        take_from_writer(user->slab);
+    taken = take_slab_locked(user);
+    __atomic_store_n(&user->writing, taken, __ATOMIC_RELEASE);
+    evict_ahead_locked(user->tc);
+    return taken;
+}
+
+static pb_code_slice rest_of_slab(const pb_tc *tc, const tc_slab *slab)
+{
+    uint8_t *rx = slab_code(tc, slab->index) + slab->used;
+
+    return (pb_code_slice){ .rw = rw_of(tc, rx), .rx = rx, .bytes = slab_bytes(tc) - slab->used };
+}
+
+uint32_t tc_reserve(pb_tc_user *user, uint32_t bytes, pb_code_slice *slice)
+{
+    pb_tc *tc = user->tc;
+    tc_slab *done = NULL;
+    GPtrArray *holders = NULL;
+    bool room = true;
+
+    *slice = (pb_code_slice){ 0 };
+    if (bytes > slab_bytes(tc))
+        return PB_TC_TOO_LARGE;
+    pthread_mutex_lock(&tc->lock);
+    if (!has_room(tc, user->slab, bytes)) {
+        done = user->slab;
+        room = change_slab_locked(user);
+        holders = holders_locked(tc, user);
+    }
+    if (room) {
+        *slice = rest_of_slab(tc, user->slab);
+        __atomic_store_n(&user->writing, 1, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&tc->lock);
+    nudge(holders);
+    unmap_writable(tc, done);
+    return room ? PB_TC_ROOM : PB_TC_LATER;
+}

@@ -1,0 +1,268 @@
+/*
+ * Units: found by name without a lock, found by address, entered, dropped with their page.
+ */
+#include <core/tc/internal.h>
+
+/* ---- names ----------------------------------------------------------------------------------------------- */
+
+static uint32_t *bucket_of(const pb_tc *tc, const pb_tc_key *key)
+{
+    const uint64_t odd = 0x9e3779b97f4a7c15;
+    uint64_t h = key->pc * odd ^ (uintptr_t)key->page;
+
+    h = (h ^ h >> 29 ^ key->flags) * odd + key->key;
+    h = (h ^ h >> 32) * odd;
+    return &tc->buckets[h >> (64 - tc->bucket_bits)];
+}
+
+static bool same_key(const pb_tc_key *a, const pb_tc_key *b)
+{
+    return a->pc == b->pc && a->page == b->page && a->key == b->key && a->flags == b->flags;
+}
+
+static tc_unit *find_by_key(const pb_tc *tc, const pb_tc_key *key)
+{
+    uint32_t i = __atomic_load_n(bucket_of(tc, key), __ATOMIC_ACQUIRE);
+
+    while (i && !same_key(&tc->units[i].head.key, key))
+        i = __atomic_load_n(&tc->units[i].chain, __ATOMIC_ACQUIRE);
+    return i ? &tc->units[i] : NULL;
+}
+
+pb_tc_unit *tc_lookup(pb_tc_user *user, const pb_tc_key *key)
+{
+    const pb_tc *tc = user->tc;
+    tc_unit *u = find_by_key(tc, key);
+    uint8_t *touched;
+
+    if (!u) {
+        __atomic_store_n(&user->missed, user->missed + 1, __ATOMIC_RELAXED);
+        return NULL;
+    }
+    touched = &tc->touched[slab_of_unit(tc, number_of(tc, u))];
+    if (!__atomic_load_n(touched, __ATOMIC_RELAXED))
+        __atomic_store_n(touched, 1, __ATOMIC_RELAXED);
+    return &u->head;
+}
+
+static void chain_locked(pb_tc *tc, tc_unit *u)
+{
+    uint32_t *bucket = bucket_of(tc, &u->head.key);
+
+    u->chain = *bucket;
+    __atomic_store_n(bucket, number_of(tc, u), __ATOMIC_RELEASE);
+}
+
+/* The unit keeps its own link to the next: readers may stand on it. */
+static void unchain_locked(pb_tc *tc, const tc_unit *u)
+{
+    uint32_t *at = bucket_of(tc, &u->head.key), number = number_of(tc, u);
+
+    while (*at != number)
+        at = &tc->units[*at].chain;
+    __atomic_store_n(at, u->chain, __ATOMIC_RELEASE);
+}
+
+/* ---- addresses ------------------------------------------------------------------------------------------- */
+
+tc_unit *tc_find(const pb_tc *tc, const uint8_t *host)
+{
+    uint64_t offset = (uint64_t)(host - tc->rx);
+    uint32_t low = 0, high;
+    tc_unit *units;
+
+    if (offset >= tc->bytes)
+        return NULL;
+    units = &tc->units[first_unit(tc, &tc->slabs[offset >> tc->slab_log2])];
+    high = __atomic_load_n(&tc->slabs[offset >> tc->slab_log2].n_units, __ATOMIC_ACQUIRE);
+    while (low < high) { /* low: units that begin at or below host */
+        uint32_t middle = low + (high - low) / 2;
+
+        if (units[middle].head.code <= host)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0)
+        return NULL;
+    units += low - 1;
+    if (__atomic_load_n(&units->state, __ATOMIC_RELAXED) == TC_UNIT_SECOND)
+        units--;
+    return host < units->head.code + units->head.bytes ? units : NULL;
+}
+
+pb_tc_unit *tc_unit_at(pb_tc_user *user, const uint8_t *host)
+{
+    tc_unit *u = tc_find(user->tc, host);
+
+    return u ? &u->head : NULL;
+}
+
+void tc_each(pb_tc_user *user, void (*fn)(void *opaque, const pb_tc_unit *unit), void *opaque)
+{
+    pb_tc *tc = user->tc;
+
+    pthread_mutex_lock(&tc->lock);
+    for (GList *node = tc->full.head; node; node = node->next) {
+        const tc_slab *slab = node->data;
+
+        for (uint32_t i = 0; i < slab->n_units; i++) {
+            const tc_unit *u = &tc->units[first_unit(tc, slab) + i];
+
+            if (u->state == TC_UNIT_ALIVE)
+                fn(opaque, &u->head);
+        }
+    }
+    pthread_mutex_unlock(&tc->lock);
+}
+
+/* ---- pages ----------------------------------------------------------------------------------------------- */
+
+static uint32_t first_of_page(const pb_tc *tc, const uint32_t *page)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(tc->pages, page));
+}
+
+static void set_first_of_page(pb_tc *tc, const uint32_t *page, uint32_t unit)
+{
+    if (unit)
+        g_hash_table_insert(tc->pages, (void *)(uintptr_t)page, GUINT_TO_POINTER(unit));
+    else
+        g_hash_table_remove(tc->pages, page);
+}
+
+static void list_in_page_locked(pb_tc *tc, tc_unit *u, const uint32_t *page)
+{
+    u->page_prev = 0;
+    u->page_next = first_of_page(tc, page);
+    if (u->page_next)
+        tc->units[u->page_next].page_prev = number_of(tc, u);
+    set_first_of_page(tc, page, number_of(tc, u));
+}
+
+static void unlist_from_page_locked(pb_tc *tc, tc_unit *u, const uint32_t *page)
+{
+    if (u->page_prev)
+        tc->units[u->page_prev].page_next = u->page_next;
+    else
+        set_first_of_page(tc, page, u->page_next);
+    if (u->page_next)
+        tc->units[u->page_next].page_prev = u->page_prev;
+}
+
+void tc_drop_locked(pb_tc *tc, tc_unit *u, tc_reason reason)
+{
+    pb_tc_unit *head = &u->head;
+
+    unchain_locked(tc, u);
+    unlist_from_page_locked(tc, u, head->key.page);
+    if (head->next_page)
+        unlist_from_page_locked(tc, u + 1, head->next_page);
+    tc->codegen->retire(tc->codegen_self, rw_of(tc, head->entry), head->entry,
+                        head->code + u->stale);
+    tc_unlink_incoming_locked(tc, u, 0);
+    tc_unlink_outgoing_locked(tc, u);
+    __atomic_store_n(&u->state, TC_UNIT_DROPPED, __ATOMIC_RELAXED);
+    tc->alive--;
+    tc->dropped[reason]++;
+}
+
+void tc_stale(void *opaque, const uint32_t *generation)
+{
+    pb_tc *tc = opaque;
+    uint32_t i;
+
+    pthread_mutex_lock(&tc->lock);
+    while ((i = first_of_page(tc, generation)) != 0) {
+        tc_unit *u = &tc->units[i];
+
+        tc_drop_locked(tc, u->state == TC_UNIT_SECOND ? u - 1 : u, TC_STALE);
+    }
+    pthread_mutex_unlock(&tc->lock);
+}
+
+/* ---- entering -------------------------------------------------------------------------------------------- */
+
+static bool is_current(const pb_tc_user *user, const ir_unit *ir)
+{
+    if (ir->n_pages == 0 || user->seen < user->tc->flushed)
+        return false;
+    for (uint32_t i = 0; i < ir->n_pages; i++)
+        if (__atomic_load_n(ir->pages[i].generation, __ATOMIC_SEQ_CST) != ir->pages[i].stamp)
+            return false;
+    return true;
+}
+
+static void enter_links(pb_tc *tc, tc_slab *slab, const pb_code_job *job, tc_unit *u)
+{
+    tc_link *l = &tc->links[first_link(tc, slab) + slab->n_links];
+
+    u->first_link = (uint16_t)slab->n_links;
+    u->n_links = (uint8_t)job->n_links;
+    for (uint32_t i = 0; i < job->n_links; i++) {
+        const pb_code_link *from = &job->links[i];
+
+        g_assert(from->site < job->bytes && from->stub < job->bytes);
+        l[i] = (tc_link){ .pc = from->pc,
+                          .site = slab->used + from->site,
+                          .stub = slab->used + from->stub,
+                          .flags = from->flags & 0xff };
+    }
+    slab->n_links += job->n_links;
+}
+
+static tc_unit *enter_locked(pb_tc *tc, tc_slab *slab, const pb_tc_key *key, const ir_unit *ir,
+                             const pb_code_job *job)
+{
+    tc_unit *u = &tc->units[first_unit(tc, slab) + slab->n_units];
+    const uint8_t *code = job->slice.rx;
+    uint32_t headers = ir->n_pages;
+
+    *u = (tc_unit){ .head = { .key = *key,
+                              .next_page = headers > 1 ? ir->pages[1].generation : NULL,
+                              .code = code,
+                              .entry = code + job->entry,
+                              .bytes = job->bytes,
+                              .insns = ir->n_marks },
+                    .direct = job->direct,
+                    .stale = job->stale,
+                    .state = TC_UNIT_ALIVE };
+    if (headers > 1) {
+        u[1] = (tc_unit){ .head = { .code = code }, .state = TC_UNIT_SECOND };
+        list_in_page_locked(tc, u + 1, ir->pages[1].generation);
+    }
+    list_in_page_locked(tc, u, key->page);
+    enter_links(tc, slab, job, u);
+    slab->used = (slab->used + job->bytes + UNIT_ALIGN - 1) & ~(uint32_t)(UNIT_ALIGN - 1);
+    __atomic_store_n(&slab->n_units, slab->n_units + headers, __ATOMIC_RELEASE);
+    chain_locked(tc, u);
+    tc->alive++;
+    tc->published++;
+    return u;
+}
+
+pb_tc_unit *tc_publish(pb_tc_user *user, const pb_tc_key *key, const ir_unit *ir,
+                       const pb_code_job *job, pb_tc_unit **other)
+{
+    pb_tc *tc = user->tc;
+    tc_unit *u = NULL, *found = NULL;
+
+    g_assert(job->n_links <= PB_CODE_LINKS && job->bytes > 0 && job->entry < job->bytes &&
+             job->direct < job->bytes && job->stale < job->bytes);
+    g_assert(ir->n_pages == 0 || key->page == ir->pages[0].generation);
+    pthread_mutex_lock(&tc->lock);
+    g_assert(user->slab && user->writing &&
+             job->slice.rx == slab_code(tc, user->slab->index) + user->slab->used &&
+             job->bytes <= slab_bytes(tc) - user->slab->used);
+    if (!is_current(user, ir)) {
+        tc->refused++;
+    } else if ((found = find_by_key(tc, key)) != NULL) {
+        tc->raced++;
+    } else {
+        u = enter_locked(tc, user->slab, key, ir, job);
+        __atomic_store_n(&user->writing, 0, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&tc->lock);
+    *other = found ? &found->head : NULL;
+    return u ? &u->head : NULL;
+}
