@@ -1,6 +1,7 @@
 /* The life of a machine: see machine.h. */
 #include <core/ir/translate.h>
 #include <core/machine/internal.h>
+#include <core/tc/tc.h>
 #include <core/trace/trace.h>
 #include <patchbay/fp.h>
 #include <string.h>
@@ -42,12 +43,19 @@ static pb_sched *sched_of(pb_object *object)
     return ((pb_machine *)pb_instance_env(pb_instance_of(object))->opaque)->sched;
 }
 
+static pb_bus *bus_of(pb_object *object)
+{
+    return ((pb_machine *)pb_instance_env(pb_instance_of(object))->opaque)->bus;
+}
+
 static const void *env_extension(void *opaque, pb_instance *instance, const char *id)
 {
     if (strcmp(id, PB_EXTENSION_MAIN_LOOP) == 0)
         return pb_sched_main_loop_ops(sched_of);
     if (strcmp(id, PB_EXTENSION_TRANSLATE) == 0)
         return &pb_translate_ops_table;
+    if (strcmp(id, PB_EXTENSION_TC) == 0)
+        return pb_tc_ops_of(bus_of);
     if (strcmp(id, PB_FP_EXTENSION) == 0)
         return &pb_fp_ops_table;
     if (strcmp(id, PB_EXTENSION_MACHINE) == 0)
