@@ -6,14 +6,21 @@
  * libslirp may send a frame from inside the call that gave it one. Frames for the guest are therefore
  * queued and delivered from the main loop, never from inside the guest device's own call.
  */
+#include "options.h"
+
 #include <patchbay/object.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libslirp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#define QUEUE_MAX 256 /* frames; more are dropped, and TCP sends them again */
+#define QUEUE_MAX    256 /* frames; more are dropped, and TCP sends them again */
+#define HOSTNAME_MAX 32
+#define BOOTFILE_MAX 127
 
 typedef struct frame {
     struct frame *next;
@@ -38,7 +45,7 @@ typedef struct slirp_net {
     Slirp *slirp;
     frame *first, **last;
     uint32_t queued;
-    bool flush_scheduled;
+    uint64_t flush; /* the call that delivers them, 0: none waits */
 } slirp_net;
 
 /* ---- frames for the guest ------------------------------------------------------------------------------ */
@@ -48,7 +55,7 @@ static void flush_queue(void *opaque)
     slirp_net *s = opaque;
     const pb_net_iface *iface = s->client ? s->client->iface : NULL;
 
-    s->flush_scheduled = false;
+    s->flush = 0;
     while (s->first) {
         frame *f = s->first;
 
@@ -64,10 +71,8 @@ static void flush_queue(void *opaque)
 
 static void schedule_flush(slirp_net *s)
 {
-    if (!s->flush_scheduled) {
-        s->flush_scheduled = true;
-        s->loop->call_after(s->self, 0, flush_queue, s);
-    }
+    if (!s->flush)
+        s->flush = s->loop->call_after(s->self, 0, flush_queue, s);
 }
 
 static ssize_t send_packet(const void *bytes, size_t length, void *opaque)
@@ -235,86 +240,75 @@ static void net_connected(void *self, uint32_t index, const pb_link *peer)
 
 /* ---- configuration ------------------------------------------------------------------------------------------------ */
 
-/* "10.0.2.0/24" */
-static bool parse_network(const char *text, struct in_addr *network, struct in_addr *mask)
+/* libslirp lets UDP sockets share a port, and then only one of them hears anything. */
+static int check_udp_port(const forward *f)
 {
-    char address[INET_ADDRSTRLEN];
-    const char *slash = strchr(text, '/');
-    char *end;
-    unsigned long bits;
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons(f->host_port),
+                                   .sin_addr = f->host };
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int error = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
 
-    if (!slash || (size_t)(slash - text) >= sizeof(address))
-        return false;
-    memcpy(address, text, (size_t)(slash - text));
-    address[slash - text] = 0;
-    bits = strtoul(slash + 1, &end, 10);
-    if (*end || end == slash + 1 || bits < 8 || bits > 28 || !inet_aton(address, network))
-        return false;
-    mask->s_addr = htonl(UINT32_MAX << (32 - bits));
-    return (network->s_addr & ~mask->s_addr) == 0;
+    if (fd >= 0)
+        close(fd);
+    return error;
 }
 
-static struct in_addr host_number(struct in_addr network, uint32_t number)
+static bool add_forward(slirp_net *s, const char *rule, const network_addresses *n, pb_error *error)
 {
-    return (struct in_addr){ htonl(ntohl(network.s_addr) + number) };
-}
+    char host[INET_ADDRSTRLEN];
+    int failed = 0;
+    forward f;
 
-/* An address that may be left out, then ':' and a port; *end is behind it. */
-static bool parse_end(const char *text, struct in_addr *address, uint16_t *port, const char **end)
-{
-    char dotted[INET_ADDRSTRLEN];
-    const char *colon = strchr(text, ':');
-    char *stop;
-    unsigned long value;
-
-    if (!colon || (size_t)(colon - text) >= sizeof(dotted))
+    if (!forward_parse(rule, n, &f, error))
         return false;
-    memcpy(dotted, text, (size_t)(colon - text));
-    dotted[colon - text] = 0;
-    if (*dotted && !inet_aton(dotted, address))
-        return false;
-    value = strtoul(colon + 1, &stop, 10);
-    *port = (uint16_t)value;
-    *end = stop;
-    return stop != colon + 1 && value > 0 && value < 65536;
+    if (f.udp)
+        failed = check_udp_port(&f);
+    if (!failed &&
+        slirp_add_hostfwd(s->slirp, f.udp, f.host, f.host_port, f.guest, f.guest_port) < 0)
+        failed = errno;
+    return !failed ||
+           pb_fail(error, "hostfwd '%s': cannot listen at %s:%u: %s", rule,
+                   inet_ntop(AF_INET, &f.host, host, sizeof(host)), f.host_port, strerror(failed));
 }
 
-/* "tcp:127.0.0.1:2222-:22", one rule. */
-static bool add_forward(slirp_net *s, const char *rule, struct in_addr guest, pb_error *error)
-{
-    struct in_addr host = { htonl(INADDR_LOOPBACK) };
-    uint16_t host_port, guest_port;
-    bool udp = !strncmp(rule, "udp:", 4);
-    const char *at = rule + 4;
-
-    if ((!udp && strncmp(rule, "tcp:", 4)) || !parse_end(at, &host, &host_port, &at) ||
-        *at != '-' || !parse_end(at + 1, &guest, &guest_port, &at) || *at)
-        return pb_fail(error,
-                       "hostfwd '%s' is not PROTOCOL:[HOST]:PORT-[GUEST]:PORT, such as "
-                       "tcp:127.0.0.1:2222-:22",
-                       rule);
-    if (slirp_add_hostfwd(s->slirp, udp, host, host_port, guest, guest_port) < 0)
-        return pb_fail(error, "hostfwd '%s': cannot listen at port %u: %s", rule, host_port,
-                       strerror(errno));
-    return true;
-}
-
-static bool add_forwards(slirp_net *s, struct in_addr guest, pb_error *error)
+static bool add_forwards(slirp_net *s, const network_addresses *n, pb_error *error)
 {
     char *rules = strdup(s->hostfwd), *place = NULL;
     bool ok = rules || pb_fail(error, "out of memory");
 
     for (char *rule = rules ? strtok_r(rules, " ", &place) : NULL; rule && ok;
          rule = strtok_r(NULL, " ", &place))
-        ok = add_forward(s, rule, guest, error);
+        ok = add_forward(s, rule, n, error);
     free(rules);
     return ok;
+}
+
+/* What DHCP has room for (libslirp cuts the rest off), and a folder that is one. */
+static bool check_texts(const slirp_net *s, pb_error *error)
+{
+    struct stat st;
+
+    if (strlen(s->hostname) > HOSTNAME_MAX)
+        return pb_fail(error, "hostname '%s' has %zu characters: %d are possible", s->hostname,
+                       strlen(s->hostname), HOSTNAME_MAX);
+    if (strlen(s->bootfile) > BOOTFILE_MAX)
+        return pb_fail(error, "bootfile '%s' has %zu characters: %d are possible", s->bootfile,
+                       strlen(s->bootfile), BOOTFILE_MAX);
+    if (s->tftp && stat(s->tftp, &st) < 0)
+        return pb_fail(error, "cannot open tftp folder %s: %s", s->tftp, strerror(errno));
+    return !s->tftp || S_ISDIR(st.st_mode) ||
+           pb_fail(error, "cannot open tftp folder %s: %s", s->tftp, strerror(ENOTDIR));
 }
 
 static void slirp_net_finish(void *self)
 {
     slirp_net *s = self;
 
+    if (PB_HAS(s->loop, remove_poller))
+        s->loop->remove_poller(s->self, s);
+    if (s->flush)
+        s->loop->cancel(s->self, s->flush);
     if (s->slirp)
         slirp_cleanup(s->slirp);
     while (s->first) {
@@ -329,25 +323,26 @@ static bool slirp_net_init(void *self, pb_error *error)
 {
     slirp_net *s = self;
     SlirpConfig config = { .version = 1, .in_enabled = true, .restricted = s->restricted };
+    network_addresses n;
 
     s->last = &s->first;
     s->loop = pb_extension(s->self, PB_EXTENSION_MAIN_LOOP);
     if (!s->loop)
         return pb_fail(error, "the host offers no %s", PB_EXTENSION_MAIN_LOOP);
-    if (!parse_network(s->network, &config.vnetwork, &config.vnetmask))
-        return pb_fail(error,
-                       "network '%s' is not ADDRESS/BITS with 8 to 28 bits, such as 10.0.2.0/24",
-                       s->network);
-    config.vhost = host_number(config.vnetwork, 2);
-    config.vnameserver = host_number(config.vnetwork, 3);
-    config.vdhcp_start = host_number(config.vnetwork, 15);
+    if (!network_parse(s->network, &n, error) || !check_texts(s, error))
+        return false;
+    config.vnetwork = n.network;
+    config.vnetmask = n.mask;
+    config.vhost = n.host;
+    config.vnameserver = n.name_server;
+    config.vdhcp_start = n.guest;
     config.vhostname = *s->hostname ? s->hostname : NULL;
     config.tftp_path = s->tftp;
     config.bootfile = *s->bootfile ? s->bootfile : NULL;
     s->slirp = slirp_new(&config, &callbacks, s);
     if (!s->slirp)
         return pb_fail(error, "libslirp %s refused the configuration", slirp_version_string());
-    if (!add_forwards(s, config.vdhcp_start, error)) {
+    if (!add_forwards(s, &n, error)) {
         slirp_net_finish(s);
         return false;
     }
@@ -359,7 +354,8 @@ static const pb_net_iface net_iface = { sizeof(pb_net_iface), net_send, net_read
 
 static const pb_prop slirp_props[] = {
     { "network", PB_PROP_STRING, PB_MEMBER(slirp_net, network), "10.0.2.0/24",
-      .doc = "Address and bits: .2 is the gateway and host, .3 the name server, .15 the guest" },
+      .doc = "Address and 8 to 27 bits: .2 is the gateway and host, .3 the name server, .15 the "
+             "first guest" },
     { "hostfwd", PB_PROP_STRING, PB_MEMBER(slirp_net, hostfwd), "",
       .doc = "Forwarded ports, separated by spaces: tcp:127.0.0.1:2222-:22" },
     { "restrict", PB_PROP_BOOL, PB_MEMBER(slirp_net, restricted), "false",
@@ -385,7 +381,7 @@ static const pb_state slirp_state[] = {
     PB_TRANSIENT(slirp_net, first, "frames on their way may be lost, as on any network"),
     PB_TRANSIENT(slirp_net, last, "frames on their way may be lost, as on any network"),
     PB_TRANSIENT(slirp_net, queued, "frames on their way may be lost, as on any network"),
-    PB_TRANSIENT(slirp_net, flush_scheduled, "host event"),
+    PB_TRANSIENT(slirp_net, flush, "host event"),
     { 0 },
 };
 
