@@ -287,51 +287,62 @@ void pb_reference_page(const pb_plugin *plugin, const pb_class *class, GString *
     for (const pb_region *region = device ? device->regions : NULL; region && region->name;
          region++)
         reference_region(class, region, text);
-    if (pb_report_missing(plugin, class, missing))
+    if (pb_report_missing(class, missing))
         g_string_append_printf(text, "\n## Not modelled\n\n```\n%s```\n", missing->str);
 }
 
 /* ---- what is missing ----------------------------------------------------------------------------- */
 
-static unsigned missing_registers(const char *type, const pb_region *region, GString *text)
+static unsigned missing(GString *text, const char *group, const char *name, const char *doc)
+{
+    if (text)
+        g_string_append_printf(text, "  %s %s%s%s\n", group, name, doc ? ": " : "", doc ? doc : "");
+    return 1;
+}
+
+static unsigned missing_fields(const pb_reg *reg, GString *text)
 {
     unsigned count = 0;
 
-    for (const pb_reg *reg = region->regs; reg && reg->name; reg++) {
-        if (reg->status == PB_UNMODELLED) {
-            count++;
-            if (text)
-                g_string_append_printf(text, "%s: register %s: %s\n", type, reg->name, reg->doc);
-            continue;
-        }
-        for (const pb_field *field = reg->fields; field && field->name; field++) {
-            if (field->status != PB_UNMODELLED)
-                continue;
-            count++;
-            if (text)
-                g_string_append_printf(text, "%s: field %s.%s: %s\n", type, reg->name, field->name,
-                                       field->doc ? field->doc : "");
-        }
+    for (const pb_field *field = reg->fields; field && field->name; field++) {
+        g_autofree char *name = g_strdup_printf("%s.%s", reg->name, field->name);
+
+        if (field->status == PB_UNMODELLED)
+            count += missing(text, "field", name, field->doc);
     }
     return count;
 }
 
-unsigned pb_report_missing(const pb_plugin *plugin, const pb_class *class, GString *text)
+static unsigned missing_registers(const pb_region *region, GString *text)
+{
+    unsigned count = 0;
+
+    for (const pb_reg *reg = region->regs; reg && reg->name; reg++)
+        count += reg->status == PB_UNMODELLED ? missing(text, "register", reg->name, reg->doc)
+                                              : missing_fields(reg, text);
+    return count;
+}
+
+/* The gaps that no other table shows. */
+static const pb_gap *gaps_of(const pb_class *class)
+{
+    if (class->kind == PB_KIND_CPU)
+        return ((const pb_cpu_type *)class)->gaps;
+    if (class->kind == PB_KIND_DEVICE &&
+        class->size >= offsetof(pb_device_type, gaps) + sizeof(const pb_gap *))
+        return ((const pb_device_type *)class)->gaps;
+    return NULL;
+}
+
+unsigned pb_report_missing(const pb_class *class, GString *text)
 {
     const pb_device_type *device = pb_class_device(class);
-    g_autofree char *type = pb_type_text(plugin, class);
     unsigned count = 0;
 
     for (const pb_region *region = device ? device->regions : NULL; region && region->name;
          region++)
-        count += missing_registers(type, region, text);
-    if (class->kind != PB_KIND_CPU)
-        return count;
-    for (const pb_gap *gap = ((const pb_cpu_type *)class)->gaps; gap && gap->name; gap++) {
-        count++;
-        if (text)
-            g_string_append_printf(text, "%s: %s %s: %s\n", type, gap->group, gap->name,
-                                   gap->doc ? gap->doc : "");
-    }
+        count += missing_registers(region, text);
+    for (const pb_gap *gap = gaps_of(class); gap && gap->name; gap++)
+        count += missing(text, gap->group, gap->name, gap->doc);
     return count;
 }

@@ -14,13 +14,16 @@ char *pb_type_text(const pb_plugin *plugin, const pb_class *class);
 /* What a property takes: "a size, 4KiB to 1GiB", "one of hvc, smc"; free it. */
 char *pb_property_form(const pb_prop *prop);
 
+/* A regular expression for the texts that a property of numbers takes; free it. Null: not numbers. */
+char *pb_property_pattern(const pb_prop *prop);
+
 /* Append a description for a terminal. */
 void pb_describe_type(const pb_plugin *plugin, const pb_class *class, GString *text);
 
 /* Append a page of Markdown. */
 void pb_reference_page(const pb_plugin *plugin, const pb_class *class, GString *text);
 
-/* Append one line a gap (`pl011: UARTCR.SIREN: SIR enable`) and return their number; text may be null. */
-unsigned pb_report_missing(const pb_plugin *plugin, const pb_class *class, GString *text);
+/* Append one line a gap (`  field UARTCR.SIREN: SIR enable`) and return their number; text may be null. */
+unsigned pb_report_missing(const pb_class *class, GString *text);
 
 #endif

@@ -5,6 +5,7 @@
  * letters k, M, G, T alone, with the same meaning), frequencies Hz, kHz, MHz, GHz, with a fraction where the
  * result is whole: `1.5GiB`, `32.768kHz`.
  */
+#include <core/device/describe.h>
 #include <core/device/instance.h>
 #include <core/plugin/plugin_host.h>
 #include <errno.h>
@@ -114,6 +115,20 @@ static bool parse_int(const char *text, int64_t *value)
 static const unit *units_of(const pb_prop *prop)
 {
     return prop->type == PB_PROP_SIZE ? size_units : prop->type == PB_PROP_HZ ? hz_units : no_units;
+}
+
+char *pb_property_pattern(const pb_prop *prop)
+{
+    const unit *units = units_of(prop);
+    const char *fraction = units == no_units ? "" : "(\\.[0-9]+)?";
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    if (prop->type != PB_PROP_UINT && prop->type != PB_PROP_INT && units == no_units)
+        return NULL;
+    for (; units->name; units++)
+        g_string_append_printf(names, "%s%s", names->len ? "|" : "", units->name);
+    return g_strdup_printf("^%s(0[xX][0-9a-fA-F][0-9a-fA-F_]*|[0-9][0-9_]*%s) *(%s)$",
+                           prop->type == PB_PROP_INT ? "-?" : "", fraction, names->str);
 }
 
 /* The number with the largest unit that divides it. */

@@ -27,7 +27,7 @@ const pb_key pb_keys_machine[] = {
 };
 
 const pb_key pb_keys_parameter[] = {
-    { "type", "word", "uint, int, size, hz, string, path or bool" },
+    { "type", "parameter type", "uint, int, size, hz, string, path or bool" },
     { "default", "value", "Its value if it is not set; without one it must be set" },
     { "min", "value", "Smallest number" },
     { "max", "value", "Largest number" },
@@ -56,6 +56,10 @@ const pb_key pb_keys_attach[] = {
       "The backend that the option adds; of a list, the first whose when is true" },
     { "devices", "mapping", "The devices that it adds, by name" },
     { 0 }
+};
+
+const pb_key pb_keys_fdt[] = {
+    { "compatible", "list", "What the board is, the most exact word first" }, { 0 }
 };
 
 static const char *const threads_choices[] = { "parallel", "round-robin", NULL };
@@ -292,12 +296,11 @@ static void check_number_or_host(composer *c, const pb_yaml_node *run, const cha
 
 static void compose_run(composer *c)
 {
-    static const char *const others[] = { NULL };
     const pb_yaml_node *run = pb_yaml_get(c->root, "run");
 
     if (run && !compose_is_mapping(c, run, "a mapping (threads:, ...)"))
         run = NULL;
-    compose_record(c, c->globals, run, "in run", pb_props_run, others, &c->plan->run);
+    compose_record(c, c->globals, run, "in run", pb_props_run, NULL, &c->plan->run);
     if (c->options->no_reboot)
         c->plan->run.reboot = false;
     if (c->options->deterministic)
@@ -308,12 +311,11 @@ static void compose_run(composer *c)
 
 static void compose_bus(composer *c)
 {
-    static const char *const others[] = { NULL };
     const pb_yaml_node *bus = pb_yaml_get(c->root, "bus");
 
     if (bus && !compose_is_mapping(c, bus, "a mapping (unassigned:, ...)"))
         bus = NULL;
-    compose_record(c, c->globals, bus, "in bus", pb_props_bus, others, &c->plan->bus);
+    compose_record(c, c->globals, bus, "in bus", pb_props_bus, NULL, &c->plan->bus);
 }
 
 static char **compose_compatible(composer *c, const pb_yaml_node *node)
@@ -333,14 +335,13 @@ static char **compose_compatible(composer *c, const pb_yaml_node *node)
 
 static void compose_fdt(composer *c)
 {
-    static const char *const others[] = { "compatible", NULL };
     const pb_yaml_node *fdt = pb_yaml_get(c->root, "fdt");
     const pb_yaml_node *compatible = pb_yaml_get(fdt, "compatible");
 
     if (!fdt || !compose_is_mapping(c, fdt, "a mapping (compatible:, ...)"))
         return;
     c->plan->fdt.mark = fdt->mark;
-    compose_record(c, c->globals, fdt, "in fdt", pb_props_fdt, others, &c->plan->fdt);
+    compose_record(c, c->globals, fdt, "in fdt", pb_props_fdt, pb_keys_fdt, &c->plan->fdt);
     if (compatible)
         c->plan->fdt.compatible = compose_compatible(c, compatible);
     else

@@ -56,9 +56,9 @@ bool compose_number(composer *c, pb_scope *scope, const pb_yaml_node *node, cons
 /* A condition: the scalar is an expression by itself. */
 bool compose_condition(composer *c, pb_scope *scope, const pb_yaml_node *node, bool *truth);
 /* Read the keys of a mapping (null: none) into a structure by its rows, defaults first. Keys in
- * `others` are left to the caller. `where` is for messages: "in run". False: errors were told. */
+ * `others` (null: none) are left to the caller. `where` is for messages: "in run". False: errors were told. */
 bool compose_record(composer *c, pb_scope *scope, const pb_yaml_node *mapping, const char *where,
-                    const pb_prop *rows, const char *const *others, void *record);
+                    const pb_prop *rows, const pb_key *others, void *record);
 /* Tell an error for each key of the mapping that is not in the table. */
 void compose_known_keys(composer *c, const pb_yaml_node *mapping, const pb_key *keys,
                         const char *where);

@@ -13,6 +13,11 @@ static const struct {
     { "bool", PB_PROP_BOOL },
 };
 
+const char *pb_parameter_type(unsigned index)
+{
+    return index < G_N_ELEMENTS(types) ? types[index].name : NULL;
+}
+
 typedef struct parameter {
     const pb_yaml_node *key, *node;
     pb_prop row;

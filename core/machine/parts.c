@@ -251,6 +251,26 @@ static void compose_accel(composer *c)
         compose_part(c, PB_KIND_ACCEL, "accel", -1, node->mark, node, pb_scope_new(c->globals));
 }
 
+/* The accelerator is behind all sections. */
+static unsigned rank(const pb_plan_part *part)
+{
+    return part->kind == PB_KIND_ACCEL ? G_N_ELEMENTS(sections)
+                                       : (unsigned)(section_of(part->kind) - sections);
+}
+
+static int compare_parts(gconstpointer a, gconstpointer b)
+{
+    return (int)rank(*(const pb_plan_part *const *)a) - (int)rank(*(const pb_plan_part *const *)b);
+}
+
+static int compare_sources(gconstpointer a, gconstpointer b)
+{
+    return compare_parts(&(*(const source_part *const *)a)->part,
+                         &(*(const source_part *const *)b)->part);
+}
+
+/* What options attach stands behind the parts of its section, as if it were written there: the machine
+ * that is dumped is the same one to the last bit. (These sorts are stable.) */
 void compose_sections(composer *c)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(sections); i++) {
@@ -259,6 +279,8 @@ void compose_sections(composer *c)
         compose_section(c, &sections[i]);
     }
     compose_accel(c);
+    g_ptr_array_sort(c->parts, compare_sources);
+    g_ptr_array_sort(c->plan->parts, compare_parts);
 }
 
 /* ---- properties ------------------------------------------------------------------------------ */
@@ -465,6 +487,10 @@ void compose_contents(composer *c, source_part *source)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
+const pb_key pb_keys_memory[] = { { "when", "condition", "Leave the memory out if it is false" },
+                                  { "doc", "text", "One line" },
+                                  { 0 } };
+
 static const char *const memory_types[] = { "ram", "rom", NULL };
 
 const pb_prop pb_props_memory[] = {
@@ -486,7 +512,6 @@ const pb_prop pb_props_memory[] = {
 
 static void compose_memory_entry(composer *c, const pb_yaml_entry *entry)
 {
-    static const char *const others[] = { "when", "doc", NULL };
     pb_plan_memory *memory;
     g_autofree char *name = NULL;
     int64_t index;
@@ -499,7 +524,8 @@ static void compose_memory_entry(composer *c, const pb_yaml_entry *entry)
     memory->name = g_strdup(entry->key->text);
     memory->mark = entry->key->mark;
     g_ptr_array_add(c->plan->memories, memory);
-    if (!compose_record(c, c->globals, entry->value, "in memory", pb_props_memory, others, memory))
+    if (!compose_record(c, c->globals, entry->value, "in memory", pb_props_memory, pb_keys_memory,
+                        memory))
         memory->bytes = 0; /* out of the lint's way */
     else if (memory->bytes == 0)
         pb_diag_error(c->diags, memory->mark, "memory '%s' has no bytes", memory->name);

@@ -164,6 +164,8 @@ typedef struct pb_key {
 
 extern const pb_key pb_keys_machine[]; /* the top of a file; tables end with a row without a name */
 extern const pb_key pb_keys_parameter[];
+/* "uint", "size" ...: the types of parameters; null behind the last. */
+const char *pb_parameter_type(unsigned index);
 extern const pb_key pb_keys_assert[];
 extern const pb_key
     pb_keys_part[]; /* what all parts may have; cpus: count, devices: repeat and at */
@@ -172,5 +174,6 @@ extern const pb_prop pb_props_memory[]; /* with the members of pb_plan_memory */
 extern const pb_prop pb_props_run[];
 extern const pb_prop pb_props_bus[];
 extern const pb_prop pb_props_fdt[];
+extern const pb_key pb_keys_fdt[], pb_keys_memory[]; /* what these have besides */
 
 #endif

@@ -164,7 +164,7 @@ static bool store_given(composer *c, pb_scope *scope, const pb_yaml_node *node, 
 }
 
 bool compose_record(composer *c, pb_scope *scope, const pb_yaml_node *mapping, const char *where,
-                    const pb_prop *rows, const char *const *others, void *record)
+                    const pb_prop *rows, const pb_key *others, void *record)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
     bool ok = true;
@@ -182,8 +182,8 @@ bool compose_record(composer *c, pb_scope *scope, const pb_yaml_node *mapping, c
             ok = false;
         }
     }
-    for (const char *const *other = others; *other; other++)
-        g_ptr_array_add(names, (gpointer)*other);
+    for (const pb_key *other = others; other && other->name; other++)
+        g_ptr_array_add(names, (gpointer)other->name);
     for (unsigned i = 0; mapping && i < mapping->n_entries; i++) {
         const pb_yaml_node *key = mapping->entries[i].key;
 

@@ -567,7 +567,7 @@ static const struct {
     [PB_KIND_CPU] = { sizeof(pb_cpu_type), check_slots },
     [PB_KIND_CODEGEN] = { sizeof(pb_class), NULL },
     [PB_KIND_ACCEL] = { sizeof(pb_accel_type), check_accel },
-    [PB_KIND_DEVICE] = { sizeof(pb_device_type), check_device },
+    [PB_KIND_DEVICE] = { offsetof(pb_device_type, gaps), check_device },
     [PB_KIND_BACKEND] = { sizeof(pb_class), check_backend },
     [PB_KIND_LOADER] = { sizeof(pb_loader_type), NULL },
     [PB_KIND_TOOL] = { sizeof(pb_class), NULL },

@@ -158,6 +158,7 @@ static const member class_members[] = {
 static const member device_members[] = {
     { "regions", M_ROWS, offsetof(pb_device_type, regions), &region_layout },
     { "manual", M_STRING, offsetof(pb_device_type, manual) },
+    { "gaps", M_ROWS, offsetof(pb_device_type, gaps), &gap_layout },
     { 0 },
 };
 
@@ -294,9 +295,14 @@ char *pb_manifest_text(const pb_plugin *plugin, const char *build_id)
     json_builder_set_member_name(json, "types");
     json_builder_begin_array(json);
     for (const pb_class *const *class = plugin->types; *class; class ++) {
+        const layout *kind = &kinds[(*class)->kind];
+        /* Members that an older plugin's descriptor does not have are zero. */
+        g_autofree void *whole = g_malloc0(kind->bytes);
+
+        memcpy(whole, *class, MIN((*class)->size, kind->bytes));
         json_builder_begin_object(json);
-        write_members(json, class_members, *class);
-        write_members(json, kinds[(*class)->kind].members, *class);
+        write_members(json, class_members, whole);
+        write_members(json, kind->members, whole);
         json_builder_end_object(json);
     }
     json_builder_end_array(json);

@@ -487,6 +487,12 @@ static const pb_fdt_desc cfi_flash_fdt = {
     .extra = cfi_flash_fdt_extra,
 };
 
+static const pb_gap gaps[] = {
+    { "block locking", "feature", "its commands are accepted" },
+    { "protection registers", "feature", "JEP137B" },
+    { 0 },
+};
+
 static const pb_device_type cfi_flash_type = {
     .head = { .size = sizeof(pb_device_type),
               .kind = PB_KIND_DEVICE,
@@ -503,6 +509,7 @@ static const pb_device_type cfi_flash_type = {
     .regions = cfi_flash_regions,
     .fdt = &cfi_flash_fdt,
     .manual = "JEDEC JESD68.01, JEP137B; Intel StrataFlash P30",
+    .gaps = gaps,
 };
 
 static const pb_class *const types[] = { &cfi_flash_type.head, NULL };

@@ -827,6 +827,12 @@ static const pb_fdt_desc gicv2_fdt = {
     .interrupt_cells = 3,
 };
 
+static const pb_gap gaps[] = {
+    { "Security Extensions", "feature", "GICD_TYPER.SecurityExtn is 0" },
+    { "Virtualization Extensions", "feature", "chapter 5: GICH and GICV" },
+    { 0 },
+};
+
 const pb_device_type gicv2_type = {
     .head = { .size = sizeof(pb_device_type),
               .kind = PB_KIND_DEVICE,
@@ -841,4 +847,5 @@ const pb_device_type gicv2_type = {
     .regions = gicv2_regions,
     .fdt = &gicv2_fdt,
     .manual = "Arm IHI 0048B.b; Arm DDI 0471 (GIC-400)",
+    .gaps = gaps,
 };

@@ -916,6 +916,16 @@ static const pb_fdt_desc gicv3_fdt = {
     .interrupt_cells = 3,
 };
 
+static const pb_gap gaps[] = {
+    { "LPIs and the Interrupt Translation Service", "feature", "GICD_TYPER.LPIS is 0" },
+    { "message-based SPIs", "feature", "GICD_TYPER.MBIS is 0" },
+    { "1-of-N routing", "feature", "GICD_TYPER.No1N is 1" },
+    { "two security states", "feature", "GICD_CTLR.DS is 1" },
+    { "virtual CPU interface", "feature", "ICH_*_EL2" },
+    { "legacy operation", "feature", "GICD_CTLR.ARE is 1" },
+    { 0 },
+};
+
 const pb_device_type gicv3_type = {
     .head = { .size = sizeof(pb_device_type),
               .kind = PB_KIND_DEVICE,
@@ -931,4 +941,5 @@ const pb_device_type gicv3_type = {
     .regions = gicv3_regions,
     .fdt = &gicv3_fdt,
     .manual = "Arm IHI 0069H",
+    .gaps = gaps,
 };

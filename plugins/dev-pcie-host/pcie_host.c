@@ -574,6 +574,14 @@ static const pb_fdt_desc pcie_host_fdt = {
     .no_interrupts = true,
 };
 
+static const pb_gap gaps[] = {
+    { "I/O space", "feature", "I/O BARs and their window" },
+    { "MSI-X", "feature", "PCI 3.0, 6.8: functions that ask for vectors are refused" },
+    { "bridges", "feature", "buses behind them" },
+    { "extended capabilities", "feature", "read as none" },
+    { 0 },
+};
+
 static const pb_device_type pcie_host_type = {
     .head = { .size = sizeof(pb_device_type),
               .kind = PB_KIND_DEVICE,
@@ -591,6 +599,7 @@ static const pb_device_type pcie_host_type = {
     .regions = pcie_host_regions,
     .fdt = &pcie_host_fdt,
     .manual = "PCI Express Base Specification 4.0; PCI Local Bus Specification 3.0",
+    .gaps = gaps,
 };
 
 static const pb_class *const types[] = { &pcie_host_type.head, NULL };

@@ -352,6 +352,15 @@ static const pb_state blk_state[] = {
     { 0 },
 };
 
+static const pb_gap gaps[] = {
+    { "more than one queue", "feature", "VIRTIO_BLK_F_MQ" },
+    { "geometry and topology", "feature", "VIRTIO_BLK_F_GEOMETRY, VIRTIO_BLK_F_TOPOLOGY" },
+    { "write-back cache that can be turned off", "feature", "VIRTIO_BLK_F_CONFIG_WCE" },
+    { "secure erase", "feature", "VIRTIO_BLK_F_SECURE_ERASE" },
+    { "life time", "feature", "VIRTIO_BLK_F_LIFETIME" },
+    { 0 },
+};
+
 const pb_device_type virtio_blk_type = {
     .head = { .size = sizeof(pb_device_type),
               .kind = PB_KIND_DEVICE,
@@ -362,4 +371,5 @@ const pb_device_type virtio_blk_type = {
               .ports = blk_ports,
               .state = blk_state },
     .manual = "VIRTIO 1.2, 5.2",
+    .gaps = gaps,
 };

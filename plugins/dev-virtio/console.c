@@ -140,6 +140,13 @@ static const pb_state console_state[] = {
     { 0 },
 };
 
+static const pb_gap gaps[] = {
+    { "more than one port", "feature", "VIRTIO_CONSOLE_F_MULTIPORT" },
+    { "size", "feature", "VIRTIO_CONSOLE_F_SIZE" },
+    { "emergency write", "feature", "VIRTIO_CONSOLE_F_EMERG_WRITE" },
+    { 0 },
+};
+
 const pb_device_type virtio_console_type = {
     .head = { .size = sizeof(pb_device_type),
               .kind = PB_KIND_DEVICE,
@@ -150,4 +157,5 @@ const pb_device_type virtio_console_type = {
               .ports = console_ports,
               .state = console_state },
     .manual = "VIRTIO 1.2, 5.3",
+    .gaps = gaps,
 };

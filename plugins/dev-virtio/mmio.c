@@ -266,6 +266,13 @@ static const pb_fdt_desc virtio_mmio_fdt = {
     .dma_coherent = true,
 };
 
+static const pb_gap gaps[] = {
+    { "legacy interface", "feature", "4.2.4" },
+    { "packed queues", "feature", "2.8" },
+    { "shared memory regions", "feature", "2.10" },
+    { 0 },
+};
+
 const pb_device_type virtio_mmio_type = {
     .head = { .size = sizeof(pb_device_type),
               .kind = PB_KIND_DEVICE,
@@ -280,4 +287,5 @@ const pb_device_type virtio_mmio_type = {
     .regions = virtio_mmio_regions,
     .fdt = &virtio_mmio_fdt,
     .manual = "VIRTIO 1.2, 4.2",
+    .gaps = gaps,
 };

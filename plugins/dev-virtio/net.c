@@ -229,6 +229,15 @@ static const pb_state net_state[] = {
     { 0 },
 };
 
+static const pb_gap gaps[] = {
+    { "checksum and segmentation offloads", "feature",
+      "5.1.6: VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM and those that need them" },
+    { "control queue", "feature", "5.1.6.5: VIRTIO_NET_F_CTRL_VQ" },
+    { "more than one pair of queues", "feature", "VIRTIO_NET_F_MQ, VIRTIO_NET_F_RSS" },
+    { "MTU", "feature", "VIRTIO_NET_F_MTU" },
+    { 0 },
+};
+
 const pb_device_type virtio_net_type = {
     .head = { .size = sizeof(pb_device_type),
               .kind = PB_KIND_DEVICE,
@@ -241,4 +250,5 @@ const pb_device_type virtio_net_type = {
               .state = net_state,
               .init = net_init },
     .manual = "VIRTIO 1.2, 5.1",
+    .gaps = gaps,
 };

@@ -379,6 +379,14 @@ static const pb_region virtio_pci_regions[] = {
     { 0 },
 };
 
+static const pb_gap gaps[] = {
+    { "legacy and transitional devices", "feature", "4.1.4.8" },
+    { "MSI-X", "feature", "4.1.5.1.2: interrupts go by INTx#" },
+    { "packed queues", "feature", "2.8" },
+    { "shared memory regions", "feature", "2.10" },
+    { 0 },
+};
+
 const pb_device_type virtio_pci_type = {
     .head = { .size = sizeof(pb_device_type),
               .kind = PB_KIND_DEVICE,
@@ -392,4 +400,5 @@ const pb_device_type virtio_pci_type = {
               .reset = virtio_pci_reset },
     .regions = virtio_pci_regions,
     .manual = "VIRTIO 1.2, 4.1",
+    .gaps = gaps,
 };

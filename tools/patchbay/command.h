@@ -33,6 +33,22 @@ int complain(int status, const char *format, ...) G_GNUC_PRINTF(2, 3);
 bool parse_options(const char *command_name, GOptionEntry *entries, void *opaque, const char *doc,
                    int *argc, char ***argv, int *status);
 
+/* ---- types ----------------------------------------------------------------------------------- */
+
+/* What visit_types() does with each type, and what came of it. */
+typedef struct type_visit {
+    void (*function)(void *opaque, const pb_plugin *plugin, const pb_class *type);
+    void *opaque;
+    unsigned count;      /* of types that were visited */
+    unsigned unreadable; /* plugins; each was complained of */
+} type_visit;
+
+/* Visit the types of a kind, 0: of all, in the order of their plugins' names. With a name only those that
+ * it means: one (`virtio/blk`), or all of a plugin (`virtio`). */
+void visit_types(pb_plugin_host *host, pb_kind kind, const char *name, type_visit *visit);
+/* "; did you mean 'pl011'?", or nothing, for the name of a type, or of a machine too; free it. */
+char *suggest_type(pb_plugin_host *host, const char *name, bool machines);
+
 /* ---- machines -------------------------------------------------------------------------------- */
 
 /* Options that choose and change a machine: what run, check and describe have in common. */

@@ -6,37 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const pb_kind kinds[] = { PB_KIND_DEVICE, PB_KIND_CPU,    PB_KIND_BACKEND,
-                                 PB_KIND_ACCEL,  PB_KIND_LOADER, PB_KIND_CODEGEN };
-
-/* ---- types ----------------------------------------------------------------------------------- */
-
-/* The plugin that has a type of this kind, if it is there: "dev-virtio". */
-static char *plugin_id(pb_kind kind, const char *type)
+static void print_type(void *opaque, const pb_plugin *plugin, const pb_class *type)
 {
-    return g_strdup_printf("%s-%.*s", pb_kind_prefix(kind), (int)strcspn(type, "/"), type);
-}
+    g_autoptr(GString) page = g_string_new(NULL);
 
-/* All types of a plugin if the text is only the plugin's part of them ("virtio"), otherwise the
- * one. */
-static bool describe_kind(pb_plugin_host *host, pb_kind kind, const char *text)
-{
-    g_autofree char *id = plugin_id(kind, text);
-    g_autofree char *file = pb_plugin_host_find(host, id);
-    const pb_plugin *plugin = file ? pb_plugin_host_describe_plugin(host, id, NULL) : NULL;
-    bool found = false;
-
-    for (const pb_class *const *type = plugin ? plugin->types : NULL; type && *type; type++) {
-        g_autofree char *name = pb_type_text(plugin, *type);
-        g_autoptr(GString) page = g_string_new(NULL);
-
-        if (strcmp(text, name) != 0 && strcmp(text, strchr(plugin->id, '-') + 1) != 0)
-            continue;
-        pb_describe_type(plugin, *type, page);
-        fputs(page->str, stdout);
-        found = true;
-    }
-    return found;
+    pb_describe_type(plugin, type, page);
+    fputs(page->str, stdout);
 }
 
 /* ---- machines -------------------------------------------------------------------------------- */
@@ -154,43 +129,19 @@ static bool is_machine(const char *name)
     return file && g_file_test(file, G_FILE_TEST_EXISTS);
 }
 
-/* Names of types and machines, for suggestions. */
-static void add_names(pb_plugin_host *host, GPtrArray *names)
-{
-    g_auto(GStrv) ids = pb_plugin_host_list(host);
-    g_auto(GStrv) machines = pb_source_list();
-
-    for (char **id = ids; *id; id++) {
-        const pb_plugin *plugin = pb_plugin_host_describe_plugin(host, *id, NULL);
-
-        for (const pb_class *const *type = plugin ? plugin->types : NULL; type && *type; type++)
-            g_ptr_array_add(names, pb_type_text(plugin, *type));
-    }
-    for (char **machine = machines; *machine; machine++)
-        g_ptr_array_add(names, g_strdup(*machine));
-    g_ptr_array_add(names, NULL);
-}
-
-static int unknown(pb_plugin_host *host, const char *name)
-{
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *hint = NULL;
-
-    add_names(host, names);
-    hint = pb_did_you_mean(name, (const char *const *)names->pdata);
-    return complain(STATUS_USAGE, "describe: there is no type or machine '%s'%s", name, hint);
-}
-
 static int describe(const char *name, const machine_options *options)
 {
     g_autoptr(pb_plugin_host) host = pb_plugin_host_new(NULL);
-    bool found = false;
+    type_visit visit = { .function = print_type };
+    g_autofree char *hint = NULL;
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++)
-        found |= describe_kind(host, kinds[i], name);
-    if (found)
-        return STATUS_OK;
-    return is_machine(name) ? describe_machine(name, options) : unknown(host, name);
+    visit_types(host, 0, name, &visit);
+    if (visit.count > 0)
+        return visit.unreadable ? STATUS_FAILED : STATUS_OK;
+    if (is_machine(name))
+        return describe_machine(name, options);
+    hint = suggest_type(host, name, true);
+    return complain(STATUS_USAGE, "describe: there is no type or machine '%s'%s", name, hint);
 }
 
 int command_describe(int argc, char **argv)

@@ -31,27 +31,11 @@ static void list_machines(void)
         list_machine(*name);
 }
 
-static void list_types(pb_plugin_host *host, pb_kind kind)
+static void list_type(void *opaque, const pb_plugin *plugin, const pb_class *type)
 {
-    g_auto(GStrv) ids = pb_plugin_host_list(host);
+    g_autofree char *text = pb_type_text(plugin, type);
 
-    for (char **id = ids; *id; id++) {
-        g_autoptr(GError) error = NULL;
-        const pb_plugin *plugin;
-
-        if (pb_kind_of_plugin(*id) != kind)
-            continue;
-        plugin = pb_plugin_host_describe_plugin(host, *id, &error);
-        if (!plugin) {
-            complain(0, "%s", error->message);
-            continue;
-        }
-        for (const pb_class *const *type = plugin->types; *type; type++) {
-            g_autofree char *text = pb_type_text(plugin, *type);
-
-            print_row(text, (*type)->doc);
-        }
-    }
+    print_row(text, type->doc);
 }
 
 static const struct {
@@ -66,6 +50,7 @@ static int print_lists(const char *only)
 {
     g_autoptr(pb_plugin_host) host = pb_plugin_host_new(NULL);
     const char *names[G_N_ELEMENTS(lists) + 1] = { NULL };
+    type_visit visit = { .function = list_type };
     g_autofree char *hint = NULL;
     bool found = false;
 
@@ -76,12 +61,12 @@ static int print_lists(const char *only)
         found = true;
         printf("%s:\n", lists[i].name);
         if (lists[i].kind)
-            list_types(host, lists[i].kind);
+            visit_types(host, lists[i].kind, NULL, &visit);
         else
             list_machines();
     }
     if (found)
-        return STATUS_OK;
+        return visit.unreadable ? STATUS_FAILED : STATUS_OK;
     hint = pb_did_you_mean(only, names);
     return complain(STATUS_USAGE, "list: there is no list '%s'%s", only, hint);
 }

@@ -1,11 +1,15 @@
 /* The patchbay command: finds the subcommand and runs it. */
 #include "command.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <plugins/preloaded.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 uint64_t process_start_ns;
 
@@ -29,19 +33,21 @@ static uint64_t clock_ns(clockid_t clock)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void print_help(void)
+static void print_help(FILE *file)
 {
-    printf("usage: patchbay COMMAND [OPTION...]\n"
-           "\n"
-           "Emulates machines that are patched together from plugins. Commands:\n"
-           "\n");
+    fputs("usage: patchbay COMMAND [OPTION...]\n"
+          "\n"
+          "Emulates machines that are patched together from plugins. Commands:\n"
+          "\n",
+          file);
     for (const command *c = commands; c->name; c++)
-        printf("  %-10s %s\n", c->name, c->doc);
-    printf("\n"
-           "  patchbay COMMAND --help     tells the options of a command\n"
-           "  patchbay --version\n"
-           "\n"
-           "A MACHINE is a name (see `patchbay list machines`) or the path of a YAML file.\n");
+        fprintf(file, "  %-10s %s\n", c->name, c->doc);
+    fputs("\n"
+          "  patchbay COMMAND --help     tells the options of a command\n"
+          "  patchbay --version\n"
+          "\n"
+          "A MACHINE is a name (see `patchbay list machines`) or the path of a YAML file.\n",
+          file);
 }
 
 int complain(int status, const char *format, ...)
@@ -58,11 +64,11 @@ int complain(int status, const char *format, ...)
 
 static int unknown_command(const char *name)
 {
-    const char *names[G_N_ELEMENTS(commands)] = { NULL };
+    const char *names[G_N_ELEMENTS(commands) + 2] = { "--help", "--version", NULL };
     g_autofree char *hint = NULL;
 
     for (unsigned i = 0; commands[i].name; i++)
-        names[i] = commands[i].name;
+        names[2 + i] = commands[i].name;
     hint = pb_did_you_mean(name, names);
     return complain(STATUS_USAGE, "there is no command '%s'%s (patchbay --help lists them)", name,
                     hint);
@@ -112,19 +118,39 @@ bool parse_options(const char *name, GOptionEntry *entries, void *opaque, const 
     return go_on;
 }
 
-int main(int argc, char **argv)
+/* ---- standard files -------------------------------------------------------------------------- */
+
+/* Whoever starts us may have closed some. Without this the next file that is opened, a disk perhaps,
+ * would take the number, and get our output. Reading finds the end, printing fails. */
+static void keep_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+            abort();
+    }
+}
+
+/* What was printed must have arrived: a script that reads half a schema should know. */
+static int finish_output(int status)
+{
+    bool failed = ferror(stdout);
+
+    if (fflush(stdout) == 0 && !failed)
+        return status;
+    return complain(status ? status : STATUS_FAILED, "cannot write the output: %s",
+                    g_strerror(errno));
+}
+
+static int run_command(int argc, char **argv)
 {
     const command *chosen;
 
-    process_start_ns = clock_ns(CLOCK_MONOTONIC) - clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-    setlocale(LC_CTYPE, "");
-    pb_plugin_host_preload(pb_preloaded_plugins);
     if (argc < 2) {
-        print_help();
+        print_help(stderr);
         return STATUS_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_help();
+        print_help(stdout);
         return STATUS_OK;
     }
     if (strcmp(argv[1], "--version") == 0) {
@@ -133,4 +159,13 @@ int main(int argc, char **argv)
     }
     chosen = find_command(argv[1]);
     return chosen ? chosen->run(argc - 1, argv + 1) : unknown_command(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    process_start_ns = clock_ns(CLOCK_MONOTONIC) - clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    keep_standard_files();
+    setlocale(LC_CTYPE, "");
+    pb_plugin_host_preload(pb_preloaded_plugins);
+    return finish_output(run_command(argc, argv));
 }
