@@ -7,11 +7,11 @@
 #include "chardev.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOOK_MS  5   /* between looks at what a reader has not read */
@@ -61,13 +61,17 @@ static void close_pair(pty_backend *s)
 /* Closing the master would take from a reader what it has not read yet: wait as long as it reads. */
 static void let_reader_finish(const pty_backend *s)
 {
-    const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000 };
-    int left, before = -1;
+    int left = 0, before = -1;
 
-    for (int still = 0; still < STILL_MS && ioctl(s->slave, FIONREAD, &left) == 0 && left > 0;) {
-        still = left == before ? still + LOOK_MS : 0;
+    for (int still = 0; still < STILL_MS; still = left == before ? still + LOOK_MS : 0) {
+        struct pollfd look = { .fd = s->slave, .events = POLLIN };
+
         before = left;
-        nanosleep(&pause, NULL);
+        poll(&look, 1,
+             0); /* makes the kernel hand over what is under way, which FIONREAD does not count */
+        if (ioctl(s->slave, FIONREAD, &left) < 0 || left == 0)
+            return;
+        poll(NULL, 0, LOOK_MS);
     }
 }
 

@@ -73,6 +73,13 @@ static bool hung_up(int fd)
     return poll(&look, 1, 0) > 0 && look.revents & (POLLHUP | POLLERR);
 }
 
+static void peer_left(socket_backend *s)
+{
+    drop_peer(s);
+    if (!s->server)
+        pb_log(s->self, PB_LOG_WARNING, "the peer left: output is lost from here on");
+}
+
 /* The peer sends no more. */
 static void input_ended(void *owner)
 {
@@ -80,7 +87,7 @@ static void input_ended(void *owner)
 
     tell_closed(s);
     if (s->channel.out < 0 || hung_up(s->peer))
-        drop_peer(s);
+        peer_left(s);
     listen_again(s);
 }
 
@@ -90,7 +97,7 @@ static void output_failed(void *owner)
     socket_backend *s = owner;
 
     if (s->channel.in < 0 && !s->opening)
-        drop_peer(s);
+        peer_left(s);
     listen_again(s);
 }
 
@@ -216,7 +223,7 @@ static bool prepare(socket_backend *s, pb_error *error)
     s->channel.input_ended = input_ended;
     s->channel.output_failed = output_failed;
     s->channel.name = "the peer";
-    s->channel.peers_leave = s->server;
+    s->channel.peers_leave = true;
     s->channel.patience_ms = s->patience;
     return channel_init(&s->channel, s->self, s, &s->inbox, error);
 }

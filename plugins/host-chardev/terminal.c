@@ -6,9 +6,9 @@
 #include "terminal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -16,8 +16,8 @@
 static struct {
     int fd;
     struct termios saved, raw;
-    pid_t guard; /* 0: the terminal is not raw */
-    int guard_pipe;
+    pid_t guard;   /* 0: the terminal is not raw */
+    int guard_end; /* of a pair of sockets; that it closes with us is what tells the guard */
     struct sigaction stop_before, continue_before;
 } terminal;
 
@@ -92,9 +92,9 @@ static void handle_signals(void)
 
 /* ---- the guard ------------------------------------------------------------------------------------ */
 
-/* The child: nothing of ours but the pipe and the terminal stays open in it. It may only call what is safe in the
+/* The child: nothing of ours but its socket and the terminal stays open in it. It may only call what is safe in the
  * child of a process with threads. */
-static _Noreturn void guard_main(int pipe_end)
+static _Noreturn void guard_main(int end)
 {
     struct sigaction ignore = { .sa_handler = SIG_IGN };
     sigset_t none;
@@ -108,43 +108,46 @@ static _Noreturn void guard_main(int pipe_end)
     setsid();
     prctl(PR_SET_NAME, "patchbay-tty"); /* so that killall patchbay does not mean it */
     dup2(terminal.fd, 0);
-    dup2(pipe_end, 1);
+    dup2(end, 1);
     if (close_range(2, ~0u, 0) < 0)
         for (int fd = (int)sysconf(_SC_OPEN_MAX); fd >= 2; fd--)
             close(fd);
-    while (read(1, &byte, 1) < 0 && errno == EINTR)
-        ;
+    if (write(1, "r", 1) == 1) /* ready: nothing but SIGKILL to it alone stops it now */
+        while (read(1, &byte, 1) < 0 && errno == EINTR)
+            ;
     put_back(0, &terminal.saved);
     _exit(0);
+}
+
+static void end_guard(void)
+{
+    if (terminal.guard > 0) {
+        kill(terminal.guard, SIGKILL); /* its work is done, or it was stopped */
+        while (waitpid(terminal.guard, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    close(terminal.guard_end);
+    terminal.guard = 0;
 }
 
 static bool start_guard(pb_error *error)
 {
     int ends[2];
+    char byte;
 
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return pb_fail(error, "cannot make a pipe: %s", strerror(errno));
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return pb_fail(error, "cannot make a socket: %s", strerror(errno));
     terminal.guard = fork();
     if (terminal.guard == 0)
         guard_main(ends[0]);
     close(ends[0]);
-    if (terminal.guard > 0) {
-        terminal.guard_pipe = ends[1];
+    terminal.guard_end = ends[1];
+    if (terminal.guard > 0 && recv(ends[1], &byte, 1, 0) == 1)
         return true;
-    }
-    terminal.guard = 0;
-    close(ends[1]);
-    return pb_fail(error, "cannot start the process that restores the terminal: %s",
-                   strerror(errno));
-}
-
-static void end_guard(void)
-{
-    kill(terminal.guard, SIGKILL); /* its work is done, or it was stopped */
-    while (waitpid(terminal.guard, NULL, 0) < 0 && errno == EINTR)
-        ;
-    close(terminal.guard_pipe);
-    terminal.guard = 0;
+    pb_fail(error, "cannot start the process that restores the terminal: %s",
+            terminal.guard < 0 ? strerror(errno) : "it ended");
+    end_guard();
+    return false;
 }
 
 /* ---- in and out ----------------------------------------------------------------------------------- */

@@ -3,8 +3,8 @@
  *
  * The settings from before come back however the process ends:
  * - terminal_restore() at an ordinary end;
- * - by the guard otherwise: a child process, which does nothing but wait for the end of a pipe whose other end only
- *   we hold. It has a session of its own, so that no signal of the terminal reaches it;
+ * - by the guard otherwise: a child process, which does nothing but wait until the other end of a socket closes,
+ *   which only we hold. It has a session of its own, so that no signal of the terminal reaches it;
  * - while we are stopped (SIGTSTP; the shell does it after SIGSTOP), and raw mode comes back with SIGCONT.
  * Settings that are not raw any more are left alone: somebody else has the terminal, a shell for example.
  */
