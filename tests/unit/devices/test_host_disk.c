@@ -17,7 +17,7 @@
 #define SECTOR 512u
 #define BYTES  (64 * SECTOR)
 
-extern const pb_plugin pb_plugin_entry; /* of host-disk, which is linked in */
+extern const pb_plugin host_disk_entry; /* the plugin, which is linked in, has its entry by this name */
 
 /* ---- the host's functions as the plugin sees them (the linker's --wrap) -------------------------------------- */
 
@@ -147,7 +147,7 @@ static void make_image(void)
 static void make_machine(void)
 {
     x.b.machine = fake_machine_new(NULL);
-    x.b.device = fake_machine_add(x.b.machine, pb_plugin_entry.types[0], "disk");
+    x.b.device = fake_machine_add(x.b.machine, host_disk_entry.types[0], "disk");
     x.loop = loop_new(x.b.machine);
 }
 
@@ -593,7 +593,7 @@ static void reset_under_a_virtio_disk(void)
     x.b = board_new("virtio/mmio", NULL);
     x.loop = loop_new(x.b.machine);
     blk = driver_plug(&x.b, "virtio/blk", "blk");
-    backend = fake_machine_add(x.b.machine, pb_plugin_entry.types[0], "disk");
+    backend = fake_machine_add(x.b.machine, host_disk_entry.types[0], "disk");
     CU_ASSERT_FATAL(pb_instance_set(backend, "path", x.path, NULL));
     CU_ASSERT_FATAL(pb_instance_settle_properties(backend, NULL));
     CU_ASSERT_FATAL(pb_instance_port(blk, "drive", &drive, NULL));
@@ -686,7 +686,8 @@ static void what_is_no_image(void)
     refused(NULL, "cannot open %s for writing: Too many levels of symbolic links");
     g_file_set_contents(x.path, "", 0, NULL);
     refused(NULL, "%s is empty");
-    g_file_set_contents(x.path, "x", 513, NULL);
+    make_image();
+    CU_ASSERT_EQUAL(truncate(x.path, 513), 0);
     refused(NULL, "the size of %s, 513 bytes, is not a multiple of 512: truncated?");
     drop_folder();
 }
