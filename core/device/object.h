@@ -193,8 +193,13 @@ pb_region_handlers pb_instance_handlers(pb_instance *instance, uint32_t index);
 #define PB_STATE_FORMAT "(sua(ssuuay))"
 GVariant *pb_instance_save(const pb_instance *instance);
 
-/* Load what save made. Untrusted: everything is checked before anything is changed; errors (code STATE) name the
- * field. Then the type's `loaded` is called. */
+/* Load what save made, in three steps, for a machine whose parts look at each other in `loaded`: check every
+ * part's, which changes nothing (untrusted; errors, of code STATE, name the field); put every part's, into
+ * instances that were reset; then every type's `loaded`. */
+bool pb_instance_check_state(const pb_instance *instance, GVariant *state, GError **error);
+void pb_instance_put_state(pb_instance *instance, GVariant *state);
+bool pb_instance_loaded(pb_instance *instance, GError **error);
+/* The three at once. */
 bool pb_instance_load(pb_instance *instance, GVariant *state, GError **error);
 
 /* Append a line for each field that differs to `text` (null: only count). Returns their number. */

@@ -303,29 +303,48 @@ static void load_field(const field *f, GVariant *entry)
         set_timer(f->timer, value);
 }
 
-bool pb_instance_load(pb_instance *instance, GVariant *state, GError **error)
+bool pb_instance_check_state(const pb_instance *instance, GVariant *state, GError **error)
 {
     g_autoptr(GArray) fields = NULL;
     g_autoptr(GHashTable) saved = NULL;
-    pb_error reason = PB_ERROR_INIT;
 
-    g_return_val_if_fail(instance->phase == PB_PHASE_READY, false);
     if (!check_head(instance, state, error))
         return false;
     fields = collect(instance);
     saved = index_saved(state);
-    if (!check_fields(instance, fields, saved, error))
-        return false;
+    return check_fields(instance, fields, saved, error);
+}
+
+void pb_instance_put_state(pb_instance *instance, GVariant *state)
+{
+    g_autoptr(GArray) fields = collect(instance);
+    g_autoptr(GHashTable) saved = index_saved(state);
+
     for (guint i = 0; i < fields->len; i++) {
         const field *f = &g_array_index(fields, field, i);
         g_autofree char *key = field_key(f->kind, f->name);
 
         load_field(f, g_hash_table_lookup(saved, key));
     }
-    if (instance->class->loaded && !instance->class->loaded(instance->self, &reason))
-        return pb_object_fail(error, PB_OBJECT_ERROR_STATE, instance, "%s",
-                              *reason.text ? reason.text : "the type refused the state");
-    return true;
+}
+
+bool pb_instance_loaded(pb_instance *instance, GError **error)
+{
+    pb_error reason = PB_ERROR_INIT;
+
+    if (!instance->class->loaded || instance->class->loaded(instance->self, &reason))
+        return true;
+    return pb_object_fail(error, PB_OBJECT_ERROR_STATE, instance, "%s",
+                          *reason.text ? reason.text : "the type refused the state");
+}
+
+bool pb_instance_load(pb_instance *instance, GVariant *state, GError **error)
+{
+    g_return_val_if_fail(instance->phase == PB_PHASE_READY, false);
+    if (!pb_instance_check_state(instance, state, error))
+        return false;
+    pb_instance_put_state(instance, state);
+    return pb_instance_loaded(instance, error);
 }
 
 /* ---- printing, comparing, hashing ----------------------------------------------------------------- */

@@ -89,6 +89,13 @@ void machine_region_changed(void *opaque, pb_instance *instance, uint32_t index,
 /* The files of `memory:` into their memories. */
 bool machine_memory_files(pb_machine *machine, GError **error);
 
+/* ---- machine.c ------------------------------------------------------------------------------- */
+
+/* Cold reset of all parts; memory is as it was. Everything stands still, device lock held. */
+void machine_reset_parts(pb_machine *machine);
+/* The loaders read their files, once. */
+bool machine_prepare(pb_machine *machine, GError **error);
+
 /* ---- services.c: the extension "pb.machine/1" ------------------------------------------------ */
 
 extern const pb_machine_ops machine_services;

@@ -392,11 +392,8 @@ pb_machine *pb_machine_new(const pb_plan *plan, pb_plugin_host *host, GError **e
 
 /* ---- reset and run --------------------------------------------------------------------------- */
 
-/* Everything stands still, device lock held. */
-static bool reset_locked(pb_machine *machine, GError **error)
+void machine_reset_parts(pb_machine *machine)
 {
-    bool ok;
-
     pb_bus_begin(machine->bus);
     for (uint32_t i = 0; i < pb_cpus_count(machine->cpus); i++)
         pb_vcpu_reset(pb_cpus_at(machine->cpus, i), true);
@@ -405,12 +402,23 @@ static bool reset_locked(pb_machine *machine, GError **error)
     for (unsigned i = 0; i < machine->parts->len; i++)
         pb_instance_settle_lines(((machine_part *)g_ptr_array_index(machine->parts, i))->instance);
     pb_bus_commit(machine->bus);
-    machine_forget_claims(machine);
+}
+
+bool machine_prepare(pb_machine *machine, GError **error)
+{
     if (!machine->prepared)
         machine->prepared = loaders(machine, false, error);
-    ok = machine->prepared && machine_memory_files(machine, error) && loaders(machine, true, error);
-    machine->ready = ok;
-    return ok;
+    return machine->prepared;
+}
+
+/* Everything stands still, device lock held. */
+static bool reset_locked(pb_machine *machine, GError **error)
+{
+    machine_reset_parts(machine);
+    machine_forget_claims(machine);
+    machine->ready = machine_prepare(machine, error) && machine_memory_files(machine, error) &&
+                     loaders(machine, true, error);
+    return machine->ready;
 }
 
 bool pb_machine_reset(pb_machine *machine, GError **error)

@@ -377,14 +377,35 @@ static bool check_names(const snapshot *s, pb_machine *machine, GError **error)
     return true;
 }
 
-static bool load_regions(const snapshot *s, machine_part *part, GError **error)
+static bool check_regions(const snapshot *s, const machine_part *part, GError **error)
 {
     g_autoptr(GVariant) saved = take_variant(s, RECORD_REGIONS, part->plan->path, "a(tbb)", error);
 
     if (!saved)
         return false;
-    if (g_variant_n_children(saved) != part->n_regions)
-        return refuse(s, error, "'%s' has another number of regions", part->plan->path);
+    return g_variant_n_children(saved) == part->n_regions ||
+           refuse(s, error, "'%s' has another number of regions", part->plan->path);
+}
+
+/* Whether a part's records are there and fit; nothing is changed. */
+static bool check_part(const snapshot *s, const machine_part *part, GError **error)
+{
+    g_autoptr(GVariant) state =
+        take_variant(s, RECORD_PART, part->plan->path, PB_STATE_FORMAT, error);
+    g_autoptr(GError) why = NULL;
+    pb_vcpu_saved saved;
+
+    if (!state || (part->n_regions > 0 && !check_regions(s, part, error)) ||
+        (part->vcpu && !take(s, RECORD_VCPU, part->plan->path, &saved, sizeof(saved), error)))
+        return false;
+    return pb_instance_check_state(part->instance, state, &why) ||
+           refuse(s, error, "%s", why->message);
+}
+
+static void put_regions(const snapshot *s, machine_part *part)
+{
+    g_autoptr(GVariant) saved = take_variant(s, RECORD_REGIONS, part->plan->path, "a(tbb)", NULL);
+
     for (uint32_t i = 0; i < part->n_regions; i++) {
         gboolean placed, handlers;
         guint64 gpa;
@@ -394,29 +415,32 @@ static bool load_regions(const snapshot *s, machine_part *part, GError **error)
         if (part->regions[i].placed != placed || part->regions[i].gpa != gpa)
             machine_region_map(part->machine, part->instance, i, gpa, placed);
     }
-    return true;
 }
 
-static bool load_part(const snapshot *s, machine_part *part, GError **error)
+/* A part that was checked. */
+static void put_state(const snapshot *s, machine_part *part)
 {
     g_autoptr(GVariant) state =
-        take_variant(s, RECORD_PART, part->plan->path, PB_STATE_FORMAT, error);
-    g_autoptr(GError) why = NULL;
+        take_variant(s, RECORD_PART, part->plan->path, PB_STATE_FORMAT, NULL);
 
-    if (!state || (part->n_regions > 0 && !load_regions(s, part, error)))
-        return false;
-    return pb_instance_load(part->instance, state, &why) ||
-           refuse(s, error, "%s: %s", part->plan->path, why->message);
+    if (part->n_regions > 0)
+        put_regions(s, part);
+    pb_instance_put_state(part->instance, state);
 }
 
-static bool load_vcpu(const snapshot *s, machine_part *part, GError **error)
+static bool tell_loaded(const snapshot *s, machine_part *part, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+
+    return pb_instance_loaded(part->instance, &why) || refuse(s, error, "%s", why->message);
+}
+
+static void put_vcpu(const snapshot *s, machine_part *part)
 {
     pb_vcpu_saved saved;
 
-    if (!take(s, RECORD_VCPU, part->plan->path, &saved, sizeof(saved), error))
-        return false;
+    take(s, RECORD_VCPU, part->plan->path, &saved, sizeof(saved), NULL);
     pb_vcpu_load(part->vcpu, &saved);
-    return true;
 }
 
 /* ---- memory */
@@ -481,31 +505,57 @@ static bool load_memories(const snapshot *s, pb_machine *machine, bool check, GE
     return load.ok;
 }
 
+/* Whether all of it is of this machine; nothing is changed. */
+static bool check_machine(const snapshot *s, pb_machine *machine, GError **error)
+{
+    bool ok = check_names(s, machine, error) && load_memories(s, machine, true, error);
+
+    for (unsigned i = 0; i < machine->parts->len && ok; i++) {
+        const machine_part *part = g_ptr_array_index(machine->parts, i);
+
+        ok = !has_state(part) || check_part(s, part, error);
+    }
+    return ok;
+}
+
+/*
+ * Parts are reset first: what a part has besides its state is then what its reset makes of it, whatever the
+ * machine was before; in a new machine a reset may be what makes it. Then all get their state, and only then
+ * are they told: `loaded` may ask other parts.
+ */
 static bool apply(const snapshot *s, pb_machine *machine, GError **error)
 {
     pb_sched_state sched;
-    bool ok = check_names(s, machine, error) &&
-              take(s, RECORD_SCHED, "scheduler", &sched, sizeof(sched), error) &&
-              load_memories(s, machine, true, error) && load_memories(s, machine, false, error);
+    bool ok;
 
-    if (!ok)
+    if (!take(s, RECORD_SCHED, "scheduler", &sched, sizeof(sched), error) ||
+        !check_machine(s, machine, error) || !machine_prepare(machine, error))
         return false;
+    machine->ready = false;
+    machine_reset_parts(machine);
+    ok = load_memories(s, machine, false, error);
     pb_sched_state_set(machine->sched, &sched);
     pb_bus_begin(machine->bus);
-    for (unsigned i = 0; i < machine->parts->len && ok; i++) {
+    for (unsigned i = 0; i < machine->parts->len; i++) {
         machine_part *part = g_ptr_array_index(machine->parts, i);
 
         if (has_state(part))
-            ok = load_part(s, part, error);
+            put_state(s, part);
     }
-    pb_bus_commit(machine->bus);
-    pb_cpus_invalidate(machine->cpus);
     for (unsigned i = 0; i < machine->parts->len && ok; i++) {
         machine_part *part = g_ptr_array_index(machine->parts, i);
 
-        if (part->vcpu)
-            ok = load_vcpu(s, part, error);
+        ok = !has_state(part) || tell_loaded(s, part, error);
     }
+    pb_bus_commit(machine->bus);
+    pb_cpus_invalidate(machine->cpus);
+    for (unsigned i = 0; i < machine->parts->len; i++) {
+        machine_part *part = g_ptr_array_index(machine->parts, i);
+
+        if (part->vcpu)
+            put_vcpu(s, part);
+    }
+    machine->ready = ok;
     return ok;
 }
 
@@ -526,7 +576,6 @@ bool pb_machine_load(pb_machine *machine, const char *file, GError **error)
         ok = apply(&s, machine, error);
         pb_sched_unlock_devices(machine->sched);
     }
-    machine->ready = ok;
     g_array_unref(s.records);
     g_mapped_file_unref(s.mapped);
     return ok;

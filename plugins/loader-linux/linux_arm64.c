@@ -184,6 +184,9 @@ static bool place(void *self, pb_error *error)
     const void *tree;
     uint32_t length;
 
+    /* Not asked before: a machine that goes on from a snapshot may have neither. */
+    if (!s->kernel && !s->firmware)
+        return pb_fail(error, "nothing to run: give a kernel (--kernel) or firmware (--firmware)");
     if (s->firmware) {
         tree = make_tree(s, &length, error);
         if (!tree || !put(s, s->ram_base, tree, length, "the device tree", error))
@@ -252,8 +255,6 @@ static bool prepare(void *self, pb_error *error)
         return pb_fail(error, "the machine has no RAM");
     if (!s->machine->vcpu_count(s->self) || !s->machine->vcpu(s->self, 0)->type->boot)
         return pb_fail(error, "the machine has no processor that this loader can start");
-    if (!s->kernel && !s->firmware)
-        return pb_fail(error, "nothing to run: give a kernel (--kernel) or firmware (--firmware)");
     if (!s->kernel && s->initrd)
         return pb_fail(error, "%s is given without a kernel", s->initrd);
     if ((s->initrd && !read_initrd(s, error)) || (s->dtb && !read_dtb(s, error)))

@@ -23,10 +23,18 @@ def prints(text, then=PSCI_SYSTEM_OFF):
                                    0x14000000]  # b .
 
 
-def spins(count):
+def spins(count, then=None):
     """Counts down, then powers off: something to stop in the middle of."""
     return mov(2, count) + [0xf1000442,          # subs x2, x2, #1
-                            0x54ffffe1] + prints("done\n")  # b.ne back
+                            0x54ffffe1] + (then or prints("done\n"))  # b.ne back
+
+
+def reads(address, expected, right, wrong):
+    """Reads 32 bits and prints one of two texts."""
+    then = prints(right)
+    return mov(4, address) + [0xb9400085] + mov(6, expected) + [      # ldr w5, [x4]
+        0x6b0600bf,                                                   # cmp w5, w6
+        0x54000001 | (len(then) + 1) << 5] + then + prints(wrong)     # b.ne to the other text
 
 
 def code(words):

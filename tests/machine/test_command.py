@@ -417,6 +417,26 @@ class Snapshots(Command):
         self.assertEqual(self.hashes("--load", "snapshot"), whole[2:])
         self.assertEqual(os.listdir(self.folder).count("snapshot"), 1)
 
+    def test_what_reset_makes(self):
+        """What a part has besides its state is there in a new machine that goes on: the functions of the PCI bus."""
+        host_bridge = program.reads(0x3f000000, 0x00081b36, "done\n", "lost\n")
+        self.kernel = self.file("kernel", program.elf(program.spins(30000, host_bridge)))
+        whole = self.hashes("--kernel", self.kernel, "--save-at", "25000=snapshot")
+        self.assertEqual(self.hashes("--load", "snapshot"), whole[2:])
+
+    def test_firmware(self):
+        """Firmware that asks for the kernel's size, which is not in memory yet, after the load."""
+        kernel = self.file("given", b"x" * 1234)
+        size = program.mov(1, 0x09020008) + [0xd2810003,  # mov x3, #0x0800: item 8, big-endian
+                                             0x79000023]  # strh w3, [x1]
+        size += program.reads(0x09020000, 1234, "done\n", "lost\n")
+        firmware = self.file("firmware", program.code(program.spins(30000, size)))
+        options = ["--firmware", firmware, "--kernel", kernel]
+        whole = self.hashes(*options, "--save-at", "25000=snapshot")
+        self.assertEqual(self.hashes(*options, "--load", "snapshot"), whole[2:])
+        self.refused("snapshot 'snapshot': fw-cfg: the items for the firmware are not those", *self.machine,
+                     "--firmware", firmware, "--load", "snapshot")
+
     def test_wrong_machines(self):
         self.save()
         load = ["--load", "snapshot"]
