@@ -6,7 +6,7 @@
  * Layout of the MMIO region: 0x00 data (any width, bytes in string order), 0x08 selector (16 bits, big-endian),
  * 0x10 DMA address (64 bits, big-endian; writing the low half starts the transfer).
  *
- * Items are configuration: made when the machine is built, the same after every load of a snapshot.
+ * Items are configuration: made anew by the same machine, so a snapshot has only a digest of them.
  * Writing to items is not offered: no item of ours takes it.
  */
 #include <patchbay/device.h>
@@ -30,6 +30,7 @@ enum { REG_DATA = 0x00, REG_SELECTOR = 0x08, REG_DMA = 0x10, REGION_BYTES = 0x18
 typedef struct item {
     uint8_t *bytes;
     uint32_t length;
+    uint64_t digest; /* of key and bytes; 0: no item */
     char name[NAME_MAX_];
 } item;
 
@@ -40,6 +41,7 @@ typedef struct fw_cfg {
     uint32_t n_files;
     uint32_t selected, offset;
     uint64_t dma_address;
+    uint64_t digest; /* of all items: a snapshot is for a machine with the same */
 } fw_cfg;
 
 static void put_be(uint8_t *to, uint64_t value, int bytes)
@@ -59,6 +61,23 @@ static uint64_t get_be(const uint8_t *from, int bytes)
 
 /* ---- items -------------------------------------------------------------------------------------------- */
 
+/* FNV-1a, 64 bits. */
+static uint64_t digest(uint64_t hash, const void *bytes, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++)
+        hash = (hash ^ ((const uint8_t *)bytes)[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static uint64_t digest_of_items(const fw_cfg *s)
+{
+    uint64_t all = 0;
+
+    for (uint32_t key = 0; key < KEYS; key++)
+        all ^= s->items[key].digest;
+    return all;
+}
+
 static bool set_item(fw_cfg *s, uint32_t key, const void *bytes, uint32_t length)
 {
     uint8_t *copy = malloc(length ? length : 1);
@@ -69,6 +88,9 @@ static bool set_item(fw_cfg *s, uint32_t key, const void *bytes, uint32_t length
     free(s->items[key].bytes);
     s->items[key].bytes = copy;
     s->items[key].length = length;
+    s->items[key].digest =
+        digest(digest(UINT64_C(0xcbf29ce484222325), &key, sizeof(key)), bytes, length);
+    s->digest = digest_of_items(s);
     return true;
 }
 
@@ -273,6 +295,16 @@ static void fw_cfg_reset(void *self)
     s->dma_address = 0;
 }
 
+static bool fw_cfg_loaded(void *self, pb_error *error)
+{
+    fw_cfg *s = self;
+
+    return s->digest == digest_of_items(s) ||
+           pb_fail(error,
+                   "the items for the firmware are not those that it was saved with: give the "
+                   "same kernel, initial RAM disk and command line");
+}
+
 static const pb_fw_cfg_iface iface = { sizeof(pb_fw_cfg_iface), add_item, add_file };
 
 static const pb_port fw_cfg_ports[] = {
@@ -286,8 +318,9 @@ static const pb_state fw_cfg_state[] = {
     PB_STATE(fw_cfg, selected),
     PB_STATE(fw_cfg, offset),
     PB_STATE(fw_cfg, dma_address),
-    PB_TRANSIENT(fw_cfg, items, "configuration, made again when the machine is built"),
-    PB_TRANSIENT(fw_cfg, n_files, "configuration, made again when the machine is built"),
+    PB_STATE(fw_cfg, digest),
+    PB_TRANSIENT(fw_cfg, items, "configuration, made again by loaders and other parts"),
+    PB_TRANSIENT(fw_cfg, n_files, "configuration, made again by loaders and other parts"),
     { 0 },
 };
 
@@ -318,7 +351,8 @@ static const pb_device_type fw_cfg_type = {
               .state = fw_cfg_state,
               .init = fw_cfg_init,
               .finish = fw_cfg_finish,
-              .reset = fw_cfg_reset },
+              .reset = fw_cfg_reset,
+              .loaded = fw_cfg_loaded },
     .regions = fw_cfg_regions,
     .fdt = &fw_cfg_fdt,
     .manual = "Linux Documentation/devicetree/bindings/firmware/qemu,fw-cfg-mmio.yaml",
