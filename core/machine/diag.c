@@ -1,6 +1,10 @@
 /* Collected errors and warnings: see diag.h. */
 #include <core/machine/diag.h>
 #include <core/plugin/plugin_host.h>
+#include <stdbool.h>
+
+#define MAX_LINE  2000u /* bytes; longer ones are cut */
+#define MAX_LINES 100u  /* of errors and of warnings; the rest are counted */
 
 typedef struct diag {
     pb_mark mark;
@@ -65,14 +69,39 @@ const char *pb_diags_file(pb_diags *diags, const char *file)
     return file;
 }
 
+/* Names and values of the file are in the text: they must not give the terminal commands, look like
+ * another line or fill the screen. */
+static char *printable(const char *text)
+{
+    GString *result = g_string_new(NULL);
+    int bytes;
+
+    for (const char *at = text; *at && result->len < MAX_LINE; at += bytes) {
+        gunichar c = g_utf8_get_char_validated(at, -1);
+        bool valid = c < (gunichar)-2;
+
+        bytes = valid ? g_utf8_next_char(at) - at : 1;
+        if (valid && !g_unichar_iscntrl(c))
+            g_string_append_len(result, at, bytes);
+        else
+            for (int i = 0; i < bytes; i++)
+                g_string_append_printf(result, "\\x%02x", (guchar)at[i]);
+    }
+    if (result->len >= MAX_LINE)
+        g_string_append(result, "...");
+    return g_string_free(result, FALSE);
+}
+
 static char *line_text(const diag *item)
 {
     const char *kind = item->warning ? "warning: " : "";
+    g_autofree char *place =
+        item->mark.line == 0
+            ? g_strdup(item->mark.file)
+            : g_strdup_printf("%s:%u:%u", item->mark.file, item->mark.line, item->mark.column);
+    g_autofree char *line = g_strdup_printf("%s: %s%s", place, kind, item->text);
 
-    if (item->mark.line == 0)
-        return g_strdup_printf("%s: %s%s", item->mark.file, kind, item->text);
-    return g_strdup_printf("%s:%u:%u: %s%s", item->mark.file, item->mark.line, item->mark.column,
-                           kind, item->text);
+    return printable(line);
 }
 
 static void add(pb_diags *diags, bool warning, pb_mark mark, const char *format, va_list args)
@@ -130,17 +159,27 @@ static int compare(gconstpointer first, gconstpointer second)
     return a->sequence < b->sequence ? -1 : 1;
 }
 
+static void count_rest(GString *text, unsigned shown, const char *what)
+{
+    if (shown > MAX_LINES)
+        g_string_append_printf(text, "and %u more %s\n", shown - MAX_LINES, what);
+}
+
 char *pb_diags_text(pb_diags *diags)
 {
     GString *text = g_string_new(NULL);
+    unsigned shown[2] = { 0, 0 }; /* errors, warnings */
 
     g_array_sort(diags->items, compare);
     for (guint i = 0; i < diags->items->len; i++) {
-        g_autofree char *line = line_text(&g_array_index(diags->items, diag, i));
+        const diag *item = &g_array_index(diags->items, diag, i);
+        g_autofree char *line = line_text(item);
 
-        g_string_append(text, line);
-        g_string_append_c(text, '\n');
+        if (shown[item->warning]++ < MAX_LINES)
+            g_string_append_printf(text, "%s\n", line);
     }
+    count_rest(text, shown[0], "errors");
+    count_rest(text, shown[1], "warnings");
     return g_string_free(text, FALSE);
 }
 

@@ -37,7 +37,8 @@ unsigned pb_diags_errors(const pb_diags *diags);
 unsigned pb_diags_warnings(const pb_diags *diags);
 
 /* All of them, sorted, a line each, `file:line:column: text`. The text of warnings begins with
- * "warning: ". */
+ * "warning: ". Control characters are shown as \xNN. Of very many the first are there, and the number of
+ * the rest. */
 char *pb_diags_text(pb_diags *diags);
 
 /* "; did you mean 'NAME'?" for the closest of the names (null-terminated), or "". */

@@ -4,10 +4,14 @@
  */
 #include <core/device/object.h>
 #include <core/machine/expr.h>
+#include <core/machine/yaml.h>
 #include <core/plugin/plugin_host.h>
 #include <string.h>
 
-#define MAX_DEPTH   64 /* of parentheses and operators; the stack's size is the reason */
+#define MAX_DEPTH 64 /* of parentheses and operators; the stack's size is the reason */
+/* While a machine is composed, in bytes: a small file can ask for very much. */
+#define MAX_MADE    (64u << 20) /* texts that expressions make */
+#define MAX_READ    (64u << 20) /* expressions, each as often as it is evaluated */
 #define INTEGER_MIN ((__int128)INT64_MIN)
 #define INTEGER_MAX ((__int128)UINT64_MAX)
 
@@ -22,6 +26,9 @@ struct pb_scope {
     pb_scope *parent;
     GHashTable *names;   /* char * -> named_value * */
     GStringChunk *texts; /* of the outermost */
+    struct effort {
+        size_t made, read;
+    } * effort; /* the same */
 };
 
 const char *pb_value_kind_name(pb_value_kind kind)
@@ -59,6 +66,7 @@ pb_scope *pb_scope_new(pb_scope *parent)
     scope->parent = parent;
     scope->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     scope->texts = parent ? parent->texts : g_string_chunk_new(1024);
+    scope->effort = parent ? parent->effort : g_new0(struct effort, 1);
     return scope;
 }
 
@@ -67,8 +75,10 @@ void pb_scope_free(pb_scope *scope)
     if (!scope)
         return;
     g_hash_table_unref(scope->names);
-    if (!scope->parent)
+    if (!scope->parent) {
         g_string_chunk_free(scope->texts);
+        g_free(scope->effort);
+    }
     g_free(scope);
 }
 
@@ -92,6 +102,18 @@ void pb_scope_set_broken(pb_scope *scope, const char *name)
 pb_value pb_scope_string(pb_scope *scope, const char *text)
 {
     return (pb_value){ .kind = PB_VALUE_STRING, .text = g_string_chunk_insert(scope->texts, text) };
+}
+
+/* The text as a value, unless it, or all that were made, are too long: then what to say, and no value. */
+static char *make_string(pb_scope *scope, const char *text, size_t length, pb_value *value)
+{
+    if (length > PB_YAML_MAX_TEXT)
+        return g_strdup_printf("this makes a value of more than %u bytes", PB_YAML_MAX_TEXT);
+    scope->effort->made += length;
+    if (scope->effort->made > MAX_MADE)
+        return g_strdup_printf("the machine's expressions make more than %u bytes", MAX_MADE);
+    *value = pb_scope_string(scope, text);
+    return NULL;
 }
 
 static const named_value *find_name(const pb_scope *scope, const char *name)
@@ -490,12 +512,15 @@ static pb_value compare(parser *p, binary_id id, const char *where, const pb_val
     }
 }
 
-static pb_value join(parser *p, const pb_value *a, const pb_value *b)
+static pb_value join(parser *p, const char *where, const pb_value *a, const pb_value *b)
 {
     g_autofree char *right = pb_value_text(b);
     g_autofree char *text = g_strconcat(a->text, right, NULL);
-    pb_value value = pb_scope_string(p->scope, text);
+    pb_value value = { 0 };
+    char *wrong = make_string(p->scope, text, strlen(text), &value);
 
+    if (wrong)
+        return fail(p, where, wrong);
     value.path = a->path;
     return value;
 }
@@ -508,7 +533,7 @@ static pb_value binary(parser *p, binary_id id, const char *where, const pb_valu
     if (id >= OP_EQ && id <= OP_GT)
         return compare(p, id, where, a, b);
     if (id == OP_ADD && a->kind == PB_VALUE_STRING && b->kind != PB_VALUE_BOOL)
-        return join(p, a, b);
+        return join(p, where, a, b);
     if (!want(p, a, PB_VALUE_INTEGER, where, binaries[id].text) ||
         !want(p, b, PB_VALUE_INTEGER, where, binaries[id].text))
         return *a;
@@ -584,6 +609,12 @@ bool pb_expr_eval(pb_scope *scope, const char *text, size_t length, pb_value *va
 {
     parser p = { .scope = scope, .start = text, .at = text, .end = text + length, .error = error };
 
+    scope->effort->read += length;
+    if (scope->effort->read > MAX_READ) {
+        fail(&p, text,
+             g_strdup("the machine's expressions are too long, counted as often as they are used"));
+        return false;
+    }
     *value = parse_conditional(&p);
     skip_space(&p);
     if (!p.failed && p.at != p.end)
@@ -646,6 +677,11 @@ static const char *expand_one(pb_scope *scope, const char *text, const char *at,
     }
     piece = pb_value_text(value);
     g_string_append(result, piece);
+    if (result->len > PB_YAML_MAX_TEXT) {
+        *error = (pb_expr_error){ make_string(scope, result->str, result->len, value),
+                                  (size_t)(at - text) };
+        return NULL;
+    }
     return close + 1;
 }
 
@@ -670,7 +706,7 @@ bool pb_expr_expand(pb_scope *scope, const char *text, pb_value *value, pb_expr_
                 return true; /* nothing but one expression: *value has its kind */
         }
     }
-    *value = pb_scope_string(scope, result->str);
+    *error = (pb_expr_error){ make_string(scope, result->str, result->len, value), 0 };
     value->path = path;
-    return true;
+    return !error->text;
 }

@@ -214,6 +214,10 @@ static pb_yaml_node *read_scalar(reader *r, const yaml_event_t *event)
         pb_diag_error(r->diags, mark, "a value with a zero byte in it");
         return NULL;
     }
+    if (event->data.scalar.length > PB_YAML_MAX_TEXT) {
+        pb_diag_error(r->diags, mark, "a value of more than %u bytes", PB_YAML_MAX_TEXT);
+        return NULL;
+    }
     node = pb_yaml_scalar(r->yaml, mark, text, event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE);
     node->verbatim = is_verbatim(event);
     return node;
@@ -253,6 +257,7 @@ static pb_yaml_node *read_key(reader *r, const pb_yaml_node *mapping, yaml_event
 {
     pb_yaml_node *key;
     const pb_yaml_entry *earlier;
+    bool replace;
 
     *end = event->type == YAML_MAPPING_END_EVENT;
     if (*end)
@@ -261,6 +266,8 @@ static pb_yaml_node *read_key(reader *r, const pb_yaml_node *mapping, yaml_event
         pb_diag_error(r->diags, mark_of(r, &event->start_mark), "a key must be a word");
         return NULL;
     }
+    if (!check_tag(r, event, event->data.scalar.tag, false, &replace))
+        return NULL;
     key = read_scalar(r, event);
     earlier = key ? pb_yaml_find(mapping, key->text) : NULL;
     if (earlier) {

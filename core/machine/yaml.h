@@ -15,7 +15,8 @@
 
 #define PB_YAML_MAX_BYTES (4u << 20)
 #define PB_YAML_MAX_DEPTH 32u
-#define PB_YAML_MAX_NODES 20000u /* counted with aliases spelt out */
+#define PB_YAML_MAX_TEXT  (64u << 10) /* of a value, in bytes; of what expressions make too */
+#define PB_YAML_MAX_NODES 20000u      /* counted with aliases spelt out */
 
 typedef enum pb_yaml_kind { PB_YAML_SCALAR = 1, PB_YAML_SEQUENCE, PB_YAML_MAPPING } pb_yaml_kind;
 

@@ -205,9 +205,8 @@ static bool raw_init(void *self, pb_error *error)
     s->loop = pb_extension(s->self, PB_EXTENSION_MAIN_LOOP);
     if (!s->loop)
         return pb_fail(error, "the host offers no %s", PB_EXTENSION_MAIN_LOOP);
-    s->ready =
-        image_open(&s->image, s->path, !s->read_only, s->snapshot && !s->read_only, error) &&
-        lock(s, error);
+    s->ready = image_open(&s->image, s->path, !s->read_only, s->snapshot && !s->read_only, error) &&
+               lock(s, error);
     if (!s->ready) {
         image_close(&s->image);
         return false;

@@ -135,6 +135,71 @@ class Usage(Command):
         self.refused("not YAML", "check", self.file("zeros.yaml", bytes(100)))
 
 
+CPU = "cpus: { c: { type: arm64/max%s } }\n"
+
+
+class HostileFiles(Command):
+    """Machine files that want to be expensive, confusing or dangerous: a clear line, at once."""
+
+    def says(self, text, content, suffix=""):
+        name = "m.yaml"
+        status, out, err = self.run_command("check", self.file(name, content), timeout=30)
+        self.assertEqual((status, out), (2, ""), err)
+        self.assertTrue(err.startswith(f"{self.folder}/{name}:{text}"), err[:500])
+        self.assertTrue(err.endswith(suffix + "\n"), err[-500:])
+        self.assertLess(len(err), 500000)
+
+    def right(self, content):
+        self.good("check", self.file("m.yaml", content))
+
+    def test_encodings(self):
+        text = "machine: m\n" + CPU % "" + "memory: { ram: { at: 0, size: 1MiB } }\n"
+        for content in (text, "\ufeff" + text, text.replace("\n", "\r\n"), text.replace("\n", "\r")):
+            self.right(content)
+        self.right(text.encode("utf-16"))
+        wrong = text.replace("max", "maxx")
+        for content in (wrong, "\ufeff" + wrong, wrong.replace("\n", "\r\n"), wrong.replace("\n", "\r")):
+            self.says("2:20: plugin cpu-arm64 has no cpu type 'maxx'", content)
+        self.says("1:1: this is not YAML: invalid leading UTF-8 octet", b"machine: m\xff\n")
+        self.says("1:1: this is not YAML: control characters are not allowed", b"machine: m\0\n")
+        self.says("1:10: a value with a zero byte in it", 'machine: "a\\0b"\n')
+        self.says("2:1: this is not YAML: found a tab character", "machine: m\n\tcpus: 1\n")
+
+    def test_control_characters(self):
+        """No text of the file reaches the terminal as a command, or looks like a line of ours."""
+        self.says("2:1: unknown key '\\x1b[31mred\\x0a\\xc2\\x9b' in a machine\n", 'machine: m\n"\\e[31mred\\n\\u009b": 1\n')
+
+    def test_structure(self):
+        self.says("1:42: nested more than 32 levels deep", "machine: " + "[" * 100000)
+        self.says("2:132: nested more than 32 levels deep", "machine: m\nx: " + "{a: " * 50000)
+        levels = "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(12))
+        self.says("5:4: more than 20000 values, counted with aliases", "a: &a [x,x,x,x,x,x,x,x,x]\n" + levels)
+        self.says("1:1: more than 20000 values", "machine: m\n" + "".join(f"k{i}: 1\n" for i in range(30000)))
+        self.says("2:1: key 'machine' is here a second time; the first is in line 1", "machine: m\nmachine: n\n")
+        self.says("3:1: a second document; a file has one machine", "machine: m\n---\nmachine: n\n")
+        self.says("1:1: unknown tag 'tag:yaml.org,2002:python/object'", "!!python/object machine: m\n")
+        self.says("1:1: this is not YAML: found incompatible YAML document", "%YAML 9.9\n---\nmachine: m\n")
+        self.says("1:290: more than 32 files", "include: [" + ",".join(["arm-virt"] * 5000) + "]\n")
+
+    def test_long_texts(self):
+        self.says("1:10: a value of more than 65536 bytes", "machine: " + "a" * 70000)
+        self.says("2:3: a value of more than 65536 bytes", "machine: m\n? " + "a" * 70000 + "\n: 1\n")
+        self.says("2:1: unknown key 'aaaaa", "machine: m\n" + "a" * 900 + ": 1\n", "a' in a machine")
+        self.says("2:3: unknown key 'aaaaa", "machine: m\n? " + "a" * 5000 + "\n: 1\n", "a...")
+        self.says("2:1: unknown key 'k0' in a machine\n", "machine: m\n" + "".join(f"k{i}: 1\n" for i in range(5000)),
+                  "unknown key 'k99' in a machine\nand 4900 more errors")
+
+    def test_expressions(self):
+        text = "machine: m\nparameters: { a: { type: string, default: " + "a" * 40000 + " } }\n"
+        self.says("3:42: this makes a value of more than 65536 bytes", text + CPU % ", psci: '${a}${a}'")
+        self.says("3:42: this makes a value of more than 65536 bytes", text + CPU % ", psci: '${a + a}'")
+        self.says("4:", text + CPU % "" + "devices: { d: { type: pl011, at: 0, repeat: 4096, serial: '${a + a}' } }\n")
+        self.says("3:", text + "devices: { d: { type: cfi-flash, at: '${i * 0x4000000}', repeat: 4096, file: '${a + i}' } }\n")
+        self.says("2:60: the machine's expressions are too long, counted as often as they are used",
+                  "machine: m\ndevices: { d: { type: pl011, irq: '', repeat: 4096, at: '${" + "1+" * 30000 + "i * 0x1000}' } }\n")
+        self.says("2:101: the expression is nested too deeply", "machine: m\n" + CPU % (", when: " + "(" * 60000))
+
+
 class Pages(Command):
     def test_lists(self):
         self.assertRegex(self.good("list", "machines"), r"arm-mini .*\n.*arm-virt ")
