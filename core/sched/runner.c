@@ -77,6 +77,11 @@ void pb_runner_wake(pb_runner *runner)
     }
 }
 
+void pb_runner_note(pb_runner *runner)
+{
+    __atomic_store_n(&runner->awake, 1, __ATOMIC_SEQ_CST);
+}
+
 void pb_runner_set_powered(pb_runner *runner, bool powered)
 {
     __atomic_store_n(&runner->powered, powered, __ATOMIC_SEQ_CST);

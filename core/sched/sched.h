@@ -173,6 +173,8 @@ pb_runner *pb_sched_add_runner(pb_sched *sched, const char *name, const pb_runne
                                void *self);
 /* Wake it if it rests. Call it after what it shall see was made visible, and its poke flag set. [any] */
 void pb_runner_wake(pb_runner *runner);
+/* The same for what it only has to see before it executes again: a runner that rests goes on resting. [any] [hot] */
+void pb_runner_note(pb_runner *runner);
 void pb_runner_set_powered(pb_runner *runner, bool powered); /* [any] */
 bool pb_runner_powered(const pb_runner *runner);             /* [any] */
 /* Idle (waits for has_work), for snapshots and reset. While nothing runs. */

@@ -335,10 +335,12 @@ static void posted_done(pb_vcpu *vcpu)
 
     __atomic_store_n(&core->has_posted, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&core->lock);
-    if (pb_sched_is_running(core->cpus->sched))
-        pb_vcpu_kick(vcpu, PB_EXIT_WORK);
-    else
+    if (!pb_sched_is_running(core->cpus->sched)) {
         pb_tlb_do_posted(vcpu);
+        return;
+    }
+    __atomic_fetch_or(&vcpu->exit_request, PB_EXIT_WORK, __ATOMIC_SEQ_CST);
+    pb_runner_note(core->runner);
 }
 
 static void post_flush(pb_vcpu *vcpu, uint32_t mmu_mask)
