@@ -46,6 +46,11 @@ class Boot(unittest.TestCase):
     ONE_STEP = 'run = []\n[[step]]\nexpect = "up"\nwithin = 20\n'
     BRIEF_STEP = 'run = []\n[[step]]\nexpect = "up"\nwithin = 0.05\n'
 
+    @staticmethod
+    def after(text):
+        """A step that fails at once, when the guest has said the text."""
+        return f'run = []\n[[step]]\nexpect = "{text}"\nwithin = 20\n[[step]]\nexpect = "up"\nwithin = 0.05\n'
+
     def test_marker(self):
         self.passes("echo it is up", self.ONE_STEP)
         with open(self.transcript, encoding="utf-8") as text:
@@ -58,8 +63,8 @@ class Boot(unittest.TestCase):
         self.fails("no 'up' within 0.05 seconds", "echo down; cat", self.BRIEF_STEP)
 
     def test_last_lines_are_shown(self):
-        self.fails("line-61", "seq -f line-%g 1 120; cat", self.BRIEF_STEP)
-        status, output = self.boot("seq -f line-%g 1 120; cat", self.BRIEF_STEP)
+        self.fails("line-61", "seq -f line-%g 1 120; cat", self.after("line-120"))
+        status, output = self.boot("seq -f line-%g 1 120; cat", self.after("line-120"))
         self.assertNotIn("line-60\n", output)
 
     def test_markers_must_come_in_order(self):
@@ -82,7 +87,7 @@ class Boot(unittest.TestCase):
 
     def test_killed_if_it_does_not_stop(self):
         with mock.patch.object(boot, "GRACE_SECONDS", 0.05):
-            self.fails("was killed", "trap '' TERM; read line", self.BRIEF_STEP)
+            self.fails("was killed", "trap '' TERM; echo ready; read line", self.after("ready"))
 
     def test_match(self):
         self.passes("echo size is 0x40", 'run = []\n[[step]]\nmatch = "^size is 0x[0-9]+\\\\r?$"\nwithin = 20')

@@ -3,7 +3,7 @@
  * D1, D12, D17, and DEN 0022.
  */
 #include "fake.h"
-#include "runner.h"
+#include "../runner.h"
 #include "sysregs.h"
 
 static arm64_cpu *cpu;
@@ -438,7 +438,7 @@ static void test_software_step(void)
 
 int main(void)
 {
-    static const test_case cases[] = {
+    static const unit_case cases[] = {
         { "SVC and ERET", test_svc },
         { "vectors", test_vectors },
         { "PAN on entry", test_pan_on_entry },
@@ -459,5 +459,5 @@ int main(void)
         { 0 },
     };
 
-    return run_cases("cpu-arm64 exceptions", cases);
+    return unit_run("cpu-arm64 exceptions", cases);
 }

@@ -3,7 +3,7 @@
  * permissions, faults. Expectations are from DDI 0487, D8.
  */
 #include "fake.h"
-#include "runner.h"
+#include "../runner.h"
 #include "sysregs.h"
 
 #define TABLES  0x100000 /* the first table; others follow at multiples of 64 KiB */
@@ -450,7 +450,7 @@ static void test_tlbi(void)
 
 int main(void)
 {
-    static const test_case cases[] = {
+    static const unit_case cases[] = {
         { "4 KiB granule, all levels", test_4k_levels },
         { "start levels", test_start_levels },
         { "16 and 64 KiB granules", test_16k_64k },
@@ -472,5 +472,5 @@ int main(void)
         { 0 },
     };
 
-    return run_cases("cpu-arm64 mmu", cases);
+    return unit_run("cpu-arm64 mmu", cases);
 }

@@ -3,7 +3,7 @@
  * monitors.
  */
 #include "fake.h"
-#include "runner.h"
+#include "../runner.h"
 #include "sysregs.h"
 
 #define REG(op0, op1, crn, crm, op2) PB_ARM_SYSREG(op0, op1, crn, crm, op2)
@@ -233,7 +233,7 @@ static void test_pmu(void)
 
 int main(void)
 {
-    static const test_case cases[] = {
+    static const unit_case cases[] = {
         { "the table", test_table },
         { "every access", test_every_access },
         { "EL0", test_el0 },
@@ -245,5 +245,5 @@ int main(void)
         { 0 },
     };
 
-    return run_cases("cpu-arm64 system registers", cases);
+    return unit_run("cpu-arm64 system registers", cases);
 }

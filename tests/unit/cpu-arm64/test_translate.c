@@ -8,7 +8,7 @@
 #include <core/ir/verify.h>
 
 #include "fake.h"
-#include "runner.h"
+#include "../runner.h"
 #include "sysregs.h"
 #include "translate.h"
 
@@ -248,7 +248,7 @@ static void test_bitmask(void)
 
 int main(void)
 {
-    static const test_case cases[] = {
+    static const unit_case cases[] = {
         { "every row", test_rows },
         { "random words", test_random_words },
         { "system registers", test_system_registers },
@@ -260,5 +260,5 @@ int main(void)
         { 0 },
     };
 
-    return run_cases("cpu-arm64 translation", cases);
+    return unit_run("cpu-arm64 translation", cases);
 }

@@ -17,7 +17,8 @@
 #define SECTOR 512u
 #define BYTES  (64 * SECTOR)
 
-extern const pb_plugin host_disk_entry; /* the plugin, which is linked in, has its entry by this name */
+extern const pb_plugin
+    host_disk_entry; /* the plugin, which is linked in, has its entry by this name */
 
 /* ---- the host's functions as the plugin sees them (the linker's --wrap) -------------------------------------- */
 

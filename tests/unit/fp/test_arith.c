@@ -4,7 +4,7 @@
  */
 #include "call.h"
 #include "ref.h"
-#include "runner.h"
+#include "../runner.h"
 
 enum { CASES = 200000 };
 
@@ -354,7 +354,7 @@ static void test_fma_tie(void)
 
 int main(void)
 {
-    static const fp_test_case cases[] = {
+    static const unit_case cases[] = {
         { "add", test_add },      { "sub", test_sub },
         { "mul", test_mul },      { "div", test_div },
         { "sqrt", test_sqrt },    { "sqrt of squares", test_sqrt_exact },
@@ -368,7 +368,7 @@ int main(void)
     ref_init(&b);
     ref_init(&c);
     mpfr_init2(w, mpfr_get_prec(a.v));
-    status = run_cases("arithmetic against MPFR", cases);
+    status = unit_run("arithmetic against MPFR", cases);
     ref_finish(&a);
     ref_finish(&b);
     ref_finish(&c);

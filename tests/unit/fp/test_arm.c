@@ -10,7 +10,7 @@
 
 #include <patchbay/fp.h>
 
-#include "runner.h"
+#include "../runner.h"
 
 /* ---- one function an instruction, named like it ---- */
 
@@ -544,7 +544,7 @@ static void test_fixed_estimates(void)
 
 int main(int argc, char **argv)
 {
-    static const fp_test_case cases[] = {
+    static const unit_case cases[] = {
         { "vectors", test_vectors },
         { "fixed-point estimates", test_fixed_estimates },
         { NULL, NULL },
@@ -555,5 +555,5 @@ int main(int argc, char **argv)
         return 2;
     }
     vectors = argv[1];
-    return run_cases("Arm's instructions", cases);
+    return unit_run("Arm's instructions", cases);
 }

@@ -4,7 +4,7 @@
  */
 #include "call.h"
 #include "ref.h"
-#include "runner.h"
+#include "../runner.h"
 
 enum { CASES = 100000 };
 
@@ -570,7 +570,7 @@ static void test_js(void)
 
 int main(void)
 {
-    static const fp_test_case cases[] = {
+    static const unit_case cases[] = {
         { "between formats", test_formats },
         { "to integers", test_to_int },
         { "from integers", test_from_int },
@@ -587,7 +587,7 @@ int main(void)
     ref_init(&a);
     ref_init(&b);
     mpfr_init2(w, mpfr_get_prec(a.v));
-    status = run_cases("conversions and comparison against MPFR", cases);
+    status = unit_run("conversions and comparison against MPFR", cases);
     ref_finish(&a);
     ref_finish(&b);
     mpfr_clear(w);

@@ -5,7 +5,7 @@
  */
 #include "call.h"
 #include "ref.h"
-#include "runner.h"
+#include "../runner.h"
 
 #ifdef __x86_64__
 
@@ -459,14 +459,14 @@ static void test_rem(void)
 
 int main(void)
 {
-    static const fp_test_case cases[] = {
+    static const unit_case cases[] = {
         { "SSE, FMA, F16C", test_sse },
         { "x87", test_x87 },
         { "FPREM, FPREM1", test_rem },
         { NULL, NULL },
     };
 
-    return run_cases("the host's own instructions", cases);
+    return unit_run("the host's own instructions", cases);
 }
 
 #else

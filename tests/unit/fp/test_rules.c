@@ -8,7 +8,7 @@
 
 #include <patchbay/fp.h>
 
-#include "runner.h"
+#include "../runner.h"
 
 /* f32: quiet and signalling NaNs with a number for a payload, and what becomes of the latter */
 #define Q(n)     (0x7fc00000u + (n))
@@ -421,7 +421,7 @@ static void test_table(void)
 
 int main(void)
 {
-    static const fp_test_case cases[] = {
+    static const unit_case cases[] = {
         { "NaNs of two operands", test_nan2 },
         { "NaNs of three operands", test_nan3 },
         { "minNum, maxNum", test_minnum },
@@ -437,5 +437,5 @@ int main(void)
         { NULL, NULL },
     };
 
-    return run_cases("rules of the architectures", cases);
+    return unit_run("rules of the architectures", cases);
 }

@@ -13,7 +13,7 @@
 
 #include "accel.h"
 #include "random.h"
-#include "runner.h"
+#include "../runner.h"
 
 enum { UNITS = 3000, DATA = 0x10000, DATA_BYTES = 0x1000 };
 
@@ -476,7 +476,7 @@ static void random_units(void)
 
 int main(int argc, char **argv)
 {
-    static const ir_test_case cases[] = {
+    static const unit_case cases[] = {
         { "random units", random_units },
         { 0 },
     };
@@ -485,5 +485,5 @@ int main(int argc, char **argv)
         return 2;
     factor = random_init();
     accel_open(argv[1]);
-    return run_cases("IR fuzzer", cases);
+    return unit_run("IR fuzzer", cases);
 }

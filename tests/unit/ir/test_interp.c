@@ -8,7 +8,7 @@
 #include <core/ir/verify.h>
 
 #include "accel.h"
-#include "runner.h"
+#include "../runner.h"
 
 #define X(m, n) ((m)->state->slot[n].lo)
 #define PC(m)   ((m)->state->slot[TOY_PC].lo)
@@ -550,7 +550,7 @@ static void memory(void)
 
 int main(int argc, char **argv)
 {
-    static const ir_test_case cases[] = {
+    static const unit_case cases[] = {
         { "a program", program },
         { "every budget stops exactly", budgets },
         { "counts are exact for devices and helpers", exact_counts },
@@ -575,5 +575,5 @@ int main(int argc, char **argv)
     if (argc != 2)
         return 2;
     accel_open(argv[1]);
-    return run_cases("reference interpreter", cases);
+    return unit_run("reference interpreter", cases);
 }

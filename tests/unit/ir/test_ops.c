@@ -9,7 +9,7 @@
 
 #include "accel.h"
 #include "random.h"
-#include "runner.h"
+#include "../runner.h"
 
 enum { CASES = 200, ATTR_TRIES = 1500 };
 
@@ -236,7 +236,7 @@ static void every_operation(void)
 
 int main(int argc, char **argv)
 {
-    static const ir_test_case cases[] = {
+    static const unit_case cases[] = {
         { "every operation on every type", every_operation },
         { 0 },
     };
@@ -250,7 +250,7 @@ int main(int argc, char **argv)
     machine->translate = NULL;
     accel_use_unit(machine, NULL);
     interp = accel_new(machine, 0);
-    status = run_cases("IR operations", cases);
+    status = unit_run("IR operations", cases);
     accel_free(&interp);
     toy_free(machine);
     return status;

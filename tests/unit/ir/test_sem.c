@@ -3,7 +3,7 @@
  * instructions, by exact arithmetic on lanes, or from published examples.
  */
 #include "random.h"
-#include "runner.h"
+#include "../runner.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -876,7 +876,7 @@ static void host_crypto(void)
 
 int main(void)
 {
-    static const ir_test_case cases[] = {
+    static const unit_case cases[] = {
         { "sums, bit by bit", sums },
         { "products and quotients", products },
         { "shifts, fields and counts, bit by bit", bits },
@@ -896,5 +896,5 @@ int main(void)
     };
 
     factor = random_init();
-    return run_cases("IR meanings", cases);
+    return unit_run("IR meanings", cases);
 }

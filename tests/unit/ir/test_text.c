@@ -4,7 +4,7 @@
 #include <core/ir/text.h>
 #include <core/ir/verify.h>
 
-#include "runner.h"
+#include "../runner.h"
 #include "toy.h"
 
 static char *print(const ir_unit *u)
@@ -142,12 +142,12 @@ static void misuse(void)
 
 int main(void)
 {
-    static const ir_test_case cases[] = {
+    static const unit_case cases[] = {
         { "what is printed is read", round_trip },
         { "errors have line and column", errors },
         { "misuse of the builder is harmless", misuse },
         { 0 },
     };
 
-    return run_cases("IR text", cases);
+    return unit_run("IR text", cases);
 }

@@ -5,7 +5,7 @@
 #include <core/ir/translate.h>
 #include <core/ir/verify.h>
 
-#include "runner.h"
+#include "../runner.h"
 #include "toy.h"
 
 static const pb_translate_limits plain = { .max_insns = 48 };
@@ -254,7 +254,7 @@ static void hooks(void)
 
 int main(void)
 {
-    static const ir_test_case cases[] = {
+    static const unit_case cases[] = {
         { "jumps are followed", following_jumps },
         { "limits", limits },
         { "a change of the key ends a unit", key_changes_are_not_followed },
@@ -269,5 +269,5 @@ int main(void)
         { 0 },
     };
 
-    return run_cases("translation driver", cases);
+    return unit_run("translation driver", cases);
 }

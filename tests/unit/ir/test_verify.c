@@ -4,7 +4,7 @@
 #include <core/ir/text.h>
 #include <core/ir/verify.h>
 
-#include "runner.h"
+#include "../runner.h"
 #include "toy.h"
 
 static ir_unit *parse(const char *body)
@@ -305,7 +305,7 @@ static void faults_after_puts(void)
 
 int main(void)
 {
-    static const ir_test_case cases[] = {
+    static const unit_case cases[] = {
         { "types", types },
         { "attributes", attributes },
         { "memory attributes", memory },
@@ -323,5 +323,5 @@ int main(void)
         { 0 },
     };
 
-    return run_cases("IR verifier", cases);
+    return unit_run("IR verifier", cases);
 }
