@@ -110,10 +110,10 @@ static bool check_host(const char *name, uint64_t bytes, pb_ram_backing backing,
     if (host == 0 || (bytes <= host && others <= host - bytes) || host_overcommits_always())
         return true;
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOMEM,
-                "%s: %" G_GUINT64_FORMAT " MiB of guest memory (with %" G_GUINT64_FORMAT
-                " MiB that the machine has already) are more than the host's memory and swap, "
-                "%" G_GUINT64_FORMAT " MiB; ask for less, or set vm.overcommit_memory=1",
-                name, bytes >> 20, others >> 20, host >> 20);
+                "%s: the machine's memory would be %" G_GUINT64_FORMAT
+                " MiB, more than the host's memory and swap of %" G_GUINT64_FORMAT
+                " MiB; ask for less, or set vm.overcommit_memory=1",
+                name, (bytes >> 20) + (others >> 20), host >> 20);
     return false;
 }
 

@@ -42,16 +42,23 @@ bool pb_trace_open(const char *file, GError **error)
             return false;
         }
     }
-    pb_trace_close();
+    pb_trace_close(NULL);
     sink.file = opened;
     return true;
 }
 
-void pb_trace_close(void)
+bool pb_trace_close(GError **error)
 {
-    if (sink.file)
-        fclose(sink.file);
+    bool failed = sink.file && ferror(sink.file);
+
+    errno = 0; /* ferror() does not tell which it was */
+    if (sink.file && fclose(sink.file) != 0)
+        failed = true;
     sink.file = NULL;
+    if (failed)
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "the log is not complete%s%s",
+                    errno ? ": " : "", errno ? g_strerror(errno) : "");
+    return !failed;
 }
 
 static uint32_t find_item(const char *word)
@@ -78,6 +85,8 @@ bool pb_trace_log_items(const char *list, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(list, ",", -1);
 
+    if (!*words)
+        return unknown_item("", error);
     for (char **word = words; *word; word++) {
         uint32_t item = find_item(*word);
 

@@ -24,8 +24,8 @@ typedef enum pb_log_item {
 
 /* Where lines go: a file, which is truncated; null: standard error. [setup] */
 bool pb_trace_open(const char *file, GError **error);
-/* Write out what is buffered and close. [setup] */
-void pb_trace_close(void);
+/* Write out what is buffered and close. False if lines were lost. [setup] */
+bool pb_trace_close(GError **error);
 
 /* Add items, words separated by commas. [setup] */
 bool pb_trace_log_items(const char *list, GError **error);

@@ -70,6 +70,7 @@ class Usage(Command):
         self.refused("one machine is expected", "run", "arm-virt", "arm-mini")
         self.refused("there is no machine 'arm-vrit'; did you mean 'arm-virt'?", "run", "arm-vrit")
         self.refused("NAME=VALUE is expected", "run", "arm-virt", "--set", "ram")
+        self.refused("there is no log item ''; there are guest, ", "run", "arm-virt", "--log", "")
         self.refused("there is no log item 'exce'", "run", "arm-virt", "--log", "exce")
         self.refused("cannot write the log", "run", "arm-virt", "--log-file", "/nonexistent/log")
         self.refused("there is no list 'device'; did you mean 'devices'?", "list", "device")
@@ -376,6 +377,13 @@ class Runs(Command):
         self.assertRegex(log, r"hvc #0\n")
         self.assertRegex(log, r"exec cpu0 0x40080000 ")
 
+    def test_log_is_complete_or_an_error(self):
+        kernel = self.kernel(program.elf(program.prints("A")))
+        status, out, err = self.run_command("run", "arm-virt", "--kernel", kernel, "--log", "exec", "--log-file",
+                                            "/dev/full")
+        self.assertEqual((status, out), (1, "A"))
+        self.assertIn("patchbay: the log is not complete", err)
+
     def test_serial_file(self):
         kernel = self.kernel(program.elf(program.prints("to a file\n")))
         out = self.good("run", "arm-virt", "--kernel", kernel, "--serial", "file,path=out.txt")
@@ -446,7 +454,9 @@ class Runs(Command):
         with open("/proc/sys/vm/overcommit_memory", encoding="ascii") as file:
             if file.read().strip() == "1" or kib > 250 << 20:
                 self.skipTest("this host gives any amount of memory")
-        self.refused("ram", "run", "arm-virt", "--kernel", kernel, "--set", "ram=255GiB")
+        self.refused("patchbay: ram: the machine's memory would be 261120 MiB, more than the host's memory and swap of "
+                     f"{kib >> 10} MiB; ask for less, or set vm.overcommit_memory=1", "run", "arm-virt", "--kernel",
+                     kernel, "--set", "ram=255GiB")
 
     def test_bad_backends(self):
         kernel = self.kernel(program.image(program.prints("x")))

@@ -179,7 +179,8 @@ static int build_and_run(const loaded_machine *m, const run_options *o)
         return complain(STATUS_USAGE, "%s", error->message);
     status = run_machine(machine, o);
     pb_machine_free(machine);
-    pb_trace_close();
+    if (!pb_trace_close(&error))
+        return complain(status ? status : STATUS_FAILED, "%s", error->message);
     return status;
 }
 

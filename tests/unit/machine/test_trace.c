@@ -18,7 +18,7 @@ static void expect_log(const char *expected)
 {
     g_autofree char *text = NULL;
 
-    pb_trace_close();
+    CU_ASSERT_TRUE(pb_trace_close(NULL));
     CU_ASSERT_TRUE_FATAL(g_file_get_contents(file, &text, NULL, NULL));
     if (strcmp(text, expected) != 0)
         printf("\n%s", text);
