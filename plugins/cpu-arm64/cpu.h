@@ -68,6 +68,7 @@ typedef enum arm64_feature {
     FEAT_HPDS,
     FEAT_RDM,
     FEAT_LOR,
+    FEAT_IDST,
     FEAT_COUNT
 } arm64_feature;
 
@@ -113,6 +114,7 @@ typedef struct arm64_model {
     uint64_t midr, revidr, ctr, clidr, dczid;
     uint64_t aa64isar0, aa64isar1, aa64mmfr0, aa64mmfr1, aa64mmfr2;
     uint64_t pmceid0;
+    uint8_t pmu_idcode; /* PMCR_EL0.IDCODE */
     uint8_t breakpoints, watchpoints, context_breakpoints;
     uint8_t pmu_counters;
     bool cortex_a5x; /* has the implementation defined registers of the Cortex-A5x and A72 */
@@ -212,6 +214,8 @@ bool arm64_is_secure(const arm64_cpu *cpu, uint32_t el);
 uint64_t arm64_sctlr(const arm64_cpu *cpu, uint32_t el);
 /* Value of MPIDR_EL1. */
 uint64_t arm64_mpidr(const pb_vcpu *vcpu);
+/* The highest exception level that there is. */
+uint32_t arm64_highest_el(const arm64_cpu *cpu);
 
 /* ---- state.c --------------------------------------------------------------------------------- */
 
@@ -253,14 +257,14 @@ typedef struct arm64_sysreg arm64_sysreg;
 typedef enum arm64_check {
     CHECK_UCT = 1 << 0,    /* EL0: SCTLR_EL1.UCT */
     CHECK_UCI = 1 << 1,    /* EL0: SCTLR_EL1.UCI */
-    CHECK_DZE = 1 << 2,    /* EL0: SCTLR_EL1.DZE */
+    CHECK_DZE = 1 << 2,    /* EL0: SCTLR_EL1.DZE; EL1: HCR_EL2.TDZ */
     CHECK_UMA = 1 << 3,    /* EL0: SCTLR_EL1.UMA */
     CHECK_PTEN = 1 << 4,   /* EL0: CNTKCTL_EL1.EL0PTEN; EL1: CNTHCTL_EL2.EL1PCEN */
     CHECK_VTEN = 1 << 5,   /* EL0: CNTKCTL_EL1.EL0VTEN */
     CHECK_PCTEN = 1 << 6,  /* EL0: CNTKCTL_EL1.EL0PCTEN; EL1: CNTHCTL_EL2.EL1PCTEN */
     CHECK_VCTEN = 1 << 7,  /* EL0: CNTKCTL_EL1.EL0VCTEN */
     CHECK_CNTFRQ = 1 << 8, /* EL0: either of EL0PCTEN, EL0VCTEN */
-    CHECK_PMU = 1 << 9,    /* EL0: PMUSERENR_EL0; EL2, EL3: MDCR.TPM */
+    CHECK_PMU = 1 << 9,    /* EL0: PMUSERENR_EL0; MDCR_EL2.TPM, TPMCR, MDCR_EL3.TPM */
     CHECK_FP = 1 << 10,    /* CPACR_EL1, CPTR_EL2, CPTR_EL3 */
     CHECK_TVM = 1 << 11,   /* HCR_EL2.TVM for writes, TRVM for reads */
     CHECK_TID1 = 1 << 12,
@@ -271,7 +275,7 @@ typedef enum arm64_check {
     CHECK_TPC = 1 << 17,
     CHECK_TPU = 1 << 18,
     CHECK_TSW = 1 << 19,
-    CHECK_TDZ = 1 << 20,
+    CHECK_TDRA = 1 << 20, /* MDCR_EL2.TDRA, MDCR_EL3.TDA */
     CHECK_TIDCP = 1 << 21,
     CHECK_TDA = 1 << 22, /* MDCR_EL2.TDA, MDCR_EL3.TDA */
     CHECK_TDOSA = 1 << 23,
@@ -281,6 +285,7 @@ typedef enum arm64_check {
     CHECK_SPSEL = 1 << 27,      /* SP_EL0 while it is the stack pointer */
     CHECK_TLOR = 1 << 28,       /* HCR_EL2.TLOR, SCR_EL3.TLOR */
     CHECK_NONSECURE = 1 << 29,  /* UNDEFINED in Secure state: SCR_EL3.NS is 0 */
+    CHECK_TDCC = 1 << 30,       /* EL0: MDSCR_EL1.TDCC */
 } arm64_check;
 
 typedef enum arm64_row_flags {
@@ -294,6 +299,7 @@ typedef enum arm64_row_flags {
     ROW_BREAKPOINT = 256, /* there if the model has that many, by number in .index */
     ROW_WATCHPOINT = 512,
     ROW_PMU_COUNTER = 1024,
+    ROW_HIGHEST = 2048, /* there if the level of its name is the highest */
 } arm64_row_flags;
 
 #define EL_NEVER 4
@@ -336,6 +342,11 @@ uint32_t arm64_fp_trap(const arm64_cpu *cpu, uint32_t *ec);
  * exception is taken to and *ec its class (EC_UNKNOWN, EC_SYSREG, EC_FP). */
 bool arm64_sysreg_allowed(const pb_vcpu *vcpu, const arm64_sysreg *row, bool write,
                           uint32_t *target, uint32_t *ec);
+/* Whether a refused read is reported as such, though the register is UNDEFINED: FEAT_IDST, of the feature identification
+ * space. */
+bool arm64_sysreg_id_trap(const pb_vcpu *vcpu, uint32_t encoding);
+/* ESR_ELx.ISS of a trapped MSR, MRS or system instruction. */
+uint32_t arm64_sysreg_iss(uint32_t encoding, uint32_t rt, bool read);
 /* Access without the check. */
 uint64_t arm64_sysreg_read(pb_vcpu *vcpu, const arm64_sysreg *row);
 void arm64_sysreg_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value);

@@ -34,17 +34,22 @@ uint64_t helper_missing(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint6
     return 0;
 }
 
-/* a: encoding << 1, with bit 0 set for reads */
+/* a: encoding << 1, with bit 0 set for reads; b: Rt */
 uint64_t helper_unknown_sysreg(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
                                uint64_t e, uint64_t f)
 {
     uint32_t encoding = (uint32_t)a >> 1;
+    bool read = a & 1;
 
     pb_log_unimp(vcpu->object, "cpu %u: %s of unknown system register S%u_%u_C%u_C%u_%u at 0x%llx",
-                 vcpu->index, a & 1 ? "read" : "write", encoding >> 14, encoding >> 11 & 7,
+                 vcpu->index, read ? "read" : "write", encoding >> 14, encoding >> 11 & 7,
                  encoding >> 7 & 15, encoding >> 3 & 15, encoding & 7,
                  (unsigned long long)cpu_of(vcpu)->pc);
-    arm64_take_undefined(vcpu);
+    if (read && arm64_sysreg_id_trap(vcpu, encoding))
+        arm64_take_sync(vcpu, EC_SYSREG, arm64_sysreg_iss(encoding, (uint32_t)b, true),
+                        cpu_of(vcpu)->pc);
+    else
+        arm64_take_undefined(vcpu);
     return 0;
 }
 
@@ -191,13 +196,12 @@ uint64_t helper_dsb(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint64_t 
 /* Whether the access is allowed; if not the exception was taken. */
 static bool check_access(pb_vcpu *vcpu, const arm64_sysreg *row, uint32_t rt, bool write)
 {
-    uint32_t target, ec, iss = 0, e = row->encoding;
+    uint32_t target, ec, iss = 0;
 
     if (arm64_sysreg_allowed(vcpu, row, write, &target, &ec))
         return true;
-    if (ec == EC_SYSREG) /* Op0, Op2, Op1, CRn, Rt, CRm, Direction */
-        iss = (e >> 14 & 3) << 20 | (e & 7) << 17 | (e >> 11 & 7) << 14 | (e >> 7 & 15) << 10 |
-              rt << 5 | (e >> 3 & 15) << 1 | !write;
+    if (ec == EC_SYSREG)
+        iss = arm64_sysreg_iss(row->encoding, rt, !write);
     else if (ec == EC_FP)
         iss = 1u << 24 | 0xeu << 20;
     arm64_take(vcpu, target, VECTOR_SYNC, ESR_EC(ec) | ESR_IL | iss, cpu_of(vcpu)->pc);

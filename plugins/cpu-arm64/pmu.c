@@ -100,8 +100,8 @@ uint64_t arm64_pmu_pmcr_read(pb_vcpu *vcpu, const arm64_sysreg *row)
 {
     const arm64_model *model = model_of(vcpu);
 
-    /* IMP and IDCODE as in MIDR_EL1: implementer, part number's low byte. */
-    return (model->midr >> 24 & 0xff) << 24 | (model->midr >> 4 & 0xff) << 16 |
+    /* IMP is MIDR_EL1's implementer. */
+    return (model->midr >> 24 & 0xff) << 24 | (uint64_t)model->pmu_idcode << 16 |
            (uint64_t)model->pmu_counters << 11 | cpu_of(vcpu)->sys[PMCR_EL0];
 }
 

@@ -256,6 +256,11 @@ uint64_t arm64_sctlr(const arm64_cpu *cpu, uint32_t el)
     return cpu->sys[el == 3 ? SCTLR_EL3 : el == 2 ? SCTLR_EL2 : SCTLR_EL1];
 }
 
+uint32_t arm64_highest_el(const arm64_cpu *cpu)
+{
+    return cpu->has_el3 ? 3 : cpu->has_el2 ? 2 : 1;
+}
+
 uint64_t arm64_mpidr(const pb_vcpu *vcpu)
 {
     const arm64_cpu *cpu = cpu_of_const(vcpu);
@@ -333,11 +338,6 @@ void arm64_set_fpsr(pb_vcpu *vcpu, uint32_t value)
 
 /* ---- life cycle ------------------------------------------------------------------------------ */
 
-static uint32_t highest_el(const arm64_cpu *cpu)
-{
-    return cpu->has_el3 ? 3 : cpu->has_el2 ? 2 : 1;
-}
-
 bool arm64_init(void *self, pb_error *error)
 {
     arm64_cpu *cpu = self;
@@ -366,7 +366,7 @@ void arm64_reset_state(pb_vcpu *vcpu)
     cpu->nzcv = 0;
     arm64_set_fpcr(vcpu, 0);
     arm64_set_fpsr(vcpu, 0);
-    cpu->pstate = PSTATE_EL(highest_el(cpu)) | PSTATE_SP | PSTATE_DAIF;
+    cpu->pstate = PSTATE_EL(arm64_highest_el(cpu)) | PSTATE_SP | PSTATE_DAIF;
     cpu->pc = cpu->reset_pc;
     cpu->event = 0;
     memset(cpu->pmu_base, 0, sizeof(cpu->pmu_base));
@@ -399,7 +399,7 @@ bool arm64_loaded(void *self, pb_error *error)
     arm64_cpu *cpu = self;
     pb_vcpu *vcpu = pb_vcpu_of_state(cpu);
 
-    if (cpu->power > POWER_ON_PENDING || PSTATE_GET_EL(cpu->pstate) > highest_el(cpu))
+    if (cpu->power > POWER_ON_PENDING || PSTATE_GET_EL(cpu->pstate) > arm64_highest_el(cpu))
         return pb_fail(error, "impossible processor state: pstate 0x%x, power %u", cpu->pstate,
                        cpu->power);
     arm64_set_fpcr(vcpu, cpu->fpcr);

@@ -121,7 +121,9 @@ static uint64_t read_ccsidr(pb_vcpu *vcpu, const arm64_sysreg *row)
     cache = &model_of(vcpu)->cache[level][select & 1];
     if (!cache->present)
         return 0;
-    return (uint64_t)(cache->bytes / 64 / cache->ways - 1) << 13 |
+    /* WT, WB, RA, WA: data is written back and allocated by both, instructions are read. */
+    return UINT64_C(1) << (select & 1 ? 29 : 30) | (select & 1 ? 0 : UINT64_C(3) << 28) |
+           (uint64_t)(cache->bytes / 64 / cache->ways - 1) << 13 |
            (uint64_t)(cache->ways - 1) << 3 | 2;
 }
 
@@ -400,7 +402,7 @@ static void cntfrq_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
     const arm64_cpu *cpu = cpu_of(vcpu);
 
     /* Only the highest level may write it (D17 "CNTFRQ_EL0"). */
-    if (current_el(cpu) == (cpu->has_el3 ? 3u : cpu->has_el2 ? 2u : 1u))
+    if (current_el(cpu) == arm64_highest_el(cpu))
         cpu_of(vcpu)->sys[CNTFRQ_EL0] = value;
     else
         arm64_take_undefined(vcpu);
@@ -483,15 +485,6 @@ const arm64_sysreg arm64_sysregs[] = {
 
 const uint32_t arm64_sysreg_count = PB_ARRAY_SIZE(arm64_sysregs);
 
-/* An identification register that has no row: op0 3, op1 0, CRn 0, CRm 1 to 7 (D17 "ID
- * registers"). */
-static const arm64_sysreg reserved_id = { .name = "RESERVED_ID",
-                                          .encoding = UINT32_MAX,
-                                          RO(1),
-                                          .store = -1,
-                                          .read = read_zero,
-                                          .check = CHECK_TID3 };
-
 static const arm64_sysreg *row_of_encoding(uint32_t encoding)
 {
     uint32_t low = 0, high = arm64_sysreg_count;
@@ -506,8 +499,6 @@ static const arm64_sysreg *row_of_encoding(uint32_t encoding)
         else
             high = middle;
     }
-    if (encoding >= PB_ARM_SYSREG(3, 0, 0, 1, 0) && encoding <= PB_ARM_SYSREG(3, 0, 0, 7, 7))
-        return &reserved_id;
     return NULL;
 }
 
@@ -527,6 +518,8 @@ const arm64_sysreg *arm64_sysreg_find(const pb_vcpu *vcpu, uint32_t encoding)
         return NULL;
     if (((row->flags & ROW_NEEDS_EL3) || row->write_el == 3 || row->read_el == 3) && !cpu->has_el3)
         return NULL;
+    if ((row->flags & ROW_HIGHEST) && row->read_el != arm64_highest_el(cpu))
+        return NULL;
     if ((row->flags & ROW_NEEDS_PMU) && !cpu->has_pmu)
         return NULL;
     if ((row->flags & ROW_NEEDS_GIC) && !cpu->gic)
@@ -542,12 +535,12 @@ const arm64_sysreg *arm64_sysreg_find(const pb_vcpu *vcpu, uint32_t encoding)
 
 const arm64_sysreg *arm64_sysreg_at(uint32_t index)
 {
-    return index < arm64_sysreg_count ? &arm64_sysregs[index] : &reserved_id;
+    return &arm64_sysregs[index];
 }
 
 uint32_t arm64_sysreg_index(const arm64_sysreg *row)
 {
-    return row == &reserved_id ? arm64_sysreg_count : (uint32_t)(row - arm64_sysregs);
+    return (uint32_t)(row - arm64_sysregs);
 }
 
 /* ---- who may --------------------------------------------------------------------------------- */
@@ -598,7 +591,9 @@ static bool allowed_at_el0(const arm64_cpu *cpu, const arm64_sysreg *row, bool w
         return false;
     if ((check & CHECK_VTEN) && !(cntkctl & CNTKCTL_EL0VTEN))
         return false;
-    if (check & CHECK_PMU) {
+    if ((check & CHECK_TDCC) && (cpu->sys[MDSCR_EL1] & MDSCR_TDCC))
+        return false;
+    if ((check & CHECK_PMU) && row->store != PMUSERENR_EL0) {
         bool allowed = (pmuserenr & PMUSERENR_EN) != 0;
 
         if (row->encoding == PB_ARM_SYSREG(3, 3, 9, 12, 4))
@@ -642,7 +637,7 @@ static bool trapped_to_el2(const arm64_cpu *cpu, const arm64_sysreg *row, bool w
         want |= HCR_TPU;
     if (check & CHECK_TSW)
         want |= HCR_TSW;
-    if (check & CHECK_TDZ)
+    if (check & CHECK_DZE)
         want |= HCR_TDZ;
     if (check & CHECK_TIDCP)
         want |= HCR_TIDCP;
@@ -650,11 +645,17 @@ static bool trapped_to_el2(const arm64_cpu *cpu, const arm64_sysreg *row, bool w
         want |= HCR_TLOR;
     if (hcr & want)
         return true;
+    if (hcr & HCR_TGE)
+        mdcr |= MDCR_TDE;
     if ((check & CHECK_TDA) && (mdcr & (MDCR_TDA | MDCR_TDE)))
         return true;
     if ((check & CHECK_TDOSA) && (mdcr & (MDCR_TDOSA | MDCR_TDE)))
         return true;
+    if ((check & CHECK_TDRA) && (mdcr & (MDCR_TDRA | MDCR_TDE)))
+        return true;
     if ((check & CHECK_PMU) && (mdcr & MDCR_TPM))
+        return true;
+    if (row->store == PMCR_EL0 && (mdcr & MDCR_TPMCR))
         return true;
     if ((check & CHECK_CPACR) && (cpu->sys[CPTR_EL2] & CPTR_TCPAC))
         return true;
@@ -668,7 +669,7 @@ static bool trapped_to_el3(const arm64_cpu *cpu, const arm64_sysreg *row)
     uint64_t mdcr = cpu->sys[MDCR_EL3], scr = cpu->sys[SCR_EL3];
     uint32_t check = row->check;
 
-    if ((check & CHECK_TDA) && (mdcr & MDCR_TDA))
+    if ((check & (CHECK_TDA | CHECK_TDRA)) && (mdcr & MDCR_TDA))
         return true;
     if ((check & CHECK_TDOSA) && (mdcr & MDCR_TDOSA))
         return true;
@@ -681,13 +682,29 @@ static bool trapped_to_el3(const arm64_cpu *cpu, const arm64_sysreg *row)
     return (check & CHECK_SEL1_TIMER) && !(scr & SCR_ST);
 }
 
+/* op0 3, op1 0, 1 or 3, CRn 0, CRm 0 to 7 (D17 "ID_AA64MMFR2_EL1", IDST). */
+bool arm64_sysreg_id_trap(const pb_vcpu *vcpu, uint32_t encoding)
+{
+    uint32_t op1 = encoding >> 11 & 7;
+
+    return has_feature(vcpu, FEAT_IDST) && (encoding & 0xc7c0) == 0xc000 && op1 <= 3 && op1 != 2;
+}
+
+uint32_t arm64_sysreg_iss(uint32_t encoding, uint32_t rt, bool read)
+{
+    /* Op0, Op2, Op1, CRn, Rt, CRm, Direction */
+    return (encoding >> 14 & 3) << 20 | (encoding & 7) << 17 | (encoding >> 11 & 7) << 14 |
+           (encoding >> 7 & 15) << 10 | rt << 5 | (encoding >> 3 & 15) << 1 | read;
+}
+
 bool arm64_sysreg_traps(const arm64_cpu *cpu)
 {
     uint32_t el = current_el(cpu);
 
     if (el < 2 && arm64_el2_enabled(cpu) &&
         ((cpu->sys[HCR_EL2] & HCR_SYSREG_TRAPS) || (cpu->sys[CPTR_EL2] & CPTR_TCPAC) ||
-         (cpu->sys[MDCR_EL2] & (MDCR_TDA | MDCR_TDOSA | MDCR_TDE | MDCR_TPM))))
+         (cpu->sys[MDCR_EL2] &
+          (MDCR_TDA | MDCR_TDOSA | MDCR_TDRA | MDCR_TDE | MDCR_TPM | MDCR_TPMCR))))
         return true;
     return cpu->has_el3 && el < 3 &&
            ((cpu->sys[CPTR_EL3] & CPTR_TCPAC) || (cpu->sys[SCR_EL3] & SCR_TLOR) ||
@@ -702,7 +719,7 @@ bool arm64_sysreg_allowed(const pb_vcpu *vcpu, const arm64_sysreg *row, bool wri
     bool el2 = arm64_el2_enabled(cpu);
 
     *target = arm64_sync_target(cpu);
-    *ec = EC_UNKNOWN;
+    *ec = !write && arm64_sysreg_id_trap(vcpu, row->encoding) ? EC_SYSREG : EC_UNKNOWN;
     if (el < (write ? row->write_el : row->read_el))
         return false;
     if ((row->check & CHECK_SPSEL) && !(cpu->pstate & PSTATE_SP))

@@ -36,6 +36,11 @@
 #define SCTLR_EL23_RES1 UINT64_C(0x30c50830)
 #define SCTLR_EL23_KNOWN \
     (SCTLR_EL23_RES1 | SCTLR_M | SCTLR_A | SCTLR_C | SCTLR_SA | SCTLR_I | SCTLR_WXN | SCTLR_EE)
+/* After reset, as the manuals of the Cortex-A53, A57 and A72 have it: WFI and WFE are not trapped, the stack pointer is
+ * checked. Bit 5 of SCTLR_EL1, CP15BEN, is of AArch32. */
+#define SCTLR_EL1_RESET UINT64_C(0x00c50818)
+#define SCTLR_EL2_RESET UINT64_C(0x30c50838)
+#define SCTLR_EL3_RESET UINT64_C(0x00c50838)
 
 /* TCR_EL1 */
 #define TCR_EL1_KNOWN UINT64_C(0x7fffffffbf) /* but for bit 6, RES0 */
@@ -111,11 +116,14 @@
 #define CPTR_TCPAC BIT64(31)
 
 /* MDCR_ELx, MDSCR_EL1, OSLSR_EL1 */
+#define MDCR_TPMCR BIT64(5)
 #define MDCR_TPM   BIT64(6)
 #define MDCR_TDE   BIT64(8)
 #define MDCR_TDA   BIT64(9)
 #define MDCR_TDOSA BIT64(10)
+#define MDCR_TDRA  BIT64(11)
 #define MDSCR_SS   BIT64(0)
+#define MDSCR_TDCC BIT64(12)
 #define MDSCR_KDE  BIT64(13)
 #define OSLSR_OSLK BIT64(1)
 

@@ -172,11 +172,11 @@ static bool unchecked(const a64_ctx *c, const arm64_sysreg *row, bool write)
     return !(row->check & DYNAMIC_CHECKS) && !(row->flags & ROW_UNMODELLED);
 }
 
-static tr_status unknown_sysreg(a64_ctx *c, uint32_t encoding, bool read)
+static tr_status unknown_sysreg(a64_ctx *c, uint32_t encoding, uint32_t rt, bool read)
 {
-    ir_val arg = ir_imm32(c->ir, encoding << 1 | read);
+    ir_val args[2] = { ir_imm32(c->ir, encoding << 1 | read), ir_imm32(c->ir, rt) };
 
-    return end_call(c, H_UNKNOWN_SYSREG, &arg, 1);
+    return end_call(c, H_UNKNOWN_SYSREG, args, 2);
 }
 
 /* Registers that are computed from slots, directly; false: by helper. */
@@ -217,7 +217,7 @@ tr_status tr_mrs(a64_ctx *c, const a64_arg_mrs *a)
     ir_val value;
 
     if (!row)
-        return unknown_sysreg(c, encoding, true);
+        return unknown_sysreg(c, encoding, a->rt, true);
     if (!read_computed(c, encoding, &value)) {
         if (!row->read && row->store >= 0 && unchecked(c, row, false))
             value = read_sys(c, (arm64_sys)row->store);
@@ -253,7 +253,7 @@ tr_status tr_msr(a64_ctx *c, const a64_arg_msr *a)
     const arm64_sysreg *row = arm64_sysreg_find(c->vcpu, encoding);
 
     if (!row)
-        return unknown_sysreg(c, encoding, false);
+        return unknown_sysreg(c, encoding, a->rt, false);
     if (encoding == PB_ARM_SYSREG(3, 3, 4, 2, 0)) { /* NZCV */
         ir_val value = read_x(c, 0, a->rt, ZR);
 
@@ -284,7 +284,7 @@ tr_status tr_sys(a64_ctx *c, const a64_arg_sys *a)
     const arm64_sysreg *row = arm64_sysreg_find(c->vcpu, encoding);
 
     if (!row)
-        return unknown_sysreg(c, encoding, false);
+        return unknown_sysreg(c, encoding, a->rt, false);
     if (encoding == PB_ARM_SYSREG(1, 3, 7, 4, 1) && (c->key & KEY_DC_ZVA))
         return dc_zva(c, a->rt);
     return write_sysreg(c, row, a->rt);
@@ -293,5 +293,5 @@ tr_status tr_sys(a64_ctx *c, const a64_arg_sys *a)
 /* SYSL: no register is there. */
 tr_status tr_sysl(a64_ctx *c, const a64_arg_sysl *a)
 {
-    return unknown_sysreg(c, PB_ARM_SYSREG(1, a->op1, a->crn, a->crm, a->op2), true);
+    return unknown_sysreg(c, PB_ARM_SYSREG(1, a->op1, a->crn, a->crm, a->op2), a->rt, true);
 }

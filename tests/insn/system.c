@@ -28,7 +28,9 @@ enum {
     H_PROBE,
     H_PSTATE,
     H_RESULT,
-    H_DONE
+    H_DONE,
+    H_SETUP,
+    H_SETUP_VALUES
 };
 enum {
     R_BYTES,
@@ -370,8 +372,26 @@ bool system_run_cases(const system_files *files, const char *model, GPtrArray *r
     return done;
 }
 
+static void put_settings(image *m, const system_setting *settings, uint32_t n)
+{
+    GPtrArray *registers = g_ptr_array_new();
+    GArray *values = g_array_new(false, false, 8), *setup;
+
+    for (uint32_t i = 0; i < n; i++) {
+        g_ptr_array_add(registers, (void *)settings[i].reg);
+        g_array_append_val(values, settings[i].value);
+    }
+    setup = writer(registers, NULL);
+    put64(m, HEADER + 8 * H_SETUP, add(m, setup->data, setup->len * sizeof(uint32_t)));
+    put64(m, HEADER + 8 * H_SETUP_VALUES, add(m, values->data, values->len * 8));
+    g_ptr_array_free(registers, TRUE);
+    g_array_free(values, TRUE);
+    g_array_free(setup, TRUE);
+}
+
 bool system_run_probes(const system_files *files, const char *model, uint64_t pstate,
-                       system_probe *probes, uint32_t n)
+                       const system_setting *settings, uint32_t n_settings, system_probe *probes,
+                       uint32_t n)
 {
     uint64_t code, result;
     image m;
@@ -383,6 +403,8 @@ bool system_run_probes(const system_files *files, const char *model, uint64_t ps
     result = reserve(&m, 24 * (uint64_t)n);
     for (uint32_t i = 0; !m.full && i < n; i++)
         put(&m, code + 16 * (uint64_t)i, probes[i].code, sizeof(probes[i].code));
+    if (n_settings)
+        put_settings(&m, settings, n_settings);
     put64(&m, HEADER + 8 * H_PROBES, n);
     put64(&m, HEADER + 8 * H_PROBE, code);
     put64(&m, HEADER + 8 * H_PSTATE, pstate);

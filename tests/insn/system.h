@@ -62,6 +62,11 @@ typedef struct system_probe {
     uint64_t to, esr, x0;
 } system_probe;
 
+typedef struct system_setting {
+    const system_register *reg;
+    uint64_t value;
+} system_setting;
+
 /* Exits with a message if a file cannot be read. */
 system_files *system_files_new(const char *folder);
 void system_files_free(system_files *files);
@@ -72,8 +77,10 @@ GPtrArray *system_registers_of(const system_files *files, const char *model);
  * machine does not come to the end. */
 bool system_run_cases(const system_files *files, const char *model, GPtrArray *registers,
                       system_case **cases, uint32_t n);
+/* Execute probes at a PSTATE: as the machine is after reset, and with registers that are set first. */
 bool system_run_probes(const system_files *files, const char *model, uint64_t pstate,
-                       system_probe *probes, uint32_t n);
+                       const system_setting *settings, uint32_t n_settings, system_probe *probes,
+                       uint32_t n);
 
 /* Reading: the lines of a file, and numbers. Print and exit with status 2. */
 char **system_read_lines(const char *path);

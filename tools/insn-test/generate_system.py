@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Makes the system cases of tests/insn/system: expected results from QEMU's system emulator.
 
-usage: generate_system.py [--check] DIRECTORY
+usage: generate_system.py [--check | --cases] DIRECTORY
 
-Writes the files that make up the machine, and one file of cases for each topic. --check writes nothing, runs the
-cases that are there, and reports what QEMU does differently.
+Writes the files that make up the machine, one file of cases for each topic, and for each model what answers of the
+system registers; without the latter with --cases. --check writes nothing, runs the cases that are there, and
+reports what QEMU does differently.
 
 Needs binutils-aarch64-linux-gnu and qemu-system-arm.
 """
@@ -21,6 +22,7 @@ sys.path[:0] = [HERE, os.path.join(ROOT, "tools", "decodegen")]
 import rows  # noqa: E402
 import system  # noqa: E402
 import system_machine  # noqa: E402
+import system_probes  # noqa: E402
 import system_rows  # noqa: E402
 
 TOPICS = {"rows": "system_rows"}  # file: module
@@ -81,6 +83,14 @@ def write(path, cases, registers):
             out.write(system.write_case(case, own))
 
 
+def write_probes(folder, monitor, registers):
+    for model in system.MODELS:
+        count = system_probes.write_file(
+            os.path.join(folder, f"sysregs-{model}.txt"), model, monitor, registers,
+            f"# Made by tools/insn-test/generate_system.py: read/write at EL0, EL1, EL2, EL3; results from\n# {qemu()}\n")
+        print(f"{model}: {count} system registers and instructions")
+
+
 def check(folder, parts):
     failed = total = 0
     for topic in TOPICS:
@@ -100,6 +110,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("directory")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--cases", action="store_true", help="leave the system registers as they are")
     options = parser.parse_args()
     if options.check:
         sys.exit(0 if check(options.directory, machine(options.directory)) else 1)
@@ -110,6 +121,8 @@ def main():
         run(cases, parts)
         write(os.path.join(options.directory, topic + ".txt"), cases, parts[2])
         print(f"{topic}: {len(cases)} cases")
+    if not options.cases:
+        write_probes(options.directory, parts[0], parts[2])
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@
         .equ    H_PSTATE, 56                    // that they are entered with
         .equ    H_RESULT, 64                    // where their results go
         .equ    H_DONE, 72
+        .equ    H_SETUP, 80                     // routine of the probes, as R_SETUP; or 0
+        .equ    H_SETUP_VALUES, 88
         .equ    SAVED, HEADER + 128             // x0 to x3 as they were at an exception
 
         // record
@@ -169,7 +171,12 @@ next_case:
         // ---- probes: words at any level, each followed by SMC or the like ---------------------
 
 first_probe:
-        ldr     x19, [x20, #H_PROBE]
+        ldr     x1, [x20, #H_SETUP]
+        cbz     x1, 1f
+        ldr     x0, [x20, #H_SETUP_VALUES]
+        blr     x1
+        isb
+1:      ldr     x19, [x20, #H_PROBE]
         ldr     x21, [x20, #H_RESULT]
         ldr     x1, [x20, #H_PSTATE]
         msr     spsr_el3, x1

@@ -340,7 +340,7 @@ def execute(model, fill, timeout=10):
 
 def fill_header(image, **words):
     places = {"cases": 0, "case": 8, "defaults": 16, "values": 24, "dump": 32, "probes": 40, "probe": 48,
-              "pstate": 56, "result": 64, "done": 72}
+              "pstate": 56, "result": 64, "done": 72, "setup": 80, "setup_values": 88}
     for name, value in words.items():
         image.put64(HEADER + places[name], value)
 
@@ -364,15 +364,19 @@ def run_cases(cases, monitor, words, registers):
         raise RuntimeError(f"{model} hangs in case {cases[len(cases) - hang.args[0]].name}") from None
 
 
-def run_probes(model, pstate, probes, monitor):
-    """(vector, ESR, x0) after each of PROBES, lists of up to four words, at PSTATE, as the machine is after reset."""
+def run_probes(model, pstate, probes, monitor, setup=()):
+    """(vector, ESR, x0) after each of PROBES, lists of four words, at PSTATE, as the machine is after reset;
+    with SETUP, pairs of Register and value."""
 
     def fill(image):
         for address, word, _ in monitor:
             image.put(address, struct.pack("<I", word))
-        code = image.add(b"".join(struct.pack("<4I", *(p + [0xD4000003] * (4 - len(p)))) for p in probes))
+        code = image.add(b"".join(struct.pack("<4I", *p) for p in probes))
         result = image.add(bytes(24 * len(probes)))
         fill_header(image, probes=len(probes), probe=code, pstate=pstate, result=result)
+        if setup:
+            values = image.add(struct.pack(f"<{len(setup)}Q", *[value for _, value in setup]))
+            fill_header(image, setup=image.add(writer([r for r, _ in setup])), setup_values=values)
 
         def finish(image):
             values = image.get64(result, 3 * len(probes))

@@ -178,11 +178,11 @@ static void test_identification(void)
     CU_ASSERT_EQUAL(arm64_mpidr(fake_vcpu(1)), 0x80000001);
     /* cache geometry, as the TRM gives CCSIDR_EL1 but for its allocation bits */
     msr(REG(3, 2, 0, 0, 0), 0);
-    CU_ASSERT_EQUAL(mrs(REG(3, 1, 0, 0, 0)), 0x001fe00a);
+    CU_ASSERT_EQUAL(mrs(REG(3, 1, 0, 0, 0)), 0x701fe00a);
     msr(REG(3, 2, 0, 0, 0), 1);
-    CU_ASSERT_EQUAL(mrs(REG(3, 1, 0, 0, 0)), 0x001fe012);
+    CU_ASSERT_EQUAL(mrs(REG(3, 1, 0, 0, 0)), 0x201fe012);
     msr(REG(3, 2, 0, 0, 0), 2);
-    CU_ASSERT_EQUAL(mrs(REG(3, 1, 0, 0, 0)), 0x00ffe07a);
+    CU_ASSERT_EQUAL(mrs(REG(3, 1, 0, 0, 0)), 0x70ffe07a);
     msr(REG(3, 2, 0, 0, 0), 0xf);
     CU_ASSERT_EQUAL(mrs(REG(3, 1, 0, 0, 0)), 0);
     fake_stop();
@@ -209,7 +209,7 @@ static void test_flushes(void)
 static void test_pmu(void)
 {
     start("cortex-a57", 1, false, false);
-    CU_ASSERT_EQUAL(mrs(REG(3, 3, 9, 12, 0)), 0x41073040);
+    CU_ASSERT_EQUAL(mrs(REG(3, 3, 9, 12, 0)), 0x41013040);
     msr(REG(3, 3, 14, 12, 2), 0x08);         /* PMEVTYPER2: INST_RETIRED */
     msr(REG(3, 3, 9, 12, 1), BIT64(31) | 4); /* enable the cycle counter and counter 2 */
     host.now_ns = 100;
