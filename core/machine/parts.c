@@ -305,6 +305,14 @@ bool compose_set_text(composer *c, source_part *source, const pb_prop *row, cons
     return true;
 }
 
+static bool is_given(const pb_plan_part *part, const pb_prop *row)
+{
+    for (unsigned i = 0; i < part->props->len; i++)
+        if (g_array_index(part->props, pb_plan_prop, i).row == row)
+            return true;
+    return false;
+}
+
 static void compose_prop(composer *c, source_part *source, const pb_yaml_node *node,
                          const pb_prop *row)
 {
@@ -475,6 +483,8 @@ void compose_contents(composer *c, source_part *source)
 
         if (is_common_key(part->kind, key))
             continue;
+        if (row && is_given(part, row))
+            continue; /* by an option, which counts more than the file */
         if (row)
             compose_prop(c, source, entry->value, row);
         else if (!compose_find_port(part->class, key, strcspn(key, "[")))

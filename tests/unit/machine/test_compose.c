@@ -189,7 +189,7 @@ static void attaching(void)
               "attach:\n"
               "  serial: { backend: { type: \"${word}\" } }\n"
               "  drive:\n"
-              "    backend: { type: disk, file: \"${word}\" }\n"
+              "    backend: { type: disk, file: \"${word}\", read-only: false }\n"
               "    devices:\n"
               "      blk: { type: card, slot: \"b.slot[*]\", drive: \"host.drive${n}\" }\n";
     const pb_plan_attach attaches[] = {
@@ -208,6 +208,7 @@ static void attaching(void)
     CU_ASSERT_STRING_EQUAL(prop(&c, "host.drive0", "file"), "a,b.img");
     CU_ASSERT_STRING_EQUAL(prop(&c, "host.drive0", "read-only"), "on");
     CU_ASSERT_STRING_EQUAL(prop(&c, "host.drive1", "file"), "dir/x=1.img");
+    CU_ASSERT_STRING_EQUAL(prop(&c, "host.drive1", "read-only"), "false");
     CU_ASSERT_STRING_EQUAL(prop(&c, "blk1", "serial"), "S$1");
     composed_free(&c);
 }
