@@ -1,5 +1,7 @@
 /*
  * What kind of file a kernel is, and where its parts go.
+ *
+ * Files are a user's, and may be cut, damaged or malicious: every number in them is checked before it is used.
  */
 #ifndef LOADER_LINUX_IMAGE_H
 #define LOADER_LINUX_IMAGE_H
@@ -16,10 +18,9 @@ typedef struct image_segment {
 } image_segment;
 
 typedef struct image {
-    image_segment segments[IMAGE_SEGMENTS];
+    image_segment segments[IMAGE_SEGMENTS]; /* in RAM, and none overlaps another */
     uint32_t n_segments;
-    uint64_t entry;
-    uint64_t end;      /* first address behind the highest segment */
+    uint64_t entry;    /* physical address of the first instruction, in a segment */
     uint8_t *inflated; /* memory of a file that was compressed; the owner frees it */
 } image;
 
@@ -32,5 +33,27 @@ typedef struct image_options {
  * and what is wrong with it. */
 bool image_examine(image *im, const uint8_t *bytes, uint64_t length, const char *path,
                    const image_options *options, pb_error *error);
+
+/* ---- what the files of this folder share ------------------------------------------------------------------- */
+
+bool image_add(image *im, const image_segment *segment, const char *path, const image_options *o,
+               pb_error *error);
+
+/* Decompress a file into memory of the image, at most RAM's size; bytes and length become those. */
+bool image_is_gzip(const uint8_t *bytes, uint64_t length);
+bool image_inflate(image *im, const uint8_t **bytes, uint64_t *length, const char *path,
+                   const image_options *o, pb_error *error);
+
+bool image_is_elf(const uint8_t *bytes, uint64_t length);
+bool image_examine_elf(image *im, const uint8_t *bytes, uint64_t length, const char *path,
+                       const image_options *o, pb_error *error);
+
+/* What a file is that this loader does not start: "an x86 kernel (bzImage)"; null if it is not known. */
+const char *image_foreign_name(const uint8_t *bytes, uint64_t length);
+
+static inline unsigned long long image_ull(uint64_t value)
+{
+    return value;
+}
 
 #endif

@@ -2,8 +2,9 @@
  * Starts Linux, or another program with its boot protocol, on AArch64 boards: Linux
  * Documentation/arm64/booting.rst. Also starts firmware, for which it leaves the device tree at the start of RAM.
  *
- * Where things go: the kernel at the start of RAM (plus text_offset); the initial RAM disk half-way through RAM, but
- * at most 128 MiB in, above the kernel; the device tree above that, on a 2 MiB boundary.
+ * Where things go: the kernel at the start of RAM (plus text_offset), or where its ELF file says; the initial RAM disk
+ * above half of RAM, or above 128 MiB if that is less; the device tree above that, on a 2 MiB boundary. Where that is taken,
+ * the lowest place that is free.
  *
  * With firmware and a kernel, the kernel is offered to the firmware through fw_cfg.
  */
@@ -15,7 +16,9 @@
 #include <libfdt.h>
 #include <stdlib.h>
 
-#define MIB UINT64_C(0x100000)
+#define MIB        UINT64_C(0x100000)
+#define PAGE_BYTES 4096u
+#define TREE_BYTES (2u << 20) /* the most that a device tree may have (booting.rst, 2) */
 
 /* Selector keys by which firmware finds a kernel (qemu_fw_cfg.h). */
 enum {
@@ -34,9 +37,10 @@ typedef struct linux_loader {
     const pb_machine_ops *machine;
     uint64_t ram_base, ram_bytes;
     image image;
-    const uint8_t *initrd_bytes, *dtb_bytes;
-    uint64_t initrd_length, initrd_gpa, dtb_length, dtb_gpa;
-    void *tree; /* the device tree file with /chosen filled in */
+    const uint8_t *initrd_bytes;
+    uint64_t initrd_length, initrd_gpa, dtb_gpa;
+    void *dtb_bytes; /* the device tree file */
+    void *tree;      /* the same with /chosen filled in */
 } linux_loader;
 
 static uint64_t align_up(uint64_t value, uint64_t to)
@@ -63,71 +67,182 @@ static bool read_initrd(linux_loader *s, pb_error *error)
     return s->initrd_length || pb_fail(error, "%s is empty", s->initrd);
 }
 
+static bool check_dtb(const linux_loader *s, const void *bytes, uint64_t length, pb_error *error)
+{
+    int result;
+
+    if (length < sizeof(struct fdt_header) || fdt_magic(bytes) != FDT_MAGIC)
+        return pb_fail(error, "%s is not a flattened device tree", s->dtb);
+    if (fdt_totalsize(bytes) > TREE_BYTES)
+        return pb_fail(error, "%s has %u bytes by its header: a device tree has at most %u", s->dtb,
+                       fdt_totalsize(bytes), TREE_BYTES);
+    if (fdt_totalsize(bytes) > length)
+        return pb_fail(error, "%s: the header promises %u bytes, the file has %llu: truncated?",
+                       s->dtb, fdt_totalsize(bytes), image_ull(length));
+    result = fdt_check_full(bytes, length);
+    return result == 0 ||
+           pb_fail(error, "%s: the device tree is damaged: %s", s->dtb, fdt_strerror(result));
+}
+
+/* A copy, because it is looked into at every reset, and the file may be another by then. */
 static bool read_dtb(linux_loader *s, pb_error *error)
 {
-    s->dtb_bytes = s->machine->file(s->self, s->dtb, &s->dtb_length, error);
-    if (!s->dtb_bytes)
+    uint64_t length;
+    const void *bytes = s->machine->file(s->self, s->dtb, &length, error);
+
+    if (!bytes || !check_dtb(s, bytes, length, error))
         return false;
-    if (s->dtb_length < sizeof(struct fdt_header) || fdt_magic(s->dtb_bytes) != FDT_MAGIC)
-        return pb_fail(error, "%s is not a flattened device tree", s->dtb);
-    if (fdt_totalsize(s->dtb_bytes) > s->dtb_length)
-        return pb_fail(error, "%s: the header promises %u bytes, the file has %llu: truncated?",
-                       s->dtb, fdt_totalsize(s->dtb_bytes), (unsigned long long)s->dtb_length);
-    return fdt_check_full(s->dtb_bytes, s->dtb_length) == 0 ||
-           pb_fail(error, "%s: the device tree is damaged", s->dtb);
+    s->dtb_bytes = malloc(fdt_totalsize(bytes));
+    if (!s->dtb_bytes)
+        return pb_fail(error, "out of memory");
+    memcpy(s->dtb_bytes, bytes, fdt_totalsize(bytes));
+    return true;
 }
 
 /* ---- places ---------------------------------------------------------------------------------------------- */
 
-static bool choose_places(linux_loader *s, uint64_t tree_bytes, pb_error *error)
-{
-    uint64_t half = s->ram_bytes / 2 < 128 * MIB ? s->ram_bytes / 2 : 128 * MIB;
-    uint64_t end = s->ram_base + s->ram_bytes, at = s->ram_base + half;
+#define NOWHERE UINT64_MAX
 
-    if (at < s->image.end)
-        at = align_up(s->image.end, 4096);
-    s->initrd_gpa = at;
-    if (s->initrd_length > end - at)
-        return pb_fail(error, "%s (%llu bytes) does not fit into RAM behind the kernel", s->initrd,
-                       (unsigned long long)s->initrd_length);
-    /* At most 2 MiB, on an 8-byte boundary, in one 2 MiB block (booting.rst, 2). */
-    s->dtb_gpa = align_up(at + s->initrd_length, 2 * MIB);
-    if (tree_bytes > 2 * MIB || s->dtb_gpa > end || tree_bytes > end - s->dtb_gpa)
-        return pb_fail(error, "RAM of %llu bytes has no room for the device tree",
-                       (unsigned long long)s->ram_bytes);
-    return true;
+static bool overlaps(uint64_t at, uint64_t bytes, uint64_t other, uint64_t other_bytes)
+{
+    return at < other + other_bytes && other < at + bytes;
+}
+
+/* The end of something that is at least in part in the range; 0: the range is free. */
+static uint64_t end_of_what_is_there(const linux_loader *s, uint64_t at, uint64_t bytes)
+{
+    for (uint32_t i = 0; i < s->image.n_segments; i++) {
+        const image_segment *segment = &s->image.segments[i];
+
+        if (overlaps(at, bytes, segment->gpa, segment->memory_bytes))
+            return segment->gpa + segment->memory_bytes;
+    }
+    if (s->initrd_gpa != NOWHERE && overlaps(at, bytes, s->initrd_gpa, s->initrd_length))
+        return s->initrd_gpa + s->initrd_length;
+    return 0;
+}
+
+/* The lowest place in RAM, at an offset or above, that is free. */
+static uint64_t find_place(const linux_loader *s, uint64_t offset, uint64_t bytes,
+                           uint64_t boundary)
+{
+    uint64_t at = align_up(s->ram_base + offset, boundary);
+
+    while (at >= s->ram_base && at - s->ram_base <= s->ram_bytes &&
+           bytes <= s->ram_bytes - (at - s->ram_base)) {
+        uint64_t end = end_of_what_is_there(s, at, bytes);
+
+        if (!end)
+            return at;
+        at = align_up(end, boundary); /* always higher */
+    }
+    return NOWHERE;
+}
+
+/* Away from the kernel, which decompresses and allocates behind itself; where RAM is tight, anywhere. */
+static uint64_t preferred_offset(const linux_loader *s)
+{
+    return s->ram_bytes / 2 < 128 * MIB ? s->ram_bytes / 2 : 128 * MIB;
+}
+
+static bool place_initrd(linux_loader *s, pb_error *error)
+{
+    s->initrd_gpa = NOWHERE;
+    if (!s->initrd_length)
+        return true;
+    s->initrd_gpa = find_place(s, preferred_offset(s), s->initrd_length, PAGE_BYTES);
+    if (s->initrd_gpa == NOWHERE)
+        s->initrd_gpa = find_place(s, 0, s->initrd_length, PAGE_BYTES);
+    return s->initrd_gpa != NOWHERE ||
+           pb_fail(error, "%s (%llu bytes) does not fit into RAM of %llu bytes beside the kernel",
+                   s->initrd, image_ull(s->initrd_length), image_ull(s->ram_bytes));
+}
+
+/* On a boundary of 2 MiB, as older kernels map the block that it is in; those that do not care get it anywhere. */
+static bool place_tree(linux_loader *s, uint64_t bytes, pb_error *error)
+{
+    uint64_t offset = s->initrd_gpa == NOWHERE ? preferred_offset(s)
+                                               : s->initrd_gpa + s->initrd_length - s->ram_base;
+
+    s->dtb_gpa = find_place(s, offset, bytes, 2 * MIB);
+    if (s->dtb_gpa == NOWHERE)
+        s->dtb_gpa = find_place(s, 0, bytes, 2 * MIB);
+    if (s->dtb_gpa == NOWHERE)
+        s->dtb_gpa = find_place(s, 0, bytes, PAGE_BYTES);
+    return s->dtb_gpa != NOWHERE ||
+           pb_fail(error,
+                   "the device tree (%llu bytes) does not fit into RAM of %llu bytes beside the "
+                   "kernel",
+                   image_ull(bytes), image_ull(s->ram_bytes));
 }
 
 /* ---- the device tree --------------------------------------------------------------------------------------- */
 
-/* The user's own file, with /chosen as the command line says. */
+static int drop(void *tree, int node, const char *name)
+{
+    int result = fdt_delprop(tree, node, name);
+
+    return result == -FDT_ERR_NOTFOUND ? 0 : result;
+}
+
+/* The kernel is started by us, not by firmware. */
+static bool is_direct(const linux_loader *s)
+{
+    return s->kernel && !s->firmware;
+}
+
+/* Where the initial RAM disk is; a tree from another machine may name one that is not there. */
+static int write_initrd(const linux_loader *s, void *tree, int node)
+{
+    int result;
+
+    if (!s->initrd_length) {
+        result = drop(tree, node, "linux,initrd-start");
+        return result ? result : drop(tree, node, "linux,initrd-end");
+    }
+    result = fdt_setprop_u64(tree, node, "linux,initrd-start", s->initrd_gpa);
+    return result
+               ? result
+               : fdt_setprop_u64(tree, node, "linux,initrd-end", s->initrd_gpa + s->initrd_length);
+}
+
+/* /chosen as the command line says: 0, or the first error of libfdt. */
+static int write_chosen(const linux_loader *s, void *tree)
+{
+    int node, result;
+
+    if (!is_direct(s))
+        return 0;
+    node = fdt_path_offset(tree, "/chosen");
+    if (node == -FDT_ERR_NOTFOUND)
+        node = fdt_add_subnode(tree, 0, "chosen");
+    if (node < 0)
+        return node;
+    result = *s->append ? fdt_setprop_string(tree, node, "bootargs", s->append) : 0;
+    return result ? result : write_initrd(s, tree, node);
+}
+
+/* The user's own file, with another /chosen. */
 static const void *own_tree(linux_loader *s, uint32_t *length, pb_error *error)
 {
-    size_t room = s->dtb_length + strlen(s->append) + 512;
-    int chosen, failed = 0;
+    size_t room = fdt_totalsize(s->dtb_bytes) + strlen(s->append) + 512;
+    int result;
 
     free(s->tree);
     s->tree = malloc(room);
-    if (!s->tree || fdt_open_into(s->dtb_bytes, s->tree, (int)room) < 0) {
-        pb_fail(error, "%s: cannot be opened as a device tree", s->dtb);
+    if (!s->tree) {
+        pb_fail(error, "out of memory");
         return NULL;
     }
-    chosen = fdt_path_offset(s->tree, "/chosen");
-    if (chosen < 0)
-        chosen = fdt_add_subnode(s->tree, 0, "chosen");
-    if (*s->append)
-        failed |= fdt_setprop_string(s->tree, chosen, "bootargs", s->append);
-    if (s->initrd_length) {
-        failed |= fdt_setprop_u64(s->tree, chosen, "linux,initrd-start", s->initrd_gpa);
-        failed |=
-            fdt_setprop_u64(s->tree, chosen, "linux,initrd-end", s->initrd_gpa + s->initrd_length);
-    }
-    if (chosen < 0 || failed) {
-        pb_fail(error, "%s: /chosen cannot be written: %s", s->dtb,
-                fdt_strerror(chosen < 0 ? chosen : failed));
+    result = fdt_open_into(s->dtb_bytes, s->tree, (int)room);
+    if (!result)
+        result = write_chosen(s, s->tree);
+    if (!result)
+        result = fdt_pack(s->tree);
+    if (result) {
+        pb_fail(error, "%s: /chosen cannot be written: %s", s->dtb, fdt_strerror(result));
         return NULL;
     }
-    fdt_pack(s->tree);
     *length = fdt_totalsize(s->tree);
     return s->tree;
 }
@@ -135,7 +250,7 @@ static const void *own_tree(linux_loader *s, uint32_t *length, pb_error *error)
 static const void *make_tree(linux_loader *s, uint32_t *length, pb_error *error)
 {
     const char *bootargs = *s->append ? s->append : NULL;
-    bool direct = s->kernel && !s->firmware;
+    bool direct = is_direct(s);
 
     if (s->dtb)
         return own_tree(s, length, error);
@@ -194,11 +309,10 @@ static bool place(void *self, pb_error *error)
         start(s, s->firmware_address, s->ram_base);
         return true;
     }
-    /* The tree names where the initial RAM disk is, so places come first; 2 MiB is the most it may have. */
-    if (!choose_places(s, 0, error))
+    if (!place_initrd(s, error)) /* before the tree, which names the place */
         return false;
     tree = make_tree(s, &length, error);
-    if (!tree || !choose_places(s, length, error) || !put_kernel(s, error) ||
+    if (!tree || !place_tree(s, length, error) || !put_kernel(s, error) ||
         !put(s, s->dtb_gpa, tree, length, "the device tree", error))
         return false;
     start(s, s->image.entry, s->dtb_gpa);
@@ -207,36 +321,43 @@ static bool place(void *self, pb_error *error)
 
 /* ---- fw_cfg -------------------------------------------------------------------------------------------------------- */
 
-static bool offer(const pb_fw_cfg_iface *fw, void *self, uint16_t size_key, uint16_t data_key,
-                  const void *bytes, uint64_t length)
+/* `what` names it in errors. */
+static bool offer(linux_loader *s, const pb_link *fw, uint16_t size_key, uint16_t data_key,
+                  const void *bytes, uint64_t length, const char *what, pb_error *error)
 {
+    const pb_fw_cfg_iface *iface = fw->iface;
     uint32_t size = (uint32_t)length; /* little-endian */
 
-    return length <= UINT32_MAX && fw->add_item(self, size_key, &size, sizeof(size)) &&
-           fw->add_item(self, data_key, bytes, size);
+    if (length > UINT32_MAX)
+        return pb_fail(error, "%s has %llu bytes: fw-cfg takes less than 4 GiB", what,
+                       image_ull(length));
+    return (iface->add_item(fw->self, size_key, &size, sizeof(size)) &&
+            iface->add_item(fw->self, data_key, bytes, size)) ||
+           pb_fail(error, "fw-cfg has no memory for %s (%llu bytes)", what, image_ull(length));
 }
 
 /* Give kernel, initial RAM disk and command line to the firmware. */
 static bool offer_kernel(linux_loader *s, pb_error *error)
 {
-    const pb_fw_cfg_iface *fw;
     uint64_t length;
     const void *bytes;
-    pb_link link;
+    pb_link fw;
 
-    if (!s->machine->provider(s->self, PB_PROTOCOL_FW_CFG, 0, &link))
+    if (!s->machine->provider(s->self, PB_PROTOCOL_FW_CFG, 0, &fw))
         return pb_fail(error, "this machine has no fw-cfg through which firmware could take %s",
                        s->kernel);
-    fw = link.iface;
     bytes = s->machine->file(s->self, s->kernel, &length, error);
     if (!bytes)
         return false;
-    return (offer(fw, link.self, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, bytes, length) &&
-            (!s->initrd_length || offer(fw, link.self, FW_CFG_INITRD_SIZE, FW_CFG_INITRD_DATA,
-                                        s->initrd_bytes, s->initrd_length)) &&
-            (!*s->append || offer(fw, link.self, FW_CFG_CMDLINE_SIZE, FW_CFG_CMDLINE_DATA,
-                                  s->append, strlen(s->append) + 1))) ||
-           pb_fail(error, "fw-cfg does not take %s", s->kernel);
+    if (length == 0)
+        return pb_fail(error, "%s is empty", s->kernel);
+    if (!offer(s, &fw, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, bytes, length, s->kernel, error))
+        return false;
+    if (s->initrd_length && !offer(s, &fw, FW_CFG_INITRD_SIZE, FW_CFG_INITRD_DATA, s->initrd_bytes,
+                                   s->initrd_length, s->initrd, error))
+        return false;
+    return !*s->append || offer(s, &fw, FW_CFG_CMDLINE_SIZE, FW_CFG_CMDLINE_DATA, s->append,
+                                strlen(s->append) + 1, "the command line", error);
 }
 
 /* ---- class ------------------------------------------------------------------------------------------------------------ */
@@ -269,6 +390,7 @@ static void finish(void *self)
     linux_loader *s = self;
 
     free(s->image.inflated);
+    free(s->dtb_bytes);
     free(s->tree);
 }
 
@@ -297,7 +419,6 @@ static const pb_state linux_state[] = {
     PB_TRANSIENT(linux_loader, dtb_bytes, "read from a file"),
     PB_TRANSIENT(linux_loader, initrd_length, "read from a file"),
     PB_TRANSIENT(linux_loader, initrd_gpa, "computed at every reset"),
-    PB_TRANSIENT(linux_loader, dtb_length, "read from a file"),
     PB_TRANSIENT(linux_loader, dtb_gpa, "computed at every reset"),
     PB_TRANSIENT(linux_loader, tree, "made at every reset"),
     { 0 },

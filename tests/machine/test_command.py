@@ -430,7 +430,7 @@ class Runs(Command):
                      kernel)
         large = self.file("large", b"")
         os.truncate(large, 20 << 20)
-        self.refused("does not fit into RAM behind the kernel", "run", "arm-virt", "--kernel", kernel, "--initrd",
+        self.refused("beside the kernel", "run", "arm-virt", "--kernel", kernel, "--initrd",
                      large, "--set", "ram=16MiB")
 
     def test_bad_trees(self):
