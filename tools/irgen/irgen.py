@@ -11,6 +11,7 @@ WHAT is
   interp-tables   the interpreter's variants: functions, and which one for which types
   interp-labels   the variants that are labels in its loop
   interp-table    their addresses
+  reference       functions of the meanings, for code generators
   page            the reference page
 
 An error in the table is printed as file:line: what, and the exit status is 1.
@@ -22,6 +23,7 @@ import builders
 import interp
 import opsdef
 import page
+import reference
 import tables
 
 PRODUCTS = {
@@ -32,6 +34,7 @@ PRODUCTS = {
     "interp-tables": interp.tables,
     "interp-labels": interp.labels,
     "interp-table": interp.label_table,
+    "reference": reference.reference,
     "page": page.page,
 }
 

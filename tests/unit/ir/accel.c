@@ -22,6 +22,11 @@ void accel_open(const char *file)
     type = (const pb_accel_type *)(const void *)plugin->types[0];
 }
 
+void accel_use_type(const pb_accel_type *new_type)
+{
+    type = new_type;
+}
+
 static uint64_t default_size(const pb_prop *prop)
 {
     return g_ascii_strtoull(prop->initial, NULL, 10) << 20; /* "32MiB" */
@@ -29,13 +34,14 @@ static uint64_t default_size(const pb_prop *prop)
 
 accel accel_new(toy_machine *m, uint64_t cache_bytes)
 {
-    accel a = { .self = g_malloc0(type->head.instance_size), .m = m };
+    accel a = { .type = type, .self = g_malloc0(type->head.instance_size), .m = m };
     pb_error error = PB_ERROR_INIT;
     const pb_prop *prop = type->head.props;
 
     *(pb_object **)(void *)((char *)a.self + type->head.self_offset - 1) = &m->object;
-    *(uint64_t *)(void *)((char *)a.self + prop->offset) =
-        cache_bytes ? cache_bytes : default_size(prop);
+    if (prop)
+        *(uint64_t *)(void *)((char *)a.self + prop->offset) =
+            cache_bytes ? cache_bytes : default_size(prop);
     if (!type->head.init(a.self, &error) || !type->vcpu_init(a.self, m->vcpu, &error)) {
         printf("%s\n", error.text);
         exit(2);
@@ -45,19 +51,19 @@ accel accel_new(toy_machine *m, uint64_t cache_bytes)
 
 void accel_free(accel *a)
 {
-    type->vcpu_finish(a->self, a->m->vcpu);
+    a->type->vcpu_finish(a->self, a->m->vcpu);
     g_free(a->self);
 }
 
 uint32_t accel_run(accel *a, int64_t budget)
 {
     a->m->vcpu->budget = budget;
-    return type->run(a->self, a->m->vcpu);
+    return a->type->run(a->self, a->m->vcpu);
 }
 
 void accel_flush(accel *a)
 {
-    type->flush(a->self, a->m->vcpu);
+    a->type->flush(a->self, a->m->vcpu);
 }
 
 typedef struct wanted {
@@ -77,7 +83,7 @@ uint64_t accel_statistic(accel *a, const char *name)
 {
     wanted w = { .name = name };
 
-    type->statistics(a->self, statistic, &w);
+    a->type->statistics(a->self, statistic, &w);
     return w.value;
 }
 

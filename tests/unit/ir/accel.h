@@ -6,11 +6,14 @@
 
 #include "toy.h"
 
-/* Open the plugin; ends the program if that fails. */
+/* Open the plugin of an accelerator; ends the program if that fails. */
 void accel_open(const char *file);
+/* Use this type from here on. */
+void accel_use_type(const pb_accel_type *type);
 
 /* An instance of the plugin's type with one vCPU. */
 typedef struct accel {
+    const pb_accel_type *type;
     void *self;
     toy_machine *m;
 } accel;

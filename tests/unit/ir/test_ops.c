@@ -3,6 +3,7 @@
  * is specialised by type, against the core's evaluator, which is not.
  *
  * usage: test_ops accel-interp.so
+ *        test_ops codegen.so OPTIONS    the same for emitted code; jit.h says which options
  */
 #include <core/ir/text.h>
 #include <core/ir/verify.h>
@@ -234,6 +235,28 @@ static void every_operation(void)
     CU_ASSERT_TRUE(combinations > 600);
 }
 
+#ifdef TEST_CODEGEN
+#include "jit.h"
+
+static bool open_subject(int argc, char **argv)
+{
+    if (argc != 3)
+        return false;
+    jit_open(argv[1]);
+    jit_set(argv[2]);
+    accel_use_type(&jit_type);
+    return true;
+}
+#else
+static bool open_subject(int argc, char **argv)
+{
+    if (argc != 2)
+        return false;
+    accel_open(argv[1]);
+    return true;
+}
+#endif
+
 int main(int argc, char **argv)
 {
     static const unit_case cases[] = {
@@ -242,10 +265,9 @@ int main(int argc, char **argv)
     };
     int status;
 
-    if (argc != 2)
-        return 2;
     factor = random_init();
-    accel_open(argv[1]);
+    if (!open_subject(argc, argv))
+        return 2;
     machine = toy_new();
     machine->translate = NULL;
     accel_use_unit(machine, NULL);

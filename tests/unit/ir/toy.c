@@ -288,7 +288,11 @@ static void key_text(uint64_t key, char *text, uint32_t size)
     snprintf(text, size, "mode%u", (unsigned)key);
 }
 
+/* What a code generator may keep in registers; x6 and x7 stay in memory. */
+static const uint16_t pin_rank[] = { 0, 1, 2, 3, 4, 5, 14, 15, 26, 27, 28, 29, PB_SLOT_END };
+
 static const pb_translator translator = {
+    .pin_rank = pin_rank,
     .size = sizeof(pb_translator),
     .unit_key = unit_key,
     .fetch_mmu = fetch_mmu,
@@ -336,6 +340,8 @@ static pb_mem_result reach(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, uint32_t 
     toy_machine *m = toy_of(vcpu);
     uint64_t bytes = PB_MEM_GET_BYTES(attr);
 
+    if (m->fault_in > 0 && --m->fault_in == 0)
+        return refuse(PB_FAULT_BUS, type, gva, fault);
     if (gva & ((1u << PB_MEM_GET_ALIGN_LOG2(attr)) - 1))
         return refuse(PB_FAULT_ALIGNMENT, type, gva, fault);
     if (gva < TOY_RAM && TOY_RAM - gva >= bytes) {
@@ -532,7 +538,13 @@ static pb_bus_result toy_phys_read(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, 
     return PB_BUS_OK;
 }
 
+static intptr_t toy_tlb_prepare(pb_vcpu *vcpu, uint32_t mmu)
+{
+    return -(intptr_t)sizeof(pb_tlb);
+}
+
 static const pb_vcpu_ops vcpu_ops = {
+    .tlb_prepare = toy_tlb_prepare,
     .size = sizeof(pb_vcpu_ops),
     .load = toy_load_op,
     .store = toy_store_op,
@@ -586,7 +598,10 @@ toy_machine *toy_new(void)
     m->ram = g_malloc0(TOY_RAM);
     m->events = g_array_new(false, false, sizeof(toy_event));
     m->cut_budget = -1;
-    m->vcpu = aligned_alloc(64, PB_VCPU_STATE_OFFSET + ((sizeof(toy) + 63) & ~(size_t)63));
+    m->tlb = aligned_alloc(64, sizeof(pb_tlb) + PB_VCPU_STATE_OFFSET +
+                                   ((sizeof(toy) + 63) & ~(size_t)63));
+    memset(m->tlb, 0xff, sizeof(pb_tlb));
+    m->vcpu = (pb_vcpu *)(void *)(m->tlb + 1);
     memset(m->vcpu, 0, PB_VCPU_STATE_OFFSET + sizeof(toy));
     m->vcpu->size = sizeof(pb_vcpu);
     m->vcpu->ops = &vcpu_ops;
@@ -604,8 +619,18 @@ void toy_free(toy_machine *m)
         return;
     g_free(m->ram);
     g_array_unref(m->events);
-    free(m->vcpu);
+    free(m->tlb);
     g_free(m);
+}
+
+void toy_fill_tlb(toy_machine *m, bool all)
+{
+    memset(m->tlb, 0xff, sizeof(pb_tlb));
+    for (uint32_t page = 0; all && page < TOY_RAM >> PB_PAGE_BITS; page++) {
+        m->tlb->tag_read[page] = (uint64_t)page << PB_PAGE_BITS;
+        m->tlb->tag_write[page] = m->code[page] ? PB_TLB_INVALID : (uint64_t)page << PB_PAGE_BITS;
+        m->tlb->host[page] = (uintptr_t)m->ram + ((uintptr_t)page << PB_PAGE_BITS);
+    }
 }
 
 void toy_load(toy_machine *m, uint64_t at, const uint32_t *words, size_t n)

@@ -66,6 +66,8 @@ typedef struct toy_machine {
     int64_t
         cut_budget; /* if it is not negative: an access to the device lowers the budget to this */
     bool request_on_mmio; /* an access to the device sets exit_request */
+    uint32_t fault_in;    /* the access with this number faults, counted from 1; 0: none */
+    pb_tlb *tlb;          /* of every MMU index; empty */
     uint32_t code_calls,
         requests; /* how often ops->code was called, and the machine asked to end */
 } toy_machine;
@@ -108,6 +110,8 @@ static inline uint32_t toy_branch(uint32_t op, int32_t words)
     return op | ((uint32_t)words & 0xffff) << 16;
 }
 
+/* The pages of RAM in the first-level TLB, or nothing. */
+void toy_fill_tlb(toy_machine *m, bool all);
 void toy_load(toy_machine *m, uint64_t at, const uint32_t *words, size_t n);
 
 #endif

@@ -1,0 +1,881 @@
+/*
+ * Values and registers: where each value is, and which register the next one gets. See codegen.h.
+ *
+ * A value may be in several places at once: a register, its spill slot, the home of a guest slot, the host's flags. A
+ * register is taken from the value that is cheapest to lose: nothing, a value that nobody needs, one that
+ * memory has too, then the one whose last use is farthest. A dirty slot's value that loses its register is stored to
+ * the slot's home.
+ */
+#include "codegen.h"
+
+static uint32_t index_of(const cg *c, const cg_value *v)
+{
+    return (uint32_t)(v - c->values);
+}
+
+static uint32_t class_of(const cg_value *v)
+{
+    return cg_is_vector(v->type) ? CG_VECTOR_SET : CG_GENERAL_SET;
+}
+
+/* ---- constants ------------------------------------------------------------------------------------------ */
+
+static pb_u128 constant(const cg *c, const cg_value *v)
+{
+    return c->u->consts[index_of(c, v) - 2 * c->u->n_ops].value;
+}
+
+bool cg_const(const cg *c, uint32_t id, uint64_t *value)
+{
+    const cg_value *v = cg_value_of(c, id);
+    uint32_t bits = ir_type_bits[cg_type(c, id)];
+
+    if (!(v->flags & CG_IS_CONST) || bits > 64)
+        return false;
+    *value = constant(c, v).lo & ir_sem_mask(bits);
+    return true;
+}
+
+bool cg_const_imm(const cg *c, uint32_t id, uint32_t bits, int32_t *value)
+{
+    uint64_t k;
+
+    if (!cg_const(c, id, &k))
+        return false;
+    if (bits < 64)
+        k = (uint64_t)ir_sem_sx(k, bits);
+    *value = (int32_t)k;
+    return (int64_t)k == (int32_t)k;
+}
+
+/* ---- places --------------------------------------------------------------------------------------------- */
+
+static asm_mem spill_at(const cg_value *v)
+{
+    return cg_frame_at(16 * v->spill);
+}
+
+static uint32_t slot_width(const cg *c, uint32_t slot)
+{
+    return pb_slot_bytes(c->self->cpu->slots[slot].type);
+}
+
+void cg_store_slot(cg *c, uint32_t slot, cg_reg r)
+{
+    bool avx = c->features & CG_AVX;
+    uint32_t bytes = slot_width(c, slot), type = c->self->cpu->slots[slot].type;
+    asm_mem m = cg_home(c, slot);
+
+    if (type == IR_FL) {
+        asm_store(&c->a, W16, m, r);
+    } else if (r < XMM0) {
+        asm_store(&c->a, bytes == 8 ? W64 : bytes == 4 ? W32 : bytes == 2 ? W16 : W8, m, r);
+    } else if (bytes == 2) { /* pextrw */
+        asm_sse_mem(&c->a, avx, 0x15 | ASM_3A | ASM_66, r - XMM0, m);
+        asm_8(&c->a, 0);
+    } else {
+        asm_sse_mem(&c->a, avx,
+                    bytes == 4   ? SSE_MOVD_STORE
+                    : bytes == 8 ? SSE_MOVQ_STORE
+                                 : SSE_MOVUPS_STORE,
+                    r - XMM0, m);
+    }
+}
+
+void cg_load_slot(cg *c, uint32_t slot, cg_reg r)
+{
+    bool avx = c->features & CG_AVX;
+    uint32_t bytes = slot_width(c, slot), type = c->self->cpu->slots[slot].type;
+    asm_mem m = cg_home(c, slot);
+
+    if (type == IR_FL) {
+        asm_load(&c->a, W16, r, m);
+    } else if (r < XMM0) {
+        asm_load(&c->a, bytes == 8 ? W64 : bytes == 4 ? W32 : bytes == 2 ? W16 : W8, r, m);
+    } else if (bytes == 2) { /* pxor, pinsrw */
+        asm_sse3(&c->a, avx, SSE_PXOR, r - XMM0, r - XMM0, r - XMM0);
+        asm_vrm(&c->a, 0xc4 | ASM_0F | ASM_66 | (avx ? ASM_VEX : 0), r - XMM0, r - XMM0, m);
+        asm_8(&c->a, 0);
+    } else {
+        asm_sse_mem(&c->a, avx,
+                    bytes == 4   ? SSE_MOVD_LOAD
+                    : bytes == 8 ? SSE_MOVQ_LOAD
+                                 : SSE_MOVUPS_LOAD,
+                    r - XMM0, m);
+    }
+}
+
+static void move(cg *c, cg_reg to, cg_reg from)
+{
+    if (to == from)
+        return;
+    if (to < XMM0)
+        asm_mov(&c->a, W64, to, from);
+    else
+        asm_sse2(&c->a, c->features & CG_AVX, SSE_MOVAPS_LOAD, to - XMM0, from - XMM0);
+}
+
+static void load_constant(cg *c, const cg_value *v, cg_reg r)
+{
+    bool avx = c->features & CG_AVX;
+    pb_u128 k = constant(c, v);
+
+    if (r < XMM0) {
+        asm_mov_imm(&c->a, r, k.lo);
+    } else if (k.lo == 0 && k.hi == 0) {
+        asm_sse3(&c->a, avx, SSE_PXOR, r - XMM0, r - XMM0, r - XMM0);
+    } else { /* by way of the frame: no general register need be free */
+        for (uint32_t i = 0; i < 4; i++)
+            asm_store_imm(&c->a, W32, cg_frame_at(CG_FRAME_SCRATCH + 4 * (int32_t)i),
+                          (uint32_t)((i < 2 ? k.lo : k.hi) >> (i & 1) * 32));
+        asm_sse_mem(&c->a, avx, SSE_MOVUPS_LOAD, r - XMM0, cg_frame_at(CG_FRAME_SCRATCH));
+    }
+}
+
+void cg_load_value(cg *c, const cg_value *v, cg_reg r)
+{
+    if (v->reg >= 0) {
+        move(c, r, v->reg);
+    } else if (v->flags & CG_IS_CONST) {
+        load_constant(c, v, r);
+    } else if (v->spill >= 0) {
+        if (r < XMM0)
+            asm_load(&c->a, W64, r, spill_at(v));
+        else
+            asm_sse_mem(&c->a, c->features & CG_AVX, SSE_MOVAPS_LOAD, r - XMM0, spill_at(v));
+    } else if (v->home >= 0) {
+        cg_load_slot(c, (uint32_t)v->home, r);
+    } else {
+        c->failed = true; /* a value that is nowhere: a bug, but the unit is only refused */
+    }
+}
+
+static void spill(cg *c, cg_value *v)
+{
+    if (v->spill >= 0)
+        return;
+    for (uint32_t i = 0; i < (CG_SPILLS + 31) / 32; i++) {
+        if (c->spill_free[i]) {
+            uint32_t bit = (uint32_t)__builtin_ctz(c->spill_free[i]);
+
+            c->spill_free[i] &= ~(1u << bit);
+            v->spill = (int16_t)(32 * i + bit);
+            break;
+        }
+    }
+    if (v->spill < 0) {
+        v->spill = 0;
+        c->failed = true;
+        return;
+    }
+    if (v->reg < 0)
+        return; /* a parameter's: filled by the edges */
+    if (v->reg < XMM0)
+        asm_store(&c->a, W64, spill_at(v), v->reg);
+    else
+        asm_sse_mem(&c->a, c->features & CG_AVX, SSE_MOVAPS_STORE, v->reg - XMM0, spill_at(v));
+}
+
+static void free_spill(cg *c, cg_value *v)
+{
+    if (v->spill < 0 || c->has_loops)
+        return;
+    c->spill_free[v->spill / 32] |= 1u << v->spill % 32;
+    v->spill = -1;
+}
+
+void cg_give_spill(cg *c, cg_value *v)
+{
+    spill(c, v);
+}
+
+/* ---- losing registers ----------------------------------------------------------------------------------- */
+
+/* Another pinned register that has the value. */
+static int8_t other_pin(const cg *c, uint32_t value, cg_reg but)
+{
+    for (uint32_t i = 0; i < c->self->n_pins; i++) {
+        const cg_pin *p = &c->self->pins[i];
+
+        if (p->reg != but && c->slots[p->slot].value == value && c->reg_value[p->reg] == value)
+            return p->reg;
+    }
+    return CG_NO_REG;
+}
+
+/* The register does not hold its value any more. */
+static void drop(cg *c, cg_reg r)
+{
+    uint32_t value = c->reg_value[r];
+    cg_value *v;
+
+    if (value == CG_NONE)
+        return;
+    v = &c->values[value];
+    c->reg_value[r] = CG_NONE;
+    if (v->reg == r)
+        v->reg = other_pin(c, value, r);
+}
+
+static bool in_memory(const cg_value *v)
+{
+    return v->flags & CG_IS_CONST || v->spill >= 0 || v->home >= 0;
+}
+
+/* Store the value, which is in a register, to the homes of the dirty slots that have it. */
+static void clean_slots_of(cg *c, cg_value *v)
+{
+    uint32_t value = index_of(c, v);
+
+    for (uint32_t i = 0; i < c->n_named && v->dirty; i++) {
+        cg_slot *s = &c->slots[c->named[i]];
+
+        if (s->dirty && s->value == value)
+            cg_store_dirty(c, c->named[i]);
+    }
+}
+
+/* Empty a register, keeping what is needed of its value. */
+static void evict(cg *c, cg_reg r)
+{
+    cg_value *v;
+
+    if (c->reg_value[r] == CG_NONE)
+        return;
+    v = &c->values[c->reg_value[r]];
+    if (v->reg == r && other_pin(c, c->reg_value[r], r) == CG_NO_REG) {
+        if (v->dirty && !(v->flags & CG_IS_CONST) && v->spill < 0)
+            clean_slots_of(c, v);
+        if (v->uses && !in_memory(v))
+            spill(c, v);
+    }
+    drop(c, r);
+}
+
+static uint32_t cost_of(const cg *c, cg_reg r)
+{
+    const cg_value *v;
+
+    if (c->reg_value[r] == CG_NONE)
+        return 0;
+    v = &c->values[c->reg_value[r]];
+    if (!v->uses && !v->dirty)
+        return 1;
+    return in_memory(v) ? 2 : 3;
+}
+
+/* Which free register to take from a set. */
+static cg_reg choose(cg *c, uint32_t set)
+{
+    uint32_t best_cost = UINT32_MAX, best_last = 0;
+    cg_reg best = CG_NO_REG;
+
+    /* From above: rax, rcx and rdx are wanted for their own sake. */
+    for (set &= c->self->free_set & ~c->locked; set;) {
+        cg_reg r = 31 - (cg_reg)__builtin_clz(set);
+        uint32_t cost = cost_of(c, r);
+        uint32_t last = cost > 1 ? c->values[c->reg_value[r]].last : 0;
+
+        if (cost < best_cost || (cost == best_cost && last > best_last)) {
+            best = r;
+            best_cost = cost;
+            best_last = last;
+        }
+        if (cost == 0)
+            break;
+        set &= ~CG_SET(r);
+    }
+    return best;
+}
+
+static cg_reg allocate(cg *c, uint32_t set)
+{
+    cg_reg r = choose(c, set);
+
+    if (r == CG_NO_REG) { /* a rule asks for too many: the unit is refused */
+        c->failed = true;
+        return set & 1 ? RAX : XMM8;
+    }
+    evict(c, r);
+    c->locked |= CG_SET(r);
+    return r;
+}
+
+static void own(cg *c, cg_reg r, cg_value *v)
+{
+    c->reg_value[r] = index_of(c, v);
+    v->reg = (int8_t)r;
+}
+
+/* ---- verbs of rules -------------------------------------------------------------------------------------- */
+
+static cg_reg use(cg *c, cg_value *v)
+{
+    cg_reg r;
+
+    if (v->reg < 0 && v->flags & CG_IN_FLAGS && v->spill < 0 && v->home < 0)
+        cg_save_flags_value(c, index_of(c, v));
+    if (v->reg >= 0) {
+        c->locked |= CG_SET(v->reg);
+        return v->reg;
+    }
+    r = allocate(c, class_of(v));
+    cg_load_value(c, v, r);
+    own(c, r, v);
+    return r;
+}
+
+cg_reg cg_use(cg *c, uint32_t id)
+{
+    return use(c, cg_value_of(c, id));
+}
+
+static bool is_clean(const cg *c, uint32_t id)
+{
+    const cg_value *v = cg_value_of(c, id);
+
+    return v->flags & CG_IS_CONST ? ir_type_bits[v->type] == ir_type_bits[cg_type(c, id)]
+                                  : ir_type_bits[v->type] <= ir_type_bits[cg_type(c, id)];
+}
+
+cg_reg cg_use_clean(cg *c, uint32_t id)
+{
+    uint32_t bits = ir_type_bits[cg_type(c, id)];
+    cg_reg from, r;
+
+    if (is_clean(c, id))
+        return cg_use(c, id);
+    from = cg_use(c, id);
+    if (from >= XMM0) {
+        bool avx = c->features & CG_AVX;
+
+        r = cg_temp_vector(c);
+        if (bits == 64) {
+            asm_sse2(&c->a, avx, SSE_MOVQ_LOAD, r - XMM0, from - XMM0);
+        } else { /* insertps: lane 0, zeros above */
+            asm_vrr(&c->a, 0x21 | ASM_3A | ASM_66 | (avx ? ASM_VEX : 0), r - XMM0, r - XMM0,
+                    from - XMM0);
+            asm_8(&c->a, 0x0e);
+        }
+        return r;
+    }
+    r = cg_temp(c);
+    asm_movzx(&c->a, bits == 8 ? W8 : bits == 16 ? W16 : W32, r, from);
+    return r;
+}
+
+uint32_t cg_occurrences(const cg *c, const cg_value *v)
+{
+    const ir_op_record *r = &c->u->ops[c->record];
+    const uint32_t *args = r->n_args > 4 ? &c->u->extra[r->arg[0]] : r->arg;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < r->n_args; i++)
+        n += cg_value_of(c, args[i]) == v;
+    return n;
+}
+
+bool cg_dies(const cg *c, uint32_t id)
+{
+    const cg_value *v = cg_value_of(c, id);
+
+    return !v->dirty && !(v->flags & CG_IS_CONST) && v->uses <= cg_occurrences(c, v);
+}
+
+cg_reg cg_temp(cg *c)
+{
+    return allocate(c, CG_GENERAL_SET);
+}
+
+cg_reg cg_temp_vector(cg *c)
+{
+    return allocate(c, CG_VECTOR_SET);
+}
+
+void cg_release(cg *c, cg_reg r)
+{
+    c->locked &= ~CG_SET(r);
+}
+
+/* A value that this record still reads moves to another register. */
+void cg_take(cg *c, cg_reg r)
+{
+    uint32_t value = c->reg_value[r];
+
+    if (value != CG_NONE && cg_occurrences(c, &c->values[value])) {
+        cg_value *v = &c->values[value];
+        cg_reg to;
+
+        c->locked |= CG_SET(r);
+        to = choose(c, class_of(v));
+        if (to == CG_NO_REG || cost_of(c, to) > 1) {
+            evict(c, r);
+        } else {
+            evict(c, to);
+            move(c, to, r);
+            c->reg_value[r] = CG_NONE;
+            own(c, to, v);
+            c->locked |= CG_SET(to);
+        }
+    } else {
+        evict(c, r);
+    }
+    c->locked |= CG_SET(r);
+}
+
+void cg_use_in(cg *c, uint32_t id, cg_reg r)
+{
+    cg_value *v = cg_value_of(c, id);
+
+    if (v->reg < 0 && v->flags & CG_IN_FLAGS && v->spill < 0 && v->home < 0)
+        cg_save_flags_value(c, index_of(c, v));
+    if (v->reg == r) { /* what is moved away or stored is still in the register */
+        if (v->uses > 1 || v->dirty)
+            cg_take(c, r);
+        drop(c, r);
+        c->locked |= CG_SET(r);
+        return;
+    }
+    cg_take(c, r);
+    cg_load_value(c, v, r);
+}
+
+/* Registers of operands that die here. */
+static cg_reg dying_register(cg *c, uint32_t set)
+{
+    const ir_op_record *r = &c->u->ops[c->record];
+
+    if (r->n_args > 4)
+        return CG_NO_REG;
+    for (uint32_t i = 0; i < r->n_args; i++) {
+        const cg_value *v = cg_value_of(c, r->arg[i]);
+
+        if (v->reg >= 0 && set & CG_SET(v->reg) && c->self->free_set & CG_SET(v->reg) &&
+            cg_dies(c, r->arg[i]))
+            return v->reg;
+    }
+    return CG_NO_REG;
+}
+
+/* The pinned register that the result is put into soon, if it can be overwritten here. */
+static cg_reg wanted_register(cg *c, const cg_value *v, uint32_t avoid)
+{
+    const cg_value *old;
+    cg_reg r;
+
+    if (v->want < 0)
+        return CG_NO_REG;
+    r = c->self->pin_of_slot[v->want];
+    if (avoid & CG_SET(r))
+        return CG_NO_REG;
+    if (c->reg_value[r] == CG_NONE)
+        return r;
+    old = &c->values[c->reg_value[r]];
+    if (old->reg != r || in_memory(old) || other_pin(c, c->reg_value[r], r) != CG_NO_REG)
+        return r;
+    return old->dirty || old->uses > cg_occurrences(c, old) ? CG_NO_REG : r;
+}
+
+static void take_wanted(cg *c, cg_value *v, cg_reg r)
+{
+    drop(c, r);
+    c->slots[v->want].value = CG_NONE;
+    own(c, r, v);
+    c->locked |= CG_SET(r);
+}
+
+static cg_value *result_of(cg *c, uint32_t result)
+{
+    return &c->values[c->record << 1 | result];
+}
+
+cg_reg cg_def(cg *c, uint32_t result, uint32_t avoid)
+{
+    cg_value *v = result_of(c, result);
+    cg_reg r = wanted_register(c, v, avoid);
+
+    if (r != CG_NO_REG) {
+        take_wanted(c, v, r);
+        return r;
+    }
+    r = dying_register(c, class_of(v) & ~avoid);
+    if (r != CG_NO_REG)
+        drop(c, r);
+    else
+        r = allocate(c, class_of(v) & ~avoid);
+    own(c, r, v);
+    return r;
+}
+
+cg_reg cg_def_from(cg *c, uint32_t result, uint32_t a, uint32_t b)
+{
+    cg_value *v = result_of(c, result), *x = cg_value_of(c, a);
+    cg_value *y = b == CG_NONE ? NULL : cg_value_of(c, b);
+    uint32_t avoid = y && y != x && y->reg >= 0 ? CG_SET(y->reg) : 0;
+    cg_reg r;
+
+    if (x->reg < 0 && x->flags & CG_IN_FLAGS && x->spill < 0 && x->home < 0)
+        cg_save_flags_value(c, index_of(c, x));
+    r = wanted_register(c, v, avoid);
+    if (r != CG_NO_REG) {
+        cg_load_value(c, x, r);
+        take_wanted(c, v, r);
+        return r;
+    }
+    if (x->reg >= 0 && c->self->free_set & CG_SET(x->reg) && cg_dies(c, a) && y != x) {
+        r = x->reg;
+        c->locked |= CG_SET(r);
+        drop(c, r);
+    } else {
+        if (x->reg >= 0)
+            c->locked |= CG_SET(x->reg);
+        r = allocate(c, class_of(v) & ~avoid);
+        cg_load_value(c, x, r);
+    }
+    own(c, r, v);
+    return r;
+}
+
+void cg_def_in(cg *c, uint32_t result, cg_reg r)
+{
+    if (c->reg_value[r] != CG_NONE)
+        drop(c, r);
+    own(c, r, result_of(c, result));
+    c->locked |= CG_SET(r);
+}
+
+void cg_def_alias(cg *c, uint32_t result, uint32_t id)
+{
+    cg_value *v = result_of(c, result), *x = cg_value_of(c, id);
+
+    v->rep = index_of(c, x);
+    x->uses += v->uses;
+    if (v->last > x->last)
+        x->last = v->last;
+}
+
+/* ---- ends and edges ------------------------------------------------------------------------------------- */
+
+/* Nobody needs the value any more: its places are free. What a clean slot's home has may stay in its register. */
+static void release_value(cg *c, cg_value *v)
+{
+    if (v->uses || v->dirty || v->flags & CG_IS_CONST)
+        return;
+    if (v->reg >= 0 && c->self->free_set & CG_SET(v->reg) && v->home < 0)
+        drop(c, v->reg);
+    free_spill(c, v);
+}
+
+void cg_end_record(cg *c)
+{
+    const ir_op_record *r = &c->u->ops[c->record];
+    const uint32_t *args = r->n_args > 4 ? &c->u->extra[r->arg[0]] : r->arg;
+
+    for (uint32_t i = 0; i < r->n_args; i++) {
+        cg_value *v = cg_value_of(c, args[i]);
+
+        if (v->uses)
+            v->uses--;
+        release_value(c, v);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        cg_value *v = result_of(c, i);
+
+        if (index_of(c, v) == v->rep)
+            release_value(c, v);
+    }
+    c->locked = 0;
+}
+
+void cg_save_value(cg *c, cg_value *v)
+{
+    if (v->flags & CG_IS_CONST || v->spill >= 0)
+        return;
+    if (v->reg < 0 && v->flags & CG_IN_FLAGS && v->home < 0)
+        cg_save_flags_value(c, index_of(c, v));
+    if (v->reg < 0 && v->home >= 0)
+        use(c, v);
+    spill(c, v);
+}
+
+static void save_if_live(cg *c, cg_value *v)
+{
+    uint32_t locked = c->locked;
+
+    if (v->flags & CG_IN_FLAGS && v->uses > cg_occurrences(c, v))
+        cg_save_value(c, v);
+    c->locked = locked;
+}
+
+void cg_save_live(cg *c, uint32_t set)
+{
+    for (uint32_t i = 0; i < CG_REGS; i++) {
+        cg_value *v;
+
+        if (!(set & CG_SET(i)) || c->reg_value[i] == CG_NONE)
+            continue;
+        v = &c->values[c->reg_value[i]];
+        if (v->uses > cg_occurrences(c, v))
+            cg_save_value(c, v);
+    }
+    if (c->flags.bundle != CG_NONE)
+        save_if_live(c, &c->values[c->flags.bundle]);
+    for (uint32_t i = c->flags.n_conditions; i-- > 0;)
+        save_if_live(c, &c->values[c->flags.condition[i]]);
+    for (uint32_t i = 0; i < c->n_named; i++) {
+        const cg_slot *s = &c->slots[c->named[i]];
+        cg_value *v = s->value == CG_NONE ? NULL : &c->values[s->value];
+
+        if (v && v->home >= 0 && v->uses > cg_occurrences(c, v)) {
+            uint32_t locked = c->locked;
+
+            cg_save_value(c, v);
+            c->locked = locked;
+        }
+    }
+}
+
+void cg_spill_all(cg *c, uint32_t set)
+{
+    for (uint32_t i = 0; i < CG_REGS; i++)
+        if (set & c->self->free_set & ~c->locked & CG_SET(i))
+            evict(c, (cg_reg)i);
+}
+
+void cg_forget(cg *c)
+{
+    for (uint32_t i = 0; i < CG_REGS; i++) {
+        if (c->reg_value[i] != CG_NONE)
+            c->values[c->reg_value[i]].reg = CG_NO_REG;
+        c->reg_value[i] = CG_NONE;
+    }
+    for (uint32_t i = 0; i < c->n_named; i++) {
+        cg_slot *s = &c->slots[c->named[i]];
+
+        if (s->value != CG_NONE)
+            c->values[s->value].home = -1;
+        s->value = CG_NONE;
+    }
+}
+
+/* ---- slots ---------------------------------------------------------------------------------------------- */
+
+static cg_slot *name_slot(cg *c, uint32_t slot, uint32_t value)
+{
+    cg_slot *s = &c->slots[slot];
+
+    if (!s->listed) {
+        s->listed = true;
+        c->named[c->n_named++] = (uint16_t)slot;
+    }
+    s->value = value;
+    return s;
+}
+
+/* The home does not have the value any more; another one may. */
+static void lose_home(cg *c, cg_value *v, uint32_t slot)
+{
+    uint32_t value = index_of(c, v);
+
+    if (v->home != (int32_t)slot)
+        return;
+    v->home = -1;
+    for (uint32_t i = 0; i < c->n_named && v->home < 0; i++) {
+        uint32_t other = c->named[i];
+        const cg_slot *s = &c->slots[other];
+
+        if (other != slot && s->value == value && !s->dirty &&
+            c->self->pin_of_slot[other] == CG_NO_REG)
+            v->home = (int16_t)other;
+    }
+}
+
+static uint32_t flags_kept(const cg *c, uint32_t slot)
+{
+    return pb_slot_flags(&c->self->cpu->slots[slot]);
+}
+
+/* Store a dirty slot, whose value is in a register, a constant, or in its spill slot. */
+void cg_store_dirty(cg *c, uint32_t slot)
+{
+    cg_slot *s = &c->slots[slot];
+    cg_value *v = &c->values[s->value];
+    uint32_t type = c->self->cpu->slots[slot].type, locked = c->locked;
+    pb_u128 k;
+
+    if (v->reg < 0 && v->flags & CG_IN_FLAGS) {
+        cg_save_flags_value(c, s->value);
+        if (!s->dirty)
+            return;
+    }
+    if (v->reg < 0 && v->flags & CG_IS_CONST && !cg_is_vector(type) && type != IR_FL &&
+        (k = constant(c, v), (int64_t)k.lo == (int32_t)k.lo)) {
+        uint32_t bytes = slot_width(c, slot);
+
+        asm_store_imm(&c->a,
+                      bytes == 8   ? W64
+                      : bytes == 4 ? W32
+                      : bytes == 2 ? W16
+                                   : W8,
+                      cg_home(c, slot), (uint32_t)k.lo);
+    } else {
+        cg_reg r = use(c, v);
+
+        if (type == IR_FL && flags_kept(c, slot) & ~v->fl_valid) {
+            cg_reg t = allocate(c, CG_GENERAL_SET);
+
+            asm_mov(&c->a, W32, t, r);
+            asm_byte(&c->a, 0x9c); /* pushfq: the flags may be in use */
+            asm_alu_imm(&c->a, ALU_AND, W32, t, v->fl_valid);
+            asm_byte(&c->a, 0x9d); /* popfq */
+            r = t;
+        }
+        cg_store_slot(c, slot, r);
+    }
+    c->locked = locked;
+    s->dirty = false;
+    c->n_dirty--;
+    v->dirty--;
+    cg_stored(c, slot, v);
+}
+
+/* The slot is clean: its home has the value, if it has all that is needed of it. */
+void cg_stored(cg *c, uint32_t slot, cg_value *v)
+{
+    if (v->type == IR_FL && v->fl_need & ~flags_kept(c, slot))
+        c->slots[slot].value = CG_NONE;
+    else if (v->home < 0)
+        v->home = (int16_t)slot;
+}
+
+void cg_sync(cg *c)
+{
+    for (uint32_t i = 0; i < c->n_named && c->n_dirty; i++)
+        if (c->slots[c->named[i]].dirty)
+            cg_store_dirty(c, c->named[i]);
+}
+
+/* A bundle in a slot that keeps other flags than are asked for: not just another name. */
+static bool same_flags(const cg *c, const cg_value *asked, uint32_t slot)
+{
+    return asked->type != IR_FL || !(asked->fl_need & ~flags_kept(c, slot));
+}
+
+void cg_get(cg *c, uint32_t result, uint32_t slot)
+{
+    uint32_t index = c->record << 1 | result, now = c->slots[slot].value;
+    cg_value *v = &c->values[index];
+    int8_t pin = c->self->pin_of_slot[slot];
+
+    if (v->type == IR_FL)
+        v->fl_valid = (uint16_t)flags_kept(c, slot);
+    if (now != CG_NONE && same_flags(c, v, slot)) {
+        v->rep = now;
+        c->values[now].uses += v->uses;
+        if (v->last > c->values[now].last)
+            c->values[now].last = v->last;
+        return;
+    }
+    if (now != CG_NONE) {
+        cg_reg r;
+
+        if (c->slots[slot].dirty)
+            cg_store_dirty(c, slot);
+        r = allocate(c, CG_GENERAL_SET);
+        cg_load_slot(c, slot, r);
+        own(c, r, v);
+        return;
+    }
+    name_slot(c, slot, index);
+    if (pin != CG_NO_REG)
+        own(c, pin, v);
+    else
+        v->home = (int16_t)slot;
+}
+
+/* The slot gets another value: the old one keeps a place if it is needed. */
+static void forget_slot(cg *c, uint32_t slot, const cg_value *but)
+{
+    cg_slot *s = &c->slots[slot];
+    cg_value *old = s->value == CG_NONE ? NULL : &c->values[s->value];
+    bool needed;
+
+    if (!old)
+        return;
+    if (s->dirty) {
+        s->dirty = false;
+        c->n_dirty--;
+        old->dirty--;
+    }
+    s->value = CG_NONE;
+    needed = old->uses || old->dirty || old == but;
+    if (old->home == (int32_t)slot && needed && old->reg < 0 && old->spill < 0)
+        use(c, old);
+    lose_home(c, old, slot);
+    release_value(c, old);
+}
+
+static void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
+{
+    uint32_t value = index_of(c, v), before = c->reg_value[pin];
+    bool part = ir_type_bits[v->type] > ir_type_bits[c->self->cpu->slots[slot].type];
+
+    c->slots[slot].value = CG_NONE;
+    if (before != CG_NONE && before != value) {
+        cg_value *old = &c->values[before];
+
+        if ((old->uses || old->dirty) && old->reg == pin && !in_memory(old) &&
+            other_pin(c, before, pin) == CG_NO_REG) {
+            cg_reg t = allocate(c, class_of(old));
+
+            move(c, t, pin);
+            c->reg_value[pin] = CG_NONE;
+            own(c, t, old);
+        }
+        drop(c, pin);
+    }
+    if (v->reg < 0 && v->flags & CG_IN_FLAGS && v->spill < 0 && v->home < 0)
+        cg_save_flags_value(c, value);
+    if (part) { /* of a wider value: cut off, and without a name */
+        if (v->reg < 0)
+            cg_load_value(c, v, pin);
+        asm_mov(&c->a, W32, pin, v->reg >= 0 ? v->reg : pin);
+        if (c->reg_value[pin] != CG_NONE)
+            drop(c, pin);
+        return;
+    }
+    if (v->reg != pin)
+        cg_load_value(c, v, pin);
+    if (v->reg >= 0 && v->reg != pin && c->self->free_set & CG_SET(v->reg)) {
+        c->reg_value[v->reg] = CG_NONE;
+        v->reg = CG_NO_REG;
+    }
+    c->reg_value[pin] = value;
+    if (v->reg < 0)
+        v->reg = (int8_t)pin;
+    name_slot(c, slot, value);
+}
+
+void cg_put(cg *c, uint32_t slot, uint32_t id)
+{
+    cg_value *v = cg_value_of(c, id);
+    uint32_t type = c->self->cpu->slots[slot].type;
+    int8_t pin = c->self->pin_of_slot[slot];
+
+    if (c->slots[slot].value == index_of(c, v))
+        return;
+    if (pin != CG_NO_REG) {
+        put_pinned(c, slot, v, pin);
+        return;
+    }
+    forget_slot(c, slot, v);
+    if (ir_type_bits[v->type] > ir_type_bits[type]) { /* a part of a wider value: at once */
+        cg_reg r = type == IR_I1 ? cg_use_clean(c, id) : use(c, v);
+
+        cg_store_slot(c, slot, r);
+        return;
+    }
+    name_slot(c, slot, index_of(c, v))->dirty = true;
+    c->n_dirty++;
+    v->dirty++;
+}

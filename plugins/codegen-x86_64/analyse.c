@@ -1,0 +1,318 @@
+/*
+ * What is found out about a unit before code is emitted: order of blocks, uses of values, which flags are read, and
+ * which results can be computed in the register of the slot that they are put into.
+ */
+#include "emit.h"
+
+#include <stdlib.h>
+
+uint32_t cg_targets(const ir_unit *u, const ir_op_record *r, cg_target targets[2])
+{
+    uint32_t n = r->op == IR_OP_BR ? 1 : r->op == IR_OP_BR_IF || r->op == IR_OP_BR_CC ? 2 : 0;
+    uint32_t at = r->aux;
+
+    for (uint32_t i = 0; i < n; i++) {
+        targets[i] = (cg_target){ u->extra[at], u->extra[at + 1], &u->extra[at + 2] };
+        at += 2 + targets[i].n;
+    }
+    return n;
+}
+
+static const ir_op_record *terminator(const cg *c, uint32_t block)
+{
+    return &c->u->ops[c->u->blocks[block].end - 1];
+}
+
+/* ---- blocks ----------------------------------------------------------------------------------------------- */
+
+static void count_preds(cg *c)
+{
+    for (uint32_t b = 0; b < c->u->n_blocks; b++) {
+        cg_target t[2];
+        uint32_t n = cg_targets(c->u, terminator(c, b), t);
+
+        for (uint32_t i = 0; i < n; i++)
+            c->blocks[t[i].block].n_preds++;
+    }
+    for (uint32_t b = 0; b < c->u->n_blocks; b++) {
+        const ir_block_info *info = &c->u->blocks[b];
+
+        c->blocks[b].is_exit = c->blocks[b].n_preds == 1 && info->end - info->first == 1 &&
+                               c->u->ops[info->first].op == IR_OP_JUMP;
+    }
+}
+
+/* Reverse postorder, exits first among successors, so that what goes on stands behind its branch. */
+static bool order_blocks(cg *c)
+{
+    uint32_t n = c->u->n_blocks, depth = 1, at = n;
+    uint32_t *stack = malloc(n * sizeof(*stack));
+    uint8_t *visited = calloc(n, 1); /* successors that were looked at, + 1 */
+
+    if (!stack || !visited) {
+        free(stack);
+        free(visited);
+        return false;
+    }
+    stack[0] = 0;
+    visited[0] = 1;
+    while (depth) {
+        uint32_t b = stack[depth - 1];
+        cg_target t[2];
+        uint32_t n_targets = cg_targets(c->u, terminator(c, b), t), next;
+
+        if (visited[b] > n_targets) {
+            c->order[--at] = b;
+            depth--;
+            continue;
+        }
+        next = visited[b]++ - 1u;
+        if (n_targets == 2 && c->blocks[t[1].block].is_exit && !c->blocks[t[0].block].is_exit)
+            next ^= 1;
+        if (!visited[t[next].block]) {
+            visited[t[next].block] = 1;
+            stack[depth++] = t[next].block;
+        }
+    }
+    free(stack);
+    free(visited);
+    c->n_order = n - at;
+    memmove(c->order, c->order + at, c->n_order * sizeof(*c->order));
+    for (uint32_t i = 0; i < c->n_order; i++)
+        c->blocks[c->order[i]].place = i;
+    return true;
+}
+
+static uint32_t marks_in(const cg *c, uint32_t block)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = c->u->blocks[block].first; i < c->u->blocks[block].end; i++)
+        n += c->u->ops[i].op == IR_OP_INSN;
+    return n;
+}
+
+/* Loops, and the instructions that are left from each block on. A loop with a mark in it is not counted right: it is
+ * refused, translators make none. */
+static bool find_lengths(cg *c)
+{
+    for (uint32_t i = c->n_order; i-- > 0;) {
+        uint32_t b = c->order[i];
+        cg_target t[2];
+        uint32_t n = cg_targets(c->u, terminator(c, b), t), left = 0;
+
+        for (uint32_t k = 0; k < n; k++) {
+            cg_block *to = &c->blocks[t[k].block];
+
+            if (to->place <= i) {
+                to->in_loop = true;
+                c->has_loops = true;
+                for (uint32_t p = to->place; p <= i && c->self->counted; p++)
+                    if (marks_in(c, c->order[p]) && p != to->place)
+                        return false;
+            } else if (to->left > left) {
+                left = to->left;
+            }
+        }
+        c->blocks[b].left = left + marks_in(c, b);
+    }
+    return true;
+}
+
+/* ---- values ----------------------------------------------------------------------------------------------- */
+
+static void count_use(cg *c, uint32_t id, uint32_t record)
+{
+    cg_value *v = &c->values[cg_index(c, id)];
+
+    v->uses++;
+    v->last = record;
+}
+
+static const uint32_t *operands(const ir_unit *u, const ir_op_record *r)
+{
+    return r->n_args > 4 ? &u->extra[r->arg[0]] : r->arg;
+}
+
+/* Flags of a bundle that a record's operand `arg` is read for. */
+static uint32_t flags_read(const cg *c, const ir_op_record *r)
+{
+    static const uint16_t of_condition[8] = {
+        1 << IR_FLAG_Z,
+        1 << IR_FLAG_C,
+        1 << IR_FLAG_N,
+        1 << IR_FLAG_V,
+        1 << IR_FLAG_C | 1 << IR_FLAG_Z,
+        1 << IR_FLAG_N | 1 << IR_FLAG_V,
+        1 << IR_FLAG_Z | 1 << IR_FLAG_N | 1 << IR_FLAG_V,
+        1 << IR_FLAG_P,
+    };
+
+    switch (r->op) {
+    case IR_OP_BR_CC:
+    case IR_OP_SET_CC:
+        return of_condition[(r->attr & 15) >> 1];
+    case IR_OP_SEL_CC: /* what is chosen may be bundles too */
+        return r->type == IR_FL ? IR_FL_ALL : of_condition[(r->attr & 15) >> 1];
+    case IR_OP_FLBIT:
+        return 1u << (r->attr & 15);
+    case IR_OP_PUT:
+        return pb_slot_flags(&c->self->cpu->slots[r->attr & 0xffff]);
+    case IR_OP_FLPACK_NZCV:
+        return 1 << IR_FLAG_N | 1 << IR_FLAG_Z | 1 << IR_FLAG_C | 1 << IR_FLAG_V;
+    default:
+        return IR_FL_ALL;
+    }
+}
+
+static bool has_no_effect(const ir_op_record *r)
+{
+    return r->op == IR_OP_GET || (r->op >= IR_OP_ADD && cg_rules_pure[r->op]);
+}
+
+static void init_values(cg *c)
+{
+    const ir_unit *u = c->u;
+
+    for (uint32_t i = 0; i < c->n_values; i++) {
+        cg_value *v = &c->values[i];
+        uint32_t record = i >> 1;
+
+        *v = (cg_value){
+            .rep = i, .reg = CG_NO_REG, .spill = -1, .home = -1, .want = -1, .fl_valid = IR_FL_ALL
+        };
+        if (i >= 2 * u->n_ops) {
+            v->type = (uint8_t)u->consts[i - 2 * u->n_ops].type;
+            v->flags = CG_IS_CONST;
+        } else {
+            v->type = i & 1 ? (uint8_t)ir_second_type(u->ops[record].op) : u->ops[record].type;
+        }
+    }
+}
+
+static void count_uses(cg *c)
+{
+    const ir_unit *u = c->u;
+
+    for (uint32_t i = 0; i < u->n_ops; i++) {
+        const ir_op_record *r = &u->ops[i];
+        const uint32_t *args = operands(u, r);
+        cg_target t[2];
+        uint32_t n = cg_targets(u, r, t);
+
+        for (uint32_t k = 0; k < r->n_args; k++) {
+            count_use(c, args[k], i);
+            if (c->values[cg_index(c, args[k])].type == IR_FL)
+                c->values[cg_index(c, args[k])].fl_need |= (uint16_t)flags_read(c, r);
+        }
+        for (uint32_t k = 0; k < n; k++) {
+            for (uint32_t j = 0; j < t[k].n; j++) {
+                count_use(c, t[k].values[j], i);
+                c->values[cg_index(c, t[k].values[j])].fl_need = IR_FL_ALL;
+            }
+        }
+    }
+}
+
+/* Records without effect that nobody needs. */
+static void find_dead(cg *c)
+{
+    for (uint32_t i = c->u->n_ops; i-- > 0;) {
+        const ir_op_record *r = &c->u->ops[i];
+
+        if (!has_no_effect(r) || c->values[i << 1].uses || c->values[i << 1 | 1].uses)
+            continue;
+        c->values[i << 1].flags |= CG_IS_DEAD;
+        for (uint32_t k = 0; k < r->n_args; k++)
+            c->values[cg_index(c, r->arg[k])].uses--;
+    }
+}
+
+/* ---- results that are put ---------------------------------------------------------------------------------- */
+
+/* What a put stores, through names for the same bits. */
+static uint32_t origin(const cg *c, uint32_t id)
+{
+    while (!(id & IR_CONST_BIT) && c->u->ops[id >> 1].op == IR_OP_ZEXT && c->values[id].uses == 1) {
+        uint32_t from = c->u->ops[id >> 1].arg[0];
+
+        /* Of a part of something wider it is a move. */
+        if (from & IR_CONST_BIT || c->u->ops[from >> 1].op == IR_OP_TRUNC)
+            break;
+        id = from;
+    }
+    return id;
+}
+
+static bool is_precise(const cg *c, const ir_op_record *r)
+{
+    switch (r->op) {
+    case IR_OP_LD:
+    case IR_OP_ST:
+    case IR_OP_RMW:
+    case IR_OP_CAS:
+    case IR_OP_LDX:
+    case IR_OP_STX:
+    case IR_OP_GET_IDX:
+    case IR_OP_PUT_IDX:
+        return true;
+    case IR_OP_CALL:
+        return !(c->self->cpu->translator->helpers[r->attr].flags & PB_HELPER_PURE);
+    default:
+        return false;
+    }
+}
+
+static void find_wanted_in(cg *c, uint32_t block, uint32_t *touched)
+{
+    const ir_block_info *info = &c->u->blocks[block];
+    uint32_t precise = info->first;
+
+    for (uint32_t i = info->first; i < info->end; i++) {
+        const ir_op_record *r = &c->u->ops[i];
+        uint32_t slot = r->attr & 0xffff, id;
+        cg_value *v;
+
+        if (c->values[i << 1].flags & CG_IS_DEAD)
+            continue;
+        if (is_precise(c, r))
+            precise = i;
+        if (r->op == IR_OP_GET)
+            touched[slot] = i + 1;
+        if (r->op != IR_OP_PUT)
+            continue;
+        id = origin(c, r->arg[0]);
+        if (c->self->pin_of_slot[slot] != CG_NO_REG && !(id & IR_CONST_BIT)) {
+            uint32_t def = id >> 1;
+
+            v = &c->values[id];
+            if (def >= info->first && def >= precise && touched[slot] <= def && v->want < 0 &&
+                c->u->ops[def].op != IR_OP_GET && c->u->ops[def].op != IR_OP_PARAM)
+                v->want = (int16_t)slot;
+        }
+        touched[slot] = i + 1;
+    }
+}
+
+static bool find_wanted(cg *c)
+{
+    uint32_t *touched = calloc(c->self->n_slots, sizeof(*touched)); /* record + 1 */
+
+    if (!touched)
+        return false;
+    for (uint32_t i = 0; i < c->n_order; i++)
+        find_wanted_in(c, c->order[i], touched);
+    free(touched);
+    return true;
+}
+
+bool cg_analyse(cg *c)
+{
+    for (uint32_t b = 0; b < c->u->n_blocks; b++)
+        c->blocks[b] = (cg_block){ .place = CG_NONE, .offset = CG_NONE, .fixups = CG_NONE };
+    count_preds(c);
+    init_values(c);
+    count_uses(c);
+    find_dead(c);
+    return order_blocks(c) && find_lengths(c) && find_wanted(c);
+}

@@ -1,0 +1,379 @@
+/*
+ * What the files of the x86-64 code generator share: the state of one emission, and the verbs that rules are written in.
+ *
+ * One forward pass over the unit's records emits code. Three things are tracked on the way:
+ *   - values: where each one is: register, spill slot of the frame, home of a guest slot, constant, host flags;
+ *   - guest slots: which value each one has now, and whether its home in the state has it too ("dirty": not);
+ *   - the host's flags: which bundle and which conditions they hold.
+ *
+ * Rules, one for each operation (rules.c), emit. What a rule may do, in this order:
+ *   1. Look: types (cg_type), constants (cg_const), attributes. Return false if it has no code for this
+ *      case: the reference function is called instead. Nothing may have been emitted then.
+ *   2. cg_clobber_flags() if its code changes the host's flags: it saves what is live in them.
+ *   3. Get operands: cg_use() gives the register that holds one. All registers that a rule got are its own
+ *      until it returns; those of operands must not be changed.
+ *   4. Get places: cg_temp() a scratch register, cg_def() the result's register. cg_def() may give an operand's
+ *      register that dies here or is about to be overwritten by a put: emit the last instruction that reads operands
+ *      before or with the first one that writes the result, or ask for another one with `avoid`. For
+ *      two-operand instructions there is cg_def_from().
+ *   5. Emit (asm.h), and return true.
+ *
+ * Every value is zero-extended in its register and its spill slot: an i8 to 64 bits, an f32 or v64 to 128. An operand
+ * from cg_use() may have other bits above its type (it is the low part of a wider value); cg_use_clean() has
+ * not. Results must be clean. Flags bundles in general registers are "raw": bits of fl_valid count, others are junk.
+ *
+ * Registers (cg_reg): 0 to 15 general, 16 to 31 XMM. In use:
+ *   rbp  state + 128        rsp  the frame below        r14  control word for bextr
+ *   rbx rsi rdi r8 to r12   pinned general slots, rax rcx rdx r13 r15 free; pinned ones that the cpu type has no slot
+ *                           for are free too
+ *   xmm0 to xmm7            pinned vector slots, xmm8 to xmm15 free
+ */
+#ifndef CODEGEN_X86_64_CODEGEN_H
+#define CODEGEN_X86_64_CODEGEN_H
+
+#include <patchbay/codegen.h>
+#include <patchbay/ir_sem.h>
+
+#include "asm.h"
+
+#define CG_NONE UINT32_MAX
+
+enum { XMM0 = 16, XMM8 = 24, XMM15 = 31, CG_REGS = 32, CG_NO_REG = -1 };
+
+typedef int32_t cg_reg;
+
+/* Sets of registers. */
+#define CG_SET(r)      (UINT32_C(1) << (r))
+#define CG_GENERAL_SET UINT32_C(0x0000ffff)
+#define CG_VECTOR_SET  UINT32_C(0xffff0000)
+
+/* Features of the host, as far as rules care. */
+typedef enum cg_features {
+    CG_AVX = 1,
+    CG_AVX2 = 2,
+    CG_BMI1 = 4,
+    CG_BMI2 = 8,
+    CG_LZCNT = 16,
+    CG_MOVBE = 32,
+    CG_FMA = 64,
+    CG_PCLMUL = 128,
+    CG_AES = 256,
+    CG_SHA = 512,
+    CG_FAST_BEXTR = 1024,
+    CG_F16C = 2048,
+    CG_GFNI = 4096,
+} cg_features;
+
+/* ---- the frame ------------------------------------------------------------------------------------------ */
+
+/* From rsp in emitted code. Made by the entry thunk. */
+enum {
+    CG_SPILLS = 240,                             /* of 16 bytes each, from 0 */
+    CG_FRAME_GENERAL = CG_SPILLS * 16,           /* registers, saved by thunks: 8 bytes each */
+    CG_FRAME_VECTOR = CG_FRAME_GENERAL + 16 * 8, /* 16 bytes each */
+    CG_FRAME_ARGS = CG_FRAME_VECTOR + 16 * 16,  /* pb_u128[8]: of helpers and reference functions */
+    CG_FRAME_RESULTS = CG_FRAME_ARGS + 8 * 16,  /* pb_u128[2] */
+    CG_FRAME_EXIT = CG_FRAME_RESULTS + 2 * 16,  /* pb_code_exit * of run() */
+    CG_FRAME_SELF = CG_FRAME_EXIT + 8,          /* x86_codegen * */
+    CG_FRAME_SCRATCH = CG_FRAME_SELF + 8,       /* 16 bytes, for one rule's or thunk's code */
+    CG_FRAME_BYTES = CG_FRAME_SCRATCH + 16 + 8, /* 8 modulo 16: six registers are pushed before */
+};
+
+/* ---- the instance --------------------------------------------------------------------------------------- */
+
+typedef struct cg_pin {
+    uint16_t slot;
+    int8_t reg;
+} cg_pin;
+
+/* Words of vcpu->codegen. */
+enum {
+    CG_WORD_SUM, /* counted: budget + retired when emitted code was entered or went on */
+};
+
+typedef struct x86_codegen {
+    pb_object *object;
+    bool baseline;        /* property */
+    uint32_t most_pinned; /* property: general registers for slots, at most */
+    uint32_t features;    /* cg_features */
+    bool started, counted, parallel;
+    pb_vcpu *vcpu;
+    const pb_cpu_type *cpu;
+    const pb_fp_ops *fp;
+    uint32_t n_slots;
+    uint32_t n_pins;
+    cg_pin pins[24];
+    uint32_t pinned_set, free_set; /* registers */
+    int8_t *pin_of_slot;           /* register of a slot, CG_NO_REG */
+    uint32_t n_flag_slots;
+    uint16_t flag_slots[16];
+    intptr_t tlb[PB_MMU_INDEXES]; /* from rbp; 0: not known yet. Atomic */
+    /* Addresses of the thunks. */
+    const uint8_t *thunk_enter, *thunk_exit, *thunk_link, *thunk_jump_miss, *thunk_new_key,
+        *thunk_reason, *thunk_entry, *thunk_unwound, *thunk_alone, *thunk_slow, *thunk_reference,
+        *thunk_pure_scalar, *thunk_pure_vector, *thunk_scalar, *thunk_vector;
+    char host[96];
+} x86_codegen;
+
+/* The frame as C sees it. */
+typedef struct cg_frame {
+    pb_u128 spill[CG_SPILLS];
+    uint64_t general[16];
+    pb_u128 vector[16];
+    pb_u128 args[8], results[2];
+    pb_code_exit *exit;
+    const x86_codegen *self;
+    uint64_t scratch[2];
+} cg_frame;
+_Static_assert(offsetof(cg_frame, scratch) == CG_FRAME_SCRATCH, "the frame is what the enum says");
+
+/* ---- one emission ----------------------------------------------------------------------------------------- */
+
+typedef enum cg_value_flags {
+    CG_IS_CONST = 1,
+    CG_IN_FLAGS = 2, /* a bundle or a condition in the host's flags */
+    CG_IS_DEAD = 4,  /* of a pure record that nobody needs: it is skipped */
+    CG_IS_SUNK = 8,  /* emitted before the put that uses it */
+} cg_value_flags;
+
+typedef struct cg_value {
+    uint32_t rep;  /* the value that it is another name of: itself mostly */
+    uint32_t uses; /* that are still to come, this record's included */
+    uint32_t last; /* record of the last one */
+    int8_t reg;
+    uint8_t type;      /* ir_type */
+    uint8_t dirty;     /* slots that have this value and whose home does not */
+    uint8_t flags;     /* cg_value_flags */
+    int16_t spill;     /* number in the frame, or -1. It stays right */
+    int16_t home;      /* slot whose home holds it, or -1 */
+    int16_t want;      /* pinned slot that it is put into soon: compute it there; -1 */
+    uint16_t fl_need;  /* bundles: which flags anybody reads, IR_FLAG_* places */
+    uint16_t fl_valid; /* bundles: those that are there, the others read as zero */
+} cg_value;
+
+typedef struct cg_slot {
+    uint32_t
+        value; /* representative of the value that it has, CG_NONE: its home or pinned register has it, no name */
+    bool dirty;
+    bool listed; /* in cg.named */
+} cg_slot;
+
+enum { CG_CONDITIONS = 4 };
+
+typedef struct cg {
+    asm_buffer a; /* first: &c->a */
+    const x86_codegen *self;
+    const ir_unit *u;
+    pb_code_job *job;
+    uint32_t features;
+    bool failed;     /* PB_EMIT_TOO_LARGE */
+    uint32_t record; /* being emitted */
+    uint32_t mark;   /* guest instruction, CG_NONE: none yet */
+    uint32_t block;
+    uint32_t after;     /* counted: instructions of the unit behind this one, on the longest path */
+    bool effect_done;   /* counted: something of this instruction cannot be done twice */
+    bool helper_called; /* counted: in this instruction one that is not pure */
+
+    cg_value *values; /* by IR value id, then constants */
+    uint32_t n_values;
+    cg_slot *slots;
+    uint16_t *named; /* slots that have had a name in this unit */
+    uint32_t n_named, n_dirty;
+    uint32_t reg_value[CG_REGS]; /* CG_NONE: nothing */
+    uint32_t locked;             /* registers of the rule that runs */
+    uint32_t spill_free[(CG_SPILLS + 31) / 32];
+    bool has_loops;
+
+    struct {
+        uint32_t bundle; /* value, or CG_NONE */
+        bool inverted_c, inverted_a;
+        const uint8_t
+            *map; /* conditions by ir_cc -> CC_*, 0xff: none; null: those of integer arithmetic */
+        uint32_t n_conditions;
+        uint32_t condition[CG_CONDITIONS]; /* values of type i1 */
+        uint8_t cc[CG_CONDITIONS];
+    } flags;
+
+    struct cg_block *blocks;
+    uint32_t *order; /* blocks in the order of emission: reverse postorder */
+    uint32_t n_order;
+    struct cg_cold *cold;
+    uint32_t n_cold, cap_cold;
+    uint8_t *cold_data;
+    uint32_t n_cold_data, cap_cold_data;
+    uint32_t entry; /* offset of the checked entry */
+} cg;
+
+/* ---- alloc.c: values and registers ---------------------------------------------------------------------- */
+
+static inline bool cg_is_vector(uint32_t type)
+{
+    return type >= IR_I128 && type <= IR_V512;
+}
+
+static inline uint32_t cg_index(const cg *c, uint32_t id)
+{
+    return id & IR_CONST_BIT ? 2 * c->u->n_ops + (id & ~IR_CONST_BIT) : id;
+}
+
+/* The value that an operand's id stands for. */
+static inline cg_value *cg_value_of(const cg *c, uint32_t id)
+{
+    return &c->values[c->values[cg_index(c, id)].rep];
+}
+
+/* IR type of an operand. */
+static inline ir_type cg_type(const cg *c, uint32_t id)
+{
+    return (ir_type)c->values[cg_index(c, id)].type;
+}
+
+/* Whether an operand is a constant of at most 64 bits; its value, cut to the operand's type. */
+bool cg_const(const cg *c, uint32_t id, uint64_t *value);
+/* Whether it is one that an instruction can have as an immediate of 32 bits, sign-extended, at this width in bits. */
+bool cg_const_imm(const cg *c, uint32_t id, uint32_t bits, int32_t *value);
+
+/* The operand's register, which is the rule's until it returns. */
+cg_reg cg_use(cg *c, uint32_t id);
+/* The same, zero-extended from its type. */
+cg_reg cg_use_clean(cg *c, uint32_t id);
+/* The operand in a given register (not pinned), which the rule may change then. */
+void cg_use_in(cg *c, uint32_t id, cg_reg r);
+/* Whether the operand is not needed behind this record. */
+bool cg_dies(const cg *c, uint32_t id);
+/* A scratch register. */
+cg_reg cg_temp(cg *c);
+cg_reg cg_temp_vector(cg *c);
+/* Make a given register free (not pinned, not locked by this rule) and take it. */
+void cg_take(cg *c, cg_reg r);
+/* A register of the rule is not needed any more. */
+void cg_release(cg *c, cg_reg r);
+/* The register for a result (0, 1) of the record, not one of `avoid`, from here on owned by the value. */
+cg_reg cg_def(cg *c, uint32_t result, uint32_t avoid);
+/* The same, a register that has operand a already, to be computed on; other than that of b (CG_NONE: any). */
+cg_reg cg_def_from(cg *c, uint32_t result, uint32_t a, uint32_t b);
+/* The result is in a register that the rule took. */
+void cg_def_in(cg *c, uint32_t result, cg_reg r);
+/* The result is another name of an operand: its low part, or the same bits. */
+void cg_def_alias(cg *c, uint32_t result, uint32_t id);
+/* The result's number of uses: 0: it need not be made. */
+static inline uint32_t cg_result_uses(const cg *c, uint32_t result)
+{
+    return c->values[c->record << 1 | result].uses;
+}
+
+/* Make every free register empty: values that are needed are stored. Registers of the rule stay. */
+void cg_spill_all(cg *c, uint32_t set);
+/* Move a value to its spill slot if it is not anywhere in memory. */
+void cg_save_value(cg *c, cg_value *v);
+/* Load any value into a register of its class, without changing who owns what. */
+void cg_load_value(cg *c, const cg_value *v, cg_reg r);
+/* Values that are needed behind this record, and are in registers of the set or in homes only, get a spill slot. */
+void cg_save_live(cg *c, uint32_t set);
+/* Forget what registers and homes hold. */
+void cg_forget(cg *c);
+/* The record is done: its operands have one use less. */
+void cg_end_record(cg *c);
+/* Operands of this record that are the value. */
+uint32_t cg_occurrences(const cg *c, const cg_value *v);
+/* A spill slot for the value, filled if it is in a register. */
+void cg_give_spill(cg *c, cg_value *v);
+
+/* ---- slots ---------------------------------------------------------------------------------------------- */
+
+static inline asm_mem cg_state(int64_t offset)
+{
+    return asm_at(RBP, (int32_t)(offset - 128));
+}
+static inline asm_mem cg_vcpu(int64_t offset)
+{
+    return cg_state(offset - PB_VCPU_STATE_OFFSET);
+}
+static inline asm_mem cg_home(const cg *c, uint32_t slot)
+{
+    return cg_state(c->self->cpu->slots[slot].offset);
+}
+static inline asm_mem cg_frame_at(int32_t offset)
+{
+    return asm_at(RSP, offset);
+}
+
+void cg_get(cg *c, uint32_t result, uint32_t slot);
+void cg_put(cg *c, uint32_t slot, uint32_t id);
+/* Store all dirty slots. The host's flags stay. */
+void cg_sync(cg *c);
+void cg_store_dirty(cg *c, uint32_t slot);
+/* The slot's home has its value now. */
+void cg_stored(cg *c, uint32_t slot, cg_value *v);
+void cg_store_slot(cg *c, uint32_t slot, cg_reg r);
+void cg_load_slot(cg *c, uint32_t slot, cg_reg r);
+
+/* ---- flags.c ---------------------------------------------------------------------------------------------- */
+
+/* The host's flags will be changed: save what is live in them. Before operands are fetched. */
+void cg_clobber_flags(cg *c);
+/* Whether something is. */
+bool cg_flags_live(const cg *c);
+/* The host's flags hold bundle `result` of this record now. inverted_c: CF is the borrow; the same for AF. */
+void cg_def_flags(cg *c, uint32_t result, bool inverted_c, bool inverted_a, uint32_t valid);
+/* They hold an i1 as a condition. */
+void cg_def_condition(cg *c, uint32_t result, uint32_t cc);
+/* Bring a condition of a bundle, or an i1, into the host's flags: the CC_* under which it holds. */
+uint32_t cg_need_cc(cg *c, uint32_t bundle, uint32_t cc);
+uint32_t cg_need_condition(cg *c, uint32_t id);
+/* A value that is in the flags to where others can find it: a register, or the home of its slot. The host's flags stay. */
+void cg_save_flags_value(cg *c, uint32_t value);
+/* cg_clobber_flags() for the allocator, in the middle of a rule. */
+void cg_save_flags_now(cg *c);
+/* Emit cmc: CF becomes the carry, or the borrow. */
+void cg_flip_carry(cg *c);
+/* CC_* of a condition (ir_cc) of the bundle in the host's flags; 0xff: none as they are. */
+uint32_t cg_map_cc(const cg *c, uint32_t cc);
+
+/* ---- cold.c: what stands behind the code -------------------------------------------------------------------- */
+
+/* A cold path for the jump whose displacement is at `from`: the core does the memory operation, and the code goes on
+ * where cg_cold_back() says. args: the registers that hold the operands (CG_NO_REG: wherever the allocator says). Behind the jump
+ * nothing may be allocated until then, for the cold path would miss it. Gives a number. */
+uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const cg_reg *args);
+/* Another jump to it. */
+void cg_cold_also(cg *c, uint32_t cold, uint32_t from);
+/* The code goes on here, with the result in a register (CG_NO_REG: none). */
+void cg_cold_back(cg *c, uint32_t cold, cg_reg result);
+/* A cold path that leaves by a jump record, after storing what is dirty now. credit: counted instructions that were not
+ * begun. */
+void cg_cold_exit(cg *c, uint32_t from, const ir_op_record *jump, uint32_t credit);
+/* A cold path that leaves at a pc, to be entered anew: PB_CODE_EXIT_ENTRY. Nothing is dirty. */
+void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit);
+/* The stub of a jump that is not linked: number of the link. */
+void cg_cold_link(cg *c, uint32_t from, uint32_t link);
+void cg_emit_cold(cg *c);
+
+/* ---- control.c ------------------------------------------------------------------------------------------------ */
+
+void cg_jump_thunk(cg *c, const uint8_t *thunk);
+void cg_call_thunk(cg *c, const uint8_t *thunk);
+void cg_jcc_thunk(cg *c, uint32_t cc, const uint8_t *thunk);
+/* A linkable jump (cc CG_NO_REG) or jcc for a jump record; all is synchronised. */
+void cg_link(cg *c, int cc, const ir_op_record *jump);
+/* budget += n, flags stay; rax is free. */
+void cg_credit(cg *c, uint32_t n);
+uint64_t cg_jump_pc(const cg *c, const ir_op_record *jump);
+
+/* ---- rules ----------------------------------------------------------------------------------------------------- */
+
+/* Emits one record; false: it has no code for this one, and did nothing. */
+typedef bool cg_rule(cg *c, const ir_op_record *r);
+
+extern cg_rule *const cg_rules[IR_OP_COUNT];
+/* 1: the operation has no effect but its results. */
+extern const uint8_t cg_rules_pure[IR_OP_COUNT];
+
+/* Calls the reference function of a record that has a meaning. */
+bool cg_reference(cg *c, const ir_op_record *r);
+/* For calls of C: argument i to the frame; empty the registers that are lost; a result from the frame. */
+void cg_store_argument(cg *c, uint32_t i, uint32_t id);
+void cg_before_call(cg *c);
+void cg_load_result(cg *c, uint32_t result);
+
+#endif

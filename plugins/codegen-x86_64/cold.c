@@ -1,0 +1,359 @@
+/*
+ * What stands behind a unit's code: slow paths with their site records, exits that store first, stubs of jumps that are
+ * not linked.
+ */
+#include "sites.h"
+
+#include <stdlib.h>
+
+enum { COLD_SLOW, COLD_EXIT, COLD_ENTRY, COLD_LINK };
+
+typedef struct cg_cold {
+    uint8_t kind;
+    uint8_t result;
+    uint8_t n_sync;
+    uint8_t n_from;
+    uint32_t from[3]; /* displacements of the jumps that lead here */
+    uint32_t back;
+    uint32_t credit;
+    uint32_t data, bytes; /* in cold_data */
+    uint64_t pc;
+    const ir_op_record *jump;
+} cg_cold;
+
+static bool grow(void **array, uint32_t *cap, uint32_t wanted, size_t each)
+{
+    uint32_t n = *cap ? *cap : 64;
+    void *grown;
+
+    if (wanted <= *cap)
+        return true;
+    while (n < wanted)
+        n *= 2;
+    grown = realloc(*array, n * each);
+    if (!grown)
+        return false;
+    *array = grown;
+    *cap = n;
+    return true;
+}
+
+static cg_cold *new_cold(cg *c, uint32_t kind, uint32_t from)
+{
+    static _Thread_local cg_cold waste;
+
+    if (!grow((void **)&c->cold, &c->cap_cold, c->n_cold + 1, sizeof(cg_cold))) {
+        c->failed = true;
+        return &waste;
+    }
+    c->cold[c->n_cold] =
+        (cg_cold){ .kind = (uint8_t)kind, .n_from = 1, .from = { from }, .data = c->n_cold_data };
+    return &c->cold[c->n_cold++];
+}
+
+/* ---- records ---------------------------------------------------------------------------------------------- */
+
+void site_bytes(cg *c, const void *bytes, uint32_t n)
+{
+    if (!grow((void **)&c->cold_data, &c->cap_cold_data, c->n_cold_data + n, 1)) {
+        c->failed = true;
+        return;
+    }
+    memcpy(c->cold_data + c->n_cold_data, bytes, n);
+    c->n_cold_data += n;
+}
+
+static void site_byte(cg *c, uint32_t byte)
+{
+    uint8_t b = (uint8_t)byte;
+
+    site_bytes(c, &b, 1);
+}
+
+static void site_word(cg *c, uint32_t word)
+{
+    uint16_t w = (uint16_t)word;
+
+    site_bytes(c, &w, 2);
+}
+
+static void site_place(cg *c, const cg_value *v)
+{
+    if (v->reg >= 0) {
+        site_byte(c, (uint32_t)v->reg);
+    } else if (v->flags & CG_IS_CONST) {
+        site_byte(c, PLACE_CONST);
+        site_bytes(c, &c->u->consts[(uint32_t)(v - c->values) - 2 * c->u->n_ops].value, 16);
+    } else if (v->spill >= 0) {
+        site_byte(c, PLACE_SPILL);
+        site_byte(c, (uint32_t)v->spill);
+    } else if (v->home >= 0) {
+        site_byte(c, PLACE_HOME);
+        site_word(c, (uint32_t)v->home);
+    } else if (v->flags & CG_IN_FLAGS) {
+        site_byte(c, PLACE_FLAGS);
+        site_byte(c, c->flags.inverted_c);
+    } else {
+        c->failed = true;
+        site_byte(c, 0);
+    }
+}
+
+uint32_t site_sync(cg *c)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < c->n_named; i++) {
+        uint32_t slot = c->named[i];
+        const cg_value *v;
+
+        if (!c->slots[slot].dirty)
+            continue;
+        v = &c->values[c->slots[slot].value];
+        site_word(c, slot);
+        if (c->self->cpu->slots[slot].type == IR_FL)
+            site_word(c, v->fl_valid);
+        site_place(c, v);
+        n++;
+    }
+    if (n > UINT8_MAX)
+        c->failed = true;
+    return n;
+}
+
+uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const cg_reg *args)
+{
+    cg_cold *cold = new_cold(c, COLD_SLOW, from);
+    uint32_t number = c->n_cold - 1, at = c->n_cold_data, n;
+    const ir_mark *mark = &c->u->marks[c->mark];
+    site_head head = { .pc = mark->pc,
+                       .attr = r->attr,
+                       .aux = mark->aux,
+                       .after = (uint16_t)c->after,
+                       .op = r->op,
+                       .sub = (uint8_t)r->aux,
+                       .result = 0xff,
+                       .result_type = r->op == IR_OP_ST ? IR_VOID : r->type,
+                       .n_args = r->n_args };
+
+    if (c->after > UINT16_MAX)
+        c->failed = true;
+    head.flags = (uint8_t)((c->job->flags & PB_CODE_ALONE ? SITE_ALONE : 0) |
+                           (c->effect_done ? SITE_EFFECT : 0));
+    site_bytes(c, &head, sizeof(head));
+    for (uint32_t i = 0; i < r->n_args; i++) {
+        site_byte(c, cg_type(c, r->arg[i]));
+        if (args[i] != CG_NO_REG)
+            site_byte(c, (uint32_t)args[i]);
+        else
+            site_place(c, cg_value_of(c, r->arg[i]));
+    }
+    n = site_sync(c);
+    if (!c->failed)
+        c->cold_data[at + offsetof(site_head, n_sync)] = (uint8_t)n;
+    cold = c->failed ? cold : &c->cold[number];
+    cold->bytes = c->n_cold_data - at;
+    return number;
+}
+
+void cg_cold_also(cg *c, uint32_t cold, uint32_t from)
+{
+    cg_cold *k = &c->cold[cold];
+
+    if (c->failed)
+        return;
+    if (k->n_from == sizeof(k->from) / sizeof(k->from[0]))
+        c->failed = true;
+    else
+        k->from[k->n_from++] = from;
+}
+
+void cg_cold_back(cg *c, uint32_t cold, cg_reg result)
+{
+    if (c->failed)
+        return;
+    c->cold[cold].back = asm_offset(&c->a);
+    c->cold[cold].result = (uint8_t)result;
+}
+
+void cg_cold_exit(cg *c, uint32_t from, const ir_op_record *jump, uint32_t credit)
+{
+    uint32_t n, number;
+
+    new_cold(c, COLD_EXIT, from);
+    number = c->n_cold - 1;
+    n = site_sync(c);
+    if (c->failed)
+        return;
+    c->cold[number].n_sync = (uint8_t)n;
+    c->cold[number].jump = jump;
+    c->cold[number].credit = credit;
+}
+
+void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit)
+{
+    cg_cold *cold = new_cold(c, COLD_ENTRY, from);
+
+    cold->pc = pc;
+    cold->credit = credit;
+}
+
+void cg_cold_link(cg *c, uint32_t from, uint32_t link)
+{
+    new_cold(c, COLD_LINK, from)->credit = link;
+}
+
+/* ---- emission ----------------------------------------------------------------------------------------------- */
+
+static void emit_slow(cg *c, const cg_cold *cold)
+{
+    site_head head;
+    uint32_t at;
+
+    cg_call_thunk(c, c->self->thunk_slow);
+    at = asm_offset(&c->a);
+    memcpy(&head, c->cold_data + cold->data, sizeof(head));
+    head.resume = (int32_t)(cold->back - at);
+    head.result = cold->result;
+    if ((size_t)(c->a.end - c->a.p) < cold->bytes + ASM_MOST) {
+        c->a.full = true;
+        return;
+    }
+    memcpy(c->a.p, &head, sizeof(head));
+    memcpy(c->a.p + sizeof(head), c->cold_data + cold->data + sizeof(head),
+           cold->bytes - sizeof(head));
+    c->a.p += cold->bytes;
+}
+
+static uint32_t take_word(const uint8_t **p)
+{
+    uint16_t w;
+
+    memcpy(&w, *p, 2);
+    *p += 2;
+    return w;
+}
+
+/* A constant or a spilled value to a scratch register. */
+static cg_reg fetch(cg *c, uint32_t place, const uint8_t *p, uint32_t type)
+{
+    bool vector = cg_is_vector(type), avx = c->features & CG_AVX;
+    cg_reg r = vector ? XMM15 : RAX;
+
+    if (place == PLACE_SPILL) {
+        if (vector)
+            asm_sse_mem(&c->a, avx, SSE_MOVUPS_LOAD, r - XMM0, cg_frame_at(16 * p[0]));
+        else
+            asm_load(&c->a, W64, r, cg_frame_at(16 * p[0]));
+    } else if (place == PLACE_CONST) {
+        uint64_t k[2];
+
+        memcpy(k, p, 16);
+        asm_mov_imm(&c->a, RAX, k[0]);
+        if (vector) {
+            asm_store(&c->a, W64, cg_frame_at(CG_FRAME_SCRATCH), RAX);
+            asm_mov_imm(&c->a, RAX, k[1]);
+            asm_store(&c->a, W64, cg_frame_at(CG_FRAME_SCRATCH + 8), RAX);
+            asm_sse_mem(&c->a, avx, SSE_MOVUPS_LOAD, r - XMM0, cg_frame_at(CG_FRAME_SCRATCH));
+        }
+    } else {
+        cg_load_slot(c, p[0] | (uint32_t)p[1] << 8, r);
+    }
+    return r;
+}
+
+enum { ROUND_REGISTERS, ROUND_MEMORY, ROUND_FLAGS, ROUND_MASKED, ROUNDS };
+
+/* Store one dirty slot if it is this round's: first what is in registers, for the others need some; flags before what
+ * changes them. */
+static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uint32_t place,
+                       const uint8_t *p)
+{
+    uint32_t type = c->self->cpu->slots[slot].type, mine = ROUND_MEMORY;
+    cg_reg r = (cg_reg)place;
+
+    if (place == PLACE_FLAGS)
+        mine = ROUND_FLAGS;
+    else if (type == IR_FL && pb_slot_flags(&c->self->cpu->slots[slot]) & ~valid)
+        mine = ROUND_MASKED;
+    else if (place < CG_REGS)
+        mine = ROUND_REGISTERS;
+    if (mine == ROUND_MASKED && round == ROUND_REGISTERS && place < CG_REGS) {
+        cg_store_slot(c, slot, r); /* out of the register's way; masked there */
+        return;
+    }
+    if (mine != round)
+        return;
+    if (mine == ROUND_FLAGS) {
+        if (p[0])
+            asm_cmc(&c->a);
+        asm_lahf(&c->a);
+        asm_setcc(&c->a, CC_O, RAX);
+        r = RAX;
+    } else if (mine == ROUND_MASKED && place < CG_REGS) {
+        r = CG_NO_REG;
+    } else if (place >= CG_REGS) {
+        r = fetch(c, place, p, type);
+    }
+    if (r != CG_NO_REG)
+        cg_store_slot(c, slot, r);
+    if (type == IR_FL && pb_slot_flags(&c->self->cpu->slots[slot]) & ~valid)
+        asm_alu_mem_imm(&c->a, ALU_AND, W32, cg_home(c, slot), (int32_t)valid);
+}
+
+static void emit_stores(cg *c, const cg_cold *cold)
+{
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        const uint8_t *p = c->cold_data + cold->data;
+
+        for (uint32_t i = 0; i < cold->n_sync; i++) {
+            uint32_t slot = take_word(&p), valid = IR_FL_ALL, place;
+
+            if (c->self->cpu->slots[slot].type == IR_FL)
+                valid = take_word(&p);
+            place = *p++;
+            emit_store(c, round, slot, valid, place, p);
+            p += place == PLACE_SPILL || place == PLACE_FLAGS ? 1
+                 : place == PLACE_CONST                       ? 16
+                 : place == PLACE_HOME                        ? 2
+                                                              : 0;
+        }
+    }
+}
+
+static void emit_link_stub(cg *c, const cg_cold *cold)
+{
+    pb_code_link *link = &c->job->links[cold->credit];
+
+    link->stub = asm_offset(&c->a);
+    asm_room(&c->a);
+    asm_lea(&c->a, W64, RAX, asm_at(ASM_RIP, (int32_t)(link->site - (link->stub + 7))));
+    cg_jump_thunk(c, c->self->thunk_link);
+}
+
+void cg_emit_cold(cg *c)
+{
+    for (uint32_t i = 0; i < c->n_cold && !c->failed; i++) { /* exits add stubs */
+        cg_cold cold = c->cold[i];
+
+        for (uint32_t k = 0; k < cold.n_from; k++)
+            asm_patch(&c->a, cold.from[k], asm_offset(&c->a));
+        switch (cold.kind) {
+        case COLD_SLOW:
+            emit_slow(c, &cold);
+            break;
+        case COLD_EXIT:
+            emit_stores(c, &cold);
+            cg_credit(c, cold.credit);
+            cg_link(c, CG_NO_REG, cold.jump);
+            break;
+        case COLD_ENTRY:
+            cg_credit(c, cold.credit);
+            asm_mov_imm(&c->a, RAX, cold.pc);
+            cg_jump_thunk(c, c->self->thunk_entry);
+            break;
+        default:
+            emit_link_stub(c, &cold);
+        }
+    }
+}

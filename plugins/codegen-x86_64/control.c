@@ -1,0 +1,419 @@
+/*
+ * Control flow: branches between blocks, jumps to other units, exits.
+ *
+ * Between blocks: the next block in the code, if it is reached from here alone, inherits what registers, slots and
+ * flags hold. Every other one begins with everything in memory: dirty slots stored, values and parameters in spill
+ * slots. A block that is nothing but a jump is made part of the branch to it.
+ */
+#include "emit.h"
+
+/* ---- thunks ------------------------------------------------------------------------------------------------- */
+
+static void to_thunk(cg *c, uint32_t at, const uint8_t *thunk)
+{
+    int32_t distance = (int32_t)(thunk - (c->job->slice.rx + at + 4));
+
+    memcpy(c->a.start + at, &distance, 4);
+}
+
+void cg_jump_thunk(cg *c, const uint8_t *thunk)
+{
+    to_thunk(c, asm_jmp(&c->a), thunk);
+}
+
+void cg_call_thunk(cg *c, const uint8_t *thunk)
+{
+    to_thunk(c, asm_call(&c->a), thunk);
+}
+
+void cg_jcc_thunk(cg *c, uint32_t cc, const uint8_t *thunk)
+{
+    to_thunk(c, asm_jcc(&c->a, cc), thunk);
+}
+
+/* ---- leaving ------------------------------------------------------------------------------------------------- */
+
+uint64_t cg_jump_pc(const cg *c, const ir_op_record *jump)
+{
+    uint64_t pc = 0;
+
+    if (!cg_const(c, jump->arg[0], &pc))
+        ((cg *)(uintptr_t)c)->failed = true;
+    return pc;
+}
+
+void cg_credit(cg *c, uint32_t n)
+{
+    asm_mem budget = cg_vcpu(offsetof(pb_vcpu, budget));
+
+    if (!n || !c->self->counted)
+        return;
+    asm_load(&c->a, W64, RAX, budget);
+    asm_lea(&c->a, W64, RAX, asm_at(RAX, (int32_t)n));
+    asm_store(&c->a, W64, budget, RAX);
+}
+
+static uint32_t link_flags(const cg *c, const ir_op_record *jump, uint64_t pc)
+{
+    uint32_t flags = 0;
+
+    if (jump->guest >= c->u->n_marks || pc <= c->u->marks[jump->guest].pc)
+        flags |= PB_LINK_CHECKED;
+    if ((pc ^ c->u->pc) & ~PB_PAGE_MASK)
+        flags |= PB_LINK_FAR;
+    return flags;
+}
+
+void cg_link(cg *c, int cc, const ir_op_record *jump)
+{
+    pb_code_job *job = c->job;
+    uint64_t pc = cg_jump_pc(c, jump);
+    uint32_t opcode = cc < 0 ? 1 : 2, at, over = CG_NONE;
+
+    if (jump->attr & IR_NEW_KEY || job->n_links == PB_CODE_LINKS) {
+        if (cc >= 0)
+            over = asm_jcc(&c->a, (uint32_t)cc ^ 1);
+        asm_mov_imm(&c->a, RAX, pc);
+        cg_jump_thunk(c,
+                      jump->attr & IR_NEW_KEY ? c->self->thunk_new_key : c->self->thunk_jump_miss);
+        if (over != CG_NONE)
+            asm_patch(&c->a, over, asm_offset(&c->a));
+        return;
+    }
+    if (pc == c->u->pc && !(job->flags & PB_CODE_ALONE)) { /* a loop: to this unit's own entry */
+        at = cc < 0 ? asm_jmp(&c->a) : asm_jcc(&c->a, (uint32_t)cc);
+        asm_patch(&c->a, at, c->entry);
+        return;
+    }
+    asm_room(&c->a);
+    at = ((uint32_t)(uintptr_t)job->slice.rx + asm_offset(&c->a) + opcode) & 7;
+    asm_nop(&c->a, at > 4 ? 8 - at : 0); /* the displacement lies in an aligned word */
+    at = cc < 0 ? asm_jmp(&c->a) : asm_jcc(&c->a, (uint32_t)cc);
+    job->links[job->n_links] =
+        (pb_code_link){ .pc = pc, .site = at - opcode, .flags = link_flags(c, jump, pc) };
+    cg_cold_link(c, at, job->n_links++);
+}
+
+static void emit_exit(cg *c, const ir_op_record *r)
+{
+    cg_sync(c);
+    asm_mov_imm(&c->a, RDX, r->attr & 0xff);
+    asm_mov_imm(&c->a, RAX, cg_jump_pc(c, r));
+    cg_jump_thunk(c, c->self->thunk_reason);
+}
+
+/* The pc is in rax: what jump_miss counts on. */
+static void emit_indirect(cg *c, const ir_op_record *r)
+{
+    uint32_t align = c->self->cpu->insn_align, shift = align >= 4 ? 2 : align == 2 ? 3 : 4;
+    cg_reg pc;
+
+    cg_sync(c);
+    pc = cg_use_clean(c, r->arg[0]);
+    if (pc != RAX)
+        asm_mov(&c->a, W64, RAX, pc);
+    if (r->attr & IR_NEW_KEY) {
+        cg_jump_thunk(c, c->self->thunk_new_key);
+        return;
+    }
+    asm_load(&c->a, W64, RCX, cg_vcpu(offsetof(pb_vcpu, jumps)));
+    if (shift < 4) {
+        asm_lea(&c->a, W32, RDX, asm_index(ASM_NO_REG, RAX, shift, 0));
+    } else {
+        asm_mov(&c->a, W32, RDX, RAX);
+        asm_shift_imm(&c->a, SHIFT_SHL, W32, RDX, shift);
+    }
+    asm_alu_imm(&c->a, ALU_AND, W32, RDX, (PB_JUMP_ENTRIES - 1) * sizeof(pb_jump_entry));
+    asm_alu_load(&c->a, ALU_CMP, W64, RAX, asm_index(RCX, RDX, 0, offsetof(pb_jump_entry, pc)));
+    cg_jcc_thunk(c, CC_NE, c->self->thunk_jump_miss);
+    asm_jmp_mem(&c->a, asm_index(RCX, RDX, 0, offsetof(pb_jump_entry, entry)));
+}
+
+/* ---- edges --------------------------------------------------------------------------------------------------- */
+
+static uint32_t param_of(const cg *c, uint32_t block, uint32_t i)
+{
+    return (c->u->blocks[block].first + i) << 1;
+}
+
+static void done_with(cg *c, const cg_target *t)
+{
+    for (uint32_t i = 0; i < t->n; i++) {
+        cg_value *v = cg_value_of(c, t->values[i]);
+
+        if (v->uses)
+            v->uses--;
+    }
+}
+
+/* The block is reached from here alone and follows: its parameters are names of the values. */
+static void alias_params(cg *c, const cg_target *t)
+{
+    for (uint32_t i = 0; i < t->n; i++) {
+        cg_value *p = &c->values[param_of(c, t->block, i)], *v = cg_value_of(c, t->values[i]);
+
+        p->rep = (uint32_t)(v - c->values);
+        v->uses += p->uses;
+        if (p->last > v->last)
+            v->last = p->last;
+    }
+}
+
+/* A value that is in the flags alone to somewhere else: edges have none. */
+static void settle(cg *c, const cg_target *t)
+{
+    for (uint32_t i = 0; i < t->n; i++) {
+        cg_value *v = cg_value_of(c, t->values[i]);
+
+        if (v->flags & CG_IN_FLAGS && v->reg < 0 && v->spill < 0 && v->home < 0)
+            cg_save_flags_value(c, (uint32_t)(v - c->values));
+    }
+    c->locked = 0;
+}
+
+/* A value, cut to its type, to rax or xmm15, which are empty; the flags may change. */
+static cg_reg fetch(cg *c, uint32_t id)
+{
+    const cg_value *v = cg_value_of(c, id);
+    uint32_t type = cg_type(c, id), bits = ir_type_bits[type];
+    bool avx = c->features & CG_AVX;
+    cg_reg r = cg_is_vector(type) ? XMM15 : RAX;
+
+    cg_load_value(c, v, r);
+    if (type == IR_FL && v->fl_valid != IR_FL_ALL)
+        asm_alu_imm(&c->a, ALU_AND, W32, RAX, v->fl_valid);
+    if (ir_type_bits[v->type] <= bits)
+        return r;
+    if (r == RAX)
+        asm_movzx(&c->a, bits <= 8 ? W8 : bits == 16 ? W16 : W32, RAX, RAX);
+    else if (bits == 64)
+        asm_sse2(&c->a, avx, SSE_MOVQ_LOAD, 15, 15);
+    else
+        c->failed = true; /* names of smaller parts of vectors are not made */
+    return r;
+}
+
+static void store_at(cg *c, cg_reg r, int32_t offset)
+{
+    if (r < XMM0)
+        asm_store(&c->a, W64, cg_frame_at(offset), r);
+    else
+        asm_sse_mem(&c->a, c->features & CG_AVX, SSE_MOVAPS_STORE, r - XMM0, cg_frame_at(offset));
+}
+
+static bool reads_own_params(const cg *c, const cg_target *t)
+{
+    uint32_t first = c->u->blocks[t->block].first;
+
+    for (uint32_t i = 0; i < t->n; i++) {
+        uint32_t record = (uint32_t)(cg_value_of(c, t->values[i]) - c->values) >> 1;
+
+        if (record >= first && record < first + t->n)
+            return true;
+    }
+    return false;
+}
+
+/* The values to the parameters' spill slots; by way of the frame if a parameter is among them. rax, xmm15 are empty. */
+static void move_params(cg *c, const cg_target *t)
+{
+    bool between = reads_own_params(c, t);
+
+    if (between && t->n > 8) {
+        c->failed = true;
+        return;
+    }
+    for (uint32_t i = 0; i < t->n; i++) {
+        cg_value *p = &c->values[param_of(c, t->block, i)];
+
+        if (!p->uses && !c->has_loops)
+            continue;
+        if (p->spill < 0)
+            cg_give_spill(c, p);
+        store_at(c, fetch(c, t->values[i]),
+                 between ? CG_FRAME_ARGS + 16 * (int32_t)i : 16 * p->spill);
+    }
+    for (uint32_t i = 0; i < t->n && between; i++) {
+        const cg_value *p = &c->values[param_of(c, t->block, i)];
+        cg_reg r = cg_is_vector(p->type) ? XMM15 : RAX;
+
+        if (p->spill < 0)
+            continue;
+        if (r == RAX)
+            asm_load(&c->a, W64, RAX, cg_frame_at(CG_FRAME_ARGS + 16 * (int32_t)i));
+        else
+            asm_sse_mem(&c->a, c->features & CG_AVX, SSE_MOVAPS_LOAD, 15,
+                        cg_frame_at(CG_FRAME_ARGS + 16 * (int32_t)i));
+        store_at(c, r, 16 * p->spill);
+    }
+}
+
+/* The displacement at `at` shall lead to the block. */
+static void to_block(cg *c, uint32_t at, uint32_t block)
+{
+    cg_block *b = &c->blocks[block];
+
+    if (b->offset != CG_NONE) {
+        asm_patch(&c->a, at, b->offset);
+        return;
+    }
+    memcpy(c->a.start + at, &b->fixups, 4);
+    b->fixups = at;
+}
+
+/* Everything is in memory, rax and xmm15 are empty. */
+static void emit_edge(cg *c, const cg_target *t, uint32_t next)
+{
+    move_params(c, t);
+    cg_credit(c, c->after - c->blocks[t->block].left);
+    if (t->block != next)
+        to_block(c, asm_jmp(&c->a), t->block);
+}
+
+static void to_memory(cg *c)
+{
+    cg_sync(c);
+    cg_save_live(c, UINT32_MAX);
+    c->locked = 0;
+}
+
+static void empty_scratch(cg *c)
+{
+    cg_take(c, RAX);
+    cg_take(c, XMM15);
+    c->locked = 0;
+}
+
+/* ---- terminators --------------------------------------------------------------------------------------------- */
+
+static bool emit_br(cg *c, const ir_op_record *r, uint32_t next)
+{
+    cg_target t[2];
+    bool alone;
+
+    cg_targets(c->u, r, t);
+    alone = t[0].block == next && c->blocks[next].n_preds == 1;
+    settle(c, &t[0]);
+    if (alone) {
+        alias_params(c, &t[0]);
+    } else {
+        to_memory(c);
+        empty_scratch(c);
+        emit_edge(c, &t[0], next);
+    }
+    done_with(c, &t[0]);
+    return alone;
+}
+
+static uint32_t condition(cg *c, const ir_op_record *r)
+{
+    return r->op == IR_OP_BR_IF ? cg_need_condition(c, r->arg[0])
+                                : cg_need_cc(c, r->arg[0], r->attr & 15);
+}
+
+static const ir_op_record *jump_of(const cg *c, const cg_target *t)
+{
+    return &c->u->ops[c->u->blocks[t->block].first];
+}
+
+/* Both ways leave the unit. */
+static void branch_out(cg *c, const ir_op_record *r, const cg_target *t)
+{
+    uint32_t cc;
+
+    cg_sync(c);
+    cc = condition(c, r);
+    cg_link(c, (int)cc, jump_of(c, &t[0]));
+    cg_link(c, CG_NO_REG, jump_of(c, &t[1]));
+}
+
+/* One way leaves the unit, the other one goes on. */
+static bool branch_side(cg *c, const ir_op_record *r, const cg_target *t, uint32_t out,
+                        uint32_t next)
+{
+    const cg_target *on = &t[out ^ 1];
+    const ir_op_record *jump = jump_of(c, &t[out]);
+    bool alone = on->block == next && c->blocks[next].n_preds == 1;
+    uint32_t cc, credit = c->self->counted ? c->after : 0;
+
+    settle(c, on);
+    if (!alone)
+        to_memory(c);
+    cc = condition(c, r) ^ out;
+    if (c->n_dirty || credit || jump->attr & IR_NEW_KEY)
+        cg_cold_exit(c, asm_jcc(&c->a, cc), jump, credit);
+    else
+        cg_link(c, (int)cc, jump);
+    if (alone) {
+        alias_params(c, on);
+    } else {
+        empty_scratch(c);
+        emit_edge(c, on, next);
+    }
+    done_with(c, on);
+    return alone;
+}
+
+static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t next)
+{
+    uint32_t fall = t[0].block == next && t[1].block != next ? 0 : 1, cc, over;
+    const cg_target *on = &t[fall], *other = &t[fall ^ 1];
+    bool alone = on->block == next && c->blocks[next].n_preds == 1;
+
+    settle(c, on);
+    settle(c, other);
+    to_memory(c);
+    empty_scratch(c);
+    cc = condition(c, r) ^ (fall ^ 1); /* of going to `other` */
+    cg_save_live(c, UINT32_MAX);
+    empty_scratch(c);
+    if (!other->n && (!c->self->counted || c->after == c->blocks[other->block].left)) {
+        to_block(c, asm_jcc(&c->a, cc), other->block);
+    } else {
+        over = asm_jcc(&c->a, cc ^ 1);
+        emit_edge(c, other, CG_NONE);
+        asm_patch(&c->a, over, asm_offset(&c->a));
+    }
+    if (alone) {
+        cg_credit(c, c->after - c->blocks[on->block].left);
+        alias_params(c, on);
+    } else {
+        emit_edge(c, on, next);
+    }
+    done_with(c, on);
+    done_with(c, other);
+    return alone;
+}
+
+bool cg_terminate(cg *c, const ir_op_record *r, uint32_t next)
+{
+    cg_target t[2];
+
+    switch (r->op) {
+    case IR_OP_JUMP:
+        cg_sync(c);
+        cg_link(c, CG_NO_REG, r);
+        return false;
+    case IR_OP_JUMP_IND:
+        emit_indirect(c, r);
+        return false;
+    case IR_OP_EXIT:
+        emit_exit(c, r);
+        return false;
+    case IR_OP_BR:
+        return emit_br(c, r, next);
+    case IR_OP_BR_IF:
+    case IR_OP_BR_CC:
+        cg_targets(c->u, r, t);
+        if (c->blocks[t[0].block].is_exit && c->blocks[t[1].block].is_exit)
+            branch_out(c, r, t);
+        else if (c->blocks[t[0].block].is_exit || c->blocks[t[1].block].is_exit)
+            return branch_side(c, r, t, c->blocks[t[1].block].is_exit, next);
+        else
+            return branch_in(c, r, t, next);
+        return false;
+    default:
+        c->failed = true;
+        return false;
+    }
+}

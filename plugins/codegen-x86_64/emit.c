@@ -1,0 +1,210 @@
+/*
+ * The pass over a unit's records.
+ */
+#include "emit.h"
+
+#include <stdlib.h>
+
+/* Records and values of one unit, at most: what 240 spill slots and the place of records in 32 bits bear. */
+enum { MOST_RECORDS = 16384, MOST_BLOCKS = 2048 };
+
+/* ---- the entry ---------------------------------------------------------------------------------------------- */
+
+/* The first instruction can be patched: five bytes in an aligned word (patchbay/codegen.h). */
+static void emit_entry(cg *c)
+{
+    uint32_t at = (uint32_t)(uintptr_t)c->job->slice.rx & 15, n = c->blocks[0].left;
+
+    asm_nop(&c->a, at & 7 ? 8 - (at & 7) : 0);
+    c->entry = asm_offset(&c->a);
+    if (c->self->counted) {
+        asm_alu_mem_imm(&c->a, ALU_SUB, W64, cg_vcpu(offsetof(pb_vcpu, budget)), (int32_t)n);
+        cg_cold_entry(c, asm_jcc(&c->a, CC_L), c->u->pc, n);
+    }
+    asm_alu_mem_imm(&c->a, ALU_CMP, W32, cg_vcpu(offsetof(pb_vcpu, exit_request)), 0);
+    cg_cold_entry(c, asm_jcc(&c->a, CC_NE), c->u->pc, c->self->counted ? n : 0);
+    c->job->entry = c->entry;
+    c->job->direct = c->self->counted ? c->entry : asm_offset(&c->a);
+}
+
+/* ---- records ------------------------------------------------------------------------------------------------- */
+
+/* Counted, behind a helper that may have set something: requests and the budget are looked at. */
+static void check_after_helper(cg *c, const ir_op_record *r)
+{
+    uint64_t pc = c->u->marks[r->guest].pc;
+    uint32_t left = c->after;
+
+    cg_sync(c);
+    cg_clobber_flags(c);
+    asm_alu_mem_imm(&c->a, ALU_CMP, W32, cg_vcpu(offsetof(pb_vcpu, exit_request)), 0);
+    cg_cold_entry(c, asm_jcc(&c->a, CC_NE), pc, left);
+    asm_alu_mem_imm(&c->a, ALU_CMP, W64, cg_vcpu(offsetof(pb_vcpu, budget)), 0);
+    cg_cold_entry(c, asm_jcc(&c->a, CC_L), pc, left);
+}
+
+static void emit_mark(cg *c, const ir_op_record *r)
+{
+    pb_code_job *job = c->job;
+
+    if (c->self->counted && c->helper_called)
+        check_after_helper(c, r);
+    c->helper_called = c->effect_done = false;
+    c->mark = r->guest;
+    c->after--;
+    if (job->flags & PB_CODE_LINES && job->lines && job->n_lines < job->max_lines)
+        job->lines[job->n_lines++] = (pb_code_line){ asm_offset(&c->a), r->guest };
+}
+
+static void emit_record(cg *c, uint32_t i)
+{
+    const ir_op_record *r = &c->u->ops[i];
+    cg_rule *rule = cg_rules[r->op];
+
+    c->record = i;
+    if (c->values[i << 1].flags & CG_IS_DEAD)
+        return;
+    if (r->op == IR_OP_INSN)
+        emit_mark(c, r);
+    else if (!(rule && rule(c, r)) && !cg_reference(c, r))
+        c->failed = true;
+    cg_end_record(c);
+}
+
+/* ---- blocks -------------------------------------------------------------------------------------------------- */
+
+static void resolve(cg *c, uint32_t block)
+{
+    cg_block *b = &c->blocks[block];
+    uint32_t at = b->fixups;
+
+    b->offset = asm_offset(&c->a);
+    while (at != CG_NONE && !c->a.full) {
+        uint32_t next;
+
+        memcpy(&next, c->a.start + at, 4);
+        asm_patch(&c->a, at, b->offset);
+        at = next;
+    }
+    b->fixups = CG_NONE;
+}
+
+/* A block that is reached from elsewhere too: all is in memory. */
+static void begin_afresh(cg *c)
+{
+    for (uint32_t i = 0; i < c->flags.n_conditions; i++)
+        c->values[c->flags.condition[i]].flags &= ~CG_IN_FLAGS;
+    if (c->flags.bundle != CG_NONE)
+        c->values[c->flags.bundle].flags &= ~CG_IN_FLAGS;
+    c->flags.bundle = CG_NONE;
+    c->flags.n_conditions = 0;
+    cg_forget(c);
+}
+
+static void begin_block(cg *c, uint32_t block, bool inherits)
+{
+    if (!inherits)
+        begin_afresh(c);
+    resolve(c, block);
+    c->block = block;
+    c->after = c->blocks[block].left;
+    if (!inherits && c->u->ops[c->u->blocks[block].first].guest != CG_NONE)
+        c->mark = c->u->ops[c->u->blocks[block].first].guest;
+}
+
+static void emit_blocks(cg *c)
+{
+    bool inherits = true;
+
+    for (uint32_t i = 0; i < c->n_order && !c->failed && !c->a.full; i++) {
+        uint32_t block = c->order[i], next = i + 1 < c->n_order ? c->order[i + 1] : CG_NONE;
+        const ir_block_info *info = &c->u->blocks[block];
+
+        if (c->blocks[block].is_exit && i)
+            continue; /* emitted with the branch to it */
+        while (next != CG_NONE && c->blocks[next].is_exit)
+            next = ++i + 1 < c->n_order ? c->order[i + 1] : CG_NONE;
+        begin_block(c, block, inherits);
+        for (uint32_t k = info->first + info->n_params; k + 1 < info->end; k++)
+            emit_record(c, k);
+        c->record = info->end - 1;
+        inherits = cg_terminate(c, &c->u->ops[info->end - 1], next);
+        cg_end_record(c);
+    }
+}
+
+/* The stub of a retired entry. */
+static void emit_stale(cg *c)
+{
+    c->job->stale = asm_offset(&c->a);
+    asm_mov_imm(&c->a, RAX, c->u->pc);
+    cg_jump_thunk(c, c->self->thunk_entry);
+}
+
+/* ---- a unit --------------------------------------------------------------------------------------------------- */
+
+static bool allocate_tables(cg *c)
+{
+    const ir_unit *u = c->u;
+
+    c->n_values = 2 * u->n_ops + u->n_consts;
+    c->values = malloc(c->n_values * sizeof(*c->values));
+    c->slots = malloc(c->self->n_slots * sizeof(*c->slots));
+    c->named = malloc(c->self->n_slots * sizeof(*c->named));
+    c->blocks = malloc(u->n_blocks * sizeof(*c->blocks));
+    c->order = malloc(u->n_blocks * sizeof(*c->order));
+    if (!c->values || !c->slots || !c->named || !c->blocks || !c->order)
+        return false;
+    for (uint32_t i = 0; i < c->self->n_slots; i++)
+        c->slots[i] = (cg_slot){ .value = CG_NONE };
+    for (uint32_t i = 0; i < CG_REGS; i++)
+        c->reg_value[i] = CG_NONE;
+    for (uint32_t i = 0; i < CG_SPILLS; i++)
+        c->spill_free[i / 32] |= 1u << i % 32;
+    c->flags.bundle = CG_NONE;
+    return true;
+}
+
+static void free_tables(cg *c)
+{
+    free(c->values);
+    free(c->slots);
+    free(c->named);
+    free(c->blocks);
+    free(c->order);
+    free(c->cold);
+    free(c->cold_data);
+}
+
+uint32_t emit_unit(const x86_codegen *self, pb_code_job *job)
+{
+    const ir_unit *u = job->unit;
+    cg c = { .a = { .start = job->slice.rw,
+                    .p = job->slice.rw,
+                    .end = job->slice.rw + job->slice.bytes },
+             .self = self,
+             .u = u,
+             .job = job,
+             .features = self->features,
+             .mark = CG_NONE };
+    uint32_t status = PB_EMIT_TOO_LARGE;
+
+    job->n_links = job->n_lines = 0;
+    if (job->slice.bytes < 4 * ASM_MOST)
+        return PB_EMIT_NO_ROOM;
+    if (u->n_ops > MOST_RECORDS || u->n_consts > MOST_RECORDS || u->n_blocks > MOST_BLOCKS ||
+        u->cpu != self->cpu)
+        return PB_EMIT_TOO_LARGE;
+    if (allocate_tables(&c) && cg_analyse(&c)) {
+        emit_entry(&c);
+        emit_blocks(&c);
+        if (!c.failed)
+            cg_emit_cold(&c);
+        if (!c.failed)
+            emit_stale(&c);
+        job->bytes = asm_offset(&c.a);
+        status = c.failed ? PB_EMIT_TOO_LARGE : c.a.full ? PB_EMIT_NO_ROOM : PB_EMIT_OK;
+    }
+    free_tables(&c);
+    return status;
+}

@@ -1,0 +1,37 @@
+/*
+ * One unit: analysis before, and the pass over its records.
+ */
+#ifndef CODEGEN_X86_64_EMIT_H
+#define CODEGEN_X86_64_EMIT_H
+
+#include "codegen.h"
+
+typedef struct cg_block {
+    uint32_t n_preds;
+    uint32_t place;  /* in cg.order, CG_NONE: cannot be reached */
+    uint32_t offset; /* of its code, CG_NONE: not emitted yet */
+    uint32_t fixups; /* displacements that wait for it: a list through the code, CG_NONE: none */
+    uint32_t left; /* counted: instructions from its start to the unit's end on the longest path */
+    bool is_exit;  /* nothing but a jump, from one block */
+    bool in_loop;  /* a later block branches to it */
+} cg_block;
+
+/* A branch's target, in the unit's extra words. */
+typedef struct cg_target {
+    uint32_t block, n;
+    const uint32_t *values;
+} cg_target;
+
+/* Number of targets of a block's last record. */
+uint32_t cg_targets(const ir_unit *u, const ir_op_record *r, cg_target targets[2]);
+
+/* analyse.c: fills values, blocks and order. False: the unit is too large or of a shape that is not taken. */
+bool cg_analyse(cg *c);
+
+/* control.c: emits the terminator of a block. next: the block that follows in the code, CG_NONE: none. True: it may go
+ * on with what registers and flags hold. */
+bool cg_terminate(cg *c, const ir_op_record *r, uint32_t next);
+
+uint32_t emit_unit(const x86_codegen *self, pb_code_job *job);
+
+#endif

@@ -1,0 +1,274 @@
+/*
+ * The host's flags. They hold at most one bundle, and conditions (i1 values) that were taken from it or that a
+ * comparison made; what else needs them saves those that are live.
+ *
+ * A bundle is saved as `lahf; seto al` make it (patchbay/ir.h), after `cmc` if its carry is a borrow: none of these
+ * changes another flag, so a conditional jump may follow.
+ */
+#include "codegen.h"
+
+/* Conditions over C as Arm has it, for CF = C and for CF = borrow; 0xff: needs the other form. */
+static const uint8_t map_carry[16] = { CC_E, CC_NE, CC_B,  CC_AE, CC_S, CC_NS, CC_O, CC_NO,
+                                       0xff, 0xff,  CC_GE, CC_L,  CC_G, CC_LE, CC_P, CC_NP };
+static const uint8_t map_borrow[16] = { CC_E, CC_NE, CC_AE, CC_B, CC_S, CC_NS, CC_O, CC_NO,
+                                        CC_A, CC_BE, CC_GE, CC_L, CC_G, CC_LE, CC_P, CC_NP };
+
+static bool is_needed(const cg_value *v)
+{
+    return v->flags & CG_IN_FLAGS && (v->uses || v->dirty) && v->reg < 0 && v->spill < 0 &&
+           v->home < 0;
+}
+
+bool cg_flags_live(const cg *c)
+{
+    if (c->flags.bundle != CG_NONE && is_needed(&c->values[c->flags.bundle]))
+        return true;
+    for (uint32_t i = 0; i < c->flags.n_conditions; i++)
+        if (is_needed(&c->values[c->flags.condition[i]]))
+            return true;
+    return false;
+}
+
+/* ---- saving ----------------------------------------------------------------------------------------------- */
+
+static bool depends_on_carry(uint32_t cc)
+{
+    return cc == CC_B || cc == CC_AE || cc == CC_BE || cc == CC_A;
+}
+
+static void save_condition(cg *c, uint32_t i)
+{
+    cg_value *v = &c->values[c->flags.condition[i]];
+    uint32_t locked = c->locked;
+    cg_reg r = cg_temp(c);
+
+    asm_setcc(&c->a, c->flags.cc[i], r);
+    asm_movzx(&c->a, W8, r, r);
+    c->reg_value[r] = c->flags.condition[i];
+    v->reg = (int8_t)r;
+    c->locked = locked | CG_SET(r);
+}
+
+void cg_flip_carry(cg *c)
+{
+    for (uint32_t i = 0; i < c->flags.n_conditions; i++) {
+        uint8_t *cc = &c->flags.cc[i];
+
+        if (!depends_on_carry(*cc))
+            continue;
+        if (*cc == CC_B || *cc == CC_AE) {
+            *cc ^= 1;
+            continue;
+        }
+        if (is_needed(&c->values[c->flags.condition[i]]))
+            save_condition(c, i);
+        c->values[c->flags.condition[i]].flags &= ~CG_IN_FLAGS;
+        c->flags.condition[i] = c->flags.condition[--c->flags.n_conditions];
+        c->flags.cc[i] = c->flags.cc[c->flags.n_conditions];
+        i--;
+    }
+    asm_cmc(&c->a);
+    c->flags.inverted_c = !c->flags.inverted_c;
+}
+
+/* A slot that has the bundle and keeps all that is needed of it; CG_NONE: none. */
+static uint32_t slot_of(const cg *c, const cg_value *v, uint32_t value)
+{
+    for (uint32_t i = 0; v->dirty && i < c->n_named; i++) {
+        const cg_slot *s = &c->slots[c->named[i]];
+
+        if (s->dirty && s->value == value &&
+            !(v->fl_need & ~pb_slot_flags(&c->self->cpu->slots[c->named[i]])))
+            return c->named[i];
+    }
+    return CG_NONE;
+}
+
+static void save_bundle(cg *c)
+{
+    cg_value *v = &c->values[c->flags.bundle];
+    uint32_t slot = slot_of(c, v, c->flags.bundle), locked = c->locked;
+    uint32_t kept = slot == CG_NONE ? IR_FL_ALL : pb_slot_flags(&c->self->cpu->slots[slot]);
+
+    if (c->flags.inverted_c && (v->fl_need & 1 << IR_FLAG_C))
+        cg_flip_carry(c);
+    cg_take(c, RAX);
+    asm_lahf(&c->a);
+    asm_setcc(&c->a, CC_O, RAX);
+    if (c->flags.inverted_a && (v->fl_need & v->fl_valid & kept & 1 << IR_FLAG_A))
+        asm_lea(&c->a, W32, RAX, asm_at(RAX, 1 << IR_FLAG_A)); /* a carry into bit 13 is junk */
+    if (slot != CG_NONE && !(kept & ~v->fl_valid)) {
+        cg_store_slot(c, slot, RAX);
+        c->slots[slot].dirty = false;
+        c->n_dirty--;
+        v->dirty--;
+        cg_stored(c, slot, v);
+        c->locked = locked;
+        if (v->home >= 0 && !v->dirty)
+            return;
+    }
+    c->reg_value[RAX] = c->flags.bundle;
+    v->reg = RAX;
+    c->locked = locked | CG_SET(RAX);
+}
+
+void cg_save_flags_value(cg *c, uint32_t value)
+{
+    if (c->flags.bundle == value) {
+        save_bundle(c);
+        return;
+    }
+    for (uint32_t i = 0; i < c->flags.n_conditions; i++) {
+        if (c->flags.condition[i] == value) {
+            save_condition(c, i);
+            return;
+        }
+    }
+    c->failed = true;
+}
+
+void cg_save_flags_now(cg *c)
+{
+    for (uint32_t i = 0; i < c->flags.n_conditions; i++) {
+        cg_value *v = &c->values[c->flags.condition[i]];
+
+        if (is_needed(v)) {
+            save_condition(c, i);
+            cg_release(c, v->reg);
+        }
+        v->flags &= ~CG_IN_FLAGS;
+    }
+    c->flags.n_conditions = 0;
+    if (c->flags.bundle != CG_NONE) {
+        cg_value *v = &c->values[c->flags.bundle];
+
+        if (is_needed(v)) {
+            save_bundle(c);
+            if (v->reg >= 0)
+                cg_release(c, v->reg);
+        }
+        v->flags &= ~CG_IN_FLAGS;
+    }
+    c->flags.bundle = CG_NONE;
+}
+
+void cg_clobber_flags(cg *c)
+{
+    cg_save_flags_now(c);
+}
+
+/* ---- making ----------------------------------------------------------------------------------------------- */
+
+void cg_def_flags(cg *c, uint32_t result, bool inverted_c, bool inverted_a, uint32_t valid)
+{
+    uint32_t value = c->record << 1 | result;
+
+    c->flags.bundle = value;
+    c->flags.inverted_c = inverted_c;
+    c->flags.inverted_a = inverted_a;
+    c->flags.n_conditions = 0;
+    c->values[value].flags |= CG_IN_FLAGS;
+    c->values[value].fl_valid = (uint16_t)valid;
+}
+
+void cg_def_condition(cg *c, uint32_t result, uint32_t cc)
+{
+    uint32_t value = c->record << 1 | result;
+
+    if (c->flags.n_conditions == CG_CONDITIONS) {
+        cg_reg r = cg_def(c, result, 0);
+
+        asm_setcc(&c->a, cc, r);
+        asm_movzx(&c->a, W8, r, r);
+        return;
+    }
+    c->flags.condition[c->flags.n_conditions] = value;
+    c->flags.cc[c->flags.n_conditions++] = (uint8_t)cc;
+    c->values[value].flags |= CG_IN_FLAGS;
+}
+
+/* ---- using ------------------------------------------------------------------------------------------------ */
+
+uint32_t cg_map_cc(const cg *c, uint32_t cc)
+{
+    return c->flags.inverted_c ? map_borrow[cc] : map_carry[cc];
+}
+
+/* The flag that a condition is about, if it is one alone; else 0xff. */
+static uint32_t single_flag(uint32_t cc)
+{
+    switch (cc >> 1) {
+    case IR_EQ >> 1:
+        return IR_FLAG_Z;
+    case IR_CS >> 1:
+        return IR_FLAG_C;
+    case IR_MI >> 1:
+        return IR_FLAG_N;
+    case IR_VS >> 1:
+        return IR_FLAG_V;
+    case IR_PS >> 1:
+        return IR_FLAG_P;
+    default:
+        return 0xff;
+    }
+}
+
+uint32_t cg_need_cc(cg *c, uint32_t bundle, uint32_t cc)
+{
+    cg_value *v = cg_value_of(c, bundle);
+    uint32_t index = (uint32_t)(v - c->values), flag = single_flag(cc), locked = c->locked;
+    cg_reg r;
+
+    if (c->flags.bundle == index) {
+        if (cg_map_cc(c, cc) == 0xff)
+            cg_flip_carry(c);
+        return cg_map_cc(c, cc);
+    }
+    cg_clobber_flags(c);
+    if (flag != 0xff) {
+        uint32_t bit = v->fl_valid >> flag & 1 ? 1u << flag : 0;
+
+        if (v->reg < 0 && v->home >= 0) {
+            asm_mem m = cg_home(c, (uint32_t)v->home);
+
+            m.disp += (int32_t)(flag >> 3);
+            asm_rm(&c->a, 0xf6, 0, m);
+            asm_8(&c->a, bit >> (flag & 8));
+        } else {
+            asm_test_imm(&c->a, W32, cg_use(c, bundle), (int32_t)bit);
+        }
+        c->locked = locked;
+        return CC_NE ^ (cc & 1);
+    }
+    r = cg_use(c, bundle);
+    cg_take(c, RAX);
+    asm_mov(&c->a, W32, RAX, v->reg >= 0 ? v->reg : r);
+    if (~v->fl_valid & (1 << IR_FLAG_N | 1 << IR_FLAG_Z | 1 << IR_FLAG_C | 1 << IR_FLAG_V))
+        asm_alu_imm(&c->a, ALU_AND, W32, RAX, v->fl_valid);
+    asm_alu_imm(&c->a, ALU_ADD, W8, RAX, 0x7f); /* V to OF */
+    asm_sahf(&c->a);
+    c->locked = locked;
+    if (cc == IR_HI || cc == IR_LS)
+        asm_cmc(&c->a);
+    c->flags.bundle = index;
+    c->flags.inverted_c = cc == IR_HI || cc == IR_LS;
+    c->flags.inverted_a = false;
+    v->flags |= CG_IN_FLAGS;
+    return cg_map_cc(c, cc);
+}
+
+uint32_t cg_need_condition(cg *c, uint32_t id)
+{
+    cg_value *v = cg_value_of(c, id);
+    uint32_t index = (uint32_t)(v - c->values), locked = c->locked;
+
+    if (v->flags & CG_IN_FLAGS) {
+        for (uint32_t i = 0; i < c->flags.n_conditions; i++)
+            if (c->flags.condition[i] == index)
+                return c->flags.cc[i];
+    }
+    cg_clobber_flags(c);
+    asm_test_imm(&c->a, W8, cg_use(c, id), 1);
+    c->locked = locked;
+    return CC_NE;
+}

@@ -1,0 +1,58 @@
+/*
+ * The rules by file. Their order in rules.c is that of core/ir/ops.def.
+ */
+#ifndef CODEGEN_X86_64_RULES_H
+#define CODEGEN_X86_64_RULES_H
+
+#include "codegen.h"
+
+/* rules_copy.c: slots, conversions between types, choices */
+cg_rule rule_get, rule_put, rule_get_idx, rule_put_idx, rule_zext, rule_sext, rule_trunc, rule_pair,
+    rule_lo, rule_hi, rule_bitcast, rule_select, rule_sel_cc;
+/* rules_int.c */
+cg_rule rule_add, rule_sub, rule_neg, rule_mul, rule_mulh, rule_div, rule_adc, rule_minmax,
+    rule_logic, rule_andn, rule_orn, rule_not, rule_compare;
+/* rules_bits.c */
+cg_rule rule_shift, rule_extr, rule_extract, rule_sextract, rule_insert, rule_bswap, rule_bitrev,
+    rule_count, rule_popcnt, rule_crc32c;
+/* rules_flags.c */
+cg_rule rule_add_fl, rule_sub_fl, rule_logic_fl, rule_carry_fl, rule_fl_merge, rule_fl_flip,
+    rule_flbit, rule_set_cc, rule_flpack_nzcv, rule_flunpack_nzcv;
+/* rules_mem.c, rules_atomic.c */
+cg_rule rule_ld, rule_st, rule_rmw, rule_cas, rule_ldx, rule_stx, rule_clrex, rule_fence;
+/* rules_call.c */
+cg_rule rule_call;
+
+/* ---- what they share ---------------------------------------------------------------------------------------- */
+
+/* Bits of the record's type. */
+static inline uint32_t rule_bits(const ir_op_record *r)
+{
+    return ir_type_bits[r->type];
+}
+
+/* The width to compute at: 32 bits for what is smaller. */
+static inline uint32_t rule_width(uint32_t bits)
+{
+    return bits == 64 ? W64 : W32;
+}
+
+/* The exact width of an i8 to i64. */
+static inline uint32_t rule_exact(uint32_t bits)
+{
+    return bits == 64 ? W64 : bits == 32 ? W32 : bits == 16 ? W16 : W8;
+}
+
+/* Cut a result of 8 or 16 bits off, flags stay. */
+static inline void rule_cut(cg *c, uint32_t bits, cg_reg r)
+{
+    if (bits == 8 || bits == 16)
+        asm_movzx(&c->a, bits == 8 ? W8 : W16, r, r);
+}
+
+static inline bool rule_has(const cg *c, uint32_t features)
+{
+    return (c->features & features) == features;
+}
+
+#endif

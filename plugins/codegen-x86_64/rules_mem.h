@@ -1,0 +1,33 @@
+/*
+ * What the rules of memory operations share.
+ */
+#ifndef CODEGEN_X86_64_RULES_MEM_H
+#define CODEGEN_X86_64_RULES_MEM_H
+
+#include "rules.h"
+
+/* An access that is probed for. */
+typedef struct mem_access {
+    const ir_op_record *r;
+    cg_reg address; /* clean */
+    cg_reg t, u;    /* scratch; behind the probe the bytes are at [t + u] */
+    cg_reg args[3]; /* registers of the operands */
+    uint32_t bytes;
+    uint32_t align_log2; /* that the code needs, not the operation: else the slow path */
+    bool write;
+    bool both; /* with `write`: readable too. both_temp: another scratch register */
+    cg_reg both_temp;
+    uint32_t cold; /* what mem_probe() made */
+} mem_access;
+
+/* Whether the access can be probed for at all. */
+bool mem_can_probe(cg *c, uint32_t attr);
+/* Emit the probe; misses, crossings and misalignment go to m->cold. The flags must be free, and all registers that the
+ * access needs allocated. */
+void mem_probe(cg *c, mem_access *m);
+/* Leave it all to the core. */
+void mem_always_slow(cg *c, const ir_op_record *r, bool has_result);
+/* If other vCPUs run: nothing passes. Changes flags. */
+void mem_full_fence(cg *c);
+
+#endif

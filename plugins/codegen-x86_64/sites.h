@@ -1,0 +1,41 @@
+/*
+ * Site records: what the slow path of a memory operation needs to know, as bytes behind the call of its thunk.
+ *
+ * A head, then for each argument its type (a byte) and its place, then for each dirty slot its number (two bytes),
+ * for a bundle the flags that count (two bytes), and its place. A place is a byte: a register, or one of those
+ * below with what follows it.
+ */
+#ifndef CODEGEN_X86_64_SITES_H
+#define CODEGEN_X86_64_SITES_H
+
+#include "codegen.h"
+
+enum {
+    PLACE_SPILL = 0x40, /* a byte: its number */
+    PLACE_CONST,        /* 16 bytes */
+    PLACE_HOME,         /* two bytes: a slot */
+    PLACE_FLAGS,        /* a byte: CF is the borrow. Only at cold exits */
+};
+
+typedef enum site_flags {
+    SITE_ALONE = 1,  /* the unit may do everything */
+    SITE_EFFECT = 2, /* something of the instruction was done that cannot be done twice */
+} site_flags;
+
+typedef struct site_head {
+    uint64_t pc;
+    uint32_t attr, aux;
+    int32_t resume; /* where code goes on, from the record's start */
+    uint16_t after; /* counted: instructions that were taken off the budget and have not begun */
+    uint16_t op;    /* ir_op */
+    uint8_t sub, flags;
+    uint8_t result, result_type; /* register, 0xff: none */
+    uint8_t n_args, n_sync;
+} site_head;
+
+/* Append to cg.cold_data. */
+void site_bytes(cg *c, const void *bytes, uint32_t n);
+/* The dirty slots; their number. */
+uint32_t site_sync(cg *c);
+
+#endif

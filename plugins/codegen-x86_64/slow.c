@@ -1,0 +1,239 @@
+/*
+ * The slow path of memory operations, in C: called by a thunk that has saved all registers in the frame. It makes the
+ * state complete (patchbay/codegen.h, rule 2), lets the core do the operation, and puts the result into the
+ * frame's register; after a fault it takes the exception.
+ */
+#include "slow.h"
+
+#include <xmmintrin.h>
+
+/* ---- MXCSR -------------------------------------------------------------------------------------------------- */
+
+enum { MXCSR_DEFAULT = 0x1f80, MXCSR_FLAGS = 0x3f };
+
+uint32_t guest_mxcsr(const pb_vcpu *vcpu)
+{
+    /* x86's rounding control for PB_FP_NEAREST_EVEN, UP, DOWN, TO_ZERO; for others no host code is emitted. */
+    static const uint8_t control[8] = { 0, 2, 1, 3 };
+
+    return MXCSR_DEFAULT | (uint32_t)control[vcpu->fp[0].round & 7] << 13;
+}
+
+void merge_mxcsr(pb_vcpu *vcpu)
+{
+    /* Invalid, denormal (masked out: no guest's is the host's), divide by zero, overflow, underflow, inexact. */
+    static const uint8_t place[6] = { PB_FP_INVALID,   0,
+                                      PB_FP_DIVZERO,   PB_FP_OVERFLOW,
+                                      PB_FP_UNDERFLOW, PB_FP_INEXACT };
+    uint32_t mxcsr = _mm_getcsr();
+
+    for (uint32_t i = 0; i < 6; i++)
+        if (mxcsr >> i & 1)
+            vcpu->fp[0].flags |= place[i];
+    if (mxcsr != MXCSR_DEFAULT)
+        _mm_setcsr(MXCSR_DEFAULT);
+}
+
+uint32_t before_helper(pb_vcpu *vcpu)
+{
+    merge_mxcsr(vcpu);
+    return guest_mxcsr(vcpu);
+}
+
+/* ---- the record ---------------------------------------------------------------------------------------------- */
+
+static uint32_t take_word(const uint8_t **p)
+{
+    uint16_t w;
+
+    memcpy(&w, *p, 2);
+    *p += 2;
+    return w;
+}
+
+static pb_u128 read_slot(const pb_vcpu *vcpu, const pb_slot *slot)
+{
+    pb_u128 v = { 0, 0 };
+
+    memcpy(&v, (const char *)vcpu->state + slot->offset, pb_slot_bytes(slot->type));
+    return v;
+}
+
+static pb_u128 take_place(const pb_vcpu *vcpu, const cg_frame *f, const uint8_t **p)
+{
+    uint32_t place = *(*p)++;
+    pb_u128 v;
+
+    switch (place) {
+    case PLACE_SPILL:
+        return f->spill[*(*p)++];
+    case PLACE_CONST:
+        memcpy(&v, *p, 16);
+        *p += 16;
+        return v;
+    case PLACE_HOME:
+        return read_slot(vcpu, &vcpu->type->slots[take_word(p)]);
+    default:
+        return place < XMM0 ? (pb_u128){ f->general[place], 0 } : f->vector[place - XMM0];
+    }
+}
+
+static pb_u128 cut(pb_u128 v, uint32_t type)
+{
+    uint32_t bits = ir_type_bits[type];
+
+    if (bits <= 64)
+        return (pb_u128){ v.lo & ir_sem_mask(bits), 0 };
+    return (pb_u128){ v.lo, v.hi & ir_sem_mask(bits - 64) };
+}
+
+/* All values are read before the first slot is written: a place may be a slot's home. */
+static void write_dirty(pb_vcpu *vcpu, const cg_frame *f, const site_head *head, const uint8_t *p)
+{
+    struct {
+        uint32_t slot;
+        pb_u128 value;
+    } dirty[UINT8_MAX];
+
+    for (uint32_t i = 0; i < head->n_sync; i++) {
+        const pb_slot *slot;
+        uint32_t valid = IR_FL_ALL;
+
+        dirty[i].slot = take_word(&p);
+        slot = &vcpu->type->slots[dirty[i].slot];
+        if (slot->type == IR_FL)
+            valid = take_word(&p);
+        dirty[i].value = take_place(vcpu, f, &p);
+        if (slot->type == IR_FL)
+            dirty[i].value.lo &= valid;
+    }
+    for (uint32_t i = 0; i < head->n_sync; i++) {
+        const pb_slot *slot = &vcpu->type->slots[dirty[i].slot];
+
+        memcpy((char *)vcpu->state + slot->offset, &dirty[i].value, pb_slot_bytes(slot->type));
+    }
+}
+
+static void write_state(pb_vcpu *vcpu, const cg_frame *f, const site_head *head, const uint8_t *p)
+{
+    const x86_codegen *self = f->self;
+    const pb_slot *slots = vcpu->type->slots, *pc = &slots[vcpu->type->pc_slot];
+
+    for (uint32_t i = 0; i < self->n_pins; i++) {
+        const cg_pin *pin = &self->pins[i];
+        const void *from = pin->reg < XMM0 ? (const void *)&f->general[pin->reg]
+                                           : (const void *)&f->vector[pin->reg - XMM0];
+
+        memcpy((char *)vcpu->state + slots[pin->slot].offset, from,
+               pb_slot_bytes(slots[pin->slot].type));
+    }
+    write_dirty(vcpu, f, head, p);
+    for (uint32_t i = 0; i < self->n_flag_slots; i++) {
+        const pb_slot *slot = &slots[self->flag_slots[i]];
+        uint32_t *home = (uint32_t *)(void *)((char *)vcpu->state + slot->offset);
+
+        *home &= pb_slot_flags(slot);
+    }
+    memcpy((char *)vcpu->state + pc->offset, &head->pc, pb_slot_bytes(pc->type));
+    vcpu->aux = head->aux;
+}
+
+/* ---- the operation ------------------------------------------------------------------------------------------- */
+
+static pb_mem_result operate(pb_vcpu *vcpu, const site_head *head, const pb_u128 *args,
+                             pb_u128 *result, pb_guest_fault *fault)
+{
+    const pb_vcpu_ops *ops = vcpu->ops;
+    uint64_t gva = args[0].lo;
+    pb_mem_result r;
+
+    *result = (pb_u128){ 0, 0 };
+    switch (head->op) {
+    case IR_OP_LD:
+        r = ops->load(vcpu, gva, head->attr, result, fault);
+        break;
+    case IR_OP_ST:
+        return ops->store(vcpu, gva, head->attr, args[1], fault);
+    case IR_OP_RMW:
+        return ops->rmw(vcpu, gva, head->attr, head->sub, args[1].lo, &result->lo, fault);
+    case IR_OP_CAS:
+        r = ops->cas(vcpu, gva, head->attr, args[1], args[2], result, fault);
+        break;
+    case IR_OP_LDX:
+        r = ops->ldx(vcpu, gva, head->attr, result, fault);
+        break;
+    default: /* stx */
+        r = ops->stx(vcpu, gva, head->attr, args[1], fault);
+        result->lo = r == PB_MEM_OK;
+        return r == PB_MEM_FAULT ? r : PB_MEM_OK;
+    }
+    if (PB_MEM_GET_SIZE_LOG2(head->attr) != 4)
+        result->hi = 0;
+    return r;
+}
+
+static void put_result(cg_frame *f, const site_head *head, pb_u128 value)
+{
+    value = cut(value, head->result_type);
+    if (head->result < XMM0)
+        f->general[head->result] = value.lo;
+    else if (head->result < CG_REGS)
+        f->vector[head->result - XMM0] = value;
+}
+
+/* Counted: what devices see of budget and retired, and what they leave. */
+static void count_exactly(pb_vcpu *vcpu, uint32_t after)
+{
+    vcpu->budget += after;
+    vcpu->retired = vcpu->codegen[CG_WORD_SUM] - (uint64_t)vcpu->budget;
+}
+
+static void count_ahead(pb_vcpu *vcpu, uint32_t after)
+{
+    vcpu->codegen[CG_WORD_SUM] = (uint64_t)vcpu->budget + vcpu->retired;
+    vcpu->budget -= after;
+}
+
+/* The instruction wants a unit of its own: as if it had not begun. */
+static const uint8_t *leave_alone(pb_vcpu *vcpu, const cg_frame *f, uint32_t after)
+{
+    vcpu->budget += after + 1;
+    *f->exit = (pb_code_exit){ .kind = PB_CODE_EXIT_ALONE };
+    return NULL;
+}
+
+const uint8_t *slow_path(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
+{
+    bool counted = f->self->counted;
+    const uint8_t *p = record + sizeof(site_head);
+    pb_u128 args[3] = { { 0, 0 } }, value;
+    uint32_t mxcsr = guest_mxcsr(vcpu);
+    pb_guest_fault fault = { 0 };
+    site_head head;
+
+    memcpy(&head, record, sizeof(head));
+    merge_mxcsr(vcpu);
+    for (uint32_t i = 0; i < head.n_args; i++) {
+        uint32_t type = *p++;
+
+        args[i] = cut(take_place(vcpu, f, &p), type);
+    }
+    write_state(vcpu, f, &head, p);
+    if (counted && !(head.flags & (SITE_ALONE | SITE_EFFECT)))
+        return leave_alone(vcpu, f, head.after);
+    if (counted)
+        count_exactly(vcpu, head.after);
+    if (operate(vcpu, &head, args, &value, &fault) != PB_MEM_OK) {
+        fault.attr = head.attr;
+        fault.aux = vcpu->aux;
+        vcpu->type->raise(vcpu, &fault);
+        *f->exit = (pb_code_exit){ .kind = PB_CODE_EXIT_UNWOUND };
+        return NULL;
+    }
+    if (counted)
+        count_ahead(vcpu, head.after);
+    put_result(f, &head, value);
+    if (mxcsr != MXCSR_DEFAULT)
+        _mm_setcsr(mxcsr);
+    return record + head.resume;
+}

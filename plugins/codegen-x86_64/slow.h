@@ -1,0 +1,24 @@
+/*
+ * What thunks call, and run().
+ */
+#ifndef CODEGEN_X86_64_SLOW_H
+#define CODEGEN_X86_64_SLOW_H
+
+#include "sites.h"
+
+/* The memory operation of a site record: where code goes on, or null if it is left (*frame->exit says how). */
+const uint8_t *slow_path(pb_vcpu *vcpu, cg_frame *frame, const uint8_t *record);
+/* MXCSR for the guest's rounding mode, without flags. */
+uint32_t guest_mxcsr(const pb_vcpu *vcpu);
+/* Collect the flags of MXCSR in vcpu->fp[0], and make it the host's. */
+void merge_mxcsr(pb_vcpu *vcpu);
+/* The same; what to load behind the helper. */
+uint32_t before_helper(pb_vcpu *vcpu);
+
+/* thunks.c */
+bool make_thunks(x86_codegen *self, const pb_code_slice *slice);
+/* Of thunk_enter. */
+typedef void enter_function(pb_vcpu *vcpu, const void *entry, pb_code_exit *exit,
+                            const x86_codegen *self);
+
+#endif

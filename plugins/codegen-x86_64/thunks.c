@@ -1,0 +1,308 @@
+/*
+ * Code that all units share: entering and leaving emitted code, calls of C with the registers saved.
+ *
+ * C is called by the System V ABI (x86-64 psABI 3.2). Of the registers in use it keeps rbx, rbp, r12 to r15; thunks
+ * save the others that pins may be in. Units empty the free ones before they call.
+ */
+#include "slow.h"
+
+enum { RDI_IS_VCPU = -(PB_VCPU_STATE_OFFSET + 128) };
+
+typedef struct maker {
+    asm_buffer a;
+    x86_codegen *self;
+    const pb_code_slice *slice;
+    uint32_t leave, leave_raw; /* offsets */
+} maker;
+
+/* Saved around C calls that do not look at the state. */
+static const uint8_t caller_saved[] = { RSI, RDI, R8, R9, R10, R11 };
+
+static const uint8_t *here(const maker *m)
+{
+    return m->slice->rx + asm_offset(&m->a);
+}
+
+static void begin(maker *m)
+{
+    asm_nop(&m->a, (16 - (asm_offset(&m->a) & 15)) % 16 > 9 ? 9 : 0);
+    asm_nop(&m->a, (16 - (asm_offset(&m->a) & 15)) % 16);
+}
+
+static asm_mem home_of(const maker *m, uint32_t slot)
+{
+    return asm_at(RBP, (int32_t)m->self->cpu->slots[slot].offset - 128);
+}
+
+static asm_mem vcpu_at(int64_t offset)
+{
+    return asm_at(RBP, (int32_t)(offset - PB_VCPU_STATE_OFFSET - 128));
+}
+
+static void move_pin(maker *m, const cg_pin *pin, bool load)
+{
+    uint32_t bytes = pb_slot_bytes(m->self->cpu->slots[pin->slot].type);
+    asm_mem home = home_of(m, pin->slot);
+
+    if (pin->reg < XMM0) {
+        if (load)
+            asm_load(&m->a, bytes == 8 ? W64 : W32, pin->reg, home);
+        else
+            asm_store(&m->a, bytes == 8 ? W64 : W32, home, pin->reg);
+    } else if (bytes == 8) {
+        asm_rm(&m->a, load ? SSE_MOVQ_LOAD : SSE_MOVQ_STORE, pin->reg - XMM0, home);
+    } else {
+        asm_rm(&m->a, load ? SSE_MOVUPS_LOAD : SSE_MOVUPS_STORE, pin->reg - XMM0, home);
+    }
+}
+
+static void load_pins(maker *m)
+{
+    for (uint32_t i = 0; i < m->self->n_pins; i++)
+        move_pin(m, &m->self->pins[i], true);
+}
+
+/* Pinned slots to the state, and bundles as others want to see them. */
+static void store_state(maker *m)
+{
+    for (uint32_t i = 0; i < m->self->n_pins; i++)
+        move_pin(m, &m->self->pins[i], false);
+    for (uint32_t i = 0; i < m->self->n_flag_slots; i++) {
+        uint32_t slot = m->self->flag_slots[i];
+
+        asm_alu_mem_imm(&m->a, ALU_AND, W32, home_of(m, slot),
+                        (int32_t)pb_slot_flags(&m->self->cpu->slots[slot]));
+    }
+}
+
+/* ---- entering and leaving ----------------------------------------------------------------------------------- */
+
+static const uint8_t pushed[] = { RBX, RBP, R12, R13, R14, R15 };
+
+static void make_enter(maker *m)
+{
+    begin(m);
+    m->self->thunk_enter = here(m);
+    for (uint32_t i = 0; i < sizeof(pushed); i++)
+        asm_push(&m->a, pushed[i]);
+    asm_alu_imm(&m->a, ALU_SUB, W64, RSP, CG_FRAME_BYTES);
+    asm_store(&m->a, W64, cg_frame_at(CG_FRAME_EXIT), RDX);
+    asm_store(&m->a, W64, cg_frame_at(CG_FRAME_SELF), RCX);
+    asm_lea(&m->a, W64, RBP, asm_at(RDI, -(RDI_IS_VCPU)));
+    asm_mov(&m->a, W64, RAX, RSI);
+    asm_mov_imm(&m->a, R14, PB_PAGE_BITS | PB_TLB_BITS << 8);
+    load_pins(m);
+    asm_jmp_reg(&m->a, RAX);
+}
+
+static void make_leave(maker *m)
+{
+    begin(m);
+    m->leave = asm_offset(&m->a);
+    m->self->thunk_exit = here(m);
+    store_state(m);
+    m->leave_raw = asm_offset(&m->a);
+    asm_alu_imm(&m->a, ALU_ADD, W64, RSP, CG_FRAME_BYTES);
+    for (uint32_t i = sizeof(pushed); i-- > 0;)
+        asm_pop(&m->a, pushed[i]);
+    asm_ret(&m->a);
+}
+
+/* Leave with a kind; rax: the pc, or the site; edx: the reason. */
+static const uint8_t *make_exit(maker *m, uint32_t kind)
+{
+    const pb_slot *pc = &m->self->cpu->slots[m->self->cpu->pc_slot];
+    const uint8_t *start;
+
+    begin(m);
+    start = here(m);
+    asm_load(&m->a, W64, RCX, cg_frame_at(CG_FRAME_EXIT));
+    asm_store_imm(&m->a, W32, asm_at(RCX, offsetof(pb_code_exit, kind)), kind);
+    if (kind == PB_CODE_EXIT_LINK)
+        asm_store(&m->a, W64, asm_at(RCX, offsetof(pb_code_exit, site)), RAX);
+    else if (kind != PB_CODE_EXIT_UNWOUND)
+        asm_store(&m->a, pc->type == IR_I32 ? W32 : W64, home_of(m, m->self->cpu->pc_slot), RAX);
+    if (kind == PB_CODE_EXIT_REASON)
+        asm_store(&m->a, W32, asm_at(RCX, offsetof(pb_code_exit, reason)), RDX);
+    asm_patch(&m->a, asm_jmp(&m->a), kind == PB_CODE_EXIT_UNWOUND ? m->leave_raw : m->leave);
+    return start;
+}
+
+/* ---- the slow path of memory ----------------------------------------------------------------------------------- */
+
+static void call_c(maker *m, uint64_t function)
+{
+    asm_mov_imm(&m->a, RAX, function);
+    asm_call_reg(&m->a, RAX);
+}
+
+static void move_all(maker *m, bool load, int32_t offset)
+{
+    for (int i = 0; i < 16; i++) {
+        asm_mem at = cg_frame_at(CG_FRAME_GENERAL + 8 * i + offset);
+
+        if (i == RSP || i == RBP || i == R14)
+            continue;
+        if (load)
+            asm_load(&m->a, W64, i, at);
+        else
+            asm_store(&m->a, W64, at, i);
+    }
+    for (int i = 0; i < 16; i++)
+        asm_rm(&m->a, load ? SSE_MOVAPS_LOAD : SSE_MOVAPS_STORE, i,
+               cg_frame_at(CG_FRAME_VECTOR + 16 * i + offset));
+}
+
+/* Called; the record stands behind the call. */
+static void make_slow(maker *m)
+{
+    uint32_t left;
+
+    begin(m);
+    m->self->thunk_slow = here(m);
+    move_all(m, false, 8);
+    asm_pop(&m->a, RDX);
+    asm_lea(&m->a, W64, RDI, asm_at(RBP, RDI_IS_VCPU));
+    asm_mov(&m->a, W64, RSI, RSP);
+    call_c(m, (uintptr_t)slow_path);
+    asm_test(&m->a, W64, RAX, RAX);
+    left = asm_jcc(&m->a, CC_E);
+    asm_push(&m->a, RAX);
+    move_all(m, true, 8);
+    asm_ret(&m->a); /* pairs with the call, for the host's return predictor */
+    asm_patch(&m->a, left, m->leave_raw);
+}
+
+/* ---- calls ------------------------------------------------------------------------------------------------------ */
+
+static void move_caller_saved(maker *m, bool load)
+{
+    for (uint32_t i = 0; i < sizeof(caller_saved); i++) {
+        asm_mem at = cg_frame_at(CG_FRAME_GENERAL + 8 * caller_saved[i] + 8);
+
+        if (load)
+            asm_load(&m->a, W64, caller_saved[i], at);
+        else
+            asm_store(&m->a, W64, at, caller_saved[i]);
+    }
+    for (int i = 0; i < 8; i++)
+        asm_rm(&m->a, load ? SSE_MOVAPS_LOAD : SSE_MOVAPS_STORE, i,
+               cg_frame_at(CG_FRAME_VECTOR + 16 * i + 8));
+}
+
+static asm_mem argument(uint32_t i, int32_t pushed_bytes)
+{
+    return cg_frame_at(CG_FRAME_ARGS + 16 * (int32_t)i + pushed_bytes);
+}
+
+/* rax: the function. */
+static void call_scalar(maker *m)
+{
+    static const uint8_t registers[] = { RSI, RDX, RCX, R8, R9 };
+
+    asm_lea(&m->a, W64, RDI, asm_at(RBP, RDI_IS_VCPU));
+    for (uint32_t i = 0; i < sizeof(registers); i++)
+        asm_load(&m->a, W64, registers[i], argument(i, 8));
+    asm_rm(&m->a, 0xff, 6, argument(5, 8)); /* push */
+    asm_call_reg(&m->a, RAX);
+    asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
+}
+
+static void call_vector(maker *m)
+{
+    asm_lea(&m->a, W64, RDI, asm_at(RBP, RDI_IS_VCPU));
+    asm_lea(&m->a, W64, RSI, cg_frame_at(CG_FRAME_RESULTS + 8));
+    asm_lea(&m->a, W64, RDX, argument(0, 8));
+    asm_alu_imm(&m->a, ALU_SUB, W64, RSP, 8);
+    asm_call_reg(&m->a, RAX);
+    asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
+}
+
+static const uint8_t *make_pure(maker *m, void (*call)(maker *m))
+{
+    const uint8_t *start;
+
+    begin(m);
+    start = here(m);
+    move_caller_saved(m, false);
+    call(m);
+    move_caller_saved(m, true);
+    asm_ret(&m->a);
+    return start;
+}
+
+/* Reference functions: (values, attr, vcpu, fp). edx: attr. */
+static void call_reference(maker *m)
+{
+    asm_mov(&m->a, W32, RSI, RDX);
+    asm_lea(&m->a, W64, RDI, argument(0, 8));
+    asm_lea(&m->a, W64, RDX, asm_at(RBP, RDI_IS_VCPU));
+    asm_mov_imm(&m->a, RCX, (uintptr_t)m->self->fp);
+    asm_alu_imm(&m->a, ALU_SUB, W64, RSP, 8);
+    asm_call_reg(&m->a, RAX);
+    asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
+}
+
+/* A helper that may look at everything, and change it. MXCSR is the host's while it runs: rbx function, r12: whether the
+ * guest's has to be loaded behind it. */
+static const uint8_t *make_helper(maker *m, void (*call)(maker *m))
+{
+    asm_mem mxcsr = cg_frame_at(CG_FRAME_SCRATCH + 8), saved = cg_frame_at(CG_FRAME_SCRATCH + 16);
+    const uint8_t *start;
+    uint32_t plain, same, going_on;
+
+    begin(m);
+    start = here(m);
+    store_state(m);
+    asm_mov(&m->a, W64, RBX, RAX);
+    asm_alu(&m->a, ALU_XOR, W32, R12, R12);
+    asm_rm(&m->a, 0xae | ASM_0F, 3, mxcsr); /* stmxcsr */
+    asm_alu_mem_imm(&m->a, ALU_CMP, W32, mxcsr, 0x1f80);
+    plain = asm_jcc(&m->a, CC_E);
+    asm_alu_imm(&m->a, ALU_SUB, W64, RSP, 8);
+    asm_lea(&m->a, W64, RDI, asm_at(RBP, RDI_IS_VCPU));
+    call_c(m, (uintptr_t)before_helper);
+    asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
+    asm_store(&m->a, W32, saved, RAX);
+    asm_mov_imm(&m->a, R12, 1);
+    asm_patch(&m->a, plain, asm_offset(&m->a));
+    asm_mov(&m->a, W64, RAX, RBX);
+    call(m);
+    asm_alu_mem_imm(&m->a, ALU_CMP, W32, vcpu_at(offsetof(pb_vcpu, unwind)), 0);
+    going_on = asm_jcc(&m->a, CC_E);
+    asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
+    asm_load(&m->a, W64, RCX, cg_frame_at(CG_FRAME_EXIT));
+    asm_store_imm(&m->a, W32, asm_at(RCX, offsetof(pb_code_exit, kind)), PB_CODE_EXIT_UNWOUND);
+    asm_patch(&m->a, asm_jmp(&m->a), m->leave_raw);
+    asm_patch(&m->a, going_on, asm_offset(&m->a));
+    asm_test(&m->a, W32, R12, R12);
+    same = asm_jcc(&m->a, CC_E);
+    asm_rm(&m->a, 0xae | ASM_0F, 2, saved); /* ldmxcsr */
+    asm_patch(&m->a, same, asm_offset(&m->a));
+    load_pins(m);
+    asm_ret(&m->a);
+    return start;
+}
+
+bool make_thunks(x86_codegen *self, const pb_code_slice *slice)
+{
+    maker m = { .a = { .start = slice->rw, .p = slice->rw, .end = slice->rw + slice->bytes },
+                .self = self,
+                .slice = slice };
+
+    make_leave(&m);
+    make_enter(&m);
+    self->thunk_link = make_exit(&m, PB_CODE_EXIT_LINK);
+    self->thunk_jump_miss = make_exit(&m, PB_CODE_EXIT_LOOKUP);
+    self->thunk_new_key = make_exit(&m, PB_CODE_EXIT_NEW_KEY);
+    self->thunk_reason = make_exit(&m, PB_CODE_EXIT_REASON);
+    self->thunk_entry = make_exit(&m, PB_CODE_EXIT_ENTRY);
+    self->thunk_unwound = make_exit(&m, PB_CODE_EXIT_UNWOUND);
+    make_slow(&m);
+    self->thunk_reference = make_pure(&m, call_reference);
+    self->thunk_pure_scalar = make_pure(&m, call_scalar);
+    self->thunk_pure_vector = make_pure(&m, call_vector);
+    self->thunk_scalar = make_helper(&m, call_scalar);
+    self->thunk_vector = make_helper(&m, call_vector);
+    return !m.a.full;
+}

@@ -1,0 +1,275 @@
+/*
+ * A small accelerator around a code generator: see jit.h.
+ */
+#include "jit.h"
+
+#include <capstone.h>
+#include <core/ir/unit.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+enum { BUFFER = 1 << 20 };
+
+typedef struct jit {
+    pb_object *object;
+    void *codegen;
+    pb_code_slice memory; /* thunks, then one unit */
+    pb_codegen_info info;
+    ir_unit *ir;
+    pb_jump_entry jumps[PB_JUMP_ENTRIES];
+} jit;
+
+static const pb_codegen_type *type;
+jit_options jit_how = { .pinned = 8 };
+uint64_t jit_emitted, jit_refused, jit_bytes;
+
+void jit_open(const char *file)
+{
+    void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    const pb_plugin *plugin = handle ? dlsym(handle, PB_PLUGIN_SYMBOL) : NULL;
+
+    if (!plugin) {
+        printf("%s\n", dlerror());
+        exit(2);
+    }
+    type = (const pb_codegen_type *)(const void *)plugin->types[0];
+}
+
+void jit_set(const char *text)
+{
+    g_auto(GStrv) words = g_strsplit(text, ",", -1);
+
+    jit_how = (jit_options){ .pinned = 8 };
+    for (char **w = words; *w; w++) {
+        if (!strcmp(*w, "baseline"))
+            jit_how.baseline = true;
+        else if (!strcmp(*w, "counted"))
+            jit_how.counted = true;
+        else if (!strcmp(*w, "tlb"))
+            jit_how.use_tlb = true;
+        else if (!strcmp(*w, "alone"))
+            jit_how.alone = true;
+        else if (g_str_has_prefix(*w, "pinned="))
+            jit_how.pinned = (uint32_t)atoi(*w + 7);
+        else if (**w) {
+            printf("what is '%s'?\n", *w);
+            exit(2);
+        }
+    }
+}
+
+static void set_property(void *self, const char *name, uint64_t value)
+{
+    for (const pb_prop *p = type->head.props; p->name; p++)
+        if (!strcmp(p->name, name))
+            memcpy((char *)self + p->offset, &value, p->width);
+}
+
+static bool init(void *self, pb_error *error)
+{
+    jit *j = self;
+    int fd = memfd_create("code", 0);
+    void *rw, *rx;
+
+    if (fd < 0 || ftruncate(fd, BUFFER) < 0)
+        return pb_fail(error, "no memory");
+    rw = mmap(NULL, BUFFER, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    rx = mmap(NULL, BUFFER, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    close(fd);
+    if (rw == MAP_FAILED || rx == MAP_FAILED)
+        return pb_fail(error, "no memory");
+    j->memory = (pb_code_slice){ rw, rx, BUFFER };
+    j->codegen = g_malloc0(type->head.instance_size);
+    *(pb_object **)(void *)((char *)j->codegen + type->head.self_offset - 1) = j->object;
+    set_property(j->codegen, "baseline", jit_how.baseline);
+    set_property(j->codegen, "pinned", jit_how.pinned);
+    return type->head.init(j->codegen, error);
+}
+
+static bool vcpu_init(void *self, pb_vcpu *vcpu, pb_error *error)
+{
+    jit *j = self;
+    pb_codegen_setup setup = { .size = sizeof(setup),
+                               .counted = jit_how.counted,
+                               .parallel = true,
+                               .vcpu = vcpu,
+                               .fp = pb_extension(j->object, PB_FP_EXTENSION),
+                               .thunks = j->memory };
+
+    setup.thunks.bytes = PB_CODEGEN_THUNK_BYTES;
+    if (!type->start(j->codegen, &setup, &j->info, error))
+        return false;
+    type->vcpu_init(j->codegen, vcpu);
+    for (uint32_t i = 0; i < PB_JUMP_ENTRIES; i++)
+        j->jumps[i] = (pb_jump_entry){ UINT64_MAX, j->info.jump_miss };
+    vcpu->jumps = j->jumps;
+    vcpu->accel = j;
+    return true;
+}
+
+static void vcpu_finish(void *self, pb_vcpu *vcpu)
+{
+    jit *j = self;
+
+    pb_ir_unit_free(j->ir);
+    type->head.finish(j->codegen);
+    g_free(j->codegen);
+    munmap(j->memory.rw, BUFFER);
+    munmap((void *)(uintptr_t)j->memory.rx, BUFFER);
+}
+
+static uint32_t emit(jit *j, pb_vcpu *vcpu, const ir_unit *unit, pb_code_job *job, bool alone)
+{
+    uint32_t status;
+
+    *job = (pb_code_job){ .size = sizeof(*job), .unit = unit, .vcpu = vcpu, .slice = j->memory };
+    job->flags = alone || jit_how.alone ? PB_CODE_ALONE : 0;
+    job->slice.rw += PB_CODEGEN_THUNK_BYTES;
+    job->slice.rx += PB_CODEGEN_THUNK_BYTES;
+    job->slice.bytes = jit_how.room ? jit_how.room : BUFFER - PB_CODEGEN_THUNK_BYTES;
+    status = type->emit(j->codegen, job);
+    jit_emitted++;
+    jit_refused += status != PB_EMIT_OK;
+    jit_bytes += job->bytes;
+    return status;
+}
+
+static uint64_t *pc_of(pb_vcpu *vcpu)
+{
+    return (uint64_t *)(void *)((char *)vcpu->state +
+                                vcpu->type->slots[vcpu->type->pc_slot].offset);
+}
+
+/* Where the exit's link goes. */
+static uint64_t link_pc(const pb_code_job *job, const pb_code_exit *left)
+{
+    for (uint32_t i = 0; i < job->n_links; i++)
+        if (job->slice.rx + job->links[i].site == left->site)
+            return job->links[i].pc;
+    printf("an exit at a site that is no link\n");
+    abort();
+}
+
+static uint32_t run(void *self, pb_vcpu *vcpu)
+{
+    jit *j = self;
+    const pb_translate_ops *translate = pb_extension(j->object, PB_EXTENSION_TRANSLATE);
+    pb_translate_limits limits = { .max_insns = 48, .follow = true };
+    bool alone = false;
+
+    toy_fill_tlb(toy_of(vcpu), jit_how.use_tlb);
+    for (;;) {
+        uint64_t *pc = pc_of(vcpu);
+        pb_guest_fault fault = { 0 };
+        pb_code_page page;
+        pb_code_exit left;
+        pb_code_job job;
+
+        if (__atomic_load_n(&vcpu->exit_request, __ATOMIC_ACQUIRE))
+            return PB_RUN_REQUEST;
+        if (jit_how.counted && vcpu->budget <= 0)
+            return PB_RUN_BUDGET;
+        if (vcpu->ops->code(vcpu, *pc, 0, &page, &fault) != PB_MEM_OK) {
+            vcpu->budget--; /* it counts as an instruction */
+            vcpu->retired++;
+            vcpu->type->raise(vcpu, &fault);
+            vcpu->unwind = 0;
+            continue;
+        }
+        j->ir = translate->translate(vcpu, *pc, vcpu->type->translator->unit_key(vcpu), &limits,
+                                     j->ir, &fault);
+        if (!j->ir || emit(j, vcpu, j->ir, &job, alone) != PB_EMIT_OK) {
+            printf("no code for 0x%" PRIx64 "\n", *pc);
+            return 0;
+        }
+        limits.max_insns = 48;
+        alone = false;
+        type->run(j->codegen, vcpu, job.slice.rx + job.entry, &left);
+        switch (left.kind) {
+        case PB_CODE_EXIT_LINK:
+            *pc = link_pc(&job, &left);
+            break;
+        case PB_CODE_EXIT_LOOKUP:
+        case PB_CODE_EXIT_NEW_KEY:
+            break;
+        case PB_CODE_EXIT_REASON:
+            return left.reason;
+        case PB_CODE_EXIT_UNWOUND:
+            vcpu->unwind = 0;
+            if (vcpu->leave_reason) {
+                uint32_t reason = vcpu->leave_reason;
+
+                vcpu->leave_reason = 0;
+                return reason;
+            }
+            break;
+        case PB_CODE_EXIT_ALONE:
+            alone = true;
+            limits.max_insns = 1;
+            break;
+        case PB_CODE_EXIT_ENTRY:
+            if (jit_how.counted && vcpu->budget < 48)
+                limits.max_insns = (uint32_t)MAX(vcpu->budget, 1);
+            break;
+        default:
+            printf("exit of kind %u\n", left.kind);
+            abort();
+        }
+    }
+}
+
+static void flush(void *self, pb_vcpu *vcpu) {}
+
+static void statistics(void *self, void (*line)(void *opaque, const char *name, uint64_t value),
+                       void *opaque)
+{
+}
+
+const pb_accel_type jit_type = {
+    .head = { .size = sizeof(pb_accel_type),
+              .kind = PB_KIND_ACCEL,
+              .name = "test",
+              .instance_size = sizeof(jit),
+              PB_SELF(jit, object),
+              .init = init },
+    .vcpu_init = vcpu_init,
+    .vcpu_finish = vcpu_finish,
+    .run = run,
+    .flush = flush,
+    .statistics = statistics,
+};
+
+void jit_show(accel *a, const ir_unit *unit)
+{
+    pb_code_job job;
+    uint32_t status = emit(a->self, a->m->vcpu, unit, &job, false);
+    cs_insn *insns;
+    size_t n;
+    csh handle;
+
+    printf("status %u, %u bytes, entry 0x%x, stale 0x%x\n", status, job.bytes, job.entry,
+           job.stale);
+    if (cs_open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK)
+        return;
+    n = cs_disasm(handle, job.slice.rw, job.bytes, 0, 0, &insns);
+    for (size_t i = 0; i < n; i++)
+        printf("%6" PRIx64 "  %s %s\n", insns[i].address, insns[i].mnemonic, insns[i].op_str);
+    cs_free(insns, n);
+    cs_close(&handle);
+}
+
+double jit_time(accel *a, const ir_unit *unit, uint32_t n, uint32_t *bytes)
+{
+    struct timespec begin, end;
+    pb_code_job job;
+
+    emit(a->self, a->m->vcpu, unit, &job, false);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
+    for (uint32_t i = 0; i < n; i++)
+        emit(a->self, a->m->vcpu, unit, &job, false);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+    *bytes = job.bytes;
+    return ((double)(end.tv_sec - begin.tv_sec) * 1e9 + (double)(end.tv_nsec - begin.tv_nsec)) / n;
+}

@@ -1,0 +1,35 @@
+/*
+ * A small accelerator around a code generator: every unit is emitted anew each time it is reached, and run. So tests of the
+ * interpreter run on emitted code too.
+ */
+#ifndef CODEGEN_TEST_JIT_H
+#define CODEGEN_TEST_JIT_H
+
+#include "accel.h"
+
+#include <patchbay/codegen.h>
+
+typedef struct jit_options {
+    bool baseline;
+    uint32_t pinned;
+    bool counted;
+    bool alone;    /* PB_CODE_ALONE for every unit: units that are given, not translated */
+    bool use_tlb;  /* fill the first-level TLB before each run */
+    uint32_t room; /* bytes for a unit; 0: plenty */
+} jit_options;
+
+/* Open the generator's plugin; ends the program if that fails. */
+void jit_open(const char *file);
+/* The accelerator; options are read when an instance is made, and at each run. */
+extern const pb_accel_type jit_type;
+extern jit_options jit_how;
+/* "baseline,pinned=3,counted,tlb" to options. */
+void jit_set(const char *text);
+/* How many units were emitted, and how many the generator refused. */
+extern uint64_t jit_emitted, jit_refused, jit_bytes;
+/* Emit into a buffer of the instance and disassemble to the output. */
+void jit_show(accel *a, const ir_unit *unit);
+/* Emit the unit n times without running it: nanoseconds each. */
+double jit_time(accel *a, const ir_unit *unit, uint32_t n, uint32_t *bytes);
+
+#endif
