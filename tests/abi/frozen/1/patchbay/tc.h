@@ -72,9 +72,9 @@ typedef struct pb_tc_ops {
 
     /* The unit of that name, or null. No lock is taken. Inside. */
     pb_tc_unit *(*lookup)(pb_tc_user *user, const pb_tc_key *key);
-    /* Room for at least `bytes` of code at the end of the user's slab; valid until the next reserve(), quiescent() or
-     * leave(), or until publish() entered it. May drop the oldest units, others' too; what dies is executable until
-     * the user is quiescent. A pb_tc_room; without room the slice is empty. Never waits. Inside. */
+    /* Room for at least `bytes` of code at the end of the user's slab, aligned to 32; valid until the next reserve(),
+     * quiescent() or leave(), or until publish() entered it. May drop the oldest units, others' too; what dies is
+     * executable until the user is quiescent. A pb_tc_room; without room the slice is empty. Never waits. Inside. */
     uint32_t (*reserve)(pb_tc_user *user, uint32_t bytes, pb_code_slice *slice);
     /* Enter the emitted unit. `ir` says from which pages it was made under which stamps; null if one of them
      * was written to since, or there is none, or all units were dropped since the user was last quiescent, or
