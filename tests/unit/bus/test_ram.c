@@ -256,6 +256,58 @@ static void code_pages(void)
     board_free(&b);
 }
 
+typedef struct heard {
+    const uint32_t *generation; /* of the last page */
+    uint32_t value;             /* what it said then */
+    uint32_t times;
+} heard;
+
+static void hear(void *opaque, const uint32_t *generation)
+{
+    heard *h = opaque;
+
+    h->generation = generation;
+    h->value = __atomic_load_n(generation, __ATOMIC_SEQ_CST);
+    h->times++;
+}
+
+/* Told once for each time that code is taken, after the generation was counted up. */
+static void stale_code_is_told(void)
+{
+    board b = board_new();
+    pb_ram *ram = new_ram(&b, 8 * PB_PAGE_SIZE);
+    heard first = { 0 }, second = { 0 };
+    const uint32_t *generation;
+    uint32_t stamp;
+
+    pb_bus_listen_code(b.bus, hear, &first);
+    pb_bus_listen_code(b.bus, hear, &second);
+    stamp = pb_ram_code_take(ram, 1, &generation);
+    pb_ram_stored(ram, 2);
+    CU_ASSERT_EQUAL(first.times, 0);
+    pb_ram_stored(ram, 1);
+    CU_ASSERT_PTR_EQUAL(first.generation, generation);
+    CU_ASSERT_NOT_EQUAL(first.value, stamp);
+    pb_ram_stored(ram, 1);
+    CU_ASSERT_EQUAL(first.times, 1);
+    CU_ASSERT_EQUAL(second.times, 1);
+
+    pb_bus_unlisten_code(b.bus, hear, &first);
+    pb_ram_code_take(ram, 1, &generation);
+    pb_ram_code_take(ram, 2, &generation);
+    pb_ram_written(ram, 0, 8 * PB_PAGE_SIZE);
+    CU_ASSERT_EQUAL(first.times, 1);
+    CU_ASSERT_EQUAL(second.times, 3);
+    CU_ASSERT_PTR_EQUAL(second.generation, generation);
+    pb_ram_code_take(ram, 1, &generation);
+    pb_ram_code_drop(ram, 1);
+    pb_ram_code_drop(ram, 1);
+    CU_ASSERT_EQUAL(second.times, 4);
+    pb_bus_unlisten_code(b.bus, hear, &second);
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
 static void dirty_traps_take_tags_away(void)
 {
     board b = board_new();
@@ -286,6 +338,7 @@ int main(void)
         { "dirty pages", dirty_pages },
         { "dirty clients are independent", clients_are_independent },
         { "code pages and their generation", code_pages },
+        { "stale code is told of", stale_code_is_told },
         { "dirty traps take tags away", dirty_traps_take_tags_away },
         { 0 },
     };
