@@ -413,34 +413,66 @@ static bool check_register(const checker *c, const pb_region *region, const pb_r
     return check_fields(c, reg);
 }
 
+/* Bytes next to each other that are one register's. */
+typedef struct span {
+    uint64_t first, last;
+    const pb_reg *reg;
+} span;
+
+static gint compare_spans(gconstpointer a, gconstpointer b)
+{
+    const span *x = a, *y = b;
+
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+static void add_spans(GArray *spans, const pb_reg *reg)
+{
+    uint32_t bytes = pb_reg_bytes(reg), stride = pb_reg_stride(reg);
+
+    if (stride == bytes) {
+        span whole = { reg->offset, pb_reg_end(reg) - 1, reg };
+
+        g_array_append_val(spans, whole);
+        return;
+    }
+    for (uint64_t at = reg->offset; at < pb_reg_end(reg); at += stride) {
+        span element = { at, at + bytes - 1, reg };
+
+        g_array_append_val(spans, element);
+    }
+}
+
+static bool check_spans(const checker *c, GArray *spans)
+{
+    const span *before = NULL;
+
+    g_array_sort(spans, compare_spans);
+    for (guint i = 0; i < spans->len; i++) {
+        const span *s = &g_array_index(spans, span, i);
+
+        if (before && s->first <= before->last)
+            return wrong(c, MAX(s->reg, before->reg)->name,
+                         "overlaps %s at 0x%" G_GINT64_MODIFIER "x", MIN(s->reg, before->reg)->name,
+                         s->first);
+        before = s;
+    }
+    return true;
+}
+
 /* Two registers at one address, unless one is for reading and the other for writing. */
 static bool check_overlaps(const checker *c, const pb_region *region)
 {
-    g_autoptr(GHashTable) readers = g_hash_table_new(g_direct_hash, g_direct_equal);
-    g_autoptr(GHashTable) writers = g_hash_table_new(g_direct_hash, g_direct_equal);
+    g_autoptr(GArray) readers = g_array_new(FALSE, FALSE, sizeof(span));
+    g_autoptr(GArray) writers = g_array_new(FALSE, FALSE, sizeof(span));
 
     for (const pb_reg *reg = region->regs; reg->name; reg++) {
-        uint32_t count = reg->count ? reg->count : 1, bytes = pb_reg_bytes(reg);
-
-        for (uint64_t i = 0; i < (uint64_t)count * bytes; i++) {
-            gpointer at =
-                GSIZE_TO_POINTER(reg->offset + i / bytes * pb_reg_stride(reg) + i % bytes);
-            const pb_reg *other = NULL;
-
-            if (reg->mode != PB_WO) {
-                other = g_hash_table_lookup(readers, at);
-                g_hash_table_insert(readers, at, (gpointer)reg);
-            }
-            if (reg->mode != PB_RO && !other) {
-                other = g_hash_table_lookup(writers, at);
-                g_hash_table_insert(writers, at, (gpointer)reg);
-            }
-            if (other)
-                return wrong(c, reg->name, "overlaps %s at 0x%" G_GSIZE_MODIFIER "x", other->name,
-                             GPOINTER_TO_SIZE(at));
-        }
+        if (reg->mode != PB_WO)
+            add_spans(readers, reg);
+        if (reg->mode != PB_RO)
+            add_spans(writers, reg);
     }
-    return true;
+    return check_spans(c, readers) && check_spans(c, writers);
 }
 
 static bool check_registers(const checker *c, const pb_region *region)
