@@ -1,5 +1,4 @@
-/* Guest code in the log: `--log exec` and `--log in_asm`. Disassembly by Capstone. */
-#include <capstone.h>
+/* Guest code in the log: `--log exec` and `--log in_asm`. */
 #include <core/ir/translate.h>
 #include <core/trace/trace.h>
 #include <core/vcpu/vcpu.h>
@@ -17,45 +16,6 @@ static void log_exec(pb_vcpu *vcpu, const ir_unit *unit)
         unit->cpu->translator->key_text(unit->key, key, sizeof(key));
     pb_trace_line("exec cpu%u 0x%" PRIx64 " %s %u insns", vcpu->index, unit->pc, key,
                   unit->n_marks);
-}
-
-static void append_bytes(GString *text, uint64_t pc, const uint8_t *bytes, size_t length)
-{
-    g_string_append_printf(text, "0x%016" PRIx64 ":  ", pc);
-    for (size_t i = 0; i < length; i++)
-        g_string_append_printf(text, "%02x", bytes[i]);
-}
-
-void pb_trace_disassemble(const pb_cpu_type *type, uint64_t pc, const uint8_t *bytes, size_t length,
-                          GString *text)
-{
-    size_t step = type->insn_align ? type->insn_align : 1;
-    cs_insn *insn = NULL;
-    csh handle = 0;
-
-    if (cs_open((cs_arch)type->capstone.arch, (cs_mode)type->capstone.mode, &handle) == CS_ERR_OK)
-        insn = cs_malloc(handle);
-    while (length > 0) {
-        const uint8_t *before = bytes;
-        uint64_t here = pc;
-
-        if (insn && cs_disasm_iter(handle, &bytes, &length, &pc, insn)) {
-            append_bytes(text, here, before, (size_t)(bytes - before));
-            g_string_append_printf(text, "  %s %s\n", insn->mnemonic, insn->op_str);
-        } else {
-            size_t n = MIN(step, length);
-
-            append_bytes(text, pc, bytes, n);
-            g_string_append(text, "  ?\n");
-            bytes += n;
-            pc += n;
-            length -= n;
-        }
-    }
-    if (insn)
-        cs_free(insn, 1);
-    if (handle)
-        cs_close(&handle);
 }
 
 static void show_unit(pb_vcpu *vcpu, const ir_unit *unit)
