@@ -228,6 +228,29 @@ static void find_dead(cg *c)
     }
 }
 
+/* ---- comparisons of a masked value with zero ----------------------------------------------------------------- */
+
+/* eq, ne of an and with a constant, of which nobody else asks: one instruction. */
+static void find_tests(cg *c, uint32_t i)
+{
+    const ir_op_record *r = &c->u->ops[i];
+    uint32_t id = r->arg[0], and;
+    uint64_t zero, mask;
+
+    if ((r->op != IR_OP_EQ && r->op != IR_OP_NE) || id & IR_CONST_BIT ||
+        !cg_const(c, r->arg[1], &zero) || zero)
+        return;
+    and = id >> 1;
+    if (c->u->ops[and].op != IR_OP_AND || c->u->ops[and].guest != r->guest || and > i ||
+        c->values[id].uses != 1 || ir_type_bits[c->values[id].type] < 32 ||
+        !cg_const(c, c->u->ops[and].arg[1], &mask) || c->values[i << 1].flags & CG_IS_DEAD)
+        return;
+    for (uint32_t k = and; k < i; k++)
+        if (!has_no_effect(&c->u->ops[k]))
+            return;
+    c->values[id].flags |= CG_IS_LATE;
+}
+
 /* ---- results that are put ---------------------------------------------------------------------------------- */
 
 /* What a put stores, through names for the same bits. */
@@ -263,6 +286,15 @@ static bool is_precise(const cg *c, const ir_op_record *r)
     }
 }
 
+/* Operations that may be emitted at the put of their result instead, behind an access that may fault: then they compute
+ * in the slot's register (writeback of a base register). */
+static bool can_be_late(const cg *c, uint32_t record)
+{
+    const ir_op_record *r = &c->u->ops[record];
+
+    return (r->op == IR_OP_ADD || r->op == IR_OP_SUB) && c->values[record << 1].uses == 1;
+}
+
 static void find_wanted_in(cg *c, uint32_t block, uint32_t *touched)
 {
     const ir_block_info *info = &c->u->blocks[block];
@@ -275,14 +307,19 @@ static void find_wanted_in(cg *c, uint32_t block, uint32_t *touched)
 
         if (c->values[i << 1].flags & CG_IS_DEAD)
             continue;
-        if (is_precise(c, r))
-            precise = i;
+        if (is_precise(c, r) && !c->first_of[i])
+            precise = i; /* of a pair both results are there, or none */
         if (r->op == IR_OP_GET)
             touched[slot] = i + 1;
         if (r->op != IR_OP_PUT)
             continue;
         id = origin(c, r->arg[0]);
-        if (c->self->pin_of_slot[slot] != CG_NO_REG && !(id & IR_CONST_BIT)) {
+        if (!(id & IR_CONST_BIT) && id == r->arg[0] && id >> 1 >= info->first &&
+            id >> 1 < precise && can_be_late(c, id >> 1) &&
+            c->self->pin_of_slot[slot] != CG_NO_REG) {
+            c->values[id].flags |= CG_IS_LATE;
+            c->values[id].want = (int16_t)slot;
+        } else if (c->self->pin_of_slot[slot] != CG_NO_REG && !(id & IR_CONST_BIT)) {
             uint32_t def = id >> 1;
 
             v = &c->values[id];
@@ -306,6 +343,76 @@ static bool find_wanted(cg *c)
     return true;
 }
 
+/* ---- pairs of accesses ------------------------------------------------------------------------------------- */
+
+/* The constant that an address is more than another one; 0: it is not. */
+static uint64_t distance(const cg *c, uint32_t from, uint32_t to)
+{
+    const ir_op_record *r = &c->u->ops[to >> 1];
+    uint64_t k;
+
+    if (to & IR_CONST_BIT || r->op != IR_OP_ADD || r->arg[0] != from)
+        return 0;
+    return cg_const(c, r->arg[1], &k) ? k : 0;
+}
+
+/* Whether two accesses of one span may be done with one probe: alike, and next to each other. */
+static bool is_pair(const cg *c, const ir_op_record *x, const ir_op_record *y)
+{
+    uint32_t bytes = PB_MEM_GET_BYTES(x->attr);
+
+    return x->op == y->op && x->attr == y->attr && x->type == y->type && cg_can_pair(c, x) &&
+           distance(c, x->arg[0], y->arg[0]) == bytes;
+}
+
+static bool reads(const ir_op_record *r, uint32_t record)
+{
+    for (uint32_t i = 0; i < r->n_args && r->n_args <= 4; i++)
+        if (!(r->arg[i] & IR_CONST_BIT) && r->arg[i] >> 1 == record)
+            return true;
+    return false;
+}
+
+/* Both are emitted at the second one. */
+static void make_pair(cg *c, uint32_t first, uint32_t second)
+{
+    uint32_t sum = c->u->ops[second].arg[0];
+
+    c->first_of[second] = first + 1;
+    c->values[first << 1].flags |= CG_IS_LATE;
+    if (c->values[sum].uses == 1) {
+        c->values[sum].flags |= CG_IS_DEAD;
+        c->values[sum].uses = 0;
+        c->values[cg_index(c, c->u->ops[sum >> 1].arg[0])].uses--;
+        c->values[cg_index(c, c->u->ops[sum >> 1].arg[1])].uses--;
+    }
+}
+
+static void find_pairs(cg *c)
+{
+    const ir_unit *u = c->u;
+
+    for (uint32_t i = 0; i < u->n_ops; i++) {
+        const ir_op_record *x = &u->ops[i];
+
+        if ((x->op != IR_OP_LD && x->op != IR_OP_ST) || !PB_MEM_GET_SPAN(x->attr))
+            continue;
+        for (uint32_t k = i + 1; k < u->n_ops; k++) {
+            const ir_op_record *y = &u->ops[k];
+
+            if (reads(y, i) || y->guest != x->guest)
+                break;
+            if (y->op == x->op && is_pair(c, x, y)) {
+                make_pair(c, i, k);
+                i = k;
+                break;
+            }
+            if (!has_no_effect(y))
+                break;
+        }
+    }
+}
+
 bool cg_analyse(cg *c)
 {
     for (uint32_t b = 0; b < c->u->n_blocks; b++)
@@ -314,5 +421,8 @@ bool cg_analyse(cg *c)
     init_values(c);
     count_uses(c);
     find_dead(c);
+    find_pairs(c);
+    for (uint32_t i = 0; i < c->u->n_ops; i++)
+        find_tests(c, i);
     return order_blocks(c) && find_lengths(c) && find_wanted(c);
 }

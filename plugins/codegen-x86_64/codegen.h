@@ -133,7 +133,7 @@ typedef enum cg_value_flags {
     CG_IS_CONST = 1,
     CG_IN_FLAGS = 2, /* a bundle or a condition in the host's flags */
     CG_IS_DEAD = 4,  /* of a pure record that nobody needs: it is skipped */
-    CG_IS_SUNK = 8,  /* emitted before the put that uses it */
+    CG_IS_LATE = 8,  /* of a record that is emitted with a later one: see cg_emit_late() */
 } cg_value_flags;
 
 typedef struct cg_value {
@@ -194,6 +194,7 @@ typedef struct cg {
         uint8_t cc[CG_CONDITIONS];
     } flags;
 
+    uint32_t *first_of; /* by record of the second access of a pair: the first one, + 1 */
     struct cg_block *blocks;
     uint32_t *order; /* blocks in the order of emission: reverse postorder */
     uint32_t n_order;
@@ -333,13 +334,15 @@ uint32_t cg_map_cc(const cg *c, uint32_t cc);
 /* ---- cold.c: what stands behind the code -------------------------------------------------------------------- */
 
 /* A cold path for the jump whose displacement is at `from`: the core does the memory operation, and the code goes on
- * where cg_cold_back() says. args: the registers that hold the operands (CG_NO_REG: wherever the allocator says). Behind the jump
+ * where cg_cold_back() says. args: the registers that hold the operands (CG_NO_REG: wherever the allocator says); second: the
+ * other access of a pair, or null, with the value that it stores in args[2]. Behind the jump
  * nothing may be allocated until then, for the cold path would miss it. Gives a number. */
-uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const cg_reg *args);
+uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_record *second,
+                      const cg_reg *args);
 /* Another jump to it. */
 void cg_cold_also(cg *c, uint32_t cold, uint32_t from);
-/* The code goes on here, with the result in a register (CG_NO_REG: none). */
-void cg_cold_back(cg *c, uint32_t cold, cg_reg result);
+/* The code goes on here, with the results in registers (CG_NO_REG: none). */
+void cg_cold_back(cg *c, uint32_t cold, cg_reg result, cg_reg result_2);
 /* A cold path that leaves by a jump record, after storing what is dirty now. credit: counted instructions that were not
  * begun. */
 void cg_cold_exit(cg *c, uint32_t from, const ir_op_record *jump, uint32_t credit);
@@ -368,6 +371,17 @@ typedef bool cg_rule(cg *c, const ir_op_record *r);
 extern cg_rule *const cg_rules[IR_OP_COUNT];
 /* 1: the operation has no effect but its results. */
 extern const uint8_t cg_rules_pure[IR_OP_COUNT];
+
+/* Emit a record that was left for later, in the middle of another one: before that asked for anything. */
+void cg_emit_late(cg *c, uint32_t record);
+/* The record that makes a value, if it was left for later; CG_NONE. */
+static inline uint32_t cg_late(const cg *c, uint32_t id)
+{
+    return id & IR_CONST_BIT || !(c->values[id & ~1u].flags & CG_IS_LATE) ? CG_NONE : id >> 1;
+}
+
+/* Whether an access can be one of a pair that is emitted with one probe. */
+bool cg_can_pair(const cg *c, const ir_op_record *r);
 
 /* Calls the reference function of a record that has a meaning. */
 bool cg_reference(cg *c, const ir_op_record *r);

@@ -10,7 +10,7 @@ enum { COLD_SLOW, COLD_EXIT, COLD_ENTRY, COLD_LINK };
 
 typedef struct cg_cold {
     uint8_t kind;
-    uint8_t result;
+    uint8_t result, result_2;
     uint8_t n_sync;
     uint8_t n_from;
     uint32_t from[3]; /* displacements of the jumps that lead here */
@@ -121,7 +121,8 @@ uint32_t site_sync(cg *c)
     return n;
 }
 
-uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const cg_reg *args)
+uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_record *second,
+                      const cg_reg *args)
 {
     cg_cold *cold = new_cold(c, COLD_SLOW, from);
     uint32_t number = c->n_cold - 1, at = c->n_cold_data, n;
@@ -140,6 +141,10 @@ uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const cg_reg 
         c->failed = true;
     head.flags = (uint8_t)((c->job->flags & PB_CODE_ALONE ? SITE_ALONE : 0) |
                            (c->effect_done ? SITE_EFFECT : 0));
+    if (second) {
+        head.flags |= SITE_PAIR;
+        head.n_args += r->op == IR_OP_ST;
+    }
     site_bytes(c, &head, sizeof(head));
     for (uint32_t i = 0; i < r->n_args; i++) {
         site_byte(c, cg_type(c, r->arg[i]));
@@ -147,6 +152,10 @@ uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const cg_reg 
             site_byte(c, (uint32_t)args[i]);
         else
             site_place(c, cg_value_of(c, r->arg[i]));
+    }
+    if (second && r->op == IR_OP_ST) {
+        site_byte(c, cg_type(c, second->arg[1]));
+        site_byte(c, (uint32_t)args[2]);
     }
     n = site_sync(c);
     if (!c->failed)
@@ -168,10 +177,11 @@ void cg_cold_also(cg *c, uint32_t cold, uint32_t from)
         k->from[k->n_from++] = from;
 }
 
-void cg_cold_back(cg *c, uint32_t cold, cg_reg result)
+void cg_cold_back(cg *c, uint32_t cold, cg_reg result, cg_reg result_2)
 {
     if (c->failed)
         return;
+    c->cold[cold].result_2 = (uint8_t)result_2;
     c->cold[cold].back = asm_offset(&c->a);
     c->cold[cold].result = (uint8_t)result;
 }
@@ -215,6 +225,7 @@ static void emit_slow(cg *c, const cg_cold *cold)
     memcpy(&head, c->cold_data + cold->data, sizeof(head));
     head.resume = (int32_t)(cold->back - at);
     head.result = cold->result;
+    head.result_2 = cold->result_2;
     if ((size_t)(c->a.end - c->a.p) < cold->bytes + ASM_MOST) {
         c->a.full = true;
         return;

@@ -106,12 +106,11 @@ static void emit_exit(cg *c, const ir_op_record *r)
 static void emit_indirect(cg *c, const ir_op_record *r)
 {
     uint32_t align = c->self->cpu->insn_align, shift = align >= 4 ? 2 : align == 2 ? 3 : 4;
-    cg_reg pc;
 
     cg_sync(c);
-    pc = cg_use_clean(c, r->arg[0]);
-    if (pc != RAX)
-        asm_mov(&c->a, W64, RAX, pc);
+    cg_use_in(c, r->arg[0], RAX);
+    if (cg_type(c, r->arg[0]) == IR_I32)
+        asm_mov(&c->a, W32, RAX, RAX);
     if (r->attr & IR_NEW_KEY) {
         cg_jump_thunk(c, c->self->thunk_new_key);
         return;

@@ -56,14 +56,29 @@ static void emit_mark(cg *c, const ir_op_record *r)
         job->lines[job->n_lines++] = (pb_code_line){ asm_offset(&c->a), r->guest };
 }
 
+void cg_emit_late(cg *c, uint32_t record)
+{
+    const ir_op_record *r = &c->u->ops[record];
+    uint32_t now = c->record;
+
+    c->record = record;
+    c->values[record << 1].flags &= ~CG_IS_LATE;
+    if (!cg_rules[r->op](c, r) && !cg_reference(c, r))
+        c->failed = true;
+    cg_end_record(c);
+    c->record = now;
+}
+
 static void emit_record(cg *c, uint32_t i)
 {
     const ir_op_record *r = &c->u->ops[i];
     cg_rule *rule = cg_rules[r->op];
 
     c->record = i;
-    if (c->values[i << 1].flags & CG_IS_DEAD)
+    if (c->values[i << 1].flags & (CG_IS_DEAD | CG_IS_LATE))
         return;
+    if (r->op == IR_OP_PUT && cg_late(c, r->arg[0]) != CG_NONE)
+        cg_emit_late(c, r->arg[0] >> 1);
     if (r->op == IR_OP_INSN)
         emit_mark(c, r);
     else if (!(rule && rule(c, r)) && !cg_reference(c, r))
@@ -151,9 +166,10 @@ static bool allocate_tables(cg *c)
     c->values = malloc(c->n_values * sizeof(*c->values));
     c->slots = malloc(c->self->n_slots * sizeof(*c->slots));
     c->named = malloc(c->self->n_slots * sizeof(*c->named));
+    c->first_of = calloc(u->n_ops, sizeof(*c->first_of));
     c->blocks = malloc(u->n_blocks * sizeof(*c->blocks));
     c->order = malloc(u->n_blocks * sizeof(*c->order));
-    if (!c->values || !c->slots || !c->named || !c->blocks || !c->order)
+    if (!c->values || !c->slots || !c->named || !c->first_of || !c->blocks || !c->order)
         return false;
     for (uint32_t i = 0; i < c->self->n_slots; i++)
         c->slots[i] = (cg_slot){ .value = CG_NONE };
@@ -170,6 +186,7 @@ static void free_tables(cg *c)
     free(c->values);
     free(c->slots);
     free(c->named);
+    free(c->first_of);
     free(c->blocks);
     free(c->order);
     free(c->cold);

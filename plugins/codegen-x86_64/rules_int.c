@@ -295,6 +295,37 @@ bool rule_orn(cg *c, const ir_op_record *r)
     return true;
 }
 
+/* eq, ne of a masked value, whose `and` was left for here. */
+static bool test_mask(cg *c, const ir_op_record *r, uint32_t and)
+{
+    const ir_op_record *m = &c->u->ops[and];
+    uint32_t bits = rule_bits(m), now = c->record, cc = CC_E;
+    uint64_t mask = 0;
+    int32_t imm;
+    cg_reg x;
+
+    cg_clobber_flags(c);
+    c->record = and;
+    c->values[and << 1].flags &= ~CG_IS_LATE;
+    cg_const(c, m->arg[1], &mask);
+    x = cg_use(c, m->arg[0]);
+    if (mask <= INT32_MAX) {
+        asm_test_imm(&c->a, mask < 128 ? W8 : W32, x, (int32_t)mask);
+    } else if (!(mask & (mask - 1))) { /* one bit: bt, to CF */
+        asm_rr(&c->a, 0xba | ASM_0F | ASM_W, 4, x);
+        asm_8(&c->a, (uint32_t)__builtin_ctzll(mask));
+        cc = CC_AE;
+    } else if (cg_const_imm(c, m->arg[1], bits, &imm)) {
+        asm_test_imm(&c->a, rule_width(bits), x, imm);
+    } else {
+        asm_test(&c->a, rule_width(bits), x, cg_use(c, m->arg[1]));
+    }
+    cg_end_record(c);
+    c->record = now;
+    cg_def_condition(c, 0, cc ^ (r->op == IR_OP_NE));
+    return true;
+}
+
 bool rule_compare(cg *c, const ir_op_record *r)
 {
     static const uint8_t conditions[] = { CC_E, CC_NE, CC_B, CC_BE, CC_L, CC_LE };
@@ -302,6 +333,8 @@ bool rule_compare(cg *c, const ir_op_record *r)
     int32_t imm;
     cg_reg x;
 
+    if (cg_late(c, r->arg[0]) != CG_NONE)
+        return test_mask(c, r, r->arg[0] >> 1);
     cg_clobber_flags(c);
     x = cg_use(c, r->arg[0]);
     if (bits == 1 || !cg_const_imm(c, r->arg[1], bits, &imm))

@@ -80,7 +80,7 @@ void mem_probe(cg *c, mem_access *m)
     asm_alu(&c->a, ALU_XOR, W64, m->u, m->address);
     asm_alu_imm(&c->a, ALU_CMP, W64, m->u, (int32_t)(PB_PAGE_SIZE - m->bytes));
     miss = asm_jcc(&c->a, CC_A);
-    m->cold = cg_cold_slow(c, miss, m->r, m->args);
+    m->cold = cg_cold_slow(c, miss, m->r, m->second, m->args);
     if (unaligned != CG_NONE)
         cg_cold_also(c, m->cold, unaligned);
     if (m->both) { /* a tag for reading too: of the same page, whose offset u has */
@@ -106,8 +106,8 @@ void mem_always_slow(cg *c, const ir_op_record *r, bool has_result)
         args[i] = cg_use(c, r->arg[i]);
     if (has_result)
         to = cg_def(c, 0, 0);
-    cold = cg_cold_slow(c, asm_jmp(&c->a), r, args);
-    cg_cold_back(c, cold, to);
+    cold = cg_cold_slow(c, asm_jmp(&c->a), r, NULL, args);
+    cg_cold_back(c, cold, to, CG_NO_REG);
 }
 
 /* ---- fences -------------------------------------------------------------------------------------------------- */
@@ -196,12 +196,66 @@ static void load_integer(cg *c, const ir_op_record *r, cg_reg to, asm_mem from)
         rule_cut(c, bits, to);
 }
 
+/* Both records are done; the second one is ended by the pass. */
+static void end_pair(cg *c, uint32_t first)
+{
+    uint32_t now = c->record;
+
+    c->record = first;
+    c->values[first << 1].flags &= ~CG_IS_LATE;
+    cg_end_record(c);
+    c->record = now;
+}
+
+/* ldp: at the second load, with one probe for both. */
+static bool load_pair(cg *c, uint32_t first)
+{
+    const ir_op_record *r = &c->u->ops[first], *second = &c->u->ops[c->record];
+    uint32_t bytes = PB_MEM_GET_BYTES(r->attr), now = c->record;
+    mem_access m = { .r = r, .second = second, .bytes = 2 * bytes, .args = { CG_NO_REG } };
+    bool vector = cg_is_vector(r->type);
+    cg_reg to[2];
+
+    cg_clobber_flags(c);
+    c->record = first;
+    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
+    m.t = cg_temp(c);
+    m.u = cg_temp(c);
+    to[0] = cg_def(c, 0, 0);
+    c->record = now;
+    to[1] = cg_def(c, 0, CG_SET(to[0]));
+    mem_probe(c, &m);
+    for (uint32_t i = 0; i < 2; i++) {
+        asm_mem from = asm_index(m.t, m.u, 0, (int32_t)(i * bytes));
+
+        if (vector)
+            load_vector(c, bytes, false, to[i], from);
+        else
+            load_integer(c, i ? second : r, to[i], from);
+    }
+    cg_cold_back(c, m.cold, to[0], to[1]);
+    end_pair(c, first);
+    return true;
+}
+
+bool cg_can_pair(const cg *c, const ir_op_record *r)
+{
+    uint32_t type = r->op == IR_OP_ST ? cg_type(c, r->arg[1]) : r->type;
+    uint32_t align = PB_MEM_GET_ALIGN_LOG2(r->attr), size = PB_MEM_GET_SIZE_LOG2(r->attr);
+
+    return is_inline((cg *)(uintptr_t)c, type, r->attr) && align <= size &&
+           !PB_MEM_GET_ORDER(r->attr) && !(r->attr & PB_MEM_ATOMIC) &&
+           (!(r->attr & PB_MEM_BIG_ENDIAN) || rule_has(c, CG_MOVBE));
+}
+
 bool rule_ld(cg *c, const ir_op_record *r)
 {
     bool vector = cg_is_vector(r->type), atomic = r->attr & PB_MEM_ATOMIC;
     mem_access m = { .r = r, .bytes = PB_MEM_GET_BYTES(r->attr), .args = { CG_NO_REG } };
     cg_reg to;
 
+    if (c->first_of[c->record])
+        return load_pair(c, c->first_of[c->record] - 1);
     if (!is_inline(c, r->type, r->attr)) {
         mem_always_slow(c, r, true);
         return true;
@@ -217,7 +271,7 @@ bool rule_ld(cg *c, const ir_op_record *r)
         load_vector(c, m.bytes, m.align_log2, to, asm_index(m.t, m.u, 0, 0));
     else
         load_integer(c, r, to, asm_index(m.t, m.u, 0, 0));
-    cg_cold_back(c, m.cold, to);
+    cg_cold_back(c, m.cold, to, CG_NO_REG);
     return true;
 }
 
@@ -260,6 +314,37 @@ static void order_behind_store(cg *c, uint32_t attr)
         mem_full_fence(c);
 }
 
+/* stp: the same. */
+static bool store_pair(cg *c, uint32_t first)
+{
+    const ir_op_record *r = &c->u->ops[first], *second = &c->u->ops[c->record];
+    uint32_t bytes = PB_MEM_GET_BYTES(r->attr), now = c->record;
+    mem_access m = {
+        .r = r, .second = second, .bytes = 2 * bytes, .write = true, .args = { CG_NO_REG }
+    };
+
+    cg_clobber_flags(c);
+    c->record = first;
+    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
+    m.args[1] = cg_use(c, r->arg[1]);
+    c->record = now;
+    m.args[2] = cg_use(c, second->arg[1]);
+    m.t = cg_temp(c);
+    m.u = cg_temp(c);
+    mem_probe(c, &m);
+    for (uint32_t i = 0; i < 2; i++) {
+        asm_mem to = asm_index(m.t, m.u, 0, (int32_t)(i * bytes));
+
+        if (cg_is_vector(cg_type(c, r->arg[1])))
+            store_vector(c, bytes, false, m.args[i + 1], to);
+        else
+            store_integer(c, r->attr, m.args[i + 1], to, CG_NO_REG);
+    }
+    cg_cold_back(c, m.cold, CG_NO_REG, CG_NO_REG);
+    end_pair(c, first);
+    return true;
+}
+
 bool rule_st(cg *c, const ir_op_record *r)
 {
     uint32_t type = cg_type(c, r->arg[1]), w = PB_MEM_GET_SIZE_LOG2(r->attr);
@@ -272,6 +357,8 @@ bool rule_st(cg *c, const ir_op_record *r)
     asm_mem to;
     int32_t imm = 0;
 
+    if (c->first_of[c->record])
+        return store_pair(c, c->first_of[c->record] - 1);
     if (!is_inline(c, type, r->attr & ~PB_MEM_SIGNED)) {
         mem_always_slow(c, r, false);
         return true;
@@ -295,6 +382,6 @@ bool rule_st(cg *c, const ir_op_record *r)
     else
         store_integer(c, r->attr, from, to, scratch);
     order_behind_store(c, r->attr);
-    cg_cold_back(c, m.cold, CG_NO_REG);
+    cg_cold_back(c, m.cold, CG_NO_REG, CG_NO_REG);
     return true;
 }

@@ -20,6 +20,8 @@ enum {
 typedef enum site_flags {
     SITE_ALONE = 1,  /* the unit may do everything */
     SITE_EFFECT = 2, /* something of the instruction was done that cannot be done twice */
+    SITE_PAIR =
+        4, /* two accesses, one behind the other; of stores the second value is the third argument */
 } site_flags;
 
 typedef struct site_head {
@@ -30,6 +32,7 @@ typedef struct site_head {
     uint16_t op;    /* ir_op */
     uint8_t sub, flags;
     uint8_t result, result_type; /* register, 0xff: none */
+    uint8_t result_2;            /* of the second load */
     uint8_t n_args, n_sync;
 } site_head;
 

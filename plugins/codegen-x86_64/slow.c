@@ -172,13 +172,28 @@ static pb_mem_result operate(pb_vcpu *vcpu, const site_head *head, const pb_u128
     return r;
 }
 
-static void put_result(cg_frame *f, const site_head *head, pb_u128 value)
+static void put_result(cg_frame *f, uint32_t reg, uint32_t type, pb_u128 value)
 {
-    value = cut(value, head->result_type);
-    if (head->result < XMM0)
-        f->general[head->result] = value.lo;
-    else if (head->result < CG_REGS)
-        f->vector[head->result - XMM0] = value;
+    value = cut(value, type);
+    if (reg < XMM0)
+        f->general[reg] = value.lo;
+    else if (reg < CG_REGS)
+        f->vector[reg - XMM0] = value;
+}
+
+/* One access, or the two of a pair. */
+static pb_mem_result operate_all(pb_vcpu *vcpu, const site_head *head, const uint8_t *types,
+                                 const pb_u128 *args, pb_u128 results[2], pb_guest_fault *fault)
+{
+    pb_mem_result r = operate(vcpu, head, args, &results[0], fault);
+    pb_u128 second[2];
+
+    if (r != PB_MEM_OK || !(head->flags & SITE_PAIR))
+        return r;
+    second[0] = (pb_u128){ args[0].lo + PB_MEM_GET_BYTES(head->attr), 0 };
+    second[0] = cut(second[0], types[0]);
+    second[1] = args[2];
+    return operate(vcpu, head, second, &results[1], fault);
 }
 
 /* Counted: what devices see of budget and retired, and what they leave. */
@@ -206,7 +221,8 @@ const uint8_t *slow_path(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
 {
     bool counted = f->self->counted;
     const uint8_t *p = record + sizeof(site_head);
-    pb_u128 args[3] = { { 0, 0 } }, value;
+    pb_u128 args[3] = { { 0, 0 } }, results[2] = { { 0, 0 } };
+    uint8_t types[3] = { 0 };
     uint32_t mxcsr = guest_mxcsr(vcpu);
     pb_guest_fault fault = { 0 };
     site_head head;
@@ -214,16 +230,15 @@ const uint8_t *slow_path(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
     memcpy(&head, record, sizeof(head));
     merge_mxcsr(vcpu);
     for (uint32_t i = 0; i < head.n_args; i++) {
-        uint32_t type = *p++;
-
-        args[i] = cut(take_place(vcpu, f, &p), type);
+        types[i] = *p++;
+        args[i] = cut(take_place(vcpu, f, &p), types[i]);
     }
     write_state(vcpu, f, &head, p);
     if (counted && !(head.flags & (SITE_ALONE | SITE_EFFECT)))
         return leave_alone(vcpu, f, head.after);
     if (counted)
         count_exactly(vcpu, head.after);
-    if (operate(vcpu, &head, args, &value, &fault) != PB_MEM_OK) {
+    if (operate_all(vcpu, &head, types, args, results, &fault) != PB_MEM_OK) {
         fault.attr = head.attr;
         fault.aux = vcpu->aux;
         vcpu->type->raise(vcpu, &fault);
@@ -232,7 +247,9 @@ const uint8_t *slow_path(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
     }
     if (counted)
         count_ahead(vcpu, head.after);
-    put_result(f, &head, value);
+    put_result(f, head.result, head.result_type, results[0]);
+    if (head.flags & SITE_PAIR)
+        put_result(f, head.result_2, head.result_type, results[1]);
     if (mxcsr != MXCSR_DEFAULT)
         _mm_setcsr(mxcsr);
     return record + head.resume;

@@ -255,6 +255,52 @@ static void instruction(generator *g)
     }
 }
 
+/* An instruction of a kind that code generators look for: pairs of accesses, a base register that moves, a masked value
+ * compared with zero. */
+static void idiom(generator *g)
+{
+    static const ir_type types[] = { IR_I64, IR_I64, IR_I32, IR_V128, IR_I16, IR_F64 };
+    ir_builder *b = &g->b;
+    uint32_t kind = random_below(4), slot = random_below(8);
+    ir_type type = types[random_below(G_N_ELEMENTS(types))];
+    uint32_t bytes = ir_type_bits[type] / 8;
+    uint32_t attr = random_mem() & (PB_MEM_BIG_ENDIAN | PB_MEM_ALIGN_LOG2(1));
+    ir_val low, base, second, x, y;
+
+    attr |= PB_MEM_SIZE_LOG2(__builtin_ctz(bytes)) | PB_MEM_SPAN(1);
+    ir_insn(b, g->pc, 4, random_below(4));
+    g->pc += 4;
+    low = ir_and(b, ir_get(b, IR_I64, slot), ir_imm64(b, DATA_BYTES / 2 - 1));
+    base = ir_or(b, low, ir_imm64(b, DATA));
+    second = ir_add(b, base, ir_imm64(b, bytes));
+    switch (kind) {
+    case 0:
+        x = ir_ld(b, type, base, attr);
+        y = ir_ld(b, type, second, attr);
+        ir_put(b, x, toy_slot_of(type) + random_below(2));
+        ir_put(b, y, toy_slot_of(type) + random_below(2));
+        break;
+    case 1:
+        x = operand(g, type);
+        ir_st(b, base, x, attr);
+        ir_st(b, second, operand(g, type), attr);
+        break;
+    case 2:
+        x = ir_add(b, base, ir_imm64(b, random_below(64)));
+        y = ir_ld(b, IR_I64, base, PB_MEM_SIZE_LOG2(3));
+        ir_put(b, y, random_below(8));
+        ir_put(b, x, slot);
+        break;
+    default:
+        x = ir_and(b, operand(g, IR_I64), ir_imm64(b, UINT64_C(1) << random_below(64)));
+        y = random_below(2) ? ir_eq_zero(b, x) : ir_ne_zero(b, x);
+        remember(g, y);
+        ir_put(b, ir_select(b, y, base, low), slot);
+    }
+    if (kind < 2)
+        ir_put(b, ir_add(b, base, ir_imm64(b, 2 * bytes)), slot);
+}
+
 /* A target: a later block, with values for its parameters. */
 static uint32_t target(generator *g, uint32_t block)
 {
@@ -317,8 +363,12 @@ static void random_unit(ir_unit *u)
         ir_block_begin(&g.b, g.blocks[i]);
         for (uint32_t p = 0; p < g.n_params[i]; p++)
             remember(&g, ir_block_param(&g.b, g.params[i][p]));
-        for (uint32_t n = 1 + random_below(3); n > 0; n--)
-            instruction(&g);
+        for (uint32_t n = 1 + random_below(3); n > 0; n--) {
+            if (random_below(3))
+                instruction(&g);
+            else
+                idiom(&g);
+        }
         if (i == 0)
             g.n_common = g.n_values;
         terminate(&g, i);
