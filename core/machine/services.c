@@ -161,7 +161,7 @@ static bool provider(pb_object *object, const char *protocol, uint32_t n, pb_lin
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-#define MAX_FILE (UINT64_C(1) << 32) /* bytes of what cannot be mapped, a pipe */
+#define MAX_FILE (UINT64_C(1) << 30) /* bytes of what cannot be mapped, a pipe */
 
 const void *machine_file(pb_machine *machine, const char *path, uint64_t *length, GError **error)
 {
