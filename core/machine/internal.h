@@ -4,6 +4,7 @@
 
 #include <core/device/object.h>
 #include <core/machine/machine.h>
+#include <patchbay/codegen.h>
 #include <patchbay/accel.h>
 #include <patchbay/loader.h>
 
@@ -59,10 +60,11 @@ struct pb_machine {
     GHashTable *by_path;
     GArray *memories; /* machine_memory */
     machine_part *accel;
-    bool started;    /* the accelerator has the processors */
-    bool prepared;   /* the loaders have read their files */
-    bool ready;      /* was reset, or a snapshot was loaded */
-    GError *failure; /* of a reset while running */
+    GPtrArray *codegens; /* pb_instance, asked for by the accelerator */
+    bool started;        /* the accelerator has the processors */
+    bool prepared;       /* the loaders have read their files */
+    bool ready;          /* was reset, or a snapshot was loaded */
+    GError *failure;     /* of a reset while running */
     pb_sched_hooks hooks;
 
     GArray *claims;   /* machine_claim, since the last reset */
@@ -95,6 +97,10 @@ bool machine_memory_files(pb_machine *machine, GError **error);
 void machine_reset_parts(pb_machine *machine);
 /* The loaders read their files, once. */
 bool machine_prepare(pb_machine *machine, GError **error);
+
+/* ---- codegen.c: the extension "pb.codegen/1" ------------------------------------------------- */
+
+extern const pb_codegen_ops machine_codegens;
 
 /* ---- services.c: the extension "pb.machine/1" ------------------------------------------------ */
 

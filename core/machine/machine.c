@@ -56,6 +56,8 @@ static const void *env_extension(void *opaque, pb_instance *instance, const char
         return &pb_translate_ops_table;
     if (strcmp(id, PB_EXTENSION_TC) == 0)
         return pb_tc_ops_of(bus_of);
+    if (strcmp(id, PB_EXTENSION_CODEGEN) == 0)
+        return &machine_codegens;
     if (strcmp(id, PB_FP_EXTENSION) == 0)
         return &pb_fp_ops_table;
     if (strcmp(id, PB_EXTENSION_MACHINE) == 0)
@@ -379,6 +381,7 @@ pb_machine *pb_machine_new(const pb_plan *plan, pb_plugin_host *host, GError **e
     machine->plan = plan;
     machine->host = host;
     machine->parts = g_ptr_array_new();
+    machine->codegens = g_ptr_array_new_with_free_func((GDestroyNotify)pb_instance_free);
     machine->by_instance = g_hash_table_new(NULL, NULL);
     machine->by_path = g_hash_table_new(g_str_hash, g_str_equal);
     machine->memories = g_array_new(FALSE, FALSE, sizeof(machine_memory));
@@ -524,6 +527,7 @@ void pb_machine_free(pb_machine *machine)
     pb_sched_quiesce(machine->sched); /* workers use what backends are about to close */
     finish_parts(machine);
     free_parts(machine);
+    g_ptr_array_unref(machine->codegens);
     free_memories(machine);
     pb_cpus_free(machine->cpus);
     pb_space_free(machine->memory);

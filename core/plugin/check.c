@@ -13,6 +13,7 @@
 #include <core/device/tables.h>
 #include <core/plugin/plugin_host.h>
 #include <patchbay/accel.h>
+#include <patchbay/codegen.h>
 #include <patchbay/loader.h>
 
 #define MAX_ROWS     65536 /* of any table: one without an end is found */
@@ -597,7 +598,7 @@ static const struct {
     bool (*check)(const checker *c);
 } kinds[] = {
     [PB_KIND_CPU] = { sizeof(pb_cpu_type), check_slots },
-    [PB_KIND_CODEGEN] = { sizeof(pb_class), NULL },
+    [PB_KIND_CODEGEN] = { sizeof(pb_codegen_type), NULL },
     [PB_KIND_ACCEL] = { sizeof(pb_accel_type), check_accel },
     [PB_KIND_DEVICE] = { offsetof(pb_device_type, gaps), check_device },
     [PB_KIND_BACKEND] = { sizeof(pb_class), check_backend },

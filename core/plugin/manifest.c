@@ -8,6 +8,7 @@
 #include <core/plugin/plugin_host.h>
 #include <json-glib/json-glib.h>
 #include <patchbay/accel.h>
+#include <patchbay/codegen.h>
 #include <patchbay/loader.h>
 
 #define FORMAT 1
@@ -183,7 +184,7 @@ static const member plugin_members[] = {
 /* By kind: the descriptor and what it has besides the class. */
 static const layout kinds[] = {
     [PB_KIND_CPU] = { sizeof(pb_cpu_type), cpu_members },
-    [PB_KIND_CODEGEN] = { sizeof(pb_class), NULL },
+    [PB_KIND_CODEGEN] = { sizeof(pb_codegen_type), NULL },
     [PB_KIND_ACCEL] = { sizeof(pb_accel_type), NULL },
     [PB_KIND_DEVICE] = { sizeof(pb_device_type), device_members },
     [PB_KIND_BACKEND] = { sizeof(pb_class), NULL },

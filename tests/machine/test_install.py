@@ -153,10 +153,10 @@ class Completion(Prefix):
         self.assertNotIn("--dump-yaml", self.words("check", "--"))
         self.assertEqual(self.words("run", "arm-virt", "--set", "ra"), ["ram="])
         self.assertEqual(self.words("run", "--deterministic", "arm-virt", "--set", "ra"), ["ram="])
-        self.assertEqual(self.words("run", "arm-virt", "--accel", ""), ["interp"])
+        self.assertEqual(self.words("run", "arm-virt", "--accel", ""), ["interp", "jit"])
         self.assertEqual(self.words("run", *"--set = cpus = 2 arm-virt --set".split(), "ra"), ["ram="])
         self.assertEqual(self.words("run", *"--set cpus = 2 arm-virt --set =".split(), "ra"), ["ram="])
-        self.assertEqual(self.words("run", "arm-virt", "--accel", "="), ["interp"])
+        self.assertEqual(self.words("run", "arm-virt", "--accel", "="), ["interp", "jit"])
         self.assertIn("stdio", self.words("run", "arm-virt", "--serial", ""))
 
     def test_log_items(self):

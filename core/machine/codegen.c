@@ -1,0 +1,62 @@
+/* The code generator that an accelerator asks for: the extension "pb.codegen/1" (patchbay/codegen.h). */
+#include <core/machine/internal.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#define HOST_CODEGEN "x86_64"
+#else
+#define HOST_CODEGEN "none"
+#endif
+
+static pb_machine *machine_of(pb_object *object)
+{
+    return pb_instance_env(pb_instance_of(object))->opaque;
+}
+
+/* Set properties from "name=value,name=value". */
+static bool set_properties(pb_instance *instance, const char *text, GError **error)
+{
+    g_auto(GStrv) pairs = g_strsplit(text ? text : "", ",", -1);
+
+    for (char **pair = pairs; *pair && **pair; pair++) {
+        char *value = strchr(*pair, '=');
+
+        if (value)
+            *value++ = '\0';
+        if (!pb_instance_set(instance, *pair, value ? value : "true", error))
+            return false;
+    }
+    return pb_instance_settle_properties(instance, error);
+}
+
+static void *open_codegen(pb_object *object, const char *name, const char *properties,
+                          const pb_codegen_type **type, pb_error *error)
+{
+    pb_machine *machine = machine_of(object);
+    g_autoptr(GError) why = NULL;
+    g_autoptr(pb_instance) instance = NULL;
+    const pb_class *class = pb_plugin_host_type(machine->host, PB_KIND_CODEGEN,
+                                                name && *name ? name : HOST_CODEGEN, &why);
+
+    if (class)
+        instance = pb_instance_new(class, "codegen", &machine->env, NULL);
+    if (!instance || !set_properties(instance, properties, &why) ||
+        !pb_instance_init(instance, &why)) {
+        pb_fail(error, "%s", why->message);
+        return NULL;
+    }
+    *type = (const pb_codegen_type *)class;
+    g_ptr_array_add(machine->codegens, instance);
+    return pb_instance_self(g_steal_pointer(&instance));
+}
+
+static bool counted(pb_object *object)
+{
+    return machine_of(object)->plan->run.threads == PB_THREADS_ROUND_ROBIN;
+}
+
+const pb_codegen_ops machine_codegens = {
+    .size = sizeof(pb_codegen_ops),
+    .open = open_codegen,
+    .counted = counted,
+};

@@ -1,0 +1,109 @@
+/*
+ * accel-jit: what its files share.
+ *
+ * A vCPU's thread finds the unit for its pc, makes it if there is none, and runs emitted code until
+ * that is left; the code finds its way from unit to unit by linked jumps and by the jump table of the
+ * unit key in force. Everything of a jit_vcpu is used on the vCPU's thread.
+ */
+#ifndef ACCEL_JIT_H
+#define ACCEL_JIT_H
+
+#include <patchbay/accel.h>
+#include <patchbay/tc.h>
+
+/* Instructions of a unit, at most. The interpreter's are as long, though nothing depends on it. */
+enum { UNIT_INSNS = 48 };
+
+/* Unit keys whose jump tables a vCPU keeps: user and kernel, with a few rounding modes. */
+enum { JUMP_TABLES = 8 };
+
+typedef struct jump_table {
+    uint64_t key;
+    uint32_t epoch; /* vcpu->tlb_epoch that it was filled under */
+    uint32_t used;  /* when it was in force last; 0: never */
+    pb_jump_entry entries[PB_JUMP_ENTRIES];
+} jump_table;
+
+typedef struct jit {
+    pb_object *self;
+    uint64_t cache_bytes;        /* property */
+    const char *codegen_name;    /* property; "": the host's */
+    const char *codegen_options; /* property; "": none */
+    const pb_translate_ops *translate;
+    const pb_codegen_type *codegen;
+    void *codegen_self;
+    pb_codegen_info info;
+    const pb_tc_ops *tc_ops;
+    pb_tc *tc; /* made with the first vCPU */
+    uint32_t vcpus;
+    uint64_t translated; /* a statistic; atomic */
+} jit;
+
+typedef struct jit_vcpu {
+    jit *jit;
+    pb_vcpu *vcpu;
+    pb_tc_user *user;
+    char *pc_slot; /* in the guest state */
+    bool pc_is_32;
+    bool running;
+    bool flush_wanted;
+    bool logging; /* --log exec: units of one instruction, nothing kept */
+    uint32_t align_log2;
+    uint64_t key; /* the unit key in force */
+    jump_table *table;
+    jump_table *tables[JUMP_TABLES];
+    uint32_t uses;
+    ir_unit *ir;            /* memory for translations */
+    const uint8_t *linking; /* the site that the next unit is wanted for, or null */
+    const uint8_t
+        *unlisted; /* code of the last unit that is not in the cache: only `job` knows it */
+    pb_code_job job;
+} jit_vcpu;
+
+/* What is wanted of find_entry(). */
+typedef enum jit_want {
+    WANT_ORDINARY = 0,
+    WANT_ALONE,  /* one instruction that may do everything */
+    WANT_BUDGET, /* no more instructions than the budget has; not kept */
+} jit_want;
+
+/* ---- units.c ---------------------------------------------------------------------------------------- */
+
+/* fault->kind of find_entry() for what is no fault of the guest. */
+enum { NO_CODE = 0, NO_ROOM_NOW = UINT32_MAX };
+
+/* The checked entry of the unit at pc; null with the fault filled if it cannot be fetched, with kind NO_CODE if it
+ * cannot be made, NO_ROOM_NOW if memory for it comes when others went on. */
+const void *find_entry(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *fault);
+/* The pc of an unlinked jump by its site; false if nobody knows it any more. */
+bool pc_of_site(jit_vcpu *x, const uint8_t *site, uint64_t *pc);
+
+/* ---- jumps.c ---------------------------------------------------------------------------------------- */
+
+/* Put the jump table of the key in force, empty if what it knew may be wrong. */
+void use_jumps(jit_vcpu *x, uint64_t key);
+void remember_jump(jit_vcpu *x, uint64_t pc, const void *entry);
+/* Forget all of all tables. */
+void forget_jumps(jit_vcpu *x);
+void free_jumps(jit_vcpu *x);
+
+static inline uint64_t read_pc(const jit_vcpu *x)
+{
+    return x->pc_is_32 ? *(const uint32_t *)(const void *)x->pc_slot
+                       : *(const uint64_t *)(const void *)x->pc_slot;
+}
+
+static inline void write_pc(jit_vcpu *x, uint64_t pc)
+{
+    if (x->pc_is_32)
+        *(uint32_t *)(void *)x->pc_slot = (uint32_t)pc;
+    else
+        *(uint64_t *)(void *)x->pc_slot = pc;
+}
+
+/* ---- run.c ------------------------------------------------------------------------------------------- */
+
+/* Execute from the pc slot; a pb_run_reason. */
+uint32_t execute(jit_vcpu *x);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * Jump tables: units by virtual address, one table for each unit key, so that an exception costs no
+ * clearing. What a table knows is right as long as the vCPU's translations have not changed
+ * (tlb_epoch) and the cache has not reused the code (pb_tc_ops.quiescent).
+ */
+#include "jit.h"
+
+#include <stdlib.h>
+
+static void clear(const jit_vcpu *x, jump_table *table)
+{
+    const pb_jump_entry none = { UINT64_MAX, x->jit->info.jump_miss };
+
+    for (uint32_t i = 0; i < PB_JUMP_ENTRIES; i++)
+        table->entries[i] = none;
+    table->epoch = x->vcpu->tlb_epoch;
+}
+
+/* The table of the key, or the one that was not used for longest. */
+static jump_table **choose(jit_vcpu *x, uint64_t key)
+{
+    jump_table **oldest = &x->tables[0];
+
+    for (uint32_t i = 0; i < JUMP_TABLES; i++) {
+        jump_table **at = &x->tables[i];
+
+        if (*at && (*at)->key == key)
+            return at;
+        if (*oldest && (!*at || (*at)->used < (*oldest)->used))
+            oldest = at;
+    }
+    return oldest;
+}
+
+void use_jumps(jit_vcpu *x, uint64_t key)
+{
+    jump_table **at;
+
+    if (x->table && x->table->key == key && x->table->epoch == x->vcpu->tlb_epoch)
+        return;
+    at = choose(x, key);
+    if (!*at)
+        *at = calloc(1, sizeof(jump_table));
+    if (!*at)
+        at = &x->tables[0]; /* which is there from the start */
+    if ((*at)->used == 0 || (*at)->key != key || (*at)->epoch != x->vcpu->tlb_epoch)
+        clear(x, *at);
+    (*at)->key = key;
+    (*at)->used = ++x->uses;
+    x->table = *at;
+    x->vcpu->jumps = x->table->entries;
+}
+
+void remember_jump(jit_vcpu *x, uint64_t pc, const void *entry)
+{
+    x->table->entries[pb_jump_index(pc, x->align_log2)] = (pb_jump_entry){ pc, entry };
+}
+
+void forget_jumps(jit_vcpu *x)
+{
+    for (uint32_t i = 0; i < JUMP_TABLES; i++)
+        if (x->tables[i])
+            clear(x, x->tables[i]);
+}
+
+void free_jumps(jit_vcpu *x)
+{
+    for (uint32_t i = 0; i < JUMP_TABLES; i++)
+        free(x->tables[i]);
+}

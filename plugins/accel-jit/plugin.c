@@ -1,0 +1,189 @@
+/*
+ * accel-jit: executes guest code as host code. Translation is the core's ("pb.translate/1"), emitting a
+ * codegen plugin's, memory and lookup of units the translation cache's ("pb.tc/1").
+ */
+#include "jit.h"
+
+#include <stdlib.h>
+
+static bool init(void *self, pb_error *error)
+{
+    jit *j = self;
+    const pb_codegen_ops *codegens = pb_extension(j->self, PB_EXTENSION_CODEGEN);
+
+    j->translate = pb_extension(j->self, PB_EXTENSION_TRANSLATE);
+    j->tc_ops = pb_extension(j->self, PB_EXTENSION_TC);
+    if (!codegens || !j->translate || !j->tc_ops)
+        return pb_fail(error, "the host has no %s",
+                       !codegens       ? PB_EXTENSION_CODEGEN
+                       : !j->translate ? PB_EXTENSION_TRANSLATE
+                                       : PB_EXTENSION_TC);
+    j->codegen_self =
+        codegens->open(j->self, j->codegen_name, j->codegen_options, &j->codegen, error);
+    return j->codegen_self != NULL;
+}
+
+/* With the first vCPU: the generator wants to see one. */
+static bool start(jit *j, pb_vcpu *vcpu, pb_error *error)
+{
+    const pb_codegen_ops *codegens = pb_extension(j->self, PB_EXTENSION_CODEGEN);
+    pb_codegen_setup setup = { .size = sizeof(setup),
+                               .counted = codegens->counted(j->self),
+                               .vcpu = vcpu,
+                               .fp = pb_extension(j->self, PB_FP_EXTENSION) };
+
+    setup.parallel = !setup.counted && vcpu->ops->vcpu_count(vcpu) > 1;
+    j->tc =
+        j->tc_ops->open(j->self, j->cache_bytes, j->codegen, j->codegen_self, &setup.thunks, error);
+    j->info.size = sizeof(j->info);
+    return j->tc && j->codegen->start(j->codegen_self, &setup, &j->info, error);
+}
+
+static void finish_cache(jit *j)
+{
+    j->tc_ops->close(j->tc);
+    j->tc = NULL;
+}
+
+static uint32_t log2_of(uint32_t power)
+{
+    return (uint32_t)__builtin_ctz(power ? power : 1);
+}
+
+/* Memory of the cache waits for this vCPU to pass its dispatcher. */
+static void nudge(void *vcpu)
+{
+    ((pb_vcpu *)vcpu)->ops->kick(vcpu, PB_EXIT_WORK);
+}
+
+static bool vcpu_init(void *self, pb_vcpu *vcpu, pb_error *error)
+{
+    jit *j = self;
+    const pb_cpu_type *type = vcpu->type;
+    jit_vcpu *x;
+
+    if (!type->translator)
+        return pb_fail(error, "cpu type '%s' has no translator", type->head.name);
+    if (j->vcpus == 0 && !start(j, vcpu, error)) {
+        finish_cache(j);
+        return false;
+    }
+    x = calloc(1, sizeof(*x));
+    if (x)
+        x->tables[0] = calloc(1, sizeof(jump_table));
+    if (!x || !x->tables[0]) {
+        free(x);
+        if (j->vcpus == 0)
+            finish_cache(j);
+        return pb_fail(error, "out of memory");
+    }
+    x->jit = j;
+    x->vcpu = vcpu;
+    x->user = j->tc_ops->user_new(j->tc, nudge, vcpu);
+    x->pc_slot = (char *)vcpu->state + type->slots[type->pc_slot].offset;
+    x->pc_is_32 = type->slots[type->pc_slot].type == IR_I32;
+    x->align_log2 = log2_of(type->insn_align);
+    x->table = x->tables[0];
+    forget_jumps(x);
+    vcpu->jumps = x->table->entries;
+    vcpu->accel = x;
+    if (j->codegen->vcpu_init)
+        j->codegen->vcpu_init(j->codegen_self, vcpu);
+    j->vcpus++;
+    return true;
+}
+
+static void vcpu_finish(void *self, pb_vcpu *vcpu)
+{
+    jit *j = self;
+    jit_vcpu *x = vcpu->accel;
+
+    if (!x)
+        return;
+    j->tc_ops->user_free(x->user);
+    j->translate->unit_free(x->ir);
+    free_jumps(x);
+    free(x);
+    vcpu->accel = NULL;
+    vcpu->jumps = NULL;
+    if (--j->vcpus == 0)
+        finish_cache(j);
+}
+
+static uint32_t run(void *self, pb_vcpu *vcpu)
+{
+    return execute(vcpu->accel);
+}
+
+/* In the middle of an instruction units are still needed: then it is done before the next one. */
+static void flush(void *self, pb_vcpu *vcpu)
+{
+    jit *j = self;
+    jit_vcpu *x = vcpu->accel;
+
+    if (x->running)
+        x->flush_wanted = true;
+    else
+        j->tc_ops->drop_all(j->tc);
+}
+
+static void statistics(void *self, void (*line)(void *opaque, const char *name, uint64_t value),
+                       void *opaque)
+{
+    jit *j = self;
+
+    line(opaque, "units translated", __atomic_load_n(&j->translated, __ATOMIC_RELAXED));
+    if (j->tc)
+        j->tc_ops->statistics(j->tc, line, opaque);
+}
+
+static const pb_prop props[] = {
+    { "cache-size", PB_PROP_SIZE, PB_MEMBER(jit, cache_bytes), .initial = "64MiB", .min = 1 << 20,
+      .max = UINT64_C(1) << 31, .doc = "Memory for translated code; it is taken as it is used" },
+    { "codegen", PB_PROP_STRING, PB_MEMBER(jit, codegen_name), .initial = "",
+      .doc = "Code generator; the one for this host if it is not given" },
+    { "codegen-options", PB_PROP_STRING, PB_MEMBER(jit, codegen_options), .initial = "",
+      .doc = "Properties of the code generator: name=value,name=value" },
+    { 0 }
+};
+
+static const pb_state state[] = { PB_TRANSIENT(jit, translate, "a table of the host"),
+                                  PB_TRANSIENT(jit, codegen, "a table of the code generator"),
+                                  PB_TRANSIENT(jit, codegen_self, "an instance of its own"),
+                                  PB_TRANSIENT(jit, info, "what the code generator said"),
+                                  PB_TRANSIENT(jit, tc_ops, "a table of the host"),
+                                  PB_TRANSIENT(jit, tc,
+                                               "translations, made again when they are needed"),
+                                  PB_TRANSIENT(jit, vcpus, "counts what the host has told"),
+                                  PB_TRANSIENT(jit, translated, "a statistic"),
+                                  { 0 } };
+
+static const pb_accel_type jit_type = {
+    .head = { .size = sizeof(pb_accel_type),
+              .kind = PB_KIND_ACCEL,
+              .name = "jit",
+              .doc = "Translates guest code to host code",
+              .instance_size = sizeof(jit),
+              PB_SELF(jit, self),
+              .props = props,
+              .state = state,
+              .init = init },
+    .vcpu_init = vcpu_init,
+    .vcpu_finish = vcpu_finish,
+    .run = run,
+    .flush = flush,
+    .statistics = statistics,
+};
+
+static const pb_class *const types[] = { &jit_type.head, NULL };
+
+PB_EXPORT const pb_plugin pb_plugin_entry = {
+    .size = sizeof(pb_plugin),
+    .abi_major = PB_ABI_MAJOR,
+    .abi_minor = PB_ABI_MINOR,
+    .id = "accel-jit",
+    .version = "0.1",
+    .licence = "MIT",
+    .doc = "Just-in-time compiler",
+    .types = types,
+};

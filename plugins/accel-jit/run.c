@@ -1,0 +1,155 @@
+/*
+ * The dispatcher: from one stay in emitted code to the next.
+ *
+ * The unit key is computed again after everything that may have changed it: exceptions, helpers that left,
+ * jumps that say so. A linked jump and a jump table never lead to a unit of another key.
+ */
+#include "jit.h"
+
+/* What became of an attempt to go on. */
+typedef enum step {
+    STEP_GO,    /* the pc slot says where */
+    STEP_LEAVE, /* *reason */
+} step;
+
+static uint32_t request(const jit_vcpu *x)
+{
+    return __atomic_load_n(&x->vcpu->exit_request, __ATOMIC_ACQUIRE);
+}
+
+/* After an exception, or a helper that changed the flow. */
+static step unwound(jit_vcpu *x, uint32_t *reason)
+{
+    pb_vcpu *vcpu = x->vcpu;
+
+    vcpu->unwind = 0;
+    *reason = vcpu->leave_reason;
+    vcpu->leave_reason = 0;
+    return *reason ? STEP_LEAVE : STEP_GO;
+}
+
+/* The fetch faults, which counts as an instruction; or there is no code. */
+static step no_unit(jit_vcpu *x, pb_guest_fault *fault, uint32_t *reason)
+{
+    pb_vcpu *vcpu = x->vcpu;
+    pb_object *self = x->jit->self;
+
+    if (fault->kind == NO_ROOM_NOW) {
+        *reason = PB_RUN_YIELD;
+        return STEP_LEAVE;
+    }
+    if (fault->kind == NO_CODE) {
+        pb_log(self, PB_LOG_WARNING, "no code can be made for 0x%llx",
+               (unsigned long long)read_pc(x));
+        self->ops->request(self, PB_MACHINE_POWER_OFF, 71); /* EX_OSERR */
+        *reason = PB_RUN_REQUEST;
+        return STEP_LEAVE;
+    }
+    if (vcpu->budget != INT64_MAX)
+        vcpu->budget--;
+    vcpu->retired++;
+    fault->aux = 0;
+    vcpu->type->raise(vcpu, fault);
+    return unwound(x, reason);
+}
+
+/* What to do after emitted code was left. */
+static step handle_exit(jit_vcpu *x, const pb_code_exit *exit, jit_want *want, bool *same_key,
+                        uint32_t *reason)
+{
+    uint64_t pc;
+
+    *want = WANT_ORDINARY;
+    *same_key = false;
+    switch (exit->kind) {
+    case PB_CODE_EXIT_LINK:
+        *same_key = true;
+        if (pc_of_site(x, exit->site, &pc)) {
+            write_pc(x, pc);
+            x->linking = x->unlisted ? NULL : exit->site;
+        }
+        return STEP_GO;
+    case PB_CODE_EXIT_LOOKUP:
+        *same_key = true;
+        return STEP_GO;
+    case PB_CODE_EXIT_ALONE:
+        *same_key = true;
+        *want = WANT_ALONE;
+        return STEP_GO;
+    case PB_CODE_EXIT_ENTRY:
+        *same_key = true;
+        if (!request(x) && x->vcpu->budget > 0 && x->vcpu->budget < UNIT_INSNS)
+            *want = WANT_BUDGET;
+        return STEP_GO;
+    case PB_CODE_EXIT_REASON:
+        *reason = exit->reason;
+        return STEP_LEAVE;
+    case PB_CODE_EXIT_UNWOUND:
+        return unwound(x, reason);
+    default: /* PB_CODE_EXIT_NEW_KEY */
+        return STEP_GO;
+    }
+}
+
+static uint32_t run(jit_vcpu *x)
+{
+    pb_vcpu *vcpu = x->vcpu;
+    const jit *j = x->jit;
+    jit_want want = WANT_ORDINARY;
+    bool same_key = false;
+    uint32_t reason;
+
+    for (;;) {
+        pb_guest_fault fault;
+        pb_code_exit exit;
+        const void *entry;
+        step next;
+
+        if (x->flush_wanted) {
+            x->flush_wanted = false;
+            j->tc_ops->drop_all(j->tc);
+        }
+        if (j->tc_ops->quiescent(x->user)) {
+            forget_jumps(x);
+            x->linking = NULL;
+        }
+        if (request(x))
+            return PB_RUN_REQUEST;
+        if (vcpu->budget <= 0)
+            return PB_RUN_BUDGET;
+        if (!same_key)
+            x->key = vcpu->type->translator->unit_key(vcpu);
+        use_jumps(x, x->key);
+        entry = find_entry(x, read_pc(x), want, &fault);
+        x->linking = NULL;
+        want = WANT_ORDINARY;
+        if (entry) {
+            j->codegen->run(j->codegen_self, vcpu, entry, &exit);
+            next = handle_exit(x, &exit, &want, &same_key, &reason);
+        } else {
+            same_key = false;
+            next = no_unit(x, &fault, &reason);
+        }
+        if (next == STEP_LEAVE)
+            return reason;
+    }
+}
+
+uint32_t execute(jit_vcpu *x)
+{
+    const jit *j = x->jit;
+    uint32_t reason;
+
+    x->logging = j->translate->log_exec_enabled(x->vcpu);
+    /* Left by whoever took an exception outside, an interrupt for instance: the pc slot is right. */
+    x->vcpu->unwind = 0;
+    x->vcpu->leave_reason = 0;
+    x->linking = NULL;
+    x->running = true;
+    if (j->tc_ops->enter(x->user))
+        forget_jumps(x);
+    reason = run(x);
+    j->tc_ops->leave(x->user);
+    x->running = false;
+    return reason;
+}

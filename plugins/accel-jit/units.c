@@ -1,0 +1,158 @@
+/*
+ * Finding units: in the translation cache by their page and pc, else they are translated, emitted and
+ * published there.
+ *
+ * Some are not published: code that is not RAM, units cut to the budget, units of the execution log, and one
+ * whose second page is now another. They are executed once, right after they were emitted.
+ */
+#include "jit.h"
+
+/* Whether a unit of two pages has its second one where it was. */
+static bool second_page_fits(jit_vcpu *x, const pb_tc_unit *u, uint32_t mmu)
+{
+    uint64_t next = (u->key.pc | PB_PAGE_MASK) + 1;
+    pb_guest_fault fault;
+    pb_code_page page;
+
+    return !u->next_page || (x->vcpu->ops->code(x->vcpu, next, mmu, &page, &fault) == PB_MEM_OK &&
+                             page.host && page.generation == u->next_page);
+}
+
+typedef enum emitted { EMITTED = 0, EMIT_SHORTER, EMIT_LATER } emitted;
+
+/* Emit the translation into x->job. */
+static emitted emit(jit_vcpu *x, jit_want want)
+{
+    const jit *j = x->jit;
+    uint32_t bytes = 512 + x->ir->n_marks * j->info.typical_bytes * 2;
+    uint32_t status, room;
+
+    do {
+        x->job = (pb_code_job){ .size = sizeof(x->job),
+                                .flags = want == WANT_ALONE || x->logging ? PB_CODE_ALONE : 0,
+                                .unit = x->ir,
+                                .vcpu = x->vcpu };
+        room = j->tc_ops->reserve(x->user, bytes, &x->job.slice);
+        if (room != PB_TC_ROOM)
+            return room == PB_TC_LATER ? EMIT_LATER : EMIT_SHORTER;
+        status = j->codegen->emit(j->codegen_self, &x->job);
+        bytes = x->job.slice.bytes * 2;
+    } while (status == PB_EMIT_NO_ROOM);
+    return status == PB_EMIT_OK ? EMITTED : EMIT_SHORTER;
+}
+
+static uint32_t limit_of(const jit_vcpu *x, jit_want want)
+{
+    if (x->logging || want == WANT_ALONE)
+        return 1;
+    if (want == WANT_BUDGET && x->vcpu->budget < UNIT_INSNS)
+        return (uint32_t)x->vcpu->budget;
+    return UNIT_INSNS;
+}
+
+/* Translate and emit into x->job. False with the fault as find_entry() says. */
+static bool make(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *fault)
+{
+    pb_translate_limits limits = { .max_insns = limit_of(x, want), .follow = !x->logging };
+
+    for (;;) {
+        ir_unit *ir = x->jit->translate->translate(x->vcpu, pc, x->key, &limits, x->ir, fault);
+        emitted how;
+
+        if (!ir)
+            return false;
+        x->ir = ir;
+        how = emit(x, want);
+        if (how == EMITTED)
+            break;
+        if (how == EMIT_LATER || limits.max_insns <= 1) {
+            fault->kind = how == EMIT_LATER ? NO_ROOM_NOW : NO_CODE;
+            return false;
+        }
+        limits.max_insns /= 2;
+    }
+    __atomic_add_fetch(&x->jit->translated, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+/* Enter what make() made; the entry to execute. */
+static const void *publish(jit_vcpu *x, const pb_tc_key *key)
+{
+    const jit *j = x->jit;
+    pb_tc_unit *other = NULL;
+    pb_tc_unit *u = j->tc_ops->publish(x->user, key, x->ir, &x->job, &other);
+
+    if (!u)
+        u = other;
+    if (!u) /* the page was written to meanwhile: once, as the instructions were fetched before */
+        return NULL;
+    if (x->linking && !u->next_page)
+        j->tc_ops->link(x->user, x->linking, u);
+    if (!(key->flags & PB_TC_ALONE))
+        remember_jump(x, key->pc, u->entry);
+    return u->entry;
+}
+
+static const void *execute_once(jit_vcpu *x)
+{
+    x->unlisted = x->job.slice.rx;
+    return x->job.slice.rx + x->job.entry;
+}
+
+const void *find_entry(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *fault)
+{
+    const jit *j = x->jit;
+    uint32_t mmu = x->vcpu->type->translator->fetch_mmu(x->key);
+    pb_tc_key key = { .pc = pc, .key = x->key, .flags = want == WANT_ALONE ? PB_TC_ALONE : 0 };
+    bool listed = want != WANT_BUDGET && !x->logging;
+    pb_tc_unit *u = NULL;
+    pb_code_page page;
+    const void *entry = NULL;
+
+    x->unlisted = NULL;
+    if (listed) {
+        if (x->vcpu->ops->code(x->vcpu, pc, mmu, &page, fault) != PB_MEM_OK)
+            return NULL;
+        listed = page.host != NULL;
+        key.page = page.generation;
+    }
+    if (listed)
+        u = j->tc_ops->lookup(x->user, &key);
+    if (u && !second_page_fits(x, u, mmu)) {
+        listed = false;
+        u = NULL;
+    }
+    if (u) {
+        if (x->linking && !u->next_page)
+            j->tc_ops->link(x->user, x->linking, u);
+        if (!key.flags)
+            remember_jump(x, pc, u->entry);
+        return u->entry;
+    }
+    if (!make(x, pc, want, fault))
+        return NULL;
+    if (x->logging)
+        j->translate->log_exec(x->vcpu, x->ir);
+    if (listed && x->ir->n_pages)
+        entry = publish(x, &key);
+    return entry ? entry : execute_once(x);
+}
+
+bool pc_of_site(jit_vcpu *x, const uint8_t *site, uint64_t *pc)
+{
+    pb_tc_unit *unit;
+    pb_code_link link;
+
+    if (x->unlisted && site >= x->unlisted && site < x->unlisted + x->job.bytes) {
+        for (uint32_t i = 0; i < x->job.n_links; i++)
+            if (x->unlisted + x->job.links[i].site == site) {
+                *pc = x->job.links[i].pc;
+                return true;
+            }
+        return false;
+    }
+    if (!x->jit->tc_ops->link_at(x->user, site, &unit, &link))
+        return false;
+    *pc = link.pc;
+    return true;
+}
