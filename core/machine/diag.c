@@ -69,9 +69,7 @@ const char *pb_diags_file(pb_diags *diags, const char *file)
     return file;
 }
 
-/* Names and values of the file are in the text: they must not give the terminal commands, look like
- * another line or fill the screen. */
-static char *printable(const char *text)
+char *pb_printable(const char *text)
 {
     GString *result = g_string_new(NULL);
     int bytes;
@@ -101,7 +99,7 @@ static char *line_text(const diag *item)
             : g_strdup_printf("%s:%u:%u", item->mark.file, item->mark.line, item->mark.column);
     g_autofree char *line = g_strdup_printf("%s: %s%s", place, kind, item->text);
 
-    return printable(line);
+    return pb_printable(line);
 }
 
 static void add(pb_diags *diags, bool warning, pb_mark mark, const char *format, va_list args)

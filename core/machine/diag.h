@@ -41,6 +41,10 @@ unsigned pb_diags_warnings(const pb_diags *diags);
  * the rest. */
 char *pb_diags_text(pb_diags *diags);
 
+/* The text for a terminal, as a line: control characters are shown as \xNN, and it is cut where it is
+ * longer than a screen. Names and values of a file must not give commands, nor look like another line. */
+char *pb_printable(const char *text);
+
 /* "; did you mean 'NAME'?" for the closest of the names (null-terminated), or "". */
 char *pb_did_you_mean(const char *name, const char *const *names);
 

@@ -61,6 +61,36 @@ class Links(unittest.TestCase):
                 self.assertIn(f"({page.name})", index)
 
 
+class Lists(unittest.TestCase):
+    """What pages list is what there is."""
+
+    def text(self, page):
+        return (TREE / page).read_text(encoding="utf-8")
+
+    def headers(self):
+        return [path.relative_to(TREE / "abi" / "patchbay") for path in (TREE / "abi" / "patchbay").rglob("*.h")]
+
+    def test_decisions(self):
+        for page in (TREE / "docs" / "decisions").glob("0*.md"):
+            number, _, title = page.read_text(encoding="utf-8").splitlines()[0][2:].partition(": ")
+            self.assertIn(f"| [{number}]({page.name}) | {title} |", self.text("docs/decisions/README.md"))
+
+    def test_folders_of_the_core(self):
+        folders = {path.parent.name for path in (TREE / "core").glob("*/meson.build")}
+        self.assertEqual(set(re.findall(r"(?m)^\| `core/(\w+)/`", self.text("docs/design.md"))), folders)
+
+    def test_headers_of_the_abi(self):
+        self.assertIn(pathlib.Path("arm/gic.h"), self.headers())
+        told = re.findall(r"(?m)^\| `([\w/]+\.h)`", self.text("abi/CHANGELOG.md"))
+        self.assertEqual(sorted(told), sorted(map(str, self.headers())))
+
+    def test_extensions(self):
+        found = {name for header in self.headers()
+                 for name in re.findall(r'#define PB_\w+ "(pb\.[^"]+)"', self.text(f"abi/patchbay/{header}"))}
+        self.assertIn("pb.fp/1", found)
+        self.assertEqual(set(re.findall(r"(?m)^ +\| `(pb\.[^`]+)`", self.text("abi/ABI.md"))), found)
+
+
 class Check(unittest.TestCase):
     """That broken links are found."""
 

@@ -212,6 +212,20 @@ class Pages(Command):
         self.assertIn("uart0: pl011\n    0x0009000000-0x0009000fff", self.good("describe", "arm-virt"))
         self.assertIn("virtio[31]", self.good("describe", "arm-virt"))
 
+    def test_describe_wrong_machines(self):
+        """What can be told is told, and the errors."""
+        for text in ("[]", "x", "machine: [a]", "machine: m\ndoc: {a: b}", "machine: m\nparameters: [1]",
+                     "machine: m\nparameters: { a: 5, b: { choices: 5 }, c: { choices: [[1], 2] }, d: [1] }",
+                     "machine: m\nattach: [1]", "machine: m\nattach: { a: 5, b: [1] }"):
+            status, _, err = self.run_command("describe", self.file("m.yaml", text))
+            self.assertEqual(status, 2, text)
+            self.assertIn("m.yaml:", err)
+        for file in (pathlib.Path(__file__).parent / "bad").glob("*.yaml"):
+            for arguments in (["describe", file], ["run", file, "--dump-yaml"]):
+                self.assertIn(self.run_command(*arguments)[0], (0, 2), file)
+        status, out, _ = self.run_command("describe", self.file("m.yaml", 'machine: m\ndoc: "\\e[2J"\n' + CPU % ""))
+        self.assertEqual((status, out.splitlines()[0]), (0, "m: \\x1b[2J"))
+
     def test_schema(self):
         """What needs no library of schemas; test_schema.py has the rest."""
         self.assertIn("pl011", json.dumps(json.loads(self.good("schema"))["definitions"]["device"]))

@@ -23,37 +23,66 @@ static const char *text_of(const pb_yaml_node *mapping, const char *key)
     return node && node->kind == PB_YAML_SCALAR ? node->text : NULL;
 }
 
+/* A machine may be told about although it is wrong: what is not as it should be is passed over. */
+static const pb_yaml_node *mapping_of(const pb_yaml_node *mapping, const char *key)
+{
+    const pb_yaml_node *node = pb_yaml_get(mapping, key);
+
+    return node && node->kind == PB_YAML_MAPPING ? node : NULL;
+}
+
+/* A line with texts of the file in it. */
+static void G_GNUC_PRINTF(1, 2) print_line(const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    g_autofree char *line = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    line = pb_printable(text);
+    puts(line);
+}
+
 static void print_parameter(const pb_yaml_entry *entry)
 {
+    g_autoptr(GString) line = g_string_new(NULL);
     const pb_yaml_node *choices = pb_yaml_get(entry->value, "choices");
     const char *type = text_of(entry->value, "type"), *initial = text_of(entry->value, "default");
     const char *min = text_of(entry->value, "min"), *max = text_of(entry->value, "max");
     const char *doc = text_of(entry->value, "doc");
 
-    printf("  %-12s %s", entry->key->text, type ? type : "?");
+    g_string_append_printf(line, "  %-12s %s", entry->key->text, type ? type : "?");
     if (initial)
-        printf(", default %s", *initial ? initial : "empty");
+        g_string_append_printf(line, ", default %s", *initial ? initial : "empty");
     if (min || max)
-        printf(", %s to %s", min ? min : "", max ? max : "");
-    for (unsigned i = 0; choices && i < choices->n_entries; i++)
-        printf("%s%s", i ? ", " : ", one of ", choices->entries[i].value->text);
-    printf("%s%s\n", doc ? "; " : "", doc ? doc : "");
+        g_string_append_printf(line, ", %s to %s", min ? min : "", max ? max : "");
+    for (unsigned i = 0; choices && i < choices->n_entries; i++) {
+        if (choices->entries[i].value->kind == PB_YAML_SCALAR)
+            g_string_append_printf(line, "%s%s", i ? ", " : ", one of ",
+                                   choices->entries[i].value->text);
+    }
+    print_line("%s%s%s", line->str, doc ? "; " : "", doc ? doc : "");
 }
 
 static void print_parameters(const pb_yaml_node *root)
 {
-    const pb_yaml_node *parameters = pb_yaml_get(root, "parameters");
-    const pb_yaml_node *rules = pb_yaml_get(root, "attach");
+    const pb_yaml_node *parameters = mapping_of(root, "parameters");
+    const pb_yaml_node *rules = mapping_of(root, "attach");
 
     if (parameters)
         printf("\nparameters (--set NAME=VALUE):\n");
     for (unsigned i = 0; parameters && i < parameters->n_entries; i++)
         print_parameter(&parameters->entries[i]);
-    if (rules)
-        printf("\nattach rules (--attach RULE=SPEC; --drive, --net, --serial):");
-    for (unsigned i = 0; rules && i < rules->n_entries; i++)
-        printf(" %s", rules->entries[i].key->text);
-    printf(rules ? "\n" : "");
+    if (rules) {
+        g_autoptr(GString) names = g_string_new(NULL);
+
+        for (unsigned i = 0; i < rules->n_entries; i++)
+            g_string_append_printf(names, " %s", rules->entries[i].key->text);
+        putchar('\n');
+        print_line("attach rules (--attach RULE=SPEC; --drive, --net, --serial):%s", names->str);
+    }
 }
 
 static void print_places(const pb_plan_part *part)
@@ -110,7 +139,7 @@ static int describe_machine(const char *name, const machine_options *options)
     if (m.root) {
         const char *machine = text_of(m.root, "machine"), *doc = text_of(m.root, "doc");
 
-        printf("%s%s%s\n", machine ? machine : name, doc ? ": " : "", doc ? doc : "");
+        print_line("%s%s%s", machine ? machine : name, doc ? ": " : "", doc ? doc : "");
         print_parameters(m.root);
     }
     if (ok)

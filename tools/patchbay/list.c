@@ -18,9 +18,10 @@ static void list_machine(const char *name)
     g_autofree char *hint = NULL;
     g_autofree char *file = pb_source_find(name, NULL, &hint);
     const pb_yaml_node *root = file ? pb_source_load(yaml, file, diags) : NULL;
-    const pb_yaml_node *doc = pb_yaml_get(root, "doc");
+    const pb_yaml_node *node = pb_yaml_get(root, "doc");
+    g_autofree char *doc = pb_printable(node && node->kind == PB_YAML_SCALAR ? node->text : "");
 
-    print_row(name, root ? (doc ? doc->text : "") : "(cannot be read: patchbay check tells why)");
+    print_row(name, root ? doc : "(cannot be read: patchbay check tells why)");
 }
 
 static void list_machines(void)
