@@ -340,11 +340,12 @@ static bool is_clean(const cg *c, uint32_t id)
 
 cg_reg cg_use_clean(cg *c, uint32_t id)
 {
-    uint32_t bits = ir_type_bits[cg_type(c, id)];
+    uint32_t bits = ir_type_bits[cg_type(c, id)], locked;
     cg_reg from, r;
 
     if (is_clean(c, id))
         return cg_use(c, id);
+    locked = c->locked;
     from = cg_use(c, id);
     if (from >= XMM0) {
         bool avx = c->features & CG_AVX;
@@ -361,6 +362,7 @@ cg_reg cg_use_clean(cg *c, uint32_t id)
     }
     r = cg_temp(c);
     asm_movzx(&c->a, bits == 8 ? W8 : bits == 16 ? W16 : W32, r, from);
+    c->locked = locked | CG_SET(r); /* the whole value is not needed by the rule */
     return r;
 }
 
@@ -415,7 +417,6 @@ void cg_take(cg *c, cg_reg r)
             move(c, to, r);
             c->reg_value[r] = CG_NONE;
             own(c, to, v);
-            c->locked |= CG_SET(to);
         }
     } else {
         evict(c, r);

@@ -1,31 +1,224 @@
 /*
- * Atomic operations and exclusives.
+ * Atomic operations and exclusives: locked host instructions behind the same probe as stores, of memory that may be read
+ * too. What is not naturally aligned, big-endian, or of 16 bytes, the core does.
+ *
+ * An exclusive load remembers address and value in the vCPU, its store compares and swaps (patchbay/vcpu.h). The
+ * physical address is not known here: it is left open, and found if the store goes the slow way.
  */
 #include "rules_mem.h"
 
+static bool is_inline(cg *c, const ir_op_record *r, uint32_t type)
+{
+    return mem_can_probe(c, r->attr) && !cg_is_vector(type) &&
+           8 * PB_MEM_GET_BYTES(r->attr) <= ir_type_bits[type] &&
+           !(r->attr & PB_MEM_BIG_ENDIAN && PB_MEM_GET_BYTES(r->attr) > 1);
+}
+
+static void lock(cg *c)
+{
+    if (c->self->parallel)
+        asm_lock(&c->a);
+}
+
+static mem_access access_of(cg *c, const ir_op_record *r)
+{
+    return (mem_access){ .r = r,
+                         .bytes = PB_MEM_GET_BYTES(r->attr),
+                         .align_log2 = PB_MEM_GET_SIZE_LOG2(r->attr),
+                         .write = true,
+                         .both = true,
+                         .args = { CG_NO_REG, CG_NO_REG, CG_NO_REG } };
+}
+
+/* What was in memory, in the low bytes, as a load would give it. */
+static void extend(cg *c, const ir_op_record *r, uint32_t type, cg_reg reg)
+{
+    uint32_t w = PB_MEM_GET_SIZE_LOG2(r->attr), bits = ir_type_bits[type];
+
+    if (r->attr & PB_MEM_SIGNED && (8u << w) < bits) {
+        asm_movsx(&c->a, w, bits == 64, reg, reg);
+        rule_cut(c, bits, reg);
+    } else {
+        asm_movzx(&c->a, w, reg, reg);
+    }
+}
+
+/* ---- read, modify, write ---------------------------------------------------------------------------------- */
+
+/* x = old op operand; old is in rax. */
+static void combine(cg *c, uint32_t op, uint32_t w, cg_reg x, cg_reg operand)
+{
+    static const uint8_t keeps_old[] = {
+        [PB_RMW_SMAX] = CC_G, [PB_RMW_SMIN] = CC_L, [PB_RMW_UMAX] = CC_A, [PB_RMW_UMIN] = CC_B
+    };
+    uint32_t wide = w == W64 ? W64 : W32;
+
+    switch (op) {
+    case PB_RMW_AND:
+    case PB_RMW_OR:
+    case PB_RMW_XOR:
+        asm_mov(&c->a, W64, x, RAX);
+        asm_alu(&c->a,
+                op == PB_RMW_AND  ? ALU_AND
+                : op == PB_RMW_OR ? ALU_OR
+                                  : ALU_XOR,
+                wide, x, operand);
+        break;
+    case PB_RMW_ANDN:
+        asm_mov(&c->a, W64, x, operand);
+        asm_group3(&c->a, GROUP3_NOT, wide, x);
+        asm_alu(&c->a, ALU_AND, wide, x, RAX);
+        break;
+    default:
+        asm_mov(&c->a, W64, x, operand);
+        asm_alu(&c->a, ALU_CMP, wide, RAX, operand);
+        asm_cmov(&c->a, keeps_old[op], wide, x, RAX);
+    }
+}
+
+/* In [t]; u is free. Gives where the old value is. */
+static cg_reg emit_rmw(cg *c, const ir_op_record *r, const mem_access *m)
+{
+    uint32_t op = r->aux & 15, w = PB_MEM_GET_SIZE_LOG2(r->attr), again;
+    asm_mem at = asm_at(m->t, 0);
+
+    if (op == PB_RMW_ADD || op == PB_RMW_XCHG) {
+        asm_mov(&c->a, W64, m->u, m->args[1]);
+        if (op == PB_RMW_ADD)
+            lock(c);
+        asm_rm(&c->a, op == PB_RMW_ADD ? asm_wide(0xc1, w) | ASM_0F : asm_wide(0x87, w), m->u, at);
+        return m->u;
+    }
+    asm_load(&c->a, w, RAX, at);
+    again = asm_offset(&c->a);
+    combine(c, op, w, m->u, m->args[1]);
+    lock(c);
+    asm_rm(&c->a, asm_wide(0xb1, w) | ASM_0F, m->u, at); /* cmpxchg */
+    asm_patch(&c->a, asm_jcc(&c->a, CC_NE), again);
+    return RAX;
+}
+
 bool rule_rmw(cg *c, const ir_op_record *r)
 {
-    mem_always_slow(c, r, true);
+    uint32_t op = r->aux & 15, size = PB_MEM_GET_SIZE_LOG2(r->attr);
+    mem_access m = access_of(c, r);
+    cg_reg old;
+
+    if (!is_inline(c, r, r->type) || (size < W32 && op >= PB_RMW_SMAX && op <= PB_RMW_UMIN)) {
+        mem_always_slow(c, r, true);
+        c->effect_done = true;
+        return true;
+    }
+    cg_clobber_flags(c);
+    cg_take(c, RAX);
+    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
+    m.args[1] = cg_use(c, r->arg[1]);
+    m.t = cg_temp(c);
+    m.u = cg_temp(c);
+    mem_probe(c, &m);
+    asm_alu(&c->a, ALU_ADD, W64, m.t, m.u);
+    old = emit_rmw(c, r, &m);
+    extend(c, r, r->type, old);
+    cg_cold_back(c, m.cold, old, CG_NO_REG);
+    cg_def_in(c, 0, old);
     c->effect_done = true;
     return true;
 }
 
 bool rule_cas(cg *c, const ir_op_record *r)
 {
-    mem_always_slow(c, r, true);
+    uint32_t w = PB_MEM_GET_SIZE_LOG2(r->attr);
+    mem_access m = access_of(c, r);
+
+    if (!is_inline(c, r, r->type)) {
+        mem_always_slow(c, r, true);
+        c->effect_done = true;
+        return true;
+    }
+    cg_clobber_flags(c);
+    cg_use_in(c, r->arg[1], RAX);
+    m.args[1] = RAX;
+    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
+    m.args[2] = cg_use(c, r->arg[2]);
+    m.t = cg_temp(c);
+    m.u = cg_temp(c);
+    mem_probe(c, &m);
+    lock(c);
+    asm_rm(&c->a, asm_wide(0xb1, w) | ASM_0F, m.args[2], asm_index(m.t, m.u, 0, 0));
+    extend(c, r, r->type, RAX);
+    cg_cold_back(c, m.cold, RAX, CG_NO_REG);
+    cg_def_in(c, 0, RAX);
     c->effect_done = true;
     return true;
 }
 
+/* ---- exclusives ---------------------------------------------------------------------------------------------- */
+
+static asm_mem reservation(size_t member)
+{
+    return cg_vcpu((int64_t)member);
+}
+
+/* Only of pages that may be written, so that the store comes this way too and progress is made. */
 bool rule_ldx(cg *c, const ir_op_record *r)
 {
-    mem_always_slow(c, r, true);
+    mem_access m = access_of(c, r);
+    cg_reg to;
+
+    if (!is_inline(c, r, r->type)) {
+        mem_always_slow(c, r, true);
+        return true;
+    }
+    cg_clobber_flags(c);
+    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
+    m.t = cg_temp(c);
+    m.u = cg_temp(c);
+    to = cg_def(c, 0, CG_SET(m.address));
+    mem_probe(c, &m);
+    asm_load(&c->a, PB_MEM_GET_SIZE_LOG2(r->attr), to, asm_index(m.t, m.u, 0, 0));
+    asm_store_imm(&c->a, W32, reservation(offsetof(pb_vcpu, exclusive_bytes)), m.bytes);
+    asm_store(&c->a, W64, reservation(offsetof(pb_vcpu, exclusive_gva)), m.address);
+    asm_store_imm(&c->a, W64, reservation(offsetof(pb_vcpu, exclusive_gpa)), UINT32_MAX);
+    asm_store(&c->a, W64, reservation(offsetof(pb_vcpu, exclusive_value)), to);
+    asm_store_imm(&c->a, W64, reservation(offsetof(pb_vcpu, exclusive_value) + 8), 0);
+    extend(c, r, r->type, to);
+    cg_cold_back(c, m.cold, to, CG_NO_REG);
     return true;
 }
 
 bool rule_stx(cg *c, const ir_op_record *r)
 {
-    mem_always_slow(c, r, true);
+    uint32_t w = PB_MEM_GET_SIZE_LOG2(r->attr), none, other;
+    mem_access m = access_of(c, r);
+
+    if (!is_inline(c, r, cg_type(c, r->arg[1]))) {
+        mem_always_slow(c, r, true);
+        c->effect_done = true;
+        return true;
+    }
+    m.both = false;
+    cg_clobber_flags(c);
+    cg_take(c, RAX);
+    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
+    m.args[1] = cg_use(c, r->arg[1]);
+    m.t = cg_temp(c);
+    m.u = cg_temp(c);
+    asm_alu_mem_imm(&c->a, ALU_CMP, W32, reservation(offsetof(pb_vcpu, exclusive_bytes)),
+                    (int32_t)m.bytes);
+    none = asm_jcc(&c->a, CC_NE);
+    asm_alu_load(&c->a, ALU_CMP, W64, m.address, reservation(offsetof(pb_vcpu, exclusive_gva)));
+    other = asm_jcc(&c->a, CC_NE);
+    mem_probe(c, &m);
+    asm_load(&c->a, W64, RAX, reservation(offsetof(pb_vcpu, exclusive_value)));
+    lock(c);
+    asm_rm(&c->a, asm_wide(0xb1, w) | ASM_0F, m.args[1], asm_index(m.t, m.u, 0, 0));
+    asm_patch(&c->a, none, asm_offset(&c->a)); /* there ZF is 0 too */
+    asm_patch(&c->a, other, asm_offset(&c->a));
+    asm_setcc(&c->a, CC_E, RAX);
+    asm_movzx(&c->a, W8, RAX, RAX);
+    asm_store_imm(&c->a, W32, reservation(offsetof(pb_vcpu, exclusive_bytes)), 0);
+    cg_cold_back(c, m.cold, RAX, CG_NO_REG);
+    cg_def_in(c, 0, RAX);
     c->effect_done = true;
     return true;
 }

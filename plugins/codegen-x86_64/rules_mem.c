@@ -83,15 +83,13 @@ void mem_probe(cg *c, mem_access *m)
     m->cold = cg_cold_slow(c, miss, m->r, m->second, m->args);
     if (unaligned != CG_NONE)
         cg_cold_also(c, m->cold, unaligned);
-    if (m->both) { /* a tag for reading too: of the same page, whose offset u has */
-        asm_mem tag =
-            asm_index(RBP, m->t, 3, (int32_t)distance + (int32_t)offsetof(pb_tlb, tag_read));
-        cg_reg x = m->both_temp;
-
-        asm_load(&c->a, W64, x, tag);
-        asm_alu(&c->a, ALU_XOR, W64, x, m->address);
-        asm_alu(&c->a, ALU_CMP, W64, x, m->u);
+    if (m->both) { /* the same page's tag for reading, which is a without the offset */
+        asm_alu(&c->a, ALU_XOR, W64, m->u, m->address);
+        asm_alu_load(
+            &c->a, ALU_CMP, W64, m->u,
+            asm_index(RBP, m->t, 3, (int32_t)distance + (int32_t)offsetof(pb_tlb, tag_read)));
         cg_cold_also(c, m->cold, asm_jcc(&c->a, CC_NE));
+        asm_alu(&c->a, ALU_XOR, W64, m->u, m->address);
     }
     asm_load(&c->a, W64, m->t, host);
 }

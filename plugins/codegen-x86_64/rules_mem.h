@@ -15,8 +15,7 @@ typedef struct mem_access {
     uint32_t bytes;
     uint32_t align_log2; /* that the code needs, not the operation: else the slow path */
     bool write;
-    bool both; /* with `write`: readable too. both_temp: another scratch register */
-    cg_reg both_temp;
+    bool both;     /* with `write`: readable too */
     uint32_t cold; /* what mem_probe() made */
 } mem_access;
 

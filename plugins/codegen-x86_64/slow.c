@@ -140,6 +140,21 @@ static void write_state(pb_vcpu *vcpu, const cg_frame *f, const site_head *head,
 
 /* ---- the operation ------------------------------------------------------------------------------------------- */
 
+/* Emitted exclusive loads leave the physical address open (rules_atomic.c). */
+static void find_reserved(pb_vcpu *vcpu, uint32_t attr)
+{
+    pb_walk_request request = { .gva = vcpu->exclusive_gva,
+                                .type = PB_ACCESS_WRITE,
+                                .mmu = PB_MEM_GET_MMU(attr),
+                                .kind = PB_MEM_GET_KIND(attr) };
+    pb_translation t;
+    pb_guest_fault fault;
+
+    if (vcpu->exclusive_bytes && vcpu->exclusive_gpa == UINT64_MAX &&
+        vcpu->ops->translate(vcpu, &request, &t, &fault) == PB_MEM_OK)
+        vcpu->exclusive_gpa = t.gpa; /* else the store faults likewise */
+}
+
 static pb_mem_result operate(pb_vcpu *vcpu, const site_head *head, const pb_u128 *args,
                              pb_u128 *result, pb_guest_fault *fault)
 {
@@ -163,6 +178,7 @@ static pb_mem_result operate(pb_vcpu *vcpu, const site_head *head, const pb_u128
         r = ops->ldx(vcpu, gva, head->attr, result, fault);
         break;
     default: /* stx */
+        find_reserved(vcpu, head->attr);
         r = ops->stx(vcpu, gva, head->attr, args[1], fault);
         result->lo = r == PB_MEM_OK;
         return r == PB_MEM_FAULT ? r : PB_MEM_OK;

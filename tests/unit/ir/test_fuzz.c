@@ -261,7 +261,7 @@ static void idiom(generator *g)
 {
     static const ir_type types[] = { IR_I64, IR_I64, IR_I32, IR_V128, IR_I16, IR_F64 };
     ir_builder *b = &g->b;
-    uint32_t kind = random_below(4), slot = random_below(8);
+    uint32_t kind = random_below(5), slot = random_below(8);
     ir_type type = types[random_below(G_N_ELEMENTS(types))];
     uint32_t bytes = ir_type_bits[type] / 8;
     uint32_t attr = random_mem() & (PB_MEM_BIG_ENDIAN | PB_MEM_ALIGN_LOG2(1));
@@ -290,6 +290,16 @@ static void idiom(generator *g)
         y = ir_ld(b, IR_I64, base, PB_MEM_SIZE_LOG2(3));
         ir_put(b, y, random_below(8));
         ir_put(b, x, slot);
+        break;
+    case 3: /* an exclusive store behind its load */
+        type = (ir_type)(IR_I8 + random_below(4));
+        attr = PB_MEM_SIZE_LOG2(type - IR_I8);
+        x = ir_ldx(b, type, base, attr | (random_below(2) ? PB_MEM_SIGNED : 0));
+        if (random_below(4) == 0)
+            ir_st(b, base, operand(g, IR_I8), PB_MEM_SIZE_LOG2(0));
+        y = ir_stx(b, base, operand(g, type), attr);
+        ir_put(b, ir_zext(b, IR_I64, x), random_below(8));
+        ir_put(b, y, toy_slot_of(IR_I1));
         break;
     default:
         x = ir_and(b, operand(g, IR_I64), ir_imm64(b, UINT64_C(1) << random_below(64)));

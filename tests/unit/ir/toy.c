@@ -482,6 +482,9 @@ static pb_mem_result toy_ldx(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128
     if (r == PB_MEM_OK) {
         vcpu->exclusive_bytes = PB_MEM_GET_BYTES(attr);
         vcpu->exclusive_gva = gva;
+        vcpu->exclusive_value = (pb_u128){ 0, 0 };
+        if (gva < TOY_RAM)
+            memcpy(&vcpu->exclusive_value, toy_of(vcpu)->ram + gva, vcpu->exclusive_bytes);
     }
     return r;
 }
@@ -490,9 +493,20 @@ static pb_mem_result toy_stx(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128
                              pb_guest_fault *fault)
 {
     bool held = vcpu->exclusive_bytes == PB_MEM_GET_BYTES(attr) && vcpu->exclusive_gva == gva;
+    pb_u128 old = vcpu->exclusive_value;
+    uint8_t *host;
+    pb_mem_result r;
 
     vcpu->exclusive_bytes = 0;
-    return held ? toy_store_op(vcpu, gva, attr, value, fault) : PB_MEM_FAIL;
+    if (!held)
+        return PB_MEM_FAIL;
+    r = reach(vcpu, gva, attr, PB_ACCESS_WRITE, fault, &host);
+    if (r != PB_MEM_OK || !host)
+        return r;
+    if (memcmp(host, &old, PB_MEM_GET_BYTES(attr)) != 0)
+        return PB_MEM_FAIL;
+    put_bytes(host, attr, value);
+    return r;
 }
 
 static pb_mem_result toy_translate(pb_vcpu *vcpu, const pb_walk_request *request,
