@@ -315,8 +315,8 @@ static void blk_reset(void *self)
 
     s->epoch++;
     s->stale = s->in_flight;
-    pb_block_drain(
-        s->drive); /* drivers that do not wait for status 0 (Linux over MMIO) use the memory at once */
+    /* Linux over MMIO does not wait for status 0, and uses the memory at once. */
+    pb_block_drain(s->drive);
 }
 
 static bool busy(void *self)

@@ -14,9 +14,7 @@
 #include <errno.h>
 #include <libslirp.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define QUEUE_MAX    256 /* frames; more are dropped, and TCP sends them again */
 #define HOSTNAME_MAX 32
@@ -240,36 +238,16 @@ static void net_connected(void *self, uint32_t index, const pb_link *peer)
 
 /* ---- configuration ------------------------------------------------------------------------------------------------ */
 
-/* libslirp lets UDP sockets share a port, and then only one of them hears anything. */
-static int check_udp_port(const forward *f)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons(f->host_port),
-                                   .sin_addr = f->host };
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int error = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
-
-    if (fd >= 0)
-        close(fd);
-    return error;
-}
-
 static bool add_forward(slirp_net *s, const char *rule, const network_addresses *n, pb_error *error)
 {
     char host[INET_ADDRSTRLEN];
-    int failed = 0;
     forward f;
 
     if (!forward_parse(rule, n, &f, error))
         return false;
-    if (f.udp)
-        failed = check_udp_port(&f);
-    if (!failed &&
-        slirp_add_hostfwd(s->slirp, f.udp, f.host, f.host_port, f.guest, f.guest_port) < 0)
-        failed = errno;
-    return !failed ||
+    return slirp_add_hostfwd(s->slirp, f.udp, f.host, f.host_port, f.guest, f.guest_port) == 0 ||
            pb_fail(error, "hostfwd '%s': cannot listen at %s:%u: %s", rule,
-                   inet_ntop(AF_INET, &f.host, host, sizeof(host)), f.host_port, strerror(failed));
+                   inet_ntop(AF_INET, &f.host, host, sizeof(host)), f.host_port, strerror(errno));
 }
 
 static bool add_forwards(slirp_net *s, const network_addresses *n, pb_error *error)
