@@ -19,8 +19,9 @@ typedef struct rig rig;
 typedef struct rig_client {
     rig *rig;
     pb_link backend;
-    uint32_t room;   /* what it takes before the test gives it more */
-    bool nests;      /* asks for more while it receives */
+    uint32_t room;  /* what it takes before the test gives it more */
+    uint32_t nests; /* asks for more while it receives, until it has that many bytes */
+    bool receiving;
     GString *got;    /* bytes; <opened>, <closed>, <break> */
     uint32_t ready;  /* times that it was told */
     uint32_t pieces; /* times that it received */
@@ -58,13 +59,16 @@ static inline void rig_receive(void *self, uint32_t index, const uint8_t *bytes,
     rig_client *c = self;
 
     CU_ASSERT(length > 0 && length <= c->room);
+    CU_ASSERT(!c->receiving);
+    c->receiving = true;
     c->room -= length;
     c->pieces++;
     g_string_append_len(c->got, (const char *)bytes, length);
-    if (c->nests) {
+    if (c->got->len < c->nests) {
         c->room += length;
         pb_stream_resume(&c->backend);
     }
+    c->receiving = false;
 }
 
 static inline void rig_event(void *self, uint32_t index, uint32_t event)
