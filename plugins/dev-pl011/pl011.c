@@ -2,11 +2,13 @@
  * Arm PrimeCell UART (PL011). Arm DDI 0183, revision r1p5.
  *
  * Ports: irq (UARTINTR), serial, clock.
- * Not modelled: DMA requests, IrDA, modem inputs, the interrupt outputs of single causes (UARTRXINTR ...).
+ * Not modelled: DMA requests, IrDA, modem inputs, the interrupt outputs of single causes
+ * (UARTRXINTR ...).
  *
- * Characters take no time to send; where output backs up behind the port, the transmit FIFO is full. They
- * take none to receive either: the receiver takes what its FIFO has room for and leaves the rest with the backend, so
- * that input is not lost where a person or a script types faster than the guest reads.
+ * Characters take no time to send; where output backs up behind the port, the transmit FIFO is
+ * full. They take none to receive either: the receiver takes what its FIFO has room for and leaves
+ * the rest with the backend, so that input is not lost where a person or a script types faster than
+ * the guest reads.
  */
 #include <patchbay/device.h>
 
@@ -68,14 +70,14 @@ typedef struct pl011 {
     const pb_link *serial;
 } pl011;
 
-/* ---- interrupts ---------------------------------------------------------------------------------- */
+/* ---- interrupts ------------------------------------------------------------------------------ */
 
 static void update_irq(pl011 *s)
 {
     pb_line_set(s->irq, (s->ris & s->imsc) != 0);
 }
 
-/* ---- receiver ------------------------------------------------------------------------------------ */
+/* ---- receiver -------------------------------------------------------------------------------- */
 
 static uint32_t rx_depth(const pl011 *s)
 {
@@ -90,9 +92,9 @@ static uint32_t rx_trigger(const pl011 *s)
     return s->lcr_h & LCR_H_FEN ? eighths[(s->ifls >> 3) & 7] * FIFO_DEPTH / 8 : 1;
 }
 
-/* 32 bit periods. A bit lasts 16 * (UARTIBRD + UARTFBRD / 64) cycles of UARTCLK, 2.4.1. The hardware has no
- * bit clock at a divisor of 0; we take the smallest one that is valid, because the backend's characters
- * come anyway. */
+/* 32 bit periods. A bit lasts 16 * (UARTIBRD + UARTFBRD / 64) cycles of UARTCLK, 2.4.1. The
+ * hardware has no bit clock at a divisor of 0; we take the smallest one that is valid, because the
+ * backend's characters come anyway. */
 static uint64_t timeout_ns(const pl011 *s)
 {
     uint64_t divisor_64ths = (uint64_t)s->ibrd << 6 | s->fbrd;
@@ -151,7 +153,7 @@ static void timeout_expired(void *self)
     update_irq(s);
 }
 
-/* ---- serial port --------------------------------------------------------------------------------- */
+/* ---- serial port ----------------------------------------------------------------------------- */
 
 static uint32_t serial_can_receive(void *self, uint32_t index)
 {
@@ -196,7 +198,7 @@ static const pb_stream_client_iface serial_iface = {
     .ready = serial_ready,
 };
 
-/* ---- modem status -------------------------------------------------------------------------------- */
+/* ---- modem status ---------------------------------------------------------------------------- */
 
 /* In loopback the modem outputs feed the inputs, 2.4.4; otherwise no modem is there. */
 static uint32_t modem_inputs(const pl011 *s)
@@ -217,7 +219,7 @@ static void modem_update(pl011 *s)
               (changed & FR_DCD ? INT_DCD : 0) | (changed & FR_RI ? INT_RI : 0);
 }
 
-/* ---- registers ----------------------------------------------------------------------------------- */
+/* ---- registers ------------------------------------------------------------------------------- */
 
 static uint64_t dr_read(void *self)
 {
@@ -245,11 +247,11 @@ static bool tx_full(const pl011 *s)
     return !(s->cr & CR_LBE) && pb_stream_busy(s->serial);
 }
 
-/* The hardware sends nothing while UARTEN or TXE is 0; we send, because early consoles of kernels rely on
- * a firmware that set the UART up, and a kernel that is loaded directly has none. The hardware raises
- * the transmit interrupt when the FIFO drains through its trigger level; here every character leaves
- * at once, so every character does. One that makes the port busy fills the FIFO, and takes the interrupt
- * away until the port is ready. */
+/* The hardware sends nothing while UARTEN or TXE is 0; we send, because early consoles of kernels
+ * rely on a firmware that set the UART up, and a kernel that is loaded directly has none. The
+ * hardware raises the transmit interrupt when the FIFO drains through its trigger level; here every
+ * character leaves at once, so every character does. One that makes the port busy fills the FIFO,
+ * and takes the interrupt away until the port is ready. */
 static void dr_write(void *self, uint64_t old, uint64_t now)
 {
     pl011 *s = self;
@@ -443,7 +445,7 @@ static const pb_reg pl011_regs[] = {
     { 0 },
 };
 
-/* ---- type ---------------------------------------------------------------------------------------- */
+/* ---- type ------------------------------------------------------------------------------------ */
 
 static void reset(void *self)
 {

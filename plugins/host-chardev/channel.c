@@ -18,7 +18,7 @@
 #define FINISH_MS 5000 /* for output that is left at the end, however slowly it goes */
 #define NS_PER_MS UINT64_C(1000000)
 
-/* ---- descriptors ---------------------------------------------------------------------------------- */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 static bool is_pty_master(int fd)
 {
@@ -53,7 +53,8 @@ static channel_way way_of(int fd)
     return CHANNEL_BLOCKS;
 }
 
-/* Whether the descriptor is ready for POLLIN or POLLOUT, or failed, within that time; -1: wait for ever. */
+/* Whether the descriptor is ready for POLLIN or POLLOUT, or failed, within that time; -1: wait for
+ * ever. */
 static bool ready(int fd, short events, int ms)
 {
     struct pollfd wanted = { .fd = fd, .events = events };
@@ -88,7 +89,7 @@ static ssize_t write_some(const channel *c, const uint8_t *bytes, size_t length)
     return write(c->out, bytes, length < PIECE ? length : PIECE);
 }
 
-/* ---- input ---------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 /* Read on as long as there is room. */
 static void watch_input(channel *c)
@@ -141,7 +142,7 @@ void channel_read_from(channel *c, int fd)
     watch_input(c);
 }
 
-/* ---- output --------------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 static void watch_output(channel *c, bool on)
 {
@@ -324,7 +325,7 @@ bool channel_busy(channel *c)
     return true;
 }
 
-/* ---- life ----------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 bool channel_init(channel *c, pb_object *object, void *owner, inbox *box, pb_error *error)
 {

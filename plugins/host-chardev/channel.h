@@ -2,16 +2,18 @@
  * A byte stream over host descriptors: what every type of this plugin that has some is made of.
  *
  * Nothing here waits for the host while the machine runs, but for the last rule:
- * 1. Descriptors do not block. Those that we share with others (standard input and output) are opened anew
- *    for that, because O_NONBLOCK set on a shared one would be seen by the shell, and outlive us.
+ * 1. Descriptors do not block. Those that we share with others (standard input and output) are
+ *    opened anew for that, because O_NONBLOCK set on a shared one would be seen by the shell, and
+ *    outlive us.
  * 2. Input is read into an inbox, as long as that has room.
- * 3. Output goes to the descriptor at once, or into a buffer that the main loop empties. While the buffer is more
- *    than half full the stream is busy: a client that looks, waits, and what reads slowly slows the guest
- *    down.
- * 4. When nothing was taken for as long as `patience_ms`, nobody reads: then the stream is not busy any more, and
- *    the buffer keeps the last bytes instead of the first ones, until something is taken again.
- * 5. Clients that do not look, and all in a deterministic machine, fill the buffer to its end: then we wait for the
- *    descriptor, and go on by rule 4.
+ * 3. Output goes to the descriptor at once, or into a buffer that the main loop empties. While the
+ *    buffer is more than half full the stream is busy: a client that looks waits, and who reads
+ *    slowly slows the guest down.
+ * 4. When nothing was taken for as long as `patience_ms`, nobody reads: then the stream is not busy
+ *    any more, and the buffer keeps the last bytes instead of the first ones, until something is
+ *    taken again.
+ * 5. Clients that do not look, and all in a deterministic machine, fill the buffer to its end: then
+ *    we wait for the descriptor, and go on by rule 4.
  */
 #ifndef HOST_CHARDEV_CHANNEL_H
 #define HOST_CHARDEV_CHANNEL_H
@@ -67,16 +69,17 @@ typedef struct channel {
 /* Prepare without descriptors. False with the error set if the host has no main loop. [setup] */
 bool channel_init(channel *c, pb_object *object, void *owner, inbox *box, pb_error *error);
 
-/* A descriptor of one's own to what a standard stream leads to, which does not block; mode is O_RDONLY or O_WRONLY. The
- * descriptor itself where there is no need, or no way: see channel_way. */
+/* A descriptor of one's own to what a standard stream leads to, which does not block; mode is
+ * O_RDONLY or O_WRONLY. The descriptor itself where there is no need, or no way: see
+ * channel_way. */
 int channel_reopen(int fd, int mode);
 
 /* Start using a descriptor, which stays the caller's. */
 void channel_read_from(channel *c, int fd);
 void channel_write_to(channel *c, int fd);
 
-/* Write out what is left, and stop using descriptors: wait for a reader as long as there is patience, but not when the run was
- * ended by a signal, or in haste. */
+/* Write out what is left, and stop using descriptors: wait for a reader as long as there is
+ * patience, but not when the run was ended by a signal, or in haste. */
 void channel_finish(channel *c, bool haste);
 
 /* Stop using descriptors at once. Input that the client has not taken stays for it. */

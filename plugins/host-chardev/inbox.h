@@ -21,8 +21,9 @@ uint32_t inbox_room(const inbox *box);
 void inbox_put(inbox *box, const uint8_t *bytes, uint32_t length);
 void inbox_break(inbox *box);
 
-/* Hand over as much as the client takes. It may resume() while it receives, which changes nothing: each byte
- * leaves the box before the client sees it, and only the outermost call goes on. [device] */
+/* Hand over as much as the client takes. It may resume() while it receives, which changes nothing:
+ * each byte leaves the box before the client sees it, and only the outermost call goes on.
+ * [device] */
 void inbox_feed(inbox *box);
 
 /* Tell a client, if there is one and it wants to know. [device] */

@@ -1,8 +1,8 @@
 /*
  * A pseudo-terminal: tells its name when the machine starts, for screen, minicom or test runners.
  *
- * We keep the slave side open ourselves: otherwise its settings were lost, and the master read as ended, whenever
- * nobody has it open.
+ * We keep the slave side open ourselves: otherwise its settings were lost, and the master read as
+ * ended, whenever nobody has it open.
  */
 #include "chardev.h"
 
@@ -28,7 +28,7 @@ typedef struct pty_backend {
     bool linked;
 } pty_backend;
 
-/* ---- the terminal --------------------------------------------------------------------------------- */
+/* ---- the terminal ---------------------------------------------------------------------------- */
 
 static bool open_pair(pty_backend *s)
 {
@@ -58,7 +58,8 @@ static void close_pair(pty_backend *s)
         close(s->master);
 }
 
-/* Closing the master would take from a reader what it has not read yet: wait as long as it reads. */
+/* Closing the master would take from a reader what it has not read yet: wait as long as it
+ * reads. */
 static void let_reader_finish(const pty_backend *s)
 {
     int left = 0, before = -1;
@@ -75,7 +76,7 @@ static void let_reader_finish(const pty_backend *s)
     }
 }
 
-/* ---- the link ------------------------------------------------------------------------------------- */
+/* ---- the link -------------------------------------------------------------------------------- */
 
 static bool points_to(const char *link, const char *name)
 {
@@ -104,7 +105,7 @@ static bool make_link(pty_backend *s, pb_error *error)
     return s->linked || pb_fail(error, "cannot make the link %s: %s", s->link, strerror(errno));
 }
 
-/* ---- life ----------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static bool pty_init(void *self, pb_error *error)
 {

@@ -1,8 +1,8 @@
 /*
  * Random bytes on demand: the kernel's, or a repeatable sequence when a seed is given.
  *
- * The sequence is xorshift64* (S. Vigna, "An experimental exploration of Marsaglia's xorshift generators,
- * scrambled", 2016). It is for repeatable runs: its output is not secret.
+ * The sequence is xorshift64* (S. Vigna, "An experimental exploration of Marsaglia's xorshift
+ * generators, scrambled", 2016). It is for repeatable runs: its output is not secret.
  */
 #include "chardev.h"
 

@@ -1,8 +1,8 @@
 /*
  * TCP and unix sockets: listening for one peer at a time, or connected to one.
  *
- * A peer that sends no more may still read: its connection is kept until it breaks, or until the next peer comes.
- * What it sent stays for the guest in any case.
+ * A peer that sends no more may still read: its connection is kept until it breaks, or until the
+ * next peer comes. What it sent stays for the guest in any case.
  */
 #include "chardev.h"
 
@@ -34,7 +34,7 @@ typedef struct socket_backend {
     uint64_t file[2]; /* unix: device and inode of the listener's name */
 } socket_backend;
 
-/* ---- peers ---------------------------------------------------------------------------------------- */
+/* ---- peers ----------------------------------------------------------------------------------- */
 
 static void tell_closed(socket_backend *s)
 {
@@ -49,8 +49,8 @@ static void listen_again(socket_backend *s)
         s->channel.loop->watch_set(s->listen_watch, PB_FD_IN);
 }
 
-/* What was read stays in the inbox. What arrived and was not read is taken, so that closing does not make the peer lose
- * what we sent: a socket with unread data is closed by a reset. */
+/* What was read stays in the inbox. What arrived and was not read is taken, so that closing does
+ * not make the peer lose what we sent: a socket with unread data is closed by a reset. */
 static void drop_peer(socket_backend *s)
 {
     uint8_t bytes[1024];
@@ -133,7 +133,7 @@ static void peer_waits(void *opaque, uint32_t events)
     start_peer(s);
 }
 
-/* ---- addresses ------------------------------------------------------------------------------------ */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 /* As connect(), for a time that a user will wait for. */
 static int connect_to(int fd, const struct sockaddr *address, socklen_t length)
@@ -215,7 +215,7 @@ static void remember_file(socket_backend *s)
     s->file[1] = about.st_ino;
 }
 
-/* ---- life ----------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static bool prepare(socket_backend *s, pb_error *error)
 {
@@ -228,8 +228,8 @@ static bool prepare(socket_backend *s, pb_error *error)
     return channel_init(&s->channel, s->self, s, &s->inbox, error);
 }
 
-/* The peer that we connected to is told to the guest when all parts are there; what the guest sends goes to it from the
- * beginning. */
+/* The peer that we connected to is told to the guest when all parts are there; what the guest sends
+ * goes to it from the beginning. */
 static void start(socket_backend *s, int fd)
 {
     if (s->server) {
@@ -311,7 +311,7 @@ static void socket_finish(void *self)
         unlink(s->path);
 }
 
-/* ---- tables --------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static void socket_connected(void *self, uint32_t index, const pb_link *peer)
 {

@@ -1,5 +1,6 @@
 /*
- * The terminal that the command runs in, or whatever standard input and output are, shared by several ports.
+ * The terminal that the command runs in, or whatever standard input and output are, shared by
+ * several ports.
  *
  * Ports: port[n] (char), power-button (gpio, pushed by Ctrl-A p).
  * In raw mode every key goes to the guest but Ctrl-A, which begins a command: see `commands`.
@@ -33,7 +34,7 @@ typedef struct stdio_backend {
 /* Who has standard input and output: there is one of them in a process. */
 static const stdio_backend *holder;
 
-/* ---- commands ------------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 /* To the user, who looks at the terminal, also where standard output goes elsewhere. */
 static void say(stdio_backend *s, const char *text)
@@ -173,7 +174,7 @@ static void filter(void *owner, const uint8_t *bytes, uint32_t length)
         inbox_feed(&s->inboxes[i]);
 }
 
-/* ---- life ----------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void output_ready(void *owner)
 {
@@ -240,7 +241,7 @@ static void stdio_finish(void *self)
     close_streams(s);
 }
 
-/* ---- tables --------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static void stdio_connected(void *self, uint32_t index, const pb_link *peer)
 {

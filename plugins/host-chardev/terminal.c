@@ -21,7 +21,7 @@ static struct {
     struct sigaction stop_before, continue_before;
 } terminal;
 
-/* ---- settings ------------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 #define LOCAL_FLAGS ((tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN))
 
@@ -39,8 +39,8 @@ static struct termios raw_of(const struct termios *saved)
     return raw;
 }
 
-/* Back to the saved settings, if the present ones are still raw. TCSANOW: waiting for a terminal to show what was
- * written to it could take for ever. */
+/* Back to the saved settings, if the present ones are still raw. TCSANOW: waiting for a terminal to
+ * show what was written to it could take for ever. */
 static void put_back(int fd, const struct termios *saved)
 {
     struct termios now;
@@ -57,7 +57,7 @@ static bool in_foreground(void)
     return group < 0 || group == getpgrp(); /* below 0: not the terminal of our session */
 }
 
-/* ---- signals -------------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 static void stop(int number)
 {
@@ -90,10 +90,10 @@ static void handle_signals(void)
     sigaction(SIGCONT, &action, &terminal.continue_before);
 }
 
-/* ---- the guard ------------------------------------------------------------------------------------ */
+/* ---- the guard ------------------------------------------------------------------------------- */
 
-/* The child: nothing of ours but its socket and the terminal stays open in it. It may only call what is safe in the
- * child of a process with threads. */
+/* The child: nothing of ours but its socket and the terminal stays open in it. It may only call
+ * what is safe in the child of a process with threads. */
 static _Noreturn void guard_main(int end)
 {
     struct sigaction ignore = { .sa_handler = SIG_IGN };
@@ -150,7 +150,7 @@ static bool start_guard(pb_error *error)
     return false;
 }
 
-/* ---- in and out ----------------------------------------------------------------------------------- */
+/* ---- in and out ------------------------------------------------------------------------------ */
 
 bool terminal_make_raw(int fd, pb_error *error)
 {

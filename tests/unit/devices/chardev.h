@@ -1,5 +1,6 @@
 /*
- * One backend of host-chardev on a main loop of its own, with clients that the test plays, behind the checking layer.
+ * One backend of host-chardev on a main loop of its own, with clients that the test plays, behind
+ * the checking layer.
  */
 #ifndef TESTS_DEVICES_CHARDEV_H
 #define TESTS_DEVICES_CHARDEV_H
@@ -47,7 +48,7 @@ static inline void rig_unlock(rig *r)
     pb_sched_unlock_devices(r->sched);
 }
 
-/* ---- the client --------------------------------------------------------------------------------- */
+/* ---- the client ------------------------------------------------------------------------------ */
 
 static inline uint32_t rig_can_receive(void *self, uint32_t index)
 {
@@ -98,7 +99,7 @@ static inline void rig_press(void *self, uint32_t index, bool level)
 
 static const pb_line_iface rig_button_iface = { sizeof(rig_button_iface), rig_press };
 
-/* ---- the machine -------------------------------------------------------------------------------- */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 static inline void rig_log(void *opaque, const pb_instance *instance, uint32_t kind,
                            const char *text)
@@ -143,7 +144,8 @@ static inline void rig_connect(rig *r, uint32_t n)
     c->got = g_string_new(NULL);
 }
 
-/* `properties` are pairs of name and text, ended by null. Clients are connected to the first ports; not started. */
+/* `properties` are pairs of name and text, ended by null. Clients are connected to the first ports;
+ * not started. */
 static inline rig *rig_new(const char *type, const char *const *properties, uint32_t clients,
                            pb_threads threads)
 {
@@ -209,7 +211,7 @@ static inline void rig_free(rig *r)
     g_free(r);
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* What is ready now. */
 static inline void rig_turn(rig *r)

@@ -85,7 +85,7 @@ static bool is_from(const uint8_t *bytes, uint64_t from, uint64_t length)
     return true;
 }
 
-/* ---- input --------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 static void make_file(const char *path, uint64_t length)
 {
@@ -142,7 +142,8 @@ static void nested_random(void)
     rig_free(r);
 }
 
-/* What the client does not take is left with the host; nothing is lost, and the loop does not turn. */
+/* What the client does not take is left with the host; nothing is lost, and the loop does not
+ * turn. */
 static void slow_client(void)
 {
     g_autofree char *input = in_folder("input"), *output = in_folder("output");
@@ -163,7 +164,7 @@ static void slow_client(void)
     rig_free(r);
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------- */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 static struct sockaddr_un address_of(const char *path)
 {
@@ -211,7 +212,8 @@ static int connect_tcp(uint16_t port)
     return fd;
 }
 
-/* Bytes of a peer that has left are there for a guest that reads late; the next peer need not wait for that. */
+/* Bytes of a peer that has left are there for a guest that reads late; the next peer need not wait
+ * for that. */
 static void peer_leaves(void)
 {
     g_autofree char *path = in_folder("peer");
@@ -243,7 +245,8 @@ static void peer_leaves(void)
     rig_free(r);
 }
 
-/* A peer that only says that it sends no more still gets what the guest answers; when the next one comes it goes. */
+/* A peer that only says that it sends no more still gets what the guest answers; when the next one
+ * comes it goes. */
 static void half_closed(void)
 {
     g_autofree char *port = g_strdup_printf("%u", free_port());
@@ -272,7 +275,8 @@ static void half_closed(void)
     rig_free(r);
 }
 
-/* A peer that stops reading and leaves: found out by writing, and what it sent before is not lost. */
+/* A peer that stops reading and leaves: found out by writing, and what it sent before is not
+ * lost. */
 static void broken_pipe(void)
 {
     g_autofree char *path = in_folder("broken");
@@ -295,8 +299,8 @@ static void broken_pipe(void)
     rig_free(r);
 }
 
-/* A client of a listener hears of it on the main loop, not from init: its device is not there yet then. What the
- * guest writes meanwhile is sent. */
+/* A client of a listener hears of it on the main loop, not from init: its device is not there yet
+ * then. What the guest writes meanwhile is sent. */
 static void connects(void)
 {
     g_autofree char *path = in_folder("listener");
@@ -344,7 +348,7 @@ static void never_ran(void)
     rig_free(r);
 }
 
-/* ---- output that nobody takes, or that goes slowly ----------------------------------------------------- */
+/* ---- output that nobody takes, or that goes slowly ------------------------------------------- */
 
 /* A slow reader slows the client down, and gets every byte. */
 static void slow_reader(void)
@@ -381,7 +385,8 @@ static void slow_reader(void)
     "warning: nobody reads from " name ": of the output only the last 64 KiB are kept until " \
     "somebody does\n"
 
-/* A peer that never reads: patience ends, the client is told to go on, and the last bytes are kept. */
+/* A peer that never reads: patience ends, the client is told to go on, and the last bytes are
+ * kept. */
 static void no_reader(void)
 {
     g_autofree char *path = in_folder("deaf");
@@ -419,8 +424,8 @@ static void no_reader(void)
     rig_free(r);
 }
 
-/* Clients that do not look are waited for, but not for ever. So is everybody in a deterministic machine, to which the
- * host's speed does not show. */
+/* Clients that do not look are waited for, but not for ever. So is everybody in a deterministic
+ * machine, to which the host's speed does not show. */
 static void deterministic(void)
 {
     g_autofree char *path = in_folder("deterministic");
@@ -463,7 +468,7 @@ static void pty_without_reader(void)
     rig_free(r);
 }
 
-/* ---- output that fails ---------------------------------------------------------------------------------- */
+/* ---- output that fails ----------------------------------------------------------------------- */
 
 static void no_space(void)
 {
@@ -513,7 +518,7 @@ static void reader_leaves(void)
     rig_free(r);
 }
 
-/* ---- the terminal ---------------------------------------------------------------------------------------- */
+/* ---- the terminal ---------------------------------------------------------------------------- */
 
 /* Standard input and output are a terminal meanwhile. */
 typedef struct standard {
@@ -557,7 +562,8 @@ static void type(standard *s, const char *keys)
     CU_ASSERT_EQUAL(write(s->keyboard, keys, strlen(keys)), (ssize_t)strlen(keys));
 }
 
-/* What is on the screen, once there is as much as expected. The terminal puts a return before each newline. */
+/* What is on the screen, once there is as much as expected. The terminal puts a return before each
+ * newline. */
 static void seen(rig *r, standard *s, const char *expected)
 {
     GString *screen = g_string_new(NULL);
@@ -645,7 +651,8 @@ static void help(void)
     terminal_end(r, &s);
 }
 
-/* What was typed before a command is the old port's, what comes after it the new one's: also what it did not take yet. */
+/* What was typed before a command is the old port's, what comes after it the new one's: also what
+ * it did not take yet. */
 static void ports(void)
 {
     standard s;

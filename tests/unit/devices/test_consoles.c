@@ -1,5 +1,6 @@
 /*
- * PL011 and virtio/console in front of a stream that backs up: ports that are busy and become ready.
+ * PL011 and virtio/console in front of a stream that backs up: ports that are busy and become
+ * ready.
  */
 #include "driver.h"
 
@@ -41,7 +42,7 @@ static void stream_ready(stream *s, uint32_t room)
     client->ready(s->client.self, s->client.index);
 }
 
-/* ---- PL011 ------------------------------------------------------------------------------------------ */
+/* ---- PL011 ----------------------------------------------------------------------------------- */
 
 enum { DR = 0x00, FR = 0x18, CR = 0x30, IMSC = 0x38, RIS = 0x3c, ICR = 0x44 };
 enum { FR_BUSY = 1 << 3, FR_TXFF = 1 << 5, FR_TXFE = 1 << 7, INT_TX = 1 << 5, CR_LBE = 1 << 7 };
@@ -85,7 +86,7 @@ static void pl011(void)
     board_write(&b, 0, ICR, 4, INT_TX);
     CU_ASSERT(!irq->level);
 
-    /* A guest that does not look loses nothing here: what becomes of it is the stream's business. */
+    /* A guest that does not look loses nothing here: what becomes of it is up to the stream. */
     board_write(&b, 0, DR, 4, 'c');
     board_write(&b, 0, DR, 4, 'd');
     CU_ASSERT_STRING_EQUAL(s.got->str, "abcd");
@@ -93,7 +94,7 @@ static void pl011(void)
     board_free(&b);
 }
 
-/* ---- virtio/console --------------------------------------------------------------------------------- */
+/* ---- virtio/console -------------------------------------------------------------------------- */
 
 #define TEXT_AT 0x100000u
 #define LENGTH  3000u
@@ -143,7 +144,8 @@ static bool console_got(uint32_t requests)
     return right;
 }
 
-/* A request waits in the middle, and goes on where it was; none is returned before all of it is written. */
+/* A request waits in the middle, and goes on where it was; none is returned before all of it is
+ * written. */
 static void console_waits(void)
 {
     uint32_t written = 1;
