@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 struct pb_file_writer {
-    char *file, *temporary;
+    char *file;               /* as the user names it */
+    char *target, *temporary; /* where links lead; null: written directly */
     int fd;
     int failure; /* errno of the first error */
 };
@@ -59,25 +60,48 @@ bool pb_file_read(const char *file, gsize max, char **bytes, gsize *length, GErr
     return ok;
 }
 
+static void free_writer(pb_file_writer *writer)
+{
+    g_free(writer->file);
+    g_free(writer->target);
+    g_free(writer->temporary);
+    g_free(writer);
+}
+
+/* Whether there is something that a new file must not take the place of. */
+static bool is_special(const char *file)
+{
+    struct stat st;
+
+    return stat(file, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+static int create_temporary(pb_file_writer *writer)
+{
+    mode_t mask = umask(0);
+    int fd;
+
+    umask(mask);
+    writer->temporary = g_strdup_printf("%s.XXXXXX", writer->target);
+    fd = mkostemp(writer->temporary, O_CLOEXEC);
+    if (fd >= 0 && fchmod(fd, 0666 & ~mask) != 0)
+        writer->failure = errno;
+    return fd;
+}
+
 pb_file_writer *pb_file_writer_new(const char *file, GError **error)
 {
     pb_file_writer *writer = g_new0(pb_file_writer, 1);
+    char *target = realpath(file, NULL);
 
     writer->file = g_strdup(file);
-    writer->temporary = g_strdup_printf("%s.XXXXXX", file);
-    writer->fd = mkostemp(writer->temporary, O_CLOEXEC);
-    if (writer->fd >= 0) {
-        mode_t mask = umask(0);
-
-        umask(mask);
-        if (fchmod(writer->fd, 0666 & ~mask) != 0)
-            writer->failure = errno;
+    writer->target = g_strdup(target ? target : file);
+    free(target);
+    writer->fd = is_special(file) ? open(file, O_WRONLY | O_CLOEXEC) : create_temporary(writer);
+    if (writer->fd >= 0)
         return writer;
-    }
     fail(error, "create", file, errno);
-    g_free(writer->file);
-    g_free(writer->temporary);
-    g_free(writer);
+    free_writer(writer);
     return NULL;
 }
 
@@ -98,17 +122,11 @@ bool pb_file_write(pb_file_writer *writer, const void *bytes, gsize length)
     return !writer->failure;
 }
 
-static void free_writer(pb_file_writer *writer)
-{
-    g_free(writer->file);
-    g_free(writer->temporary);
-    g_free(writer);
-}
-
 void pb_file_abandon(pb_file_writer *writer)
 {
     close(writer->fd);
-    unlink(writer->temporary);
+    if (writer->temporary)
+        unlink(writer->temporary);
     free_writer(writer);
 }
 
@@ -126,9 +144,9 @@ static void sync_folder(const char *file)
 
 bool pb_file_commit(pb_file_writer *writer, GError **error)
 {
-    if (!writer->failure && fsync(writer->fd) != 0)
+    if (!writer->failure && writer->temporary && fsync(writer->fd) != 0)
         writer->failure = errno;
-    if (!writer->failure && rename(writer->temporary, writer->file) != 0)
+    if (!writer->failure && writer->temporary && rename(writer->temporary, writer->target) != 0)
         writer->failure = errno;
     if (writer->failure) {
         fail(error, "write", writer->file, writer->failure);
@@ -136,7 +154,7 @@ bool pb_file_commit(pb_file_writer *writer, GError **error)
         return false;
     }
     close(writer->fd);
-    sync_folder(writer->file);
+    sync_folder(writer->target);
     free_writer(writer);
     return true;
 }

@@ -10,7 +10,8 @@
 bool pb_file_read(const char *file, gsize max, char **bytes, gsize *length, GError **error);
 
 /* A new file beside `file`, which pb_file_commit() puts in its place: whoever reads `file` sees the
- * old or the new one, also after a crash. */
+ * old or the new one, also after a crash. What is not a plain file (a pipe, a device) is written to
+ * directly; a link stays one. */
 typedef struct pb_file_writer pb_file_writer;
 
 pb_file_writer *pb_file_writer_new(const char *file, GError **error);

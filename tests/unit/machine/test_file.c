@@ -3,7 +3,9 @@
 
 #include <core/util/file.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,22 +78,66 @@ static void failing(void)
 {
     g_autofree char *file = name("no-such-folder/file");
     g_autofree char *taken = name("taken");
-    g_autofree char *inside = name("taken/file");
     g_autoptr(GError) error = NULL;
-    pb_file_writer *writer;
 
     CU_ASSERT_PTR_NULL(pb_file_writer_new(file, &error));
     CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "cannot create '"));
     g_clear_error(&error);
-    /* A folder that is not empty cannot be replaced. */
+    /* A folder cannot be replaced. */
     CU_ASSERT_EQUAL(g_mkdir(taken, 0777), 0);
-    CU_ASSERT_TRUE(g_file_set_contents(inside, "x", -1, NULL));
-    writer = pb_file_writer_new(taken, &error);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(writer);
-    CU_ASSERT_FALSE(pb_file_commit(writer, &error));
-    CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "cannot write '"));
-    g_unlink(inside);
+    CU_ASSERT_PTR_NULL(pb_file_writer_new(taken, &error));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "Is a directory"));
     CU_ASSERT_EQUAL(g_rmdir(taken), 0);
+}
+
+/* A disk that gets full keeps the old file. */
+static void no_room(void)
+{
+    const struct rlimit small = { 1000, RLIM_INFINITY }, none = { RLIM_INFINITY, RLIM_INFINITY };
+    g_autofree char *file = name("file");
+    g_autofree char *bytes = g_malloc0(2000);
+    g_autoptr(GError) error = NULL;
+    pb_file_writer *writer;
+
+    signal(SIGXFSZ, SIG_IGN);
+    CU_ASSERT_TRUE(g_file_set_contents(file, "old", -1, NULL));
+    writer = pb_file_writer_new(file, &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(writer);
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &small), 0);
+    CU_ASSERT_FALSE(pb_file_write(writer, bytes, 2000));
+    CU_ASSERT_FALSE(pb_file_commit(writer, &error));
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &none), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "File too large"));
+    expect_content(file, "old");
+    g_unlink(file);
+}
+
+/* What is no plain file is written to, not replaced; a link leads to what is replaced. */
+static void special_files(void)
+{
+    g_autofree char *link = name("link");
+    g_autofree char *real = name("real");
+    g_autoptr(GError) error = NULL;
+    pb_file_writer *writer = pb_file_writer_new("/dev/full", &error);
+    struct stat info;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(writer);
+    pb_file_write(writer, "new", 3);
+    CU_ASSERT_FALSE(pb_file_commit(writer, &error));
+    CU_ASSERT_STRING_EQUAL(error->message, "cannot write '/dev/full': No space left on device");
+    CU_ASSERT_TRUE(stat("/dev/full", &info) == 0 && S_ISCHR(info.st_mode));
+    g_clear_error(&error);
+
+    CU_ASSERT_TRUE(g_file_set_contents(real, "old", -1, NULL));
+    CU_ASSERT_EQUAL(symlink("real", link), 0);
+    writer = pb_file_writer_new(link, &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(writer);
+    CU_ASSERT_TRUE(pb_file_write(writer, "new", 3));
+    CU_ASSERT_TRUE(pb_file_commit(writer, &error));
+    CU_ASSERT_TRUE(lstat(link, &info) == 0 && S_ISLNK(info.st_mode));
+    expect_content(real, "new");
+    g_unlink(link);
+    g_unlink(real);
 }
 
 /* Nothing is left behind: the folder is empty. */
@@ -106,6 +152,8 @@ int main(void)
         { "reading", reading },
         { "replacing at once", replacing },
         { "failing", failing },
+        { "no room", no_room },
+        { "special files and links", special_files },
         { "nothing is left behind", no_remains },
         { 0 },
     };
