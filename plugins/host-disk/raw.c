@@ -29,6 +29,8 @@ typedef struct raw_disk {
     const pb_main_loop_ops *loop;
     disk_image image;
     bool ready; /* the image is open */
+    bool
+        left_behind; /* the guest has written to the overlay: a snapshot is of a disk that will be gone */
     job *jobs;
     pthread_mutex_t lock;
     pthread_cond_t finished; /* a job was transferred */
@@ -111,6 +113,7 @@ static void raw_submit(void *self, uint32_t index, pb_block_request *r)
         r->done(r);
         return;
     }
+    s->left_behind |= s->image.overlay >= 0 && r->op != PB_BLOCK_READ && r->op != PB_BLOCK_FLUSH;
     pthread_mutex_lock(&s->lock);
     *j = (job){ .disk = s, .request = r, .next = s->jobs };
     s->jobs = j;
@@ -158,6 +161,14 @@ static void raw_info(void *self, uint32_t index, pb_block_info *info)
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------- */
+
+static bool raw_loaded(void *self, pb_error *error)
+{
+    return !((raw_disk *)self)->left_behind ||
+           pb_fail(error,
+                   "the guest had written to the disk, with snapshot: true: what it wrote was in a "
+                   "temporary file, which is gone");
+}
 
 static const pb_block_iface raw_iface = {
     sizeof(pb_block_iface),
@@ -247,6 +258,7 @@ static const pb_state raw_state[] = {
     PB_TRANSIENT(raw_disk, loop, "host services"),
     PB_TRANSIENT(raw_disk, image, "host file; the contents of disks are not part of a snapshot"),
     PB_TRANSIENT(raw_disk, ready, "true since init"),
+    PB_STATE(raw_disk, left_behind),
     PB_TRANSIENT(raw_disk, jobs, "the machine waits for requests before it is saved"),
     PB_TRANSIENT(raw_disk, lock, "host mutex"),
     PB_TRANSIENT(raw_disk, finished, "host condition"),
@@ -265,6 +277,7 @@ static const pb_class raw_class = {
     .state = raw_state,
     .init = raw_init,
     .finish = raw_finish,
+    .loaded = raw_loaded,
 };
 
 static const pb_class *const types[] = { &raw_class, NULL };
