@@ -65,7 +65,11 @@ struct pb_machine {
     bool prepared;       /* the loaders have read their files */
     bool ready;          /* was reset, or a snapshot was loaded */
     GError *failure;     /* of a reset while running */
-    pb_sched_hooks hooks;
+
+    /* Of pb_machine_count(). */
+    uint64_t (*counted)(void *opaque, uint64_t total);
+    void *counted_opaque;
+    uint64_t count_at;
 
     GArray *claims;   /* machine_claim, since the last reset */
     GPtrArray *files; /* GMappedFile or GBytes: GDestroyNotify is g_bytes_unref */

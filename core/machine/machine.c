@@ -444,26 +444,27 @@ static void reset_hook(void *opaque)
         pb_sched_request(machine->sched, PB_MACHINE_POWER_OFF, 1);
 }
 
-void pb_machine_count(pb_machine *machine, uint64_t every, void (*fn)(void *opaque, uint64_t total),
-                      void *opaque)
+void pb_machine_count(pb_machine *machine, uint64_t first,
+                      uint64_t (*fn)(void *opaque, uint64_t total), void *opaque)
 {
-    machine->hooks.count_every = fn ? every : 0;
-    machine->hooks.counted = fn;
-    machine->hooks.opaque = opaque;
+    machine->counted = fn;
+    machine->counted_opaque = opaque;
+    machine->count_at = first;
 }
 
-static void counted_hook(void *opaque, uint64_t total)
+static uint64_t counted_hook(void *opaque, uint64_t total)
 {
     pb_machine *machine = opaque;
 
-    machine->hooks.counted(machine->hooks.opaque, total);
+    machine->count_at = machine->counted(machine->counted_opaque, total);
+    return machine->count_at;
 }
 
 int pb_machine_run(pb_machine *machine, GError **error)
 {
     const pb_sched_hooks hooks = { .reset = reset_hook,
-                                   .counted = machine->hooks.counted ? counted_hook : NULL,
-                                   .count_every = machine->hooks.count_every,
+                                   .counted = machine->counted ? counted_hook : NULL,
+                                   .count_at = machine->count_at,
                                    .opaque = machine };
     int status;
 

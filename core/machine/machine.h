@@ -48,10 +48,11 @@ pb_sched *pb_machine_sched(const pb_machine *machine);
 pb_cpus *pb_machine_cpus(const pb_machine *machine);
 pb_space *pb_machine_memory(const pb_machine *machine);
 
-/* Call fn every `every` instructions of all processors together; deterministic mode only. fn may
- * look at everything: the machine stands still. Null: no more. [setup] */
-void pb_machine_count(pb_machine *machine, uint64_t every, void (*fn)(void *opaque, uint64_t total),
-                      void *opaque);
+/* Call fn when all processors together have executed `first` instructions, and then when it says;
+ * 0: no more. Deterministic mode only. fn may look at everything: the machine stands still. Before or
+ * after a snapshot is loaded, which sets the count. [setup] */
+void pb_machine_count(pb_machine *machine, uint64_t first,
+                      uint64_t (*fn)(void *opaque, uint64_t total), void *opaque);
 
 /* One line a number: the accelerator's, and instructions executed. After the run. */
 void pb_machine_statistics(pb_machine *machine,

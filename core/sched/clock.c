@@ -338,13 +338,21 @@ void pb_sched_timer_free(pb_timer *head)
 
 void pb_sched_state_get(pb_sched *sched, pb_sched_state *state)
 {
+    bool counts = sched->config.threads == PB_THREADS_ROUND_ROBIN;
+
     *state = (pb_sched_state){
         .now_ns = pb_sched_now_ns(sched),
         .wall_base_s = (int64_t)sched->wall_base_s_unsigned,
         .insns = sched->rr_insns,
         .turn = sched->rr_turn,
         .turn_left = sched->rr_turn_left,
+        .ns_per_insn = counts ? sched->config.ns_per_insn : 0,
     };
+    pthread_mutex_lock(&sched->lock);
+    state->reset_requested = sched->guest_reset;
+    state->end_requested = sched->guest_end;
+    state->end_status = sched->guest_end ? sched->status : 0;
+    pthread_mutex_unlock(&sched->lock);
 }
 
 void pb_sched_state_set(pb_sched *sched, const pb_sched_state *state)
@@ -357,4 +365,8 @@ void pb_sched_state_set(pb_sched *sched, const pb_sched_state *state)
     sched->rr_insns = state->insns;
     sched->rr_turn = sched->runners->len > 0 ? state->turn % sched->runners->len : 0;
     sched->rr_turn_left = state->turn_left;
+    if (state->reset_requested)
+        pb_sched_request(sched, PB_MACHINE_RESET, 0);
+    if (state->end_requested)
+        pb_sched_request(sched, PB_MACHINE_POWER_OFF, state->end_status);
 }

@@ -61,6 +61,7 @@ struct pb_sched {
     /* Requests; under lock. */
     bool request_pending;
     bool request_reset, request_end;
+    bool guest_reset, guest_end; /* of these, by a runner */
     int32_t status;
     bool ended;           /* main thread's */
     uint32_t interrupted; /* atomic: a signal ended the run */
@@ -127,7 +128,7 @@ bool pb_rr_is_runner_thread(const pb_sched *sched);
 /* round_robin.c */
 void *pb_rr_thread(void *sched);
 void pb_rr_wake(pb_sched *sched);
-/* The runner under way stops after the instruction that it executes. */
+/* The runner under way stops after the instruction that it executes. Nothing on other threads. */
 void pb_rr_cut(pb_sched *sched);
 
 /* runner.c */

@@ -212,6 +212,12 @@ typedef struct deferred {
     void *opaque;
 } deferred;
 
+typedef struct deferred_rest {
+    pb_sched *sched;
+    void (*fn)(void *opaque);
+    void *opaque;
+} deferred_rest;
+
 void pb_loop_wake(pb_sched *sched)
 {
     g_source_set_ready_time(sched->event_source, 0);
@@ -237,6 +243,29 @@ void pb_sched_defer(pb_sched *sched, void (*fn)(void *opaque), void *opaque)
         pb_sched_call_after(sched, 0, fn, opaque);
     else
         defer(sched, fn, opaque);
+}
+
+static gboolean at_rest(gpointer data)
+{
+    const deferred_rest *d = data;
+
+    pb_sched_pause(d->sched);
+    pb_sched_quiesce(d->sched);
+    d->fn(d->opaque);
+    pb_sched_resume(d->sched);
+    return G_SOURCE_REMOVE;
+}
+
+void pb_sched_at_rest(pb_sched *sched, void (*fn)(void *opaque), void *opaque)
+{
+    GSource *source = g_idle_source_new();
+    deferred_rest *d = g_new(deferred_rest, 1);
+
+    *d = (deferred_rest){ sched, fn, opaque };
+    g_source_set_callback(source, at_rest, d, g_free);
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_attach(source, sched->context);
+    g_source_unref(source);
 }
 
 static deferred *pop_deferred(pb_sched *sched)

@@ -12,6 +12,12 @@
  * 4. rr_now_ns is the time at the last boundary. The running thread adds what the runner executed since.
  * 5. A runner that comes back early because it was poked (by another thread, at any time) goes on with
  *    what is left: pokes change nothing that a guest can see.
+ * 6. Nor does it show where a slice ends, or a unit of code begins: an instruction that wakes its own runner (a register
+ *    of a device raises an interrupt) or posts work to others ends its slice, and all posted work is done between
+ *    slices. So one may stop at any instruction to look, to hash, to save, and the run is the same.
+ * 7. At multiples of fresh_insns runners drop their translations. A guest may change its page tables and not say so;
+ *    it then sees the old ones for a time that depends on caches, and these do not survive a snapshot. A run that goes on
+ *    from such a multiple has the caches that the saved run had, none.
  */
 #include <core/sched/internal.h>
 
@@ -76,6 +82,12 @@ void pb_rr_cut(pb_sched *sched)
 
     if (runner)
         cut_to(sched, runner, 0);
+}
+
+void pb_sched_end_slice(pb_sched *sched)
+{
+    if (pb_rr_is_runner_thread(sched))
+        pb_rr_cut(sched);
 }
 
 /* Instructions until a time, rounded up. */
@@ -166,16 +178,24 @@ static bool wait_for_host(pb_sched *sched)
 
 /* ---- turns --------------------------------------------------------------------------------------------- */
 
-/* Does posted work of the runner, and tells whether it executes. */
-static bool may_execute(pb_runner *runner)
+/* What was posted to runners since they last looked. */
+static void do_work(pb_sched *sched)
 {
-    if (__atomic_exchange_n(&runner->awake, 0, __ATOMIC_SEQ_CST)) {
+    for (uint32_t i = 0; i < sched->runners->len; i++) {
+        pb_runner *runner = sched->runners->pdata[i];
+
+        if (!__atomic_exchange_n(&runner->awake, 0, __ATOMIC_SEQ_CST))
+            continue;
         pb_runner_set_current(runner);
-        runner->sched->rr_budget = runner->ops->left(runner->self); /* no time passes in work() */
+        sched->rr_budget = runner->ops->left(runner->self); /* no time passes in work() */
         pb_runner_enter(runner);
         pb_runner_leave(runner);
         pb_runner_set_current(NULL);
     }
+}
+
+static bool may_execute(pb_runner *runner)
+{
     if (!pb_runner_powered(runner))
         return false;
     if (runner->idle && runner->ops->has_work(runner->self))
@@ -183,21 +203,39 @@ static bool may_execute(pb_runner *runner)
     return !runner->idle;
 }
 
-/* Length of the next slice: to the end of the turn, the next timer or the hook. At least 1, so that a timer
- * that is always due cannot stop the guest. */
+/* Length of the next slice: to the end of the turn, the next timer, the hook, or when caches are dropped. At least 1,
+ * so that a timer that is always due cannot stop the guest. */
 static int64_t slice_length(pb_sched *sched)
 {
+    uint64_t insns = sched->rr_insns, fresh_insns = sched->config.fresh_insns;
     int64_t length = sched->rr_turn_left;
     uint64_t deadline = pb_clock_next_deadline(sched);
 
     if (deadline != PB_TIMER_OFF)
         length = MIN(length, insns_until(sched, boundary_ns(sched), deadline));
-    if (sched->hooks.count_every > 0 && sched->hooks.counted) {
-        uint64_t to_hook = sched->hooks.count_every - sched->rr_insns % sched->hooks.count_every;
-
-        length = (int64_t)MIN((uint64_t)length, to_hook);
-    }
+    length = (int64_t)MIN((uint64_t)length, fresh_insns - insns % fresh_insns);
+    if (sched->hooks.count_at > insns)
+        length = (int64_t)MIN((uint64_t)length, sched->hooks.count_at - insns);
     return MAX(length, 1);
+}
+
+static void make_fresh(pb_sched *sched)
+{
+    for (uint32_t i = 0; i < sched->runners->len; i++) {
+        pb_runner *runner = sched->runners->pdata[i];
+
+        if (runner->ops->fresh)
+            runner->ops->fresh(runner->self);
+    }
+}
+
+/* What comes at counts of instructions, after some were executed. */
+static void at_count(pb_sched *sched)
+{
+    if (sched->rr_insns % sched->config.fresh_insns == 0)
+        make_fresh(sched);
+    if (sched->hooks.counted && sched->rr_insns == sched->hooks.count_at)
+        sched->hooks.count_at = sched->hooks.counted(sched->hooks.opaque, sched->rr_insns);
 }
 
 static void run_slice(pb_sched *sched, pb_runner *runner)
@@ -220,9 +258,9 @@ static void run_slice(pb_sched *sched, pb_runner *runner)
     runner->idle = result == PB_RUNNER_IDLE;
     if (result != PB_RUNNER_AGAIN)
         sched->rr_turn_left = 0;
-    if (done > 0 && sched->hooks.counted && sched->hooks.count_every > 0 &&
-        sched->rr_insns % sched->hooks.count_every == 0)
-        sched->hooks.counted(sched->hooks.opaque, sched->rr_insns);
+    do_work(sched);
+    if (done > 0)
+        at_count(sched);
 }
 
 /* No runner executes: go to the next timer, or wait. False: the thread shall end. */
@@ -275,6 +313,7 @@ void *pb_rr_thread(void *opaque)
 
         __atomic_store_n(&sched->rr_awake, 0, __ATOMIC_SEQ_CST);
         pb_clock_fire(sched);
+        do_work(sched);
         if (pb_sched_stops(sched) || pb_sched_quits(sched)) {
             goes_on = give_way(sched);
             continue;

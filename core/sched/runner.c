@@ -70,6 +70,8 @@ void pb_runner_wake(pb_runner *runner)
     __atomic_store_n(&runner->awake, 1, __ATOMIC_SEQ_CST);
     if (sched->config.threads == PB_THREADS_ROUND_ROBIN) {
         pb_rr_wake(sched);
+        if (runner == current)
+            pb_rr_cut(sched);
     } else if (__atomic_load_n(&runner->resting, __ATOMIC_SEQ_CST)) {
         pthread_mutex_lock(&sched->lock);
         pthread_cond_signal(&runner->cond);
@@ -275,10 +277,13 @@ void pb_sched_request(pb_sched *sched, pb_machine_request request, int32_t statu
     }
     if (request == PB_MACHINE_POWER_OFF && !sched->request_end) {
         sched->request_end = true;
+        sched->guest_end = current_inside(sched) != NULL;
         sched->status = status;
     }
-    if (request == PB_MACHINE_RESET)
+    if (request == PB_MACHINE_RESET) {
         sched->request_reset = true;
+        sched->guest_reset |= current_inside(sched) != NULL;
+    }
     pthread_mutex_unlock(&sched->lock);
     if (pb_rr_is_runner_thread(sched))
         pb_rr_cut(sched);
@@ -300,6 +305,8 @@ void pb_sched_serve_requests(pb_sched *sched)
     reset = sched->request_reset;
     end = sched->request_end;
     sched->request_reset = sched->request_end = sched->request_pending = false;
+    sched->guest_reset = false;
+    sched->guest_end &= end; /* stays, so that a machine that is switched off is saved as such */
     pthread_mutex_unlock(&sched->lock);
 
     if (end) {

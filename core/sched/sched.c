@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #define SLICE_INSNS 20000
+#define FRESH_INSNS 1000000
 
 pb_sched *pb_sched_new(const pb_sched_config *config)
 {
@@ -17,6 +18,8 @@ pb_sched *pb_sched_new(const pb_sched_config *config)
         sched->config.ns_per_insn = 1;
     if (sched->config.slice_insns == 0)
         sched->config.slice_insns = SLICE_INSNS;
+    if (sched->config.fresh_insns == 0)
+        sched->config.fresh_insns = FRESH_INSNS;
     sched->runners = g_ptr_array_new();
     pthread_mutex_init(&sched->lock, NULL);
     pthread_cond_init(&sched->cond, NULL);
@@ -157,6 +160,7 @@ static void forget_requests(pb_sched *sched)
     pthread_mutex_lock(&sched->lock);
     sched->pauses -= 1u + sched->request_pending;
     sched->request_pending = sched->request_reset = sched->request_end = false;
+    sched->guest_reset = false;
     __atomic_store_n(&sched->stop, sched->pauses + sched->exclusive_busy, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&sched->lock);
 }

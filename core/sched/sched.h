@@ -35,6 +35,7 @@ typedef struct pb_sched_config {
     int64_t wall_base_s;  /* seconds since 1970 at power-on; PB_WALL_HOST in parallel mode only */
     uint32_t ns_per_insn; /* round-robin: machine time of one instruction; 0 means 1 */
     uint32_t slice_insns; /* round-robin: instructions in a runner's turn; 0 means 20000 */
+    uint64_t fresh_insns; /* round-robin: between two calls of fresh(); 0 means 1000000 */
     bool signals; /* SIGHUP, SIGINT and SIGTERM end pb_sched_run() with status 128 + number */
 } pb_sched_config;
 
@@ -51,10 +52,11 @@ typedef struct pb_sched_hooks {
     /* A reset was requested: put everything into its reset state. All runners stand still at safe points
      * and time stands; device lock held. */
     void (*reset)(void *opaque);
-    /* Round-robin: `total` instructions were executed by all runners together, a multiple of
-     * count_every. All states are complete; device lock held; on the running thread. */
-    void (*counted)(void *opaque, uint64_t total);
-    uint64_t count_every; /* instructions; 0: never */
+    /* Round-robin: `total` instructions were executed by all runners together, as many as was asked for.
+     * All states are complete; device lock held; on the running thread. Returns when it shall be called next;
+     * 0: never. Where it is called changes nothing that a guest could see. */
+    uint64_t (*counted)(void *opaque, uint64_t total);
+    uint64_t count_at; /* the first time; 0: never */
     void *opaque;
 } pb_sched_hooks;
 
@@ -87,6 +89,9 @@ void pb_sched_quiesce(pb_sched *sched);
 /* Call fn while no runner executes; time goes on. Not with the device lock held, unless the caller
  * runs alone. From a runner's thread its own state is that of the instruction it executes. [any] */
 void pb_sched_exclusive(pb_sched *sched, void (*fn)(void *opaque), void *opaque);
+/* Call fn on the main loop's thread, as soon as possible, with all runners at safe points, machine time
+ * standing and the backends' workers done; device lock not held. Not at all, if the run ends before. [any] */
+void pb_sched_at_rest(pb_sched *sched, void (*fn)(void *opaque), void *opaque);
 /* Call fn on the main loop's thread, device lock held, as soon as possible. [any] */
 void pb_sched_defer(pb_sched *sched, void (*fn)(void *opaque), void *opaque);
 
@@ -113,9 +118,13 @@ void pb_sched_timer_free(pb_timer *timer); /* null is fine. [device] or [setup] 
 typedef struct pb_sched_state {
     uint64_t now_ns;
     int64_t wall_base_s;
-    uint64_t insns;     /* round-robin: executed by all runners */
-    uint32_t turn;      /* round-robin: whose turn it is */
-    uint32_t turn_left; /* and how many instructions of it are left */
+    uint64_t insns;       /* round-robin: executed by all runners */
+    uint32_t turn;        /* round-robin: whose turn it is */
+    uint32_t turn_left;   /* and how many instructions of it are left */
+    uint32_t ns_per_insn; /* round-robin, else 0: goes on only where it is the same */
+    uint8_t reset_requested, end_requested; /* by a runner, and not served yet */
+    uint8_t reserved[2];
+    int32_t end_status;
 } pb_sched_state;
 
 /* While nothing runs: paused, in a hook, or before pb_sched_run(). Set before timers are set. */
@@ -166,15 +175,23 @@ typedef struct pb_runner_ops {
     /* In run(): the instructions that are left of the budget, and lower them. [vcpu] [hot] */
     int64_t (*left)(void *self);
     void (*cut)(void *self, int64_t left);
+    /* Round-robin, every so many instructions: drop what was read from the guest's state and may be out of date
+     * with it. So a machine that goes on from a snapshot does what this one does: its caches are equally
+     * new. May be null. */
+    void (*fresh)(void *self);
 } pb_runner_ops;
 
 /* Add a runner; powered on and not idle. `name` of the thread is copied. [setup] */
 pb_runner *pb_sched_add_runner(pb_sched *sched, const char *name, const pb_runner_ops *ops,
                                void *self);
-/* Wake it if it rests. Call it after what it shall see was made visible, and its poke flag set. [any] */
+/* Wake it if it rests. Call it after what it shall see was made visible, and its poke flag set. In
+ * round-robin mode, called by what the runner itself executes: it sees it before its next instruction. [any] */
 void pb_runner_wake(pb_runner *runner);
 /* The same for what it only has to see before it executes again: a runner that rests goes on resting. [any] [hot] */
 void pb_runner_note(pb_runner *runner);
+/* Round-robin: what the instruction under way posted to other runners shall be done right after it, not where its slice
+ * happens to end. Elsewhere nothing. [any] */
+void pb_sched_end_slice(pb_sched *sched);
 void pb_runner_set_powered(pb_runner *runner, bool powered); /* [any] */
 bool pb_runner_powered(const pb_runner *runner);             /* [any] */
 /* Idle (waits for has_work), for snapshots and reset. While nothing runs. */

@@ -33,6 +33,7 @@ void pb_vcpu_run_on(pb_vcpu *target, void (*fn)(pb_vcpu *target, uint64_t argume
     g_array_append_val(core->calls, call);
     pthread_mutex_unlock(&core->lock);
     pb_vcpu_kick(target, PB_EXIT_WORK);
+    pb_sched_end_slice(core->cpus->sched);
 }
 
 void pb_vcpu_set_powered(pb_vcpu *vcpu, bool powered)
@@ -168,6 +169,11 @@ static void cut(void *self, int64_t budget)
     ((pb_vcpu *)self)->budget = budget;
 }
 
+static void fresh(void *self)
+{
+    pb_tlb_flush_all(self);
+}
+
 const pb_runner_ops pb_vcpu_runner_ops = {
     .run = run,
     .poke = poke,
@@ -175,4 +181,5 @@ const pb_runner_ops pb_vcpu_runner_ops = {
     .work = do_work,
     .left = left,
     .cut = cut,
+    .fresh = fresh,
 };

@@ -248,6 +248,12 @@ void pb_cpus_invalidate(pb_cpus *cpus)
     }
 }
 
+void pb_cpus_settle(pb_cpus *cpus)
+{
+    for (uint32_t i = 0; i < cpus->vcpus->len; i++)
+        pb_vcpu_runner_ops.work(cpus->vcpus->pdata[i], false);
+}
+
 void pb_vcpu_save(pb_vcpu *vcpu, pb_vcpu_saved *saved)
 {
     pb_runner *runner = pb_vcpu_core_of(vcpu)->runner;

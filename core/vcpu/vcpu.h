@@ -34,6 +34,9 @@ void pb_vcpu_reset(pb_vcpu *vcpu, bool powered);
 /* Guest state was replaced (a snapshot was loaded): forget everything derived. While nothing runs. */
 void pb_cpus_invalidate(pb_cpus *cpus);
 
+/* Do what was posted to vCPUs that have not executed since. While nothing runs. */
+void pb_cpus_settle(pb_cpus *cpus);
+
 /* What a snapshot keeps of a vCPU besides its instance. While nothing runs. */
 typedef struct pb_vcpu_saved {
     uint64_t retired;

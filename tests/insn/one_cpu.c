@@ -111,12 +111,18 @@ static bool make_cpu(one_cpu *m, const char *cpu_type, const char *accel_type,
     return true;
 }
 
-static void counted(void *opaque, uint64_t total)
+static uint64_t executed(const one_cpu *m)
 {
-    one_cpu *m = opaque;
+    pb_sched_state state;
 
-    if (--m->wanted == 0)
-        pb_sched_request(m->sched, PB_MACHINE_POWER_OFF, 0);
+    pb_sched_state_get(m->sched, &state);
+    return state.insns;
+}
+
+static uint64_t counted(void *opaque, uint64_t total)
+{
+    pb_sched_request(((one_cpu *)opaque)->sched, PB_MACHINE_POWER_OFF, 0);
+    return 0;
 }
 
 #define LOOK_EVERY 1000 /* instructions */
@@ -129,12 +135,13 @@ static bool is_set(one_cpu *m)
     return word != 0;
 }
 
-static void counted_until(void *opaque, uint64_t total)
+static uint64_t counted_until(void *opaque, uint64_t total)
 {
     one_cpu *m = opaque;
 
     if (--m->wanted == 0 || is_set(m))
         pb_sched_request(m->sched, PB_MACHINE_POWER_OFF, 0);
+    return total + LOOK_EVERY;
 }
 
 one_cpu *one_cpu_new(const char *cpu_type, const char *accel_type, const char *const *settings,
@@ -197,16 +204,17 @@ void one_cpu_write(one_cpu *m, uint64_t gpa, const void *bytes, uint64_t length)
 
 void one_cpu_run(one_cpu *m, uint64_t insns)
 {
-    pb_sched_hooks hooks = { .counted = counted, .count_every = 1, .opaque = m };
+    pb_sched_hooks hooks = { .counted = counted, .count_at = executed(m) + insns, .opaque = m };
 
     pb_sched_set_hooks(m->sched, &hooks);
-    m->wanted = insns;
     pb_sched_run(m->sched);
 }
 
 bool one_cpu_run_until(one_cpu *m, uint64_t gpa, uint64_t most)
 {
-    pb_sched_hooks hooks = { .counted = counted_until, .count_every = LOOK_EVERY, .opaque = m };
+    pb_sched_hooks hooks = { .counted = counted_until,
+                             .count_at = executed(m) + LOOK_EVERY,
+                             .opaque = m };
 
     pb_sched_set_hooks(m->sched, &hooks);
     m->wanted = most / LOOK_EVERY + 1;

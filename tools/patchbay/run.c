@@ -1,5 +1,6 @@
 /* `patchbay run`: composes a machine, builds it, runs it. */
 #include "command.h"
+#include "points.h"
 
 #include <core/device/object.h>
 #include <core/machine/snapshot.h>
@@ -14,18 +15,9 @@ typedef struct run_options {
     gboolean dump_yaml, check, statistics;
     char *log_file;
     char **logs, **traces;
-    char *load, *save; /* save: N=FILE */
-    gint64 hash_every;
+    char *load;
+    point_options points;
 } run_options;
-
-/* What happens at counts of instructions. */
-typedef struct counted {
-    pb_machine *machine;
-    uint64_t hash_every; /* 0: never */
-    uint64_t save_at;    /* 0: never */
-    const char *save_to;
-    GError *error; /* of saving */
-} counted;
 
 /* ---- statistics ------------------------------------------------------------------------------ */
 
@@ -55,67 +47,6 @@ static void print_statistics(pb_machine *machine, uint64_t started_ns)
     print_number(NULL, "guest RAM KiB", status_kib(status, "\nRssShmem:"));
 }
 
-/* ---- counts ---------------------------------------------------------------------------------- */
-
-static void at_count(void *opaque, uint64_t total)
-{
-    counted *c = opaque;
-
-    if (c->hash_every && total % c->hash_every == 0) {
-        g_autofree char *hash = pb_machine_hash(c->machine);
-
-        fprintf(stderr, "%" G_GUINT64_FORMAT " %s\n", total, hash);
-    }
-    if (total == c->save_at && !pb_machine_save(c->machine, c->save_to, &c->error))
-        pb_machine_stop(c->machine, STATUS_FAILED);
-}
-
-static uint64_t common_divisor(uint64_t a, uint64_t b)
-{
-    while (b) {
-        uint64_t rest = a % b;
-
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
-/* N=FILE of --save-at. */
-static bool parse_save(const run_options *o, counted *c, GError **error)
-{
-    char *end = NULL;
-
-    if (!o->save)
-        return true;
-    c->save_at = g_ascii_strtoull(o->save, &end, 10);
-    if (c->save_at > 0 && *end == '=' && end[1]) {
-        c->save_to = end + 1;
-        return true;
-    }
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "--save-at %s: INSTRUCTIONS=FILE is expected", o->save);
-    return false;
-}
-
-static bool set_up_counts(pb_machine *machine, const run_options *o, counted *c, GError **error)
-{
-    *c = (counted){ .machine = machine, .hash_every = (uint64_t)o->hash_every };
-    if (!parse_save(o, c, error))
-        return false;
-    if (!c->hash_every && !c->save_at)
-        return true;
-    if (pb_sched_threads(pb_machine_sched(machine)) != PB_THREADS_ROUND_ROBIN ||
-        o->hash_every < 0) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    o->hash_every < 0 ? "--state-hash: a number of instructions is expected"
-                                      : "--state-hash and --save-at need --deterministic");
-        return false;
-    }
-    pb_machine_count(machine, common_divisor(c->hash_every, c->save_at), at_count, c);
-    return true;
-}
-
 /* ---- running --------------------------------------------------------------------------------- */
 
 static uint64_t now_ns(void)
@@ -131,21 +62,20 @@ static bool start(pb_machine *machine, const run_options *o, GError **error)
     return o->load ? pb_machine_load(machine, o->load, error) : pb_machine_reset(machine, error);
 }
 
-static int run_machine(pb_machine *machine, const run_options *o)
+static int run_machine(pb_machine *machine, run_points *points, const run_options *o)
 {
     g_autoptr(GError) error = NULL;
     uint64_t started_ns;
-    counted counts;
     int status;
 
-    if (!set_up_counts(machine, o, &counts, &error) || !start(machine, o, &error))
+    if (!start(machine, o, &error) || !points_set(points, &error))
         return complain(STATUS_USAGE, "%s", error->message);
     started_ns = now_ns();
     status = pb_machine_run(machine, &error);
-    if (counts.error)
-        g_propagate_error(&error, counts.error);
     if (error)
         return complain(STATUS_FAILED, "%s", error->message);
+    if (!points_end(points))
+        status = STATUS_USAGE;
     if (o->statistics)
         print_statistics(machine, started_ns);
     if (pb_check_violations() > 0)
@@ -168,16 +98,21 @@ static int build_and_run(const loaded_machine *m, const run_options *o)
 {
     g_autoptr(GError) error = NULL;
     pb_machine *machine;
+    run_points *points;
     int status;
 
     if (!set_up_logs(o, &error))
         return complain(STATUS_USAGE, "%s", error->message);
+    signal(SIGXFSZ, SIG_IGN); /* a limit of a file is an error of writing it */
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of that stream, not our end */
     pb_check_enabled = o->check;
     machine = pb_machine_new(m->plan, m->host, &error);
     if (!machine)
         return complain(STATUS_USAGE, "%s", error->message);
-    status = run_machine(machine, o);
+    points = points_new(machine, &o->points, &error);
+    status =
+        points ? run_machine(machine, points, o) : complain(STATUS_USAGE, "%s", error->message);
+    points_free(points);
     pb_machine_free(machine);
     if (!pb_trace_close(&error))
         return complain(status ? status : STATUS_FAILED, "%s", error->message);
@@ -205,7 +140,7 @@ static int load_and_run(const char *name, const run_options *o)
 
 static bool parse(run_options *o, int *argc, char ***argv, int *status)
 {
-    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 11];
+    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 12];
     const GOptionEntry own[] = {
         { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &o->machine.no_reboot, "A reset ends the run",
           NULL },
@@ -217,10 +152,16 @@ static bool parse(run_options *o, int *argc, char ***argv, int *status)
         { "statistics", 0, 0, G_OPTION_ARG_NONE, &o->statistics, "Print numbers at the end", NULL },
         { "check", 0, 0, G_OPTION_ARG_NONE, &o->check,
           "Check each call between plugins and core, and fail if a plugin broke the rules", NULL },
-        { "state-hash", 0, 0, G_OPTION_ARG_INT64, &o->hash_every,
+        { "state-hash", 0, 0, G_OPTION_ARG_INT64, &o->points.hash_every,
           "Print a hash of all state every so many instructions (with --deterministic)", "N" },
-        { "save-at", 0, 0, G_OPTION_ARG_FILENAME, &o->save,
-          "Save a snapshot after so many instructions (with --deterministic)", "N=FILE" },
+        { "save-at", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->points.saves,
+          "Save a snapshot after so many instructions (with --deterministic), at a time (20s), or "
+          "at the "
+          "'end'",
+          "WHEN=FILE" },
+        { "stop-at", 0, 0, G_OPTION_ARG_STRING, &o->points.stop,
+          "End the run after so many instructions (with --deterministic), or at a time (20s)",
+          "WHEN" },
         { "load", 0, 0, G_OPTION_ARG_FILENAME, &o->load, "Go on from a snapshot", "FILE" },
         { "dump-yaml", 0, 0, G_OPTION_ARG_NONE, &o->dump_yaml,
           "Print the composed machine as a machine file, and do not run", NULL },
@@ -254,6 +195,7 @@ int command_run(int argc, char **argv)
     g_strfreev(o.traces);
     g_free(o.log_file);
     g_free(o.load);
-    g_free(o.save);
+    g_strfreev(o.points.saves);
+    g_free(o.points.stop);
     return status;
 }

@@ -21,9 +21,12 @@ struct fake {
     int64_t budget;
     uint64_t executed; /* atomic */
     uint32_t works;    /* times that posted work was looked at */
+    uint32_t unit;     /* instructions between looks at `poked`; 0 means 1 */
     /* One instruction; a result ends run(), 0 goes on. */
     pb_runner_result (*insn)(fake *f);
     void (*work)(fake *f, bool nested);
+    void (*enter)(fake *f); /* run() begins */
+    void (*fresh)(fake *f);
     void *opaque;
 };
 
@@ -31,9 +34,14 @@ static inline pb_runner_result fake_run(void *self, int64_t budget, int64_t *lef
 {
     fake *f = self;
     pb_runner_result result = 0;
+    uint32_t n = 0;
 
     f->budget = budget;
-    while (f->budget > 0 && !__atomic_load_n(&f->poked, __ATOMIC_SEQ_CST) && !result) {
+    if (f->enter)
+        f->enter(f);
+    while (f->budget > 0 && !result) {
+        if (n++ % MAX(f->unit, 1) == 0 && __atomic_load_n(&f->poked, __ATOMIC_SEQ_CST))
+            break;
         if (budget != INT64_MAX)
             f->budget--;
         __atomic_store_n(&f->inside, 1, __ATOMIC_SEQ_CST);
@@ -81,6 +89,14 @@ static inline void fake_cut(void *self, int64_t left)
     ((fake *)self)->budget = left;
 }
 
+static inline void fake_fresh(void *self)
+{
+    fake *f = self;
+
+    if (f->fresh)
+        f->fresh(f);
+}
+
 static const pb_runner_ops fake_ops = {
     .run = fake_run,
     .poke = fake_poke,
@@ -88,6 +104,7 @@ static const pb_runner_ops fake_ops = {
     .work = fake_work,
     .left = fake_left,
     .cut = fake_cut,
+    .fresh = fake_fresh,
 };
 
 static inline void fake_add(fake *f, pb_sched *sched, pb_runner_result (*insn)(fake *f))

@@ -228,23 +228,140 @@ static void power(void)
     group_finish(&g);
 }
 
-static void counted(void *opaque, uint64_t total)
+static uint64_t counted(void *opaque, uint64_t total)
 {
     group *g = opaque;
 
     CU_ASSERT(pb_sched_devices_locked(g->sched));
     note(g, "[%lu] ", (unsigned long)total);
+    return total == 5 ? 10 : 0;
 }
 
 static void counting_hook(void)
 {
     group g;
-    pb_sched_hooks hooks = { .counted = counted, .count_every = 5, .opaque = &g };
+    pb_sched_hooks hooks = { .counted = counted, .count_at = 5, .opaque = &g };
 
     group_init(&g, 2, show);
     pb_sched_set_hooks(g.sched, &hooks);
     g.end_at = 11;
     run_and_expect(&g, "0@10 0@20 0@30 1@40 1@50 [5] 1@60 0@70 0@80 0@90 1@100 [10] 1@110 ");
+    group_finish(&g);
+}
+
+/* ---- what an instruction asks for -------------------------------------------------------------------- */
+
+static pb_runner_result interrupt_itself(fake *f)
+{
+    group *g = f->opaque;
+
+    show(f);
+    if (g->total == 2) {
+        __atomic_store_n(&f->pending, 1, __ATOMIC_SEQ_CST);
+        fake_poke(f);
+    }
+    return 0;
+}
+
+static void take_interrupt(fake *f)
+{
+    group *g = f->opaque;
+
+    if (__atomic_exchange_n(&f->pending, 0, __ATOMIC_SEQ_CST))
+        note(g, "irq@%lu ", now(g));
+}
+
+/* Units of 100 instructions: it is seen after the instruction all the same, and costs no turn. */
+static void own_interrupts_are_exact(void)
+{
+    group g;
+
+    group_init(&g, 2, interrupt_itself);
+    for (uint32_t i = 0; i < g.count; i++) {
+        g.fakes[i].unit = 100;
+        g.fakes[i].enter = take_interrupt;
+    }
+    g.end_at = 4;
+    run_and_expect(&g, "0@10 0@20 irq@20 0@30 1@40 ");
+    group_finish(&g);
+}
+
+static pb_runner_result post_to_next(fake *f)
+{
+    group *g = f->opaque;
+
+    show(f);
+    if (g->total == 1) {
+        fake_poke(&g->fakes[1]);
+        pb_sched_end_slice(g->sched);
+    }
+    return 0;
+}
+
+static void show_work(fake *f, bool nested)
+{
+    group *g = f->opaque;
+
+    note(g, "work%u@%lu ", f->index, now(g));
+}
+
+static void posted_work_is_done_at_once(void)
+{
+    group g;
+
+    group_init(&g, 2, post_to_next);
+    g.fakes[1].work = show_work;
+    g.end_at = 4;
+    run_and_expect(&g, "0@10 work1@10 0@20 0@30 1@40 work1@40 " /* the end pokes all */);
+    group_finish(&g);
+}
+
+static void show_fresh(fake *f)
+{
+    group *g = f->opaque;
+
+    note(g, "fresh%u@%lu ", f->index, now(g));
+}
+
+static void caches_are_dropped(void)
+{
+    pb_sched_config config = {
+        .threads = PB_THREADS_ROUND_ROBIN, .ns_per_insn = 10, .slice_insns = 3, .fresh_insns = 4
+    };
+    group g;
+
+    group_init_with(&g, 2, show, &config);
+    g.fakes[0].fresh = g.fakes[1].fresh = show_fresh;
+    g.end_at = 8;
+    run_and_expect(&g, "0@10 0@20 0@30 1@40 fresh0@40 fresh1@40 1@50 1@60 0@70 0@80 "
+                       "fresh0@80 fresh1@80 ");
+    group_finish(&g);
+}
+
+static void rest(void *opaque)
+{
+    group *g = opaque;
+
+    CU_ASSERT_FALSE(pb_sched_devices_locked(g->sched));
+    note(g, "rest ");
+    end_run(g);
+}
+
+static pb_runner_result rest_once(fake *f)
+{
+    group *g = f->opaque;
+
+    if (g->total++ == 0)
+        pb_sched_at_rest(g->sched, rest, g);
+    return 0;
+}
+
+static void at_rest(void)
+{
+    group g;
+
+    group_init(&g, 2, rest_once);
+    run_and_expect(&g, "rest ");
     group_finish(&g);
 }
 
@@ -349,6 +466,10 @@ static pb_runner_result mixed(fake *f)
     if (++g->total == g->end_at)
         end_run(g);
     random = l->hash >> 40;
+    if (random % 5 == 0) { /* posts to a runner, perhaps itself */
+        fake_poke(&g->fakes[random / 5 % g->count]);
+        pb_sched_end_slice(g->sched);
+    }
     if (random % 7 == 0)
         pb_timer_set(g->timer, now(g) + random % 300);
     if (random % 11 == 0)
@@ -389,13 +510,23 @@ static void *poke_all(void *opaque)
     return NULL;
 }
 
-static uint64_t long_hash(bool disturbed)
+static uint64_t look_often(void *opaque, uint64_t total)
 {
+    return total + 1 + total % 17;
+}
+
+static uint64_t long_hash(bool disturbed, bool looked_at)
+{
+    pb_sched_hooks hooks = { .counted = look_often, .count_at = 3 };
     long_run l = { .hash = 1 };
     GThread *thread = NULL;
     uint64_t hash;
 
     group_init(&l.g, MOST, mixed);
+    for (uint32_t i = 0; i < MOST; i++)
+        l.g.fakes[i].unit = 9;
+    if (looked_at)
+        pb_sched_set_hooks(l.g.sched, &hooks);
     l.g.timer = pb_sched_timer_new(l.g.sched, mixed_ring, &l);
     pb_timer_set(l.g.timer, 100);
     l.g.end_at = 60000;
@@ -413,10 +544,11 @@ static uint64_t long_hash(bool disturbed)
 
 static void two_runs_are_equal(void)
 {
-    uint64_t hash = long_hash(false);
+    uint64_t hash = long_hash(false, false);
 
-    CU_ASSERT_EQUAL(long_hash(false), hash);
-    CU_ASSERT_EQUAL(long_hash(true), hash); /* pokes, pauses and the lock leave no trace */
+    CU_ASSERT_EQUAL(long_hash(false, false), hash);
+    CU_ASSERT_EQUAL(long_hash(true, false), hash); /* pokes, pauses and the lock leave no trace */
+    CU_ASSERT_EQUAL(long_hash(false, true), hash); /* nor does a hook */
 }
 
 static pb_runner_result sleep_for_good(fake *f)
@@ -494,7 +626,15 @@ static void state_goes_on(void)
     run_and_expect(&g, "0@10 0@20 0@30 1@40 ");
     pb_sched_state_get(g.sched, &state);
     CU_ASSERT_EQUAL(state.insns, 4);
+    CU_ASSERT_TRUE(state.end_requested);
     group_finish(&g);
+
+    group_init(&g, 2, show); /* what was switched off stays so */
+    pb_sched_state_set(g.sched, &state);
+    run_and_expect(&g, "");
+    group_finish(&g);
+
+    state.end_requested = false;
     group_init(&g, 2, show);
     pb_sched_state_set(g.sched, &state);
     g.end_at = 3;
@@ -513,6 +653,10 @@ int main(void)
         { "sleeping ones are passed over", sleeping_ones_are_passed_over },
         { "power", power },
         { "the counting hook", counting_hook },
+        { "own interrupts are exact", own_interrupts_are_exact },
+        { "posted work is done at once", posted_work_is_done_at_once },
+        { "caches are dropped at multiples", caches_are_dropped },
+        { "at rest", at_rest },
         { "reset after the instruction", reset_after_the_instruction },
         { "exclusive sections and barriers cost no time", exclusive_and_barriers_cost_no_time },
         { "calls deferred by the guest", deferred_by_the_guest },

@@ -324,6 +324,30 @@ static void counted_runs_are_equal(void)
     CU_ASSERT_EQUAL(run_mixed(), hash);
 }
 
+static uint32_t load_and_count(pb_vcpu *vcpu, bench_state *s)
+{
+    pb_guest_fault fault;
+    pb_u128 value;
+
+    vcpu->ops->load(vcpu, 0x5000, LOG2(3), &value, &fault);
+    if (s->executed == 2500)
+        end_run(s->b);
+    return 0;
+}
+
+/* Now and then translations are asked for anew, as after a snapshot was loaded. */
+static void translations_are_dropped(void)
+{
+    pb_sched_config config = { .threads = PB_THREADS_ROUND_ROBIN, .fresh_insns = 1000 };
+    bench b;
+
+    bench_init_with(&b, 1, &config);
+    b.insn = load_and_count;
+    pb_sched_run(b.sched);
+    CU_ASSERT_EQUAL(state_of(b.vcpu[0])->walks, 3);
+    bench_finish(&b);
+}
+
 /* ---- reset, snapshots ------------------------------------------------------------------------------------ */
 
 static void saving_and_loading(void)
@@ -392,6 +416,7 @@ int main(void)
         { "debugger", debugger },
         { "counted: timers are exact", timers_are_exact },
         { "counted: runs are equal", counted_runs_are_equal },
+        { "counted: translations are dropped at multiples", translations_are_dropped },
         { "saving and loading", saving_and_loading },
         { "an accelerator that refuses", an_accelerator_that_refuses },
         { 0 },
