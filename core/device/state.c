@@ -239,11 +239,13 @@ static bool check_field(const pb_instance *instance, const field *f, GVariant *e
     g_variant_get(entry, "(&s&suuay)", NULL, NULL, &width, &element, NULL);
     bytes = saved_bytes(entry, &length);
     if (f->text) {
-        if (length != f->width || memcmp(bytes, f->text, length) != 0)
-            return pb_object_fail(error, PB_OBJECT_ERROR_STATE, instance,
-                                  "property '%s' was %.*s when the state was saved, it is %s now",
-                                  f->name, (int)MIN(length, 100), (const char *)bytes, f->text);
-        return true;
+        g_autofree char *raw = g_strndup(bytes, MIN(length, 100));
+        g_autofree char *was = g_strescape(raw, NULL); /* it may come from anywhere */
+
+        return (length == f->width && memcmp(bytes, f->text, length) == 0) ||
+               pb_object_fail(error, PB_OBJECT_ERROR_STATE, instance,
+                              "property '%s' was %s when the state was saved, it is %s now",
+                              f->name, was, f->text);
     }
     if (width != f->width || element != f->element || length != f->width)
         return pb_object_fail(error, PB_OBJECT_ERROR_STATE, instance,

@@ -1,44 +1,16 @@
 /*
  * Snapshots of whole machines: see snapshot.h.
  *
- * The file is a row of records in little-endian byte order:
- *
- *     magic     8 bytes, "PBSNAP\0" and the version
- *     record    u32 kind, u32 bytes of the name, u64 bytes of the content, name, content
- *     ...
- *     end       a record of kind END whose content is the SHA-256 of all bytes before the record
- *
- * Kinds and their names: SCHED "scheduler"; VCPU, PART, REGIONS a part's path; RAM the memory's
- * name, followed by its PAGES: u64 first page, then zlib data of up to PAGES_MAX pages. Pages of
- * zeros are left out.
+ * Records of the file (snapshot_file.h) and their names: SCHED "scheduler"; WIRING "machine"; VCPU, PART, REGIONS a
+ * part's path; RAM the memory's name, followed by its PAGES. Pages of zeros are left out.
  */
 #include <core/machine/internal.h>
 #include <core/machine/snapshot.h>
-#include <core/util/file.h>
+#include <core/machine/snapshot_file.h>
 #include <string.h>
 #include <zlib.h>
 
-#define VERSION   1
 #define PAGES_MAX 256u /* of one record: 1 MiB */
-
-static const uint8_t magic[8] = { 'P', 'B', 'S', 'N', 'A', 'P', 0, VERSION };
-
-typedef enum record_kind {
-    RECORD_SCHED = 1,
-    RECORD_VCPU,
-    RECORD_PART,
-    RECORD_REGIONS,
-    RECORD_RAM, /* content: u64 size of the memory */
-    RECORD_PAGES,
-    RECORD_END,
-} record_kind;
-
-typedef struct record_head {
-    uint32_t kind, name_bytes;
-    uint64_t bytes;
-} record_head;
-
-_Static_assert(G_BYTE_ORDER == G_LITTLE_ENDIAN, "records are written as they are in memory");
 
 /* ---- memories of the machine: those of `memory:` and those in devices ------------------------ */
 
@@ -96,35 +68,7 @@ static bool walk_next(page_walk *w, uint64_t *page)
 
 /* ---- saving ---------------------------------------------------------------------------------- */
 
-typedef struct saver {
-    pb_file_writer *writer;
-    GChecksum *checksum;
-} saver;
-
-static void put(saver *s, const void *bytes, gsize length)
-{
-    g_checksum_update(s->checksum, bytes, (gssize)length);
-    pb_file_write(s->writer, bytes, length);
-}
-
-static void put_record(saver *s, record_kind kind, const char *name, const void *bytes,
-                       uint64_t length)
-{
-    const record_head head = { kind, (uint32_t)strlen(name), length };
-
-    put(s, &head, sizeof(head));
-    put(s, name, head.name_bytes);
-    put(s, bytes, length);
-}
-
-static void put_variant(saver *s, record_kind kind, const char *name, GVariant *variant)
-{
-    g_variant_ref_sink(variant);
-    put_record(s, kind, name, g_variant_get_data(variant), g_variant_get_size(variant));
-    g_variant_unref(variant);
-}
-
-static void put_pages(saver *s, const char *name, const uint8_t *host, uint64_t first,
+static void put_pages(snapshot_writer *w, const char *name, const uint8_t *host, uint64_t first,
                       uint64_t count)
 {
     uLongf bytes = compressBound(count << PB_PAGE_BITS);
@@ -132,29 +76,29 @@ static void put_pages(saver *s, const char *name, const uint8_t *host, uint64_t 
 
     memcpy(packed, &first, 8);
     compress2(packed + 8, &bytes, host + (first << PB_PAGE_BITS), count << PB_PAGE_BITS, 1);
-    put_record(s, RECORD_PAGES, name, packed, 8 + bytes);
+    snapshot_put(w, RECORD_PAGES, name, packed, 8 + bytes);
 }
 
 static void put_ram(void *opaque, const char *name, pb_ram *ram)
 {
-    saver *s = opaque;
+    snapshot_writer *w = opaque;
     const uint8_t *host = pb_ram_host(ram);
     uint64_t bytes = pb_ram_bytes(ram), page, first = 0, count = 0;
     page_walk walk = { .ram = ram };
 
-    put_record(s, RECORD_RAM, name, &bytes, sizeof(bytes));
+    snapshot_put(w, RECORD_RAM, name, &bytes, sizeof(bytes));
     while (walk_next(&walk, &page)) {
         if (count > 0 && page == first + count && count < PAGES_MAX) {
             count++;
             continue;
         }
         if (count > 0)
-            put_pages(s, name, host, first, count);
+            put_pages(w, name, host, first, count);
         first = page;
         count = 1;
     }
     if (count > 0)
-        put_pages(s, name, host, first, count);
+        put_pages(w, name, host, first, count);
 }
 
 static GVariant *regions_variant(const machine_part *part)
@@ -168,7 +112,12 @@ static GVariant *regions_variant(const machine_part *part)
     return g_variant_builder_end(&builder);
 }
 
-static void put_part(saver *s, const machine_part *part)
+static record_kind kind_of(const machine_part *part)
+{
+    return part->plan->kind == PB_KIND_BACKEND ? RECORD_BACKEND : RECORD_PART;
+}
+
+static void put_part(snapshot_writer *w, const machine_part *part)
 {
     const char *path = part->plan->path;
 
@@ -176,11 +125,11 @@ static void put_part(saver *s, const machine_part *part)
         pb_vcpu_saved saved;
 
         pb_vcpu_save(part->vcpu, &saved);
-        put_record(s, RECORD_VCPU, path, &saved, sizeof(saved));
+        snapshot_put(w, RECORD_VCPU, path, &saved, sizeof(saved));
     }
-    put_variant(s, RECORD_PART, path, pb_instance_save(part->instance));
+    snapshot_put_variant(w, kind_of(part), path, pb_instance_save(part->instance));
     if (part->n_regions > 0)
-        put_variant(s, RECORD_REGIONS, path, regions_variant(part));
+        snapshot_put_variant(w, RECORD_REGIONS, path, regions_variant(part));
 }
 
 /* What makes an equal machine equal: loaders and the accelerator have no state of the guest. */
@@ -189,222 +138,106 @@ static bool has_state(const machine_part *part)
     return part->plan->kind != PB_KIND_LOADER && part->plan->kind != PB_KIND_ACCEL;
 }
 
-static void put_end(saver *s)
+/* What is where and connected to what, as lines: a snapshot is for a machine with the same. Backends are outside of
+ * the machine and may be others. */
+static char *wiring(const pb_machine *machine)
 {
-    uint8_t digest[32];
-    gsize length = sizeof(digest);
+    const pb_plan *plan = machine->plan;
+    GString *text = g_string_new(NULL);
 
-    g_checksum_get_digest(s->checksum, digest, &length);
-    g_checksum_reset(s->checksum);
-    put_record(s, RECORD_END, "", digest, length);
+    for (unsigned i = 0; i < plan->memories->len; i++) {
+        const pb_plan_memory *memory = g_ptr_array_index(plan->memories, i);
+
+        g_string_append_printf(text, "memory %s at 0x%" G_GINT64_MODIFIER "x\n", memory->name,
+                               memory->gpa);
+    }
+    for (unsigned i = 0; i < plan->wires->len; i++) {
+        const pb_plan_wire *wire = &g_array_index(plan->wires, pb_plan_wire, i);
+        g_autofree char *from = pb_plan_port_text(wire->from, wire->from_port, wire->from_index);
+        g_autofree char *to = pb_plan_port_text(wire->to, wire->to_port, wire->to_index);
+
+        if (wire->from->kind != PB_KIND_BACKEND && wire->to->kind != PB_KIND_BACKEND)
+            g_string_append_printf(text, "%s: %s\n", from, to);
+    }
+    return g_string_free(text, FALSE);
 }
 
 bool pb_machine_save(pb_machine *machine, const char *file, GError **error)
 {
-    saver s = { .writer = pb_file_writer_new(file, error) };
+    snapshot_writer *w = snapshot_writer_new(file, error);
+    g_autofree char *lines = wiring(machine);
     pb_sched_state sched;
 
-    if (!s.writer)
+    if (!w)
         return false;
     if (pb_sched_threads(machine->sched) == PB_THREADS_PARALLEL)
         pb_sched_quiesce(machine->sched); /* requests under way are in no part's state */
-    s.checksum = g_checksum_new(G_CHECKSUM_SHA256);
-    put(&s, magic, sizeof(magic));
+    pb_sched_lock_devices(machine->sched);
+    pb_cpus_settle(machine->cpus);
     memset(&sched, 0, sizeof(sched));
     pb_sched_state_get(machine->sched, &sched);
-    put_record(&s, RECORD_SCHED, "scheduler", &sched, sizeof(sched));
+    snapshot_put(w, RECORD_SCHED, "scheduler", &sched, sizeof(sched));
+    snapshot_put(w, RECORD_WIRING, "machine", lines, strlen(lines));
     for (unsigned i = 0; i < machine->parts->len; i++) {
         const machine_part *part = g_ptr_array_index(machine->parts, i);
 
         if (has_state(part))
-            put_part(&s, part);
+            put_part(w, part);
     }
-    visit_ram(machine, put_ram, &s);
-    put_end(&s);
-    g_checksum_free(s.checksum);
-    return pb_file_commit(s.writer, error);
+    visit_ram(machine, put_ram, w);
+    pb_sched_unlock_devices(machine->sched);
+    return snapshot_commit(w, error);
 }
 
-/* ---- loading --------------------------------------------------------------------------------- */
+/* ---- loading: parts -------------------------------------------------------------------------- */
 
-typedef struct record {
-    record_kind kind;
-    char *name;
-    const uint8_t *content;
-    uint64_t bytes;
-} record;
-
-typedef struct snapshot {
-    const char *file;
-    GMappedFile *mapped;
-    const uint8_t *bytes;
-    gsize length;
-    GArray *records; /* record */
-} snapshot;
-
-static void clear_record(gpointer r)
+/* Whether the part gets state. A backend does if there was the same: it is outside of the machine, whose serial
+ * port may have been a terminal and be a socket now. */
+static bool takes_state(const snapshot *s, const machine_part *part)
 {
-    g_free(((record *)r)->name);
-}
+    g_autoptr(GVariant) state = NULL;
+    const char *type;
 
-static bool refuse(const snapshot *s, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
-
-static bool refuse(const snapshot *s, GError **error, const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    text = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error(error, PB_MACHINE_ERROR, PB_MACHINE_ERROR_LOAD, "snapshot '%s': %s", s->file, text);
-    return false;
-}
-
-/* One record at *at, which moves behind it. */
-static bool read_record(snapshot *s, gsize *at, record *r, GError **error)
-{
-    gsize left = s->length - *at;
-    record_head head;
-
-    if (left < sizeof(head))
-        return refuse(s, error, "it is truncated: no end after %" G_GSIZE_FORMAT " bytes",
-                      s->length);
-    memcpy(&head, s->bytes + *at, sizeof(head));
-    left -= sizeof(head);
-    if (head.name_bytes > left || head.bytes > left - head.name_bytes ||
-        !g_utf8_validate((const char *)s->bytes + *at + sizeof(head), head.name_bytes, NULL))
-        return refuse(s, error, "it is truncated or damaged at byte %" G_GSIZE_FORMAT, *at);
-    *at += sizeof(head);
-    *r = (record){ .kind = (record_kind)head.kind,
-                   .name = g_strndup((const char *)s->bytes + *at, head.name_bytes),
-                   .content = s->bytes + *at + head.name_bytes,
-                   .bytes = head.bytes };
-    *at += head.name_bytes + head.bytes;
-    return true;
-}
-
-static bool check_sum(const snapshot *s, const record *end, gsize covered, GError **error)
-{
-    GChecksum *checksum = g_checksum_new(G_CHECKSUM_SHA256);
-    uint8_t digest[32];
-    gsize length = sizeof(digest);
-    bool equal;
-
-    g_checksum_update(checksum, s->bytes, (gssize)covered);
-    g_checksum_get_digest(checksum, digest, &length);
-    g_checksum_free(checksum);
-    equal = end->bytes == length && memcmp(end->content, digest, length) == 0;
-    return equal || refuse(s, error, "it is damaged: its checksum is wrong");
-}
-
-static bool read_records(snapshot *s, GError **error)
-{
-    gsize at = sizeof(magic);
-
-    if (s->length < sizeof(magic) || memcmp(s->bytes, magic, sizeof(magic) - 1) != 0)
-        return refuse(s, error, "this is no snapshot");
-    if (s->bytes[sizeof(magic) - 1] != VERSION)
-        return refuse(s, error, "it has version %u, this program reads version %u",
-                      s->bytes[sizeof(magic) - 1], VERSION);
-    for (;;) {
-        gsize start = at;
-        record r;
-
-        if (!read_record(s, &at, &r, error))
-            return false;
-        g_array_append_val(s->records, r);
-        if (r.kind == RECORD_END)
-            return (at == s->length || refuse(s, error, "there is something behind its end")) &&
-                   check_sum(s, &r, start, error);
-    }
-}
-
-static const record *find_record(const snapshot *s, record_kind kind, const char *name)
-{
-    for (unsigned i = 0; i < s->records->len; i++) {
-        const record *r = &g_array_index(s->records, record, i);
-
-        if (r->kind == kind && strcmp(r->name, name) == 0)
-            return r;
-    }
-    return NULL;
-}
-
-/* A record of a fixed size into `to`. */
-static bool take(const snapshot *s, record_kind kind, const char *name, void *to, gsize bytes,
-                 GError **error)
-{
-    const record *r = find_record(s, kind, name);
-
-    if (!r)
-        return refuse(s, error, "there is no '%s' in it: it is of another machine", name);
-    if (r->bytes != bytes)
-        return refuse(s, error,
-                      "'%s' has %" G_GUINT64_FORMAT " bytes, %" G_GSIZE_FORMAT " are expected",
-                      name, r->bytes, bytes);
-    memcpy(to, r->content, bytes);
-    return true;
-}
-
-static GVariant *take_variant(const snapshot *s, record_kind kind, const char *name,
-                              const char *type, GError **error)
-{
-    const record *r = find_record(s, kind, name);
-    g_autoptr(GBytes) bytes = NULL;
-    GVariant *variant, *normal;
-
-    if (!r) {
-        refuse(s, error, "there is no '%s' in it: it is of another machine", name);
-        return NULL;
-    }
-    bytes = g_bytes_new(r->content, r->bytes); /* aligned, unlike the file */
-    variant = g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(type), bytes, FALSE));
-    normal = g_variant_get_normal_form(variant);
-    g_variant_unref(variant);
-    return normal;
-}
-
-/* Nothing in the snapshot that the machine does not have. */
-static bool check_names(const snapshot *s, pb_machine *machine, GError **error)
-{
-    for (unsigned i = 0; i < s->records->len; i++) {
-        const record *r = &g_array_index(s->records, record, i);
-
-        if (r->kind == RECORD_PART && !g_hash_table_contains(machine->by_path, r->name))
-            return refuse(s, error, "it has '%s', which this machine has not", r->name);
-    }
-    return true;
+    if (kind_of(part) != RECORD_BACKEND)
+        return has_state(part);
+    state = snapshot_take_variant(s, RECORD_BACKEND, part->plan->path, PB_STATE_FORMAT, NULL);
+    if (!state)
+        return false;
+    g_variant_get_child(state, 0, "&s", &type);
+    return strcmp(type, part->class->name) == 0;
 }
 
 static bool check_regions(const snapshot *s, const machine_part *part, GError **error)
 {
-    g_autoptr(GVariant) saved = take_variant(s, RECORD_REGIONS, part->plan->path, "a(tbb)", error);
+    g_autoptr(GVariant) saved =
+        snapshot_take_variant(s, RECORD_REGIONS, part->plan->path, "a(tbb)", error);
 
     if (!saved)
         return false;
     return g_variant_n_children(saved) == part->n_regions ||
-           refuse(s, error, "'%s' has another number of regions", part->plan->path);
+           snapshot_refuse(s, error, "'%s' has another number of regions", part->plan->path);
 }
 
 /* Whether a part's records are there and fit; nothing is changed. */
 static bool check_part(const snapshot *s, const machine_part *part, GError **error)
 {
     g_autoptr(GVariant) state =
-        take_variant(s, RECORD_PART, part->plan->path, PB_STATE_FORMAT, error);
+        snapshot_take_variant(s, kind_of(part), part->plan->path, PB_STATE_FORMAT, error);
     g_autoptr(GError) why = NULL;
     pb_vcpu_saved saved;
 
     if (!state || (part->n_regions > 0 && !check_regions(s, part, error)) ||
-        (part->vcpu && !take(s, RECORD_VCPU, part->plan->path, &saved, sizeof(saved), error)))
+        (part->vcpu &&
+         !snapshot_take(s, RECORD_VCPU, part->plan->path, &saved, sizeof(saved), error)))
         return false;
     return pb_instance_check_state(part->instance, state, &why) ||
-           refuse(s, error, "%s", why->message);
+           snapshot_refuse(s, error, "%s", why->message);
 }
 
 static void put_regions(const snapshot *s, machine_part *part)
 {
-    g_autoptr(GVariant) saved = take_variant(s, RECORD_REGIONS, part->plan->path, "a(tbb)", NULL);
+    g_autoptr(GVariant) saved =
+        snapshot_take_variant(s, RECORD_REGIONS, part->plan->path, "a(tbb)", NULL);
 
     for (uint32_t i = 0; i < part->n_regions; i++) {
         gboolean placed, handlers;
@@ -421,7 +254,7 @@ static void put_regions(const snapshot *s, machine_part *part)
 static void put_state(const snapshot *s, machine_part *part)
 {
     g_autoptr(GVariant) state =
-        take_variant(s, RECORD_PART, part->plan->path, PB_STATE_FORMAT, NULL);
+        snapshot_take_variant(s, kind_of(part), part->plan->path, PB_STATE_FORMAT, NULL);
 
     if (part->n_regions > 0)
         put_regions(s, part);
@@ -432,18 +265,19 @@ static bool tell_loaded(const snapshot *s, machine_part *part, GError **error)
 {
     g_autoptr(GError) why = NULL;
 
-    return pb_instance_loaded(part->instance, &why) || refuse(s, error, "%s", why->message);
+    return pb_instance_loaded(part->instance, &why) ||
+           snapshot_refuse(s, error, "%s", why->message);
 }
 
 static void put_vcpu(const snapshot *s, machine_part *part)
 {
     pb_vcpu_saved saved;
 
-    take(s, RECORD_VCPU, part->plan->path, &saved, sizeof(saved), NULL);
+    snapshot_take(s, RECORD_VCPU, part->plan->path, &saved, sizeof(saved), NULL);
     pb_vcpu_load(part->vcpu, &saved);
 }
 
-/* ---- memory */
+/* ---- loading: memory ------------------------------------------------------------------------- */
 
 typedef struct ram_load {
     const snapshot *s;
@@ -452,24 +286,25 @@ typedef struct ram_load {
     bool check; /* only look whether everything fits */
 } ram_load;
 
-static bool load_pages(const snapshot *s, const record *r, pb_ram *ram, bool check, GError **error)
+static bool load_pages(const snapshot *s, const snapshot_record *r, pb_ram *ram, bool check,
+                       GError **error)
 {
     uint64_t pages = (pb_ram_bytes(ram) + PB_PAGE_MASK) >> PB_PAGE_BITS, first;
     uLongf bytes = PAGES_MAX << PB_PAGE_BITS;
     g_autofree uint8_t *unpacked = NULL;
 
     if (r->bytes < 8)
-        return refuse(s, error, "pages of '%s' are damaged", r->name);
+        return snapshot_refuse(s, error, "pages of '%s' are damaged", r->name);
     memcpy(&first, r->content, 8);
     if (first >= pages)
-        return refuse(s, error, "page %" G_GUINT64_FORMAT " of '%s' is past its end", first,
-                      r->name);
+        return snapshot_refuse(s, error, "page %" G_GUINT64_FORMAT " of '%s' is past its end",
+                               first, r->name);
     if (check)
         return true;
     unpacked = g_malloc(bytes);
     if (uncompress(unpacked, &bytes, r->content + 8, r->bytes - 8) != Z_OK ||
         bytes > (pages - first) << PB_PAGE_BITS)
-        return refuse(s, error, "pages of '%s' are damaged", r->name);
+        return snapshot_refuse(s, error, "pages of '%s' are damaged", r->name);
     memcpy(pb_ram_host(ram) + (first << PB_PAGE_BITS), unpacked, bytes);
     return true;
 }
@@ -479,16 +314,17 @@ static void load_ram(void *opaque, const char *name, pb_ram *ram)
     ram_load *load = opaque;
     uint64_t bytes;
 
-    load->ok = load->ok && take(load->s, RECORD_RAM, name, &bytes, sizeof(bytes), load->error);
+    load->ok =
+        load->ok && snapshot_take(load->s, RECORD_RAM, name, &bytes, sizeof(bytes), load->error);
     if (load->ok && bytes != pb_ram_bytes(ram))
-        load->ok = refuse(load->s, load->error,
-                          "memory '%s' has %" G_GUINT64_FORMAT
-                          " bytes in it, and %" G_GUINT64_FORMAT " in this machine",
-                          name, bytes, pb_ram_bytes(ram));
+        load->ok = snapshot_refuse(load->s, load->error,
+                                   "memory '%s' has %" G_GUINT64_FORMAT
+                                   " bytes in it, and %" G_GUINT64_FORMAT " in this machine",
+                                   name, bytes, pb_ram_bytes(ram));
     if (load->ok && !load->check)
         pb_ram_clear(ram);
     for (unsigned i = 0; load->ok && i < load->s->records->len; i++) {
-        const record *r = &g_array_index(load->s->records, record, i);
+        const snapshot_record *r = &g_array_index(load->s->records, snapshot_record, i);
 
         if (r->kind == RECORD_PAGES && strcmp(r->name, name) == 0)
             load->ok = load_pages(load->s, r, ram, load->check, load->error);
@@ -505,6 +341,85 @@ static bool load_memories(const snapshot *s, pb_machine *machine, bool check, GE
     return load.ok;
 }
 
+/* ---- loading: the machine -------------------------------------------------------------------- */
+
+typedef struct ram_search {
+    const char *name;
+    bool found;
+} ram_search;
+
+static void search_ram(void *opaque, const char *name, pb_ram *ram)
+{
+    ram_search *search = opaque;
+
+    search->found |= strcmp(name, search->name) == 0;
+}
+
+/* Whether the machine has what a record is of. */
+static bool is_known(const snapshot_record *r, pb_machine *machine)
+{
+    ram_search search = { .name = r->name };
+
+    if (r->kind == RECORD_VCPU || r->kind == RECORD_PART || r->kind == RECORD_REGIONS)
+        return g_hash_table_contains(machine->by_path, r->name);
+    if (r->kind == RECORD_RAM || r->kind == RECORD_PAGES) {
+        visit_ram(machine, search_ram, &search);
+        return search.found;
+    }
+    return true;
+}
+
+/* Nothing in the snapshot that the machine does not have. */
+static bool check_names(const snapshot *s, pb_machine *machine, GError **error)
+{
+    for (unsigned i = 0; i < s->records->len; i++) {
+        const snapshot_record *r = &g_array_index(s->records, snapshot_record, i);
+
+        if (r->kind < RECORD_FIRST || r->kind > RECORD_LAST)
+            return snapshot_refuse(s, error, "it has a record of kind %u, which is not known",
+                                   r->kind);
+        if (!is_known(r, machine))
+            return snapshot_refuse(s, error, "it has '%s', which this machine has not", r->name);
+    }
+    return true;
+}
+
+/* The first line of `lines` that is not among `others`, or null. */
+static char *first_missing(const char *lines, const char *others)
+{
+    g_auto(GStrv) list = g_strsplit(lines, "\n", -1);
+    g_auto(GStrv) other_list = g_strsplit(others, "\n", -1);
+
+    for (char **line = list; *line; line++) {
+        if (!g_strv_contains((const char *const *)other_list, *line))
+            return g_strescape(*line, NULL); /* it may come from anywhere */
+    }
+    return NULL;
+}
+
+static bool check_wiring(const snapshot *s, const pb_machine *machine, GError **error)
+{
+    const snapshot_record *r = snapshot_find(s, RECORD_WIRING, "machine");
+    g_autofree char *here = wiring(machine);
+    g_autofree char *saved = r ? g_strndup((const char *)r->content, r->bytes) : g_strdup("");
+    g_autofree char *gone = first_missing(saved, here), *added = first_missing(here, saved);
+
+    if (gone)
+        return snapshot_refuse(s, error, "it is of a machine that has '%s'", gone);
+    return !added || snapshot_refuse(s, error, "it is of a machine that has no '%s'", added);
+}
+
+static bool check_sched(const snapshot *s, const pb_machine *machine, const pb_sched_state *saved,
+                        GError **error)
+{
+    pb_sched_state here;
+
+    pb_sched_state_get(machine->sched, &here);
+    return !saved->ns_per_insn || !here.ns_per_insn || saved->ns_per_insn == here.ns_per_insn ||
+           snapshot_refuse(s, error, "it was saved with ns-per-instruction %u, it is %u here",
+                           saved->ns_per_insn, here.ns_per_insn);
+}
+
 /* Whether all of it is of this machine; nothing is changed. */
 static bool check_machine(const snapshot *s, pb_machine *machine, GError **error)
 {
@@ -513,9 +428,9 @@ static bool check_machine(const snapshot *s, pb_machine *machine, GError **error
     for (unsigned i = 0; i < machine->parts->len && ok; i++) {
         const machine_part *part = g_ptr_array_index(machine->parts, i);
 
-        ok = !has_state(part) || check_part(s, part, error);
+        ok = !takes_state(s, part) || check_part(s, part, error);
     }
-    return ok;
+    return ok && check_wiring(s, machine, error);
 }
 
 /*
@@ -528,8 +443,9 @@ static bool apply(const snapshot *s, pb_machine *machine, GError **error)
     pb_sched_state sched;
     bool ok;
 
-    if (!take(s, RECORD_SCHED, "scheduler", &sched, sizeof(sched), error) ||
-        !check_machine(s, machine, error) || !machine_prepare(machine, error))
+    if (!snapshot_take(s, RECORD_SCHED, "scheduler", &sched, sizeof(sched), error) ||
+        !check_sched(s, machine, &sched, error) || !check_machine(s, machine, error) ||
+        !machine_prepare(machine, error))
         return false;
     machine->ready = false;
     machine_reset_parts(machine);
@@ -539,13 +455,13 @@ static bool apply(const snapshot *s, pb_machine *machine, GError **error)
     for (unsigned i = 0; i < machine->parts->len; i++) {
         machine_part *part = g_ptr_array_index(machine->parts, i);
 
-        if (has_state(part))
+        if (takes_state(s, part))
             put_state(s, part);
     }
     for (unsigned i = 0; i < machine->parts->len && ok; i++) {
         machine_part *part = g_ptr_array_index(machine->parts, i);
 
-        ok = !has_state(part) || tell_loaded(s, part, error);
+        ok = !takes_state(s, part) || tell_loaded(s, part, error);
     }
     pb_bus_commit(machine->bus);
     pb_cpus_invalidate(machine->cpus);
@@ -561,23 +477,15 @@ static bool apply(const snapshot *s, pb_machine *machine, GError **error)
 
 bool pb_machine_load(pb_machine *machine, const char *file, GError **error)
 {
-    snapshot s = { .file = file, .mapped = g_mapped_file_new(file, FALSE, error) };
+    snapshot *s = snapshot_open(file, error);
     bool ok;
 
-    if (!s.mapped)
+    if (!s)
         return false;
-    s.bytes = (const uint8_t *)g_mapped_file_get_contents(s.mapped);
-    s.length = g_mapped_file_get_length(s.mapped);
-    s.records = g_array_new(FALSE, FALSE, sizeof(record));
-    g_array_set_clear_func(s.records, clear_record);
-    ok = read_records(&s, error);
-    if (ok) {
-        pb_sched_lock_devices(machine->sched);
-        ok = apply(&s, machine, error);
-        pb_sched_unlock_devices(machine->sched);
-    }
-    g_array_unref(s.records);
-    g_mapped_file_unref(s.mapped);
+    pb_sched_lock_devices(machine->sched);
+    ok = apply(s, machine, error);
+    pb_sched_unlock_devices(machine->sched);
+    snapshot_close(s);
     return ok;
 }
 

@@ -37,6 +37,34 @@ def reads(address, expected, right, wrong):
         0x54000001 | (len(then) + 1) << 5] + then + prints(wrong)     # b.ne to the other text
 
 
+NOP = 0xd503201f
+
+
+def interrupts(rounds):
+    """Two processors. The first turns the second on, which counts for ever, and interrupts itself in the middle of a
+    straight line of code; the handler adds to a sum where it came from. Returns the words, and the number of the
+    instruction that turns on."""
+    vectors, second = START + 0x800, START + 0xc00
+    words = mov(1, vectors) + [0xd518c001]                          # msr vbar_el1, x1
+    words += mov(2, 0x08000000) + mov(4, 0x08010000) + mov(11, 31)  # distributor, CPU interface
+    words += [0xd2800023, 0xb9000043,                               # mov x3, #1; str w3, [x2]
+              0xd2801fe5, 0xb9000485, 0xb9000083]                   # mov x5, #255; str w5, [x4, #4]; str w3, [x4]
+    words += [0xd50342ff]                                           # msr daifclr, #2
+    words += mov(0, 0xc4000003) + [0xd2800021] + mov(12, second) + [
+        0xaa0c03e2, 0xd2800003, 0xd4000002]                         # mov x2, x12; mov x3, #0; hvc #0: CPU_ON
+    turns_on = len(words)
+    words += mov(2, 0x08000000) + mov(22, rounds) + mov(6, 0x02000000)
+    words += [0xb90f0046,                                           # str w6, [x2, #0xf00]: SGI to itself
+              *[0x910006b5] * 12,                                   # add x21, x21, #1
+              0x91000694, 0xeb16029f,                               # add x20, x20, #1; cmp x20, x22
+              0x54fffe21] + prints("done\n")                        # b.ne to the SGI
+    words += [NOP] * (0x800 // 4 + 0x280 // 4 - len(words))
+    words += [0xb9400c87, 0xb9001087,                               # ldr w7, [x4, #12]; str w7, [x4, #16]
+              0xd5384028, 0x9b0b2129, 0xd69f03e0]                   # mrs x8, elr_el1; madd x9, x9, x11, x8; eret
+    words += [NOP] * (0xc00 // 4 - len(words))
+    return words + [0x91000694, 0x17ffffff], turns_on               # add x20, x20, #1; b back
+
+
 def code(words):
     return struct.pack("<%dI" % len(words), *words)
 

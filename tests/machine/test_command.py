@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import stat
 import struct
 import subprocess
 import sys
@@ -484,8 +485,8 @@ class Snapshots(Command):
         self.kernel = self.file("kernel", program.elf(program.spins(30000)))
         self.machine = ["run", "arm-virt", "--deterministic", "--set", "cpus=2", "--set", "ram=16MiB"]
 
-    def hashes(self, *options):
-        status, out, err = self.run_command(*self.machine, "--state-hash", "10000", *options)
+    def hashes(self, *options, every=10000):
+        status, out, err = self.run_command(*self.machine, "--state-hash", str(every), *options)
         self.assertEqual((status, out), (0, "done\n"), err)
         return err.splitlines()
 
@@ -526,6 +527,25 @@ class Snapshots(Command):
         self.refused("snapshot 'snapshot': fw-cfg: the items for the firmware are not those", *self.machine,
                      "--firmware", firmware, "--load", "snapshot")
 
+    def test_looking_changes_nothing(self):
+        """Where one stops to look at a machine is not seen by it: interrupts come where they would have come."""
+        words, _ = program.interrupts(2000)
+        self.kernel = self.file("kernel", program.elf(words))
+        seldom = self.hashes("--kernel", self.kernel, every=9700)
+        often = self.hashes("--kernel", self.kernel, every=97)
+        self.assertGreater(len(seldom), 5)
+        self.assertEqual([line for line in often if int(line.split()[0]) % 9700 == 0], seldom)
+
+    def test_any_instruction(self):
+        """A snapshot goes on from any instruction, also from where one processor has asked another for something."""
+        words, turns_on = program.interrupts(2000)
+        self.kernel = self.file("kernel", program.elf(words))
+        places = [*range(turns_on - 2, turns_on + 4), 300, 301, 302, 303, 20000, 20001, 39999]
+        whole = self.hashes("--kernel", self.kernel, *[f"--save-at={at}=at{at}" for at in places])
+        for at in places:
+            expected = [line for line in whole if int(line.split()[0]) > at]
+            self.assertEqual(self.hashes("--load", f"at{at}"), expected, at)
+
     def test_wrong_machines(self):
         self.save()
         load = ["--load", "snapshot"]
@@ -561,12 +581,77 @@ class Snapshots(Command):
             except subprocess.TimeoutExpired:
                 pass  # another state, in which the program runs for ever
 
+    def test_cannot_be_written(self):
+        """What can be known is said before the run; later, it goes on. The old file stays, and nothing else."""
+        kernel = ["--kernel", self.kernel]
+        for file, why in (("/none/snapshot", "No such file"), (self.folder, "Is a directory"),
+                          ("/proc/snapshot", "")):
+            self.refused(f"cannot create '{file}': {why}", *self.machine, *kernel, "--save-at", f"10={file}")
+        status, out, err = self.run_command(*self.machine, *kernel, "--save-at", "10=/dev/full",
+                                            "--save-at", "20=good", "--save-at", "end=/dev/full")
+        self.assertEqual((status, out), (2, "done\n"))
+        self.assertEqual(err, "patchbay: cannot write '/dev/full': No space left on device\n" * 2)
+        self.assertTrue(stat.S_ISCHR(os.stat("/dev/full").st_mode))
+        self.assertEqual(self.good(*self.machine, "--load", "good"), "done\n")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["good", "kernel"])
+
+    def test_link(self):
+        """A link to the snapshot stays one."""
+        os.symlink("real", os.path.join(self.folder, "link"))
+        self.file("real", "old")
+        self.good(*self.machine, "--kernel", self.kernel, "--save-at", "10=link")
+        self.assertEqual(os.readlink(os.path.join(self.folder, "link")), "real")
+        self.assertEqual(self.good(*self.machine, "--load", "real"), "done\n")
+
+    def test_stop(self):
+        whole = self.hashes("--kernel", self.kernel)
+        status, out, err = self.run_command(*self.machine, "--kernel", self.kernel, "--state-hash", "10000",
+                                            "--stop-at", "20000", "--save-at", "20000=snapshot")
+        self.assertEqual((status, out, err.splitlines()), (0, "", whole[:2]))
+        self.assertEqual(self.hashes("--load", "snapshot"), whole[2:])
+        self.refused("--stop-at 20000 instructions: the machine is at 20000 already", *self.machine,
+                     "--load", "snapshot", "--stop-at", "20000")
+        self.refused("--save-at 500 instructions=x: the machine is at 20000 already", *self.machine,
+                     "--load", "snapshot", "--save-at", "500=x")
+
+    def test_times(self):
+        """Times of the machine: an instruction takes a nanosecond."""
+        whole = self.hashes("--kernel", self.kernel, "--save-at", "25us=snapshot")
+        self.assertEqual(self.hashes("--load", "snapshot"), whole[2:])
+        self.assertEqual(self.good(*self.machine, "--kernel", self.kernel, "--stop-at", "25us"), "")
+
+    def test_parallel(self):
+        """Saved while its processors run in parallel; what goes on in a deterministic run is the same each time."""
+        spin = self.file("spin", program.elf([0x91000694, 0x17ffffff]))  # add x20, x20, #1; b back
+        self.machine.remove("--deterministic")
+        self.good(*self.machine, "--kernel", spin, "--save-at", "20ms=at", "--save-at", "end=end", "--stop-at", "60ms")
+        for name in ("at", "end"):
+            self.good(*self.machine, "--load", name, "--stop-at", "100ms")
+            first, second = (self.run_command(*self.machine, "--deterministic", "--load", name, "--state-hash", "10000",
+                                              "--stop-at", "20000") for _ in range(2))
+            self.assertEqual(first, second)
+            self.assertEqual((first[0], len(first[2].splitlines())), (0, 2), first)
+
+    def test_switched_off(self):
+        """A machine that its guest has switched off is that when it is loaded, too."""
+        self.good(*self.machine, "--kernel", self.kernel, "--save-at", "end=off")
+        self.assertEqual(self.good(*self.machine, "--load", "off"), "")
+
+    def test_other_backends(self):
+        """What is outside of the machine may be something else than when it was saved."""
+        self.good(*self.machine, "--kernel", self.kernel, "--serial", "null", "--save-at", "25000=snapshot")
+        self.assertEqual(self.good(*self.machine, "--load", "snapshot"), "done\n")
+
     def test_usage(self):
-        self.refused("need --deterministic", "run", "arm-virt", "--kernel", self.kernel, "--state-hash", "5")
-        self.refused("INSTRUCTIONS=FILE is expected", *self.machine, "--kernel", self.kernel, "--save-at", "x")
-        status, _, err = self.run_command(*self.machine, "--kernel", self.kernel, "--save-at", "10=/none/snapshot")
-        self.assertIn("cannot create '/none/snapshot'", err)
-        self.assertEqual(status, 1)
+        kernel = ["--kernel", self.kernel]
+        for option in ("--state-hash=5", "--save-at=5=x", "--stop-at=5"):
+            self.refused("need --deterministic; a time has a unit", "run", "arm-virt", *kernel, option)
+        self.refused("--state-hash: a number of instructions", *self.machine, *kernel, "--state-hash=-1")
+        for when in ("x", "=x", "0=x", "10", "10=", "10h=x", "-1=x", "99999999999999999999=x", "99999999999999s=x"):
+            self.refused(f"--save-at {when}: WHEN=FILE is expected", *self.machine, *kernel, "--save-at", when)
+        for when in ("end", "x", "0", "10=x", "10h"):
+            self.refused(f"--stop-at {when}: a number of instructions or a time", *self.machine, *kernel,
+                         "--stop-at", when)
 
 
 if __name__ == "__main__":
