@@ -206,7 +206,10 @@ class Pages(Command):
     def test_lists(self):
         self.assertRegex(self.good("list", "machines"), r"arm-mini .*\n.*arm-virt ")
         self.assertRegex(self.good("list", "devices"), r"\n  pl011 +Arm PrimeCell UART\n")
-        self.assertIn("accels:\n", self.good("list"))
+        told = re.findall(r"(?m)^(\w+):$", self.good("list"))
+        self.assertIn("[" + "|".join(told) + "]", self.good("list", "--help"))
+        for name in told:
+            self.assertTrue(self.good("list", name).startswith(f"{name}:\n"))
 
     def test_describe(self):
         self.assertIn("UARTDR", self.good("describe", "pl011"))

@@ -43,8 +43,13 @@ static const struct {
     const char *name;
     pb_kind kind; /* 0: machines */
 } lists[] = {
-    { "machines", 0 },           { "devices", PB_KIND_DEVICE },   { "cpus", PB_KIND_CPU },
-    { "accels", PB_KIND_ACCEL }, { "backends", PB_KIND_BACKEND }, { "loaders", PB_KIND_LOADER },
+    { "machines", 0 },
+    { "devices", PB_KIND_DEVICE },
+    { "cpus", PB_KIND_CPU },
+    { "accels", PB_KIND_ACCEL },
+    { "codegens", PB_KIND_CODEGEN },
+    { "backends", PB_KIND_BACKEND },
+    { "loaders", PB_KIND_LOADER },
 };
 
 static int print_lists(const char *only)

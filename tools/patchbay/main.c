@@ -16,7 +16,7 @@ uint64_t process_start_ns;
 const command commands[] = {
     { "run", "MACHINE", "Run a machine", command_run },
     { "check", "MACHINE", "Say what is wrong with a machine file", command_check },
-    { "list", "[machines|devices|cpus|accels|backends|loaders]", "List what is there",
+    { "list", "[machines|devices|cpus|accels|codegens|backends|loaders]", "List what is there",
       command_list },
     { "describe", "TYPE|MACHINE", "Tell about a type or a machine", command_describe },
     { "schema", "", "Print the JSON Schema of machine files", command_schema },
