@@ -314,7 +314,7 @@ def follow(run, console, setting, scale):
             check_time(found, step["near_now"] * scale)
         print(f"{time.monotonic() - started:8.1f} s  {what}", flush=True)
         if "send" in step:
-            console.send(step["send"])
+            console.send(setting.fill_in(step["send"]))
     status = console.wait_for_end(run.get("exit_within", 20) * scale)
     if status != run.get("exit", 0):
         raise Failure(f"exit status {status}, not {run.get('exit', 0)}")
