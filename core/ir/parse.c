@@ -148,7 +148,7 @@ static bool take_constant(parser *p, ir_val *out)
 {
     const char *start = p->at;
     pb_u128 value = { 0, 0 };
-    ir_type type;
+    ir_type type = IR_I1;
 
     if (!take_number(p, UINT64_MAX, &value.lo))
         return false;
@@ -184,7 +184,7 @@ static bool take_value_name(parser *p, uint32_t *number)
 static bool take_value(parser *p, ir_val *out)
 {
     const char *start;
-    uint32_t number;
+    uint32_t number = 0;
 
     skip_blanks(p);
     start = p->at;
