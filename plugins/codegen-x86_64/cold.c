@@ -92,7 +92,7 @@ static void site_place(cg *c, const cg_value *v)
         site_word(c, (uint32_t)v->home);
     } else if (v->flags & CG_IN_FLAGS) {
         site_byte(c, PLACE_FLAGS);
-        site_byte(c, c->flags.inverted_c);
+        site_byte(c, (uint32_t)c->flags.inverted_c | (uint32_t)c->flags.inverted_a << 1);
     } else {
         c->failed = true;
         site_byte(c, 0);
@@ -296,10 +296,12 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
     if (mine != round)
         return;
     if (mine == ROUND_FLAGS) {
-        if (p[0])
+        if (p[0] & 1)
             asm_cmc(&c->a);
         asm_lahf(&c->a);
         asm_setcc(&c->a, CC_O, RAX);
+        if (p[0] & 2 && pb_slot_flags(&c->self->cpu->slots[slot]) & valid & 1 << IR_FLAG_A)
+            asm_lea(&c->a, W32, RAX, asm_at(RAX, 1 << IR_FLAG_A));
         r = RAX;
     } else if (mine == ROUND_MASKED && place < CG_REGS) {
         r = CG_NO_REG;

@@ -158,6 +158,7 @@ static uint32_t run(void *self, pb_vcpu *vcpu)
     const pb_translate_ops *translate = pb_extension(j->object, PB_EXTENSION_TRANSLATE);
     pb_translate_limits limits = { .max_insns = 48, .follow = true };
     bool alone = false;
+    uint32_t rounds = 0;
 
     toy_fill_tlb(toy_of(vcpu), jit_how.use_tlb);
     for (;;) {
@@ -169,6 +170,10 @@ static uint32_t run(void *self, pb_vcpu *vcpu)
 
         if (__atomic_load_n(&vcpu->exit_request, __ATOMIC_ACQUIRE))
             return PB_RUN_REQUEST;
+        if (++rounds > 100000) {
+            fprintf(stderr, "no end at 0x%" PRIx64 "\n", *pc);
+            abort();
+        }
         if (jit_how.counted && vcpu->budget <= 0)
             return PB_RUN_BUDGET;
         if (vcpu->ops->code(vcpu, *pc, 0, &page, &fault) != PB_MEM_OK) {
@@ -272,4 +277,87 @@ double jit_time(accel *a, const ir_unit *unit, uint32_t n, uint32_t *bytes)
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
     *bytes = job.bytes;
     return ((double)(end.tv_sec - begin.tv_sec) * 1e9 + (double)(end.tv_nsec - begin.tv_nsec)) / n;
+}
+
+/* ---- patching ------------------------------------------------------------------------------------------------ */
+
+enum { PLACE_A = PB_CODEGEN_THUNK_BYTES, PLACE_B = PLACE_A + 65536, PLACE_END = PLACE_B + 65536 };
+
+static uint32_t emit_at(accel *a, uint64_t pc, uint32_t place, uint32_t room, pb_code_job *job)
+{
+    jit *j = a->self;
+    pb_vcpu *vcpu = a->m->vcpu;
+    pb_translate_limits limits = { .max_insns = 48 };
+    pb_guest_fault fault;
+
+    j->ir = ((const pb_translate_ops *)pb_extension(j->object, PB_EXTENSION_TRANSLATE))
+                ->translate(vcpu, pc, 0, &limits, j->ir, &fault);
+    *job = (pb_code_job){ .size = sizeof(*job), .unit = j->ir, .vcpu = vcpu };
+    job->slice = (pb_code_slice){ j->memory.rw + place, j->memory.rx + place, room };
+    return type->emit(j->codegen, job);
+}
+
+void jit_link_two(accel *a, uint64_t pc_a, uint64_t pc_b, jit_linked *l)
+{
+    if (emit_at(a, pc_a, PLACE_A, 65536, &l->a) != PB_EMIT_OK ||
+        emit_at(a, pc_b, PLACE_B, 65536, &l->b) != PB_EMIT_OK)
+        abort();
+    l->a.unit = l->b.unit = NULL;
+    l->entry_a = l->a.slice.rx + l->a.entry;
+    l->entry_b = l->b.slice.rx + l->b.entry;
+}
+
+uint32_t jit_enter(accel *a, const jit_linked *l)
+{
+    pb_code_exit left;
+
+    type->run(((jit *)a->self)->codegen, a->m->vcpu, l->entry_a, &left);
+    return left.kind;
+}
+
+static void link_all(accel *a, const pb_code_job *from, uint64_t pc, const uint8_t *entry)
+{
+    for (uint32_t i = 0; i < from->n_links; i++) {
+        const pb_code_link *link = &from->links[i];
+
+        if (link->pc == pc)
+            type->link(((jit *)a->self)->codegen, from->slice.rw + link->site,
+                       from->slice.rx + link->site, entry ? entry : from->slice.rx + link->stub);
+    }
+}
+
+void jit_join(accel *a, const jit_linked *l)
+{
+    link_all(a, &l->a, 0x1014, l->b.slice.rx + l->b.direct);
+    link_all(a, &l->b, 0x1000, l->entry_a);
+}
+
+void jit_part(accel *a, const jit_linked *l)
+{
+    link_all(a, &l->a, 0x1014, NULL);
+    link_all(a, &l->b, 0x1000, NULL);
+}
+
+void jit_retire(accel *a, const jit_linked *l)
+{
+    link_all(a, &l->a, 0x1014, l->entry_b); /* by the checked entry */
+    type->retire(((jit *)a->self)->codegen, l->b.slice.rw + l->b.entry, l->entry_b,
+                 l->b.slice.rx + l->b.stale);
+}
+
+uint32_t jit_emit_in(accel *a, uint64_t pc, uint32_t room)
+{
+    jit *j = a->self;
+    uint8_t *behind = j->memory.rw + PLACE_A + room;
+    pb_code_job job;
+    uint32_t status;
+
+    memset(behind, 0x55, 256);
+    status = emit_at(a, pc, PLACE_A, room, &job);
+    for (uint32_t i = 0; i < 256; i++)
+        if (behind[i] != 0x55)
+            abort();
+    if (status == PB_EMIT_OK && job.bytes > room)
+        abort();
+    return status;
 }

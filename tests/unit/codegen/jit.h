@@ -32,4 +32,22 @@ void jit_show(accel *a, const ir_unit *unit);
 /* Emit the unit n times without running it: nanoseconds each. */
 double jit_time(accel *a, const ir_unit *unit, uint32_t n, uint32_t *bytes);
 
+/* ---- patching ------------------------------------------------------------------------------------------------ */
+
+/* Unit a with a link to unit b, both in the instance's buffer. */
+typedef struct jit_linked {
+    pb_code_job a, b;
+    const uint8_t *entry_a, *entry_b;
+} jit_linked;
+
+void jit_link_two(accel *a, uint64_t pc_a, uint64_t pc_b, jit_linked *l);
+/* Run from a's entry; the exit's kind. */
+uint32_t jit_enter(accel *a, const jit_linked *l);
+/* Link all jumps between the two; make them lead to their stubs again; retire b's entry. */
+void jit_join(accel *a, const jit_linked *l);
+void jit_part(accel *a, const jit_linked *l);
+void jit_retire(accel *a, const jit_linked *l);
+/* Emit the unit at pc with so much room, and see that nothing is written behind it; the status. */
+uint32_t jit_emit_in(accel *a, uint64_t pc, uint32_t room);
+
 #endif

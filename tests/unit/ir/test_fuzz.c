@@ -321,6 +321,26 @@ static uint32_t target(generator *g, uint32_t block)
     return ir_target(&g->b, g->blocks[block], values, g->n_params[block]);
 }
 
+/* Leave the unit on a condition, else go on in a later block: what a conditional branch of the guest is. */
+static void side_exit(generator *g, uint32_t next)
+{
+    ir_block out = ir_block_new(&g->b);
+    bool on_flags = random_below(4), first = random_below(2);
+    ir_val condition = operand(g, on_flags ? IR_FL : IR_I1);
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t here = (i == 0) == first ? ir_target(&g->b, out, NULL, 0) : target(g, next);
+
+        at = i ? at : here;
+    }
+    ir_emit(&g->b, on_flags ? IR_OP_BR_CC : IR_OP_BR_IF, on_flags ? IR_FL : IR_I1,
+            on_flags ? random_below(16) : 0, at, 1, condition, ir_none(), ir_none(), ir_none());
+    ir_end_block(&g->b);
+    ir_block_begin(&g->b, out);
+    ir_jump_flags(&g->b, 0x200, random_below(8) ? 0 : IR_NEW_KEY);
+}
+
 static void terminate(generator *g, uint32_t block)
 {
     uint32_t next = block + 1, other, at;
@@ -333,11 +353,16 @@ static void terminate(generator *g, uint32_t block)
             ir_jump(&g->b, g->pc);
             break;
         case 1:
-            ir_jump_ind(&g->b, operand(g, IR_I64), IR_HINT_JUMP);
+            /* Not to the unit itself, for ever. */
+            ir_jump_ind(&g->b, ir_or(&g->b, operand(g, IR_I64), ir_imm64(&g->b, 1)), IR_HINT_JUMP);
             break;
         default:
             ir_exit(&g->b, PB_RUN_YIELD, g->pc);
         }
+        return;
+    }
+    if (random_below(3) == 0) {
+        side_exit(g, next);
         return;
     }
     if (random_below(3) == 0) {

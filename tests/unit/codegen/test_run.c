@@ -1,0 +1,289 @@
+/*
+ * What emitted code keeps besides the operations' meanings: counts, requests, links, retired entries, the cache of
+ * indirect jumps, and that it is refused, not broken, when there is no room.
+ *
+ * usage: test_run codegen.so
+ */
+#include "jit.h"
+
+#include <core/ir/translate.h>
+#include <core/ir/unit.h>
+
+#include "../runner.h"
+
+#define X(m, n) ((m)->state->slot[n].lo)
+#define PC(m)   ((m)->state->slot[TOY_PC].lo)
+
+/* Sum of 1 to x1 in x0, with a store and a load on the way. */
+static const uint32_t sum_program[] = {
+    TOY_I_MOVI | 0 << 8 | 0 << 16,
+    TOY_I_MOVI | 1 << 8 | 100 << 16,
+    TOY_I_MOVI | 2 << 8 | 1 << 16,
+    TOY_I_MOVI | 3 << 8 | 0x4000 << 16,
+    TOY_I_ADD | 0 << 8 | 0 << 16 | 1 << 24,
+    TOY_I_ST | 0 << 8 | 3 << 16 | 2 << 24,
+    TOY_I_LD | 4 << 8 | 3 << 16 | 2 << 24,
+    TOY_I_SUBS | 1 << 8 | 1 << 16 | 2 << 24,
+    TOY_I_BNE | 0xfffcu << 16,
+    TOY_I_IDLE,
+};
+
+static toy_machine *machine_with(const uint32_t *words, size_t n)
+{
+    toy_machine *m = toy_new();
+
+    m->translate = &pb_translate_ops_table;
+    toy_load(m, 0x1000, words, n);
+    PC(m) = 0x1000;
+    return m;
+}
+
+static void run_sum(const char *how)
+{
+    g_autoptr(toy_machine) m = machine_with(sum_program, G_N_ELEMENTS(sum_program));
+    accel a;
+
+    jit_set(how);
+    a = accel_new(m, 0);
+    CU_ASSERT_EQUAL(accel_run(&a, 10000), PB_RUN_IDLE);
+    CU_ASSERT_EQUAL(X(m, 0), 5050);
+    CU_ASSERT_EQUAL(X(m, 4), 5050);
+    CU_ASSERT_EQUAL(X(m, 1), 0);
+    CU_ASSERT_EQUAL(PC(m), 0x1028);
+    if (jit_how.counted) {
+        CU_ASSERT_EQUAL(m->vcpu->retired, 4 + 100 * 5 + 1);
+        CU_ASSERT_EQUAL(m->vcpu->budget, 10000 - (4 + 100 * 5 + 1));
+    }
+    accel_free(&a);
+}
+
+static void program(void)
+{
+    run_sum("");
+    run_sum("tlb");
+    run_sum("counted");
+    run_sum("counted,tlb");
+    run_sum("counted,tlb,baseline,pinned=2");
+}
+
+/* With every budget the state is that after so many single steps. */
+static void budgets_how(const char *how)
+{
+    g_autoptr(toy_machine) stepped = machine_with(sum_program, G_N_ELEMENTS(sum_program));
+    accel steps;
+
+    jit_set(how);
+    steps = accel_new(stepped, 0);
+    for (int64_t n = 0; n < 60; n++) {
+        g_autoptr(toy_machine) m = machine_with(sum_program, G_N_ELEMENTS(sum_program));
+        accel a = accel_new(m, 0);
+
+        CU_ASSERT_EQUAL(accel_run(&a, n), PB_RUN_BUDGET);
+        CU_ASSERT_EQUAL(m->vcpu->budget, 0);
+        CU_ASSERT_EQUAL(m->vcpu->retired, (uint64_t)n);
+        CU_ASSERT_EQUAL(memcmp(m->state, stepped->state, sizeof(toy)), 0);
+        CU_ASSERT_EQUAL(accel_run(&steps, 1), PB_RUN_BUDGET);
+        accel_free(&a);
+    }
+    accel_free(&steps);
+}
+
+static void budgets(void)
+{
+    budgets_how("counted");
+    budgets_how("counted,tlb");
+}
+
+/* ---- what devices and helpers see ---------------------------------------------------------------------------- */
+
+/* x7 is the device's address. */
+static const uint32_t device_program[] = {
+    TOY_I_ADD | 1 << 8 | 1 << 16 | 1u << 24,
+    TOY_I_LD | 0 << 8 | 7 << 16 | 1u << 24,
+    TOY_I_NOTE | 0 << 8,
+    TOY_I_ST | 0 << 8 | 7 << 16 | 2u << 24,
+    TOY_I_ADD | 1 << 8 | 1 << 16 | 1u << 24,
+    TOY_I_IDLE,
+};
+
+static void exact_counts(void)
+{
+    g_autoptr(toy_machine) m = machine_with(device_program, G_N_ELEMENTS(device_program));
+    accel a;
+
+    jit_set("counted,tlb");
+    a = accel_new(m, 0);
+    X(m, 7) = TOY_MMIO;
+    CU_ASSERT_EQUAL(accel_run(&a, 1000), PB_RUN_IDLE);
+    CU_ASSERT_EQUAL_FATAL(m->events->len, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        const toy_event *e = toy_event_at(m, i);
+
+        CU_ASSERT_EQUAL(e->pc, 0x1004 + 4 * i);
+        CU_ASSERT_EQUAL(e->retired, 2 + i);
+        CU_ASSERT_EQUAL(e->budget, 1000 - 2 - (int64_t)i);
+        CU_ASSERT_EQUAL(e->aux, (0x1004 + 4 * i) ^ 0xa5);
+    }
+    CU_ASSERT_EQUAL(m->vcpu->retired, 6);
+    accel_free(&a);
+}
+
+/* A device that lowers the budget stops the vCPU after the instruction, and so does a request. */
+static void cut(void)
+{
+    g_autoptr(toy_machine) m = machine_with(device_program, G_N_ELEMENTS(device_program));
+    accel a;
+
+    jit_set("counted,tlb");
+    a = accel_new(m, 0);
+    X(m, 7) = TOY_MMIO;
+    m->cut_budget = 1;
+    CU_ASSERT_EQUAL(accel_run(&a, 1000), PB_RUN_BUDGET);
+    CU_ASSERT_EQUAL(PC(m), 0x100c); /* one more, the note, was executed */
+    CU_ASSERT_EQUAL(m->vcpu->retired, 3);
+    m->cut_budget = -1;
+    m->request_on_mmio = true;
+    CU_ASSERT_EQUAL(accel_run(&a, 1000), PB_RUN_REQUEST);
+    CU_ASSERT_EQUAL(PC(m), 0x1010);
+    CU_ASSERT_EQUAL(m->vcpu->retired, 4);
+    accel_free(&a);
+}
+
+/* A loop in one unit is left when somebody asks. */
+static void request_in_loop(void)
+{
+    static const uint32_t loop[] = {
+        TOY_I_LD | 2 << 8 | 7 << 16,
+        TOY_I_B | 0xffffu << 16,
+    };
+    g_autoptr(toy_machine) m = machine_with(loop, G_N_ELEMENTS(loop));
+    accel a;
+
+    jit_set("");
+    a = accel_new(m, 0);
+    X(m, 7) = TOY_MMIO;
+    m->request_on_mmio = true;
+    CU_ASSERT_EQUAL(accel_run(&a, 1000), PB_RUN_REQUEST);
+    CU_ASSERT_EQUAL(PC(m), 0x1000);
+    accel_free(&a);
+}
+
+/* ---- patching -------------------------------------------------------------------------------------------------- */
+
+/* Two units, A with a branch to B, both ways. */
+static void links(void)
+{
+    static const uint32_t code[] = {
+        TOY_I_SUBS | 1 << 8 | 1 << 16 | 2 << 24,
+        TOY_I_BNE | 4u << 16, /* 0x1014 */
+        TOY_I_IDLE,
+        TOY_I_IDLE,
+        TOY_I_IDLE,
+        TOY_I_ADD | 0 << 8 | 0 << 16 | 2 << 24,
+        TOY_I_B | 0xfffau << 16, /* 0x1000 */
+    };
+    g_autoptr(toy_machine) m = machine_with(code, G_N_ELEMENTS(code));
+    jit_linked l;
+    accel a;
+
+    jit_set("");
+    a = accel_new(m, 0);
+    jit_link_two(&a, 0x1000, 0x1014, &l);
+    X(m, 1) = 5;
+    X(m, 2) = 1;
+    X(m, 0) = 0;
+    CU_ASSERT_EQUAL(jit_enter(&a, &l), PB_CODE_EXIT_LINK); /* nothing is linked: at the branch */
+    CU_ASSERT_EQUAL(X(m, 1), 4);
+    jit_join(&a, &l);
+    X(m, 1) = 5;
+    CU_ASSERT_EQUAL(jit_enter(&a, &l), PB_CODE_EXIT_LINK); /* behind the branch */
+    CU_ASSERT_EQUAL(X(m, 0), 4);
+    CU_ASSERT_EQUAL(X(m, 1), 0);
+    jit_retire(&a, &l); /* B's entry: its pc is in the pc slot */
+    X(m, 1) = 5;
+    X(m, 0) = 0;
+    CU_ASSERT_EQUAL(jit_enter(&a, &l), PB_CODE_EXIT_ENTRY);
+    CU_ASSERT_EQUAL(PC(m), 0x1014);
+    CU_ASSERT_EQUAL(X(m, 0), 0);
+    jit_part(&a, &l); /* back to the stub */
+    X(m, 1) = 5;
+    CU_ASSERT_EQUAL(jit_enter(&a, &l), PB_CODE_EXIT_LINK);
+    accel_free(&a);
+}
+
+static void jump_cache(void)
+{
+    static const uint32_t code[] = {
+        TOY_I_ADD | 0 << 8 | 0 << 16 | 2 << 24,
+        TOY_I_JR | 5 << 8,
+        TOY_I_IDLE,
+        TOY_I_IDLE,
+        TOY_I_IDLE,
+        TOY_I_ADD | 0 << 8 | 0 << 16 | 2 << 24,
+        TOY_I_IDLE,
+    };
+    g_autoptr(toy_machine) m = machine_with(code, G_N_ELEMENTS(code));
+    pb_jump_entry *entry;
+    jit_linked l;
+    accel a;
+
+    jit_set("");
+    a = accel_new(m, 0);
+    jit_link_two(&a, 0x1000, 0x1014, &l);
+    X(m, 2) = 1;
+    X(m, 5) = 0x1014;
+    X(m, 0) = 0;
+    CU_ASSERT_EQUAL(jit_enter(&a, &l), PB_CODE_EXIT_LOOKUP);
+    CU_ASSERT_EQUAL(PC(m), 0x1014);
+    entry = &m->vcpu->jumps[pb_jump_index(0x1014, 2)];
+    *entry = (pb_jump_entry){ 0x1014, l.entry_b };
+    CU_ASSERT_EQUAL(jit_enter(&a, &l), PB_CODE_EXIT_REASON);
+    CU_ASSERT_EQUAL(X(m, 0), 3);
+    X(m, 5) = UINT64_MAX; /* what an empty entry has */
+    CU_ASSERT_EQUAL(jit_enter(&a, &l), PB_CODE_EXIT_LOOKUP);
+    CU_ASSERT_EQUAL(PC(m), UINT64_MAX);
+    accel_free(&a);
+}
+
+/* ---- room ------------------------------------------------------------------------------------------------------ */
+
+static void no_room(void)
+{
+    g_autoptr(toy_machine) m = machine_with(sum_program, G_N_ELEMENTS(sum_program));
+    uint32_t refused = 0, taken = 0;
+    accel a;
+
+    jit_set("counted");
+    a = accel_new(m, 0);
+    for (uint32_t room = 0; room < 1200; room++) {
+        uint32_t status = jit_emit_in(&a, 0x1000, room);
+
+        refused += status == PB_EMIT_NO_ROOM;
+        taken += status == PB_EMIT_OK;
+        CU_ASSERT_TRUE(status == PB_EMIT_OK || status == PB_EMIT_NO_ROOM);
+    }
+    CU_ASSERT_TRUE(refused > 100);
+    CU_ASSERT_TRUE(taken > 100);
+    accel_free(&a);
+}
+
+int main(int argc, char **argv)
+{
+    static const unit_case cases[] = {
+        { "a program", program },
+        { "every budget", budgets },
+        { "exact counts", exact_counts },
+        { "a lowered budget, a request", cut },
+        { "a request in a loop", request_in_loop },
+        { "links, retired entries", links },
+        { "indirect jumps", jump_cache },
+        { "no room", no_room },
+        { 0 },
+    };
+
+    if (argc != 2)
+        return 2;
+    jit_open(argv[1]);
+    accel_use_type(&jit_type);
+    return unit_run("emitted code", cases);
+}
