@@ -129,6 +129,7 @@ static bool walk(const pb_slow *slow, uint64_t gva, pb_translation *out)
         .type = slow->type,
         .mmu = PB_MEM_GET_MMU(slow->attr),
         .kind = PB_MEM_GET_KIND(slow->attr),
+        .bytes = (uint8_t)(slow->gva + PB_MEM_GET_BYTES(slow->attr) - gva),
     };
 
     pb_slow_fault(slow, PB_FAULT_WALK, gva, 0);
