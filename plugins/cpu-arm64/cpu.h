@@ -94,6 +94,7 @@ enum {
     SLOT_PSTATE,
     SLOT_FPCR,
     SLOT_QC, /* FPSR.QC; the other sticky flags are in vcpu->fp[0].flags */
+    SLOT_STEPPED,
     SLOT_V0,
     SLOT_SYS0 = SLOT_V0 + 32,
     SLOT_COUNT = SLOT_SYS0 + SYS_COUNT
@@ -140,6 +141,13 @@ typedef enum arm64_timer {
 /* Interrupt inputs, bits of arm64_cpu.lines. */
 enum { LINE_IRQ = 1, LINE_FIQ = 2, LINE_VIRQ = 4, LINE_VFIQ = 8 };
 
+/* What a software step exception tells of the instruction before it: bits of ISS. */
+typedef enum arm64_stepped {
+    STEPPED_NONE = 0, /* no instruction was stepped */
+    STEPPED_OTHER = 1 << 24,
+    STEPPED_EXCLUSIVE = 1 << 24 | 1 << 6, /* a load-exclusive */
+} arm64_stepped;
+
 typedef enum arm64_power { POWER_OFF = 0, POWER_ON, POWER_ON_PENDING } arm64_power;
 
 enum { PSCI_NONE = 0, PSCI_HVC, PSCI_SMC };
@@ -152,6 +160,7 @@ typedef struct arm64_cpu {
     uint32_t nzcv; /* packed IR_FL */
     uint32_t pstate;
     uint32_t fpcr, qc;
+    uint32_t stepped; /* arm64_stepped */
     pb_u128 v[32];
     uint64_t sys[SYS_COUNT];
 
@@ -415,6 +424,11 @@ enum {
 /* .index of DC rows by address. */
 enum { DC_CLEAN = 0, DC_INVALIDATE = 1 };
 
+/* ---- instruction marks: pb_guest_fault.aux -------------------------------------------------- */
+
+#define AUX_ISS    0x01ffc000u /* ESR_ELx.ISS[24:14] of a stage 2 data abort */
+#define AUX_ATOMIC (1u << 31)  /* reads and writes memory as one access */
+
 /* ---- mmu.c ----------------------------------------------------------------------------------- */
 
 /* pb_guest_fault.info[0] as the walk writes it. */
@@ -434,6 +448,7 @@ enum {
     FSC_EXTERNAL = 0x10,
     FSC_EXTERNAL_WALK = 0x14, /* + level */
     FSC_ALIGNMENT = 0x21,
+    FSC_DEBUG = 0x22,
     FSC_TLB_CONFLICT = 0x30,
     FSC_EXCLUSIVE = 0x35,
 };
@@ -474,8 +489,11 @@ enum {
     EC_SP_ALIGN = 0x26,
     EC_SERROR = 0x2f,
     EC_BREAKPOINT_LOWER = 0x30,
+    EC_BREAKPOINT_SAME = 0x31,
     EC_STEP_LOWER = 0x32,
     EC_STEP_SAME = 0x33,
+    EC_WATCHPOINT_LOWER = 0x34,
+    EC_WATCHPOINT_SAME = 0x35,
     EC_BRK = 0x3c,
 };
 #define ESR_EC(ec) ((uint64_t)(ec) << 26)
@@ -494,12 +512,6 @@ void arm64_take_sync(pb_vcpu *vcpu, uint32_t ec, uint32_t iss, uint64_t return_p
 void arm64_take_undefined(pb_vcpu *vcpu);
 /* The same with an address in FAR_ELx. */
 void arm64_take_address(pb_vcpu *vcpu, uint32_t ec, uint64_t far);
-void arm64_take_brk(pb_vcpu *vcpu, uint32_t imm);
-void arm64_take_step(pb_vcpu *vcpu);
-/* Level that takes debug exceptions of the current one, and whether software step is enabled at
- * a level (D2). */
-uint32_t arm64_debug_target(const arm64_cpu *cpu);
-bool arm64_step_enabled(const arm64_cpu *cpu, uint32_t el);
 /* A branch target with its tag replaced by the sign (AArch64.BranchAddr). */
 uint64_t arm64_branch_address(const arm64_cpu *cpu, uint32_t el, uint64_t address);
 /* WFI, WFE: true if the wait was trapped. */
@@ -519,6 +531,30 @@ void arm64_hvc(pb_vcpu *vcpu, uint32_t imm);
 void arm64_smc(pb_vcpu *vcpu, uint32_t imm);
 /* Go on at an address instead of finishing the unit. */
 void arm64_unwind(pb_vcpu *vcpu, uint64_t pc);
+
+/* ---- debug.c --------------------------------------------------------------------------------- */
+
+/* Level that takes debug exceptions of the current one. */
+uint32_t arm64_debug_target(const arm64_cpu *cpu);
+void arm64_take_brk(pb_vcpu *vcpu, uint32_t imm);
+void arm64_take_step(pb_vcpu *vcpu);
+/* Whether debug exceptions other than BRK can be taken at a level, by the debug controls and PSTATE.D (D2 "Routing
+ * debug exceptions", "Enabling debug exceptions"). */
+bool arm64_debug_enabled(const arm64_cpu *cpu, uint32_t el);
+/* Whether software step is active or active-pending at a level. */
+bool arm64_step_enabled(const arm64_cpu *cpu, uint32_t el);
+/* Whether some breakpoint may match at the current level. */
+bool arm64_breakpoints_enabled(const pb_vcpu *vcpu);
+/* Take the exception of a breakpoint that matches the instruction at pc, if there is one. */
+void arm64_check_breakpoints(pb_vcpu *vcpu);
+/* Whether there are watchpoints in the page of an address, enabled or not at the current level. */
+bool arm64_page_watched(const pb_vcpu *vcpu, uint64_t gva);
+/* Whether an access is watched. Fills address (the first byte that is) and type of the fault: of an access that reads
+ * and writes, whether its read is watched. */
+bool arm64_access_watched(const pb_vcpu *vcpu, const pb_walk_request *request,
+                          pb_guest_fault *fault);
+void arm64_watchpoint_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value);
+void arm64_mdscr_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value);
 
 /* ---- psci.c ---------------------------------------------------------------------------------- */
 

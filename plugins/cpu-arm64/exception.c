@@ -52,6 +52,7 @@ void arm64_take(pb_vcpu *vcpu, uint32_t target_el, uint32_t vector, uint64_t esr
     if (vector == VECTOR_SYNC || vector == VECTOR_SERROR)
         cpu->sys[esr_of[target_el]] = esr;
     arm64_set_pstate(cpu, pstate);
+    cpu->stepped = STEPPED_NONE;
     arm64_unwind(vcpu, cpu->sys[vbar_of[target_el]] + offset + vector);
 }
 
@@ -83,33 +84,6 @@ void arm64_take_address(pb_vcpu *vcpu, uint32_t ec, uint64_t far)
     arm64_take_sync(vcpu, ec, 0, cpu->pc);
 }
 
-uint32_t arm64_debug_target(const arm64_cpu *cpu)
-{
-    uint32_t el = current_el(cpu);
-
-    if (el < 2 && arm64_el2_enabled(cpu) &&
-        ((cpu->sys[HCR_EL2] & HCR_TGE) || (cpu->sys[MDCR_EL2] & MDCR_TDE)))
-        return 2;
-    return el == 0 ? 1 : el;
-}
-
-void arm64_take_brk(pb_vcpu *vcpu, uint32_t imm)
-{
-    arm64_cpu *cpu = cpu_of(vcpu);
-
-    arm64_take(vcpu, arm64_debug_target(cpu), VECTOR_SYNC, ESR_EC(EC_BRK) | ESR_IL | imm, cpu->pc);
-}
-
-/* Software step (D2.12). ISS.ISV is 0: whether a load-exclusive was stepped is not told. */
-void arm64_take_step(pb_vcpu *vcpu)
-{
-    arm64_cpu *cpu = cpu_of(vcpu);
-    uint32_t target = arm64_debug_target(cpu);
-    uint32_t ec = target == current_el(cpu) ? EC_STEP_SAME : EC_STEP_LOWER;
-
-    arm64_take(vcpu, target, VECTOR_SYNC, ESR_EC(ec) | ESR_IL | 0x22, cpu->pc);
-}
-
 /* ---- aborts ---------------------------------------------------------------------------------- */
 
 static uint32_t fault_status(const pb_guest_fault *fault)
@@ -137,27 +111,45 @@ static uint32_t abort_target(const arm64_cpu *cpu, const pb_guest_fault *fault, 
     return stage2 ? 2 : arm64_sync_target(cpu);
 }
 
+/* Whether a fault of an access that reads and writes would be one of a read alone: then WnR is 0. */
+static bool is_read_fault(pb_vcpu *vcpu, const pb_guest_fault *fault)
+{
+    pb_walk_request request = { .gva = fault->gva,
+                                .type = PB_ACCESS_READ,
+                                .mmu = PB_MEM_GET_MMU(fault->attr) };
+    pb_guest_fault ignored = { 0 };
+    pb_translation t;
+
+    if (!(fault->aux & AUX_ATOMIC))
+        return false;
+    return fault->kind != PB_FAULT_WALK ||
+           vcpu->ops->translate(vcpu, &request, &t, &ignored) != PB_MEM_OK;
+}
+
 void arm64_raise(pb_vcpu *vcpu, const pb_guest_fault *fault)
 {
     arm64_cpu *cpu = cpu_of(vcpu);
     uint32_t info = fault->kind == PB_FAULT_WALK ? (uint32_t)fault->info[0] : 0;
     bool stage2 = (info & FAULT_STAGE2) != 0, fetch = fault->type == PB_ACCESS_FETCH;
-    uint32_t target = abort_target(cpu, fault, stage2);
+    bool debug = FAULT_FSC(info) == FSC_DEBUG;
+    uint32_t target = debug ? arm64_debug_target(cpu) : abort_target(cpu, fault, stage2);
     uint32_t iss = fault_status(fault), ec;
 
     if (fetch)
-        ec = target == current_el(cpu) ? EC_IABT_SAME : EC_IABT_LOWER;
+        ec = EC_IABT_LOWER;
     else
-        ec = target == current_el(cpu) ? EC_DABT_SAME : EC_DABT_LOWER;
+        ec = debug ? EC_WATCHPOINT_LOWER : EC_DABT_LOWER;
+    if (target == current_el(cpu))
+        ec++; /* the classes from the same level follow those from a lower one */
     if (info & FAULT_S1PTW)
         iss |= 1u << 7;
     if (info & FAULT_CACHE_MAINT)
         iss |= 1u << 8 | 1u << 6; /* CM; WnR is 1 with it */
-    else if (fault->type == PB_ACCESS_WRITE)
+    else if (fault->type == PB_ACCESS_WRITE && !is_read_fault(vcpu, fault))
         iss |= 1u << 6;
     /* ISV and the register transfer's description: only of stage 2 aborts of the access itself. */
     if (!fetch && stage2 && !(info & (FAULT_S1PTW | FAULT_CACHE_MAINT)))
-        iss |= fault->aux & 0x01ffc000u;
+        iss |= fault->aux & AUX_ISS;
     cpu->sys[far_of[target]] = fault->gva;
     if (stage2)
         cpu->sys[HPFAR_EL2] = (fault->info[1] >> 12) << 4;
@@ -299,22 +291,6 @@ static bool illegal_return(const arm64_cpu *cpu, uint32_t spsr)
     return target == 1 && (effective_hcr(cpu) & HCR_TGE);
 }
 
-bool arm64_step_enabled(const arm64_cpu *cpu, uint32_t el)
-{
-    uint32_t target = arm64_el2_enabled(cpu) && el < 2 &&
-                              ((cpu->sys[HCR_EL2] & HCR_TGE) || (cpu->sys[MDCR_EL2] & MDCR_TDE))
-                          ? 2
-                          : 1;
-
-    if (!(cpu->sys[MDSCR_EL1] & MDSCR_SS) || (cpu->sys[OSLSR_EL1] & OSLSR_OSLK))
-        return false;
-    if (el > target)
-        return false;
-    if (el < target)
-        return true;
-    return (cpu->sys[MDSCR_EL1] & MDSCR_KDE) && !(cpu->pstate & PSTATE_D);
-}
-
 void arm64_eret(pb_vcpu *vcpu)
 {
     arm64_cpu *cpu = cpu_of(vcpu);
@@ -337,6 +313,7 @@ void arm64_eret(pb_vcpu *vcpu)
     /* Stepping starts with a return from where it is disabled to where it is enabled. */
     if (!stepped && (spsr & PSTATE_SS) && arm64_step_enabled(cpu, current_el(cpu)))
         cpu->pstate |= PSTATE_SS;
+    cpu->stepped = STEPPED_NONE;
     vcpu->exclusive_bytes = 0;
     __atomic_store_n(&cpu->event, 1, __ATOMIC_RELAXED);
     pc = arm64_branch_address(cpu, current_el(cpu), pc);

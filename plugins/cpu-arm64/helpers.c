@@ -123,6 +123,13 @@ uint64_t helper_step(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint64_t
     return 0;
 }
 
+uint64_t helper_breakpoint(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                           uint64_t e, uint64_t f)
+{
+    arm64_check_breakpoints(vcpu);
+    return 0;
+}
+
 uint64_t helper_eret(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
                      uint64_t f)
 {

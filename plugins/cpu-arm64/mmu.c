@@ -571,10 +571,34 @@ bool arm64_walk_stage1(pb_vcpu *vcpu, const pb_walk_request *request, pb_transla
     return true;
 }
 
+/* A page with watchpoints is never cached for data, so that each access comes by here. */
+static bool add_watchpoints(const walk *w, pb_translation *out)
+{
+    const pb_walk_request *request = w->request;
+    pb_guest_fault hit = { .type = request->type };
+
+    if (request->debug || !arm64_page_watched(w->vcpu, request->gva))
+        return true;
+    if (request->type == PB_ACCESS_FETCH) {
+        out->prot &= PB_PROT_EXEC;
+        return true;
+    }
+    if (arm64_access_watched(w->vcpu, request, &hit)) {
+        fail(w, FSC_DEBUG, 0, 0, 0);
+        w->fault->gva = hit.gva;
+        w->fault->type = hit.type;
+        return false;
+    }
+    if (out->page_bytes >= PB_PAGE_SIZE)
+        out->page_bytes = PB_PAGE_SIZE / 2;
+    return true;
+}
+
 bool arm64_walk(pb_vcpu *vcpu, const pb_walk_request *request, pb_translation *out,
                 pb_guest_fault *fault)
 {
     walk w = { vcpu, cpu_of(vcpu), request, fault };
 
-    return arm64_walk_stage1(vcpu, request, out, fault) && add_stage2(&w, out);
+    return arm64_walk_stage1(vcpu, request, out, fault) && add_stage2(&w, out) &&
+           add_watchpoints(&w, out);
 }

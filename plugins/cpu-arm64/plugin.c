@@ -90,9 +90,7 @@ static bool root_nodes(void *self, const pb_fdt_writer *w, pb_error *error)
 static const pb_gap gaps[] = {
 #include "gaps.inc" /* rows of a64.decode and sysregs.def that are marked so */
     { "AArch32", "state", "no exception level uses AArch32" },
-    { "DBGBCR<n>_EL1.E", "field", "self-hosted breakpoints: the registers are storage (D2.8)" },
-    { "DBGWCR<n>_EL1.E", "field", "self-hosted watchpoints: the registers are storage (D2.10)" },
-    { "ESR_ELx.ISV of software step", "field", "whether a load-exclusive was stepped is not told" },
+    { "DBGBCR<n>_EL1.BT", "field", "breakpoints on VMID, and on context alone" },
     { "PMCR_EL0.D", "field", "the cycle counter always counts every cycle" },
     { "PMEVTYPER<n>_EL0.P, U, NSK, NSU, NSH, M", "field",
       "events are counted at every exception level" },

@@ -61,6 +61,7 @@ const pb_slot arm64_slots[SLOT_COUNT + 1] = {
     [SLOT_PSTATE] = { "pstate", IR_I32, offsetof(arm64_cpu, pstate), "general", -1 },
     [SLOT_FPCR] = { "fpcr", IR_I32, offsetof(arm64_cpu, fpcr), "vector", 67 },
     [SLOT_QC] = { "qc", IR_I32, offsetof(arm64_cpu, qc), "vector", -1 },
+    [SLOT_STEPPED] = { "stepped", IR_I32, offsetof(arm64_cpu, stepped), "general", -1 },
     V_SLOT(0, "v0"),
     V_SLOT(1, "v1"),
     V_SLOT(2, "v2"),
@@ -369,6 +370,7 @@ void arm64_reset_state(pb_vcpu *vcpu)
     cpu->pstate = PSTATE_EL(arm64_highest_el(cpu)) | PSTATE_SP | PSTATE_DAIF;
     cpu->pc = cpu->reset_pc;
     cpu->event = 0;
+    cpu->stepped = STEPPED_NONE;
     memset(cpu->pmu_base, 0, sizeof(cpu->pmu_base));
     vcpu->exclusive_bytes = 0;
 

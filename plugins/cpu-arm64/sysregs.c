@@ -6,8 +6,7 @@
  * Manual: DDI 0487, D17 "AArch64 System Register Descriptions", C5 "A64 system instructions", D1
  * "Configurable instruction controls".
  *
- * Left out: self-hosted breakpoints and watchpoints (registers are storage), the debug
- * communications channel, AArch32 state.
+ * Left out: the debug communications channel, AArch32 state.
  */
 #include "cpu.h"
 #include "sysregs.h"

@@ -122,9 +122,11 @@
 #define MDCR_TDA   BIT64(9)
 #define MDCR_TDOSA BIT64(10)
 #define MDCR_TDRA  BIT64(11)
+#define MDCR_SDD   BIT64(16) /* of EL3 */
 #define MDSCR_SS   BIT64(0)
 #define MDSCR_TDCC BIT64(12)
 #define MDSCR_KDE  BIT64(13)
+#define MDSCR_MDE  BIT64(15)
 #define OSLSR_OSLK BIT64(1)
 
 /* CNTKCTL_EL1, CNTHCTL_EL2 */

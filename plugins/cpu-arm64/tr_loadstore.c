@@ -161,6 +161,7 @@ tr_status tr_ldxr(a64_ctx *c, const a64_arg_ldxr *a)
 {
     uint32_t attr = mem_attr_aligned(c, a->size, a->acq ? PB_ORDER_ACQUIRE : PB_ORDER_NONE);
 
+    c->load_exclusive = true;
     write_x(c, 1, a->rt, ZR, ir_ldx(c->ir, IR_I64, base_x(c, a->rn), attr));
     return TR_NEXT;
 }
@@ -187,6 +188,7 @@ tr_status tr_ldxp(a64_ctx *c, const a64_arg_ldxp *a)
     uint32_t attr = mem_attr_aligned(c, a->size + 1, a->acq ? PB_ORDER_ACQUIRE : PB_ORDER_NONE);
     ir_val data = ir_ldx(c->ir, pair_type(a->size), base_x(c, a->rn), attr);
 
+    c->load_exclusive = true;
     write_pair(c, a->size, a->rt, a->rt2, data);
     return TR_NEXT;
 }

@@ -135,22 +135,31 @@ tr_status tr_msr_spsel(a64_ctx *c, const a64_arg_msr_spsel *a)
     return msr_key_imm(c, MSR_IMM_SPSEL, a->crm);
 }
 
+/* PSTATE.D changed: while debug exceptions are on, that is part of the key. */
+static tr_status debug_mask_changed(a64_ctx *c)
+{
+    return c->key & KEY_ARMED ? end_unit(c) : TR_NEXT;
+}
+
 /* MSR DAIFSet, #imm: masking needs no look at pending interrupts. */
 tr_status tr_msr_daifset(a64_ctx *c, const a64_arg_msr_daifset *a)
 {
     ir_val pstate;
 
-    if (c->el == 0)
-        return msr_imm(c, MSR_IMM_DAIFSET, a->crm);
+    if (c->el == 0) {
+        msr_imm(c, MSR_IMM_DAIFSET, a->crm);
+        return debug_mask_changed(c);
+    }
     pstate = ir_get(c->ir, IR_I32, SLOT_PSTATE);
     ir_put(c->ir, ir_or(c->ir, pstate, ir_imm32(c->ir, a->crm << 6)), SLOT_PSTATE);
-    return TR_NEXT;
+    return debug_mask_changed(c);
 }
 
 /* MSR DAIFClr, #imm */
 tr_status tr_msr_daifclr(a64_ctx *c, const a64_arg_msr_daifclr *a)
 {
-    return msr_imm(c, MSR_IMM_DAIFCLR, a->crm);
+    msr_imm(c, MSR_IMM_DAIFCLR, a->crm);
+    return debug_mask_changed(c);
 }
 
 /* ---- system registers ------------------------------------------------------------------------ */
@@ -243,6 +252,8 @@ static tr_status write_sysreg(a64_ctx *c, const arm64_sysreg *row, uint32_t rt)
         call3(c, H_MSR, IR_VOID, ir_imm32(c->ir, arm64_sysreg_index(row)), ir_imm32(c->ir, rt),
               value);
     }
+    if (row->encoding == PB_ARM_SYSREG(3, 3, 4, 2, 1)) /* DAIF */
+        return debug_mask_changed(c);
     return row->flags & ROW_ENDS_UNIT ? end_unit(c) : TR_NEXT;
 }
 

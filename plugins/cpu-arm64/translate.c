@@ -32,9 +32,12 @@ static uint64_t unit_key(const pb_vcpu *vcpu)
         key |= KEY_BE;
     if (arm64_fp_trap(cpu, &ec))
         key |= KEY_FP_TRAP;
-    if (cpu->sys[MDSCR_EL1] & MDSCR_SS) {
+    if (cpu->sys[MDSCR_EL1] & (MDSCR_SS | MDSCR_MDE)) {
+        key |= KEY_ARMED;
         if (arm64_step_enabled(cpu, el))
             key |= KEY_STEP | (pstate & PSTATE_SS ? KEY_SS : 0);
+        if (arm64_breakpoints_enabled(vcpu))
+            key |= KEY_BREAK;
     }
     if (arm64_sysreg_traps(cpu))
         key |= KEY_CHECKED;
@@ -71,8 +74,10 @@ static void key_text(uint64_t key, char *text, uint32_t size)
              key & KEY_SPSEL ? "h" : "t", key & KEY_BE ? "be" : "le", key & KEY_A ? ".a" : "",
              key & KEY_SA ? ".sa" : "", key & KEY_PAN ? ".pan" : "", key & KEY_UAO ? ".uao" : "",
              key & KEY_FP_TRAP ? "" : ".fp",
-             key & KEY_STEP ? key & KEY_SS ? ".step" : ".stepped" : "", key & KEY_IL ? ".il" : "",
-             KEY_GET_TBI(key), KEY_GET_FPCR(key));
+             key & KEY_STEP    ? key & KEY_SS ? ".step" : ".stepped"
+             : key & KEY_BREAK ? ".break"
+                               : "",
+             key & KEY_IL ? ".il" : "", KEY_GET_TBI(key), KEY_GET_FPCR(key));
 }
 
 static void begin(void *ctx, ir_builder *b, const pb_vcpu *vcpu, uint64_t pc, uint64_t key)
@@ -123,11 +128,14 @@ tr_status a64_missing(a64_ctx *c, uint32_t insn, const a64_row *row)
     return end_call(c, H_MISSING, args, 2);
 }
 
-/* ESR_ELx.ISS of a stage 2 data abort for loads and stores of one general register without
- * writeback (D17 "ISS encoding for an exception from a Data Abort"): ISV, SAS, SSE, SRT, SF, AR,
- * where raise() puts them. */
+/* What raise() needs to know of a load or store: of FEAT_LSE's read-modify-writes that they are; of those of
+ * one general register without writeback ISV, SAS, SSE, SRT, SF, AR, where a stage 2 data abort has them in
+ * ESR_ELx.ISS (D17 "ISS encoding for an exception from a Data Abort"). */
 static uint32_t abort_syndrome(uint32_t insn)
 {
+    bool atomic = (insn & 0x3f200c00) == 0x38200000 || /* LDADD ... SWP */
+                  (insn & 0x3fa07c00) == 0x08a07c00 || /* CAS */
+                  (insn & 0xbfa07c00) == 0x08207c00;   /* CASP */
     uint32_t size = insn >> 30, opc = insn >> 22 & 3, rt = insn & 31;
     bool unsigned_imm = (insn & 0x3f000000) == 0x39000000;
     bool unscaled_or_user =
@@ -136,6 +144,8 @@ static uint32_t abort_syndrome(uint32_t insn)
     bool ordered = (insn & 0x3fa08000) == 0x08808000; /* LDAR, STLR */
     bool sign = !ordered && (opc & 2), sf;
 
+    if (atomic)
+        return AUX_ATOMIC;
     if (!unsigned_imm && !unscaled_or_user && !by_register && !ordered)
         return 0;
     if (!ordered && size == 3 && opc >= 2)
@@ -149,7 +159,9 @@ static uint32_t abort_syndrome(uint32_t insn)
 static void clear_ss(a64_ctx *c)
 {
     ir_val pstate = ir_get(c->ir, IR_I32, SLOT_PSTATE);
+    uint32_t stepped = c->load_exclusive ? STEPPED_EXCLUSIVE : STEPPED_OTHER;
 
+    ir_put(c->ir, ir_imm32(c->ir, stepped), SLOT_STEPPED);
     ir_put(c->ir, ir_and(c->ir, pstate, ir_imm32(c->ir, ~PSTATE_SS)), SLOT_PSTATE);
 }
 
@@ -178,20 +190,23 @@ static tr_status insn(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t
 
     c->ir = b;
     c->pc = pc;
-    if (pc & 3) {
-        ir_insn(b, pc, 4, 0);
-        return end_call(c, H_PC_ALIGNMENT, NULL, 0);
-    }
     /* Step exceptions come before anything that the instruction itself does, its fetch included. */
     if ((c->key & (KEY_STEP | KEY_SS)) == KEY_STEP) {
         ir_insn(b, pc, 4, 0);
         return end_call(c, H_STEP, NULL, 0);
+    }
+    if (pc & 3) {
+        ir_insn(b, pc, 4, 0);
+        return end_call(c, H_PC_ALIGNMENT, NULL, 0);
     }
     if (!reader->read(reader, pc, bytes, 4))
         return PB_TR_FETCH_FAULT;
     c->insn = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
               (uint32_t)bytes[3] << 24;
     ir_insn(b, pc, 4, abort_syndrome(c->insn));
+    c->load_exclusive = false;
+    if (c->key & KEY_BREAK)
+        call0(c, H_BREAKPOINT, IR_VOID);
     if (c->key & KEY_IL)
         return end_call(c, H_ILLEGAL_STATE, NULL, 0);
     if (fp_trapped(c))

@@ -35,6 +35,8 @@ typedef pb_tr_status tr_status;
 #define KEY_CHECKED     (UINT64_C(1) << 14) /* system registers may be trapped: no direct access */
 #define KEY_DC_ZVA      (UINT64_C(1) << 15) /* DC ZVA is allowed */
 #define KEY_FPCR(fpcr)  ((uint64_t)((fpcr) >> 22 & 31u) << 16) /* AHP DN FZ RMode: bits 20:16 */
+#define KEY_ARMED       (UINT64_C(1) << 21) /* debug exceptions are on: changes of PSTATE.D count */
+#define KEY_BREAK       (UINT64_C(1) << 22) /* a breakpoint may match */
 #define KEY_GET_FPCR(k) ((uint32_t)((k) >> 16 & 31u) << 22)
 
 /* ---- the context ----------------------------------------------------------------------------- */
@@ -49,7 +51,8 @@ struct a64_ctx {
     uint32_t mmu;        /* MMU index of data accesses */
     uint32_t mmu_unpriv; /* of LDTR, STTR */
     bool big_endian, strict_align, check_sp;
-    bool sp_aligned; /* sp was checked in this unit, and changed by multiples of 16 since */
+    bool load_exclusive; /* the instruction is one */
+    bool sp_aligned;     /* sp was checked in this unit, and changed by multiples of 16 since */
 };
 
 /* Meaning of register number 31. */

@@ -1,9 +1,16 @@
 """Where QEMU's results are known to be wrong: each rule changes the state after a case to what DDI 0487 says.
 
-Cases whose whole result would be wrong are not made at all:
+Cases whose whole result would be wrong are not made at all. tests/insn/system/manual.txt has some of them, with what
+the manual says:
 
 - HVC at EL3 goes to EL3 (AArch64.CallHypervisor); QEMU 7.2 takes it to EL2.
 - HVC at Secure EL1 is UNDEFINED without Secure EL2; QEMU 7.2 takes it to EL2.
+- External aborts go to EL3 with SCR_EL3.EA; QEMU 7.2 does not look at it.
+- SCTLR_ELx.SA and SA0: QEMU 7.2 does not check the stack pointer.
+- Unaligned accesses to Device memory are alignment faults; QEMU 7.2 makes them.
+- HCR_EL2.TGE turns off stage 1 of EL0; QEMU 7.2 goes on translating.
+- OSLSR_EL1.OSLK disables breakpoints and watchpoints; QEMU 7.2 does not look at it there.
+- A breakpoint on what cannot be fetched is an instruction abort; QEMU 7.2 takes the breakpoint.
 """
 
 HCR_TGE = 1 << 27

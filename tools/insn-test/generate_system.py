@@ -25,7 +25,7 @@ import system_machine  # noqa: E402
 import system_probes  # noqa: E402
 import system_rows  # noqa: E402
 
-TOPICS = {"rows": "system_rows"}  # file: module
+TOPICS = {"rows": "system_rows", "exceptions": "system_exceptions"}  # file: module
 
 
 def qemu():

@@ -136,6 +136,7 @@ next_case:
         mov     sp, x0
         ldr     x0, =vectors_3
         msr     vbar_el3, x0
+        msr     oslar_el1, xzr                  // debug exceptions
         isb
         tlbi    alle3
         tlbi    alle2

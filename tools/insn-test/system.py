@@ -29,7 +29,7 @@ MODELS = ("cortex-a53", "cortex-a57", "cortex-a72", "max")
 CPUS = {"max": "max,sve=off,sme=off"}
 BOARD = "virt,secure=on,virtualization=on,gic-version=2,memory-backend=ram"
 
-ASSEMBLE = ["aarch64-linux-gnu-as", "-march=armv8.5-a"]
+ASSEMBLE = ["aarch64-linux-gnu-as", "-march=armv8.5-a+crypto"]
 LINK = ["aarch64-linux-gnu-ld", "-Ttext", f"{MONITOR:#x}"]
 OBJCOPY = ["aarch64-linux-gnu-objcopy", "-O", "binary"]
 OBJDUMP = ["aarch64-linux-gnu-objdump", "-d", "-z"]
@@ -320,7 +320,7 @@ class Hang(Exception):
     """The monitor does not come to its end; the argument is the number of cases that are left."""
 
 
-def execute(model, fill, timeout=10):
+def execute(model, fill, timeout=5):
     """Runs the machine with what FILL puts into its Image; gives what FILL's result gives for the Image after."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "ram")

@@ -1,6 +1,6 @@
 """What every system case finds: registers and their values, translation tables."""
 
-from system import DATA, CODE, TABLES, VECTORS
+from system import CODE, DATA, MONITOR, TABLES, VECTORS
 
 # MAIR: 0 write-back, 1 Device-nGnRnE, 2 Non-cacheable, 3 Device-nGnRE, 4 write-through
 MAIR = 0xBB044400FF
@@ -80,6 +80,8 @@ def common_words():
     words[level1 + 40] = leaf(0x40000000 | 1 << 47, page=False)
     for i in range(512):
         words[level3 + 8 * i] = leaf(0x40200000 + (i << 12))
+    for address in range(MONITOR, VECTORS + 0x1000, 0x1000):  # executable whatever SCTLR_ELx.WXN says
+        words[entry(address)] = leaf(address, EL1_RO)
     for address in range(CODE, CODE + 0x10000, 0x1000):
         words[entry(address)] = leaf(address, ALL_RO)
     words[entry(SHARED)] = leaf(SHARED, ALL_RW)
