@@ -167,11 +167,13 @@ typedef struct pb_codegen_type {
 
 typedef struct pb_codegen_ops {
     uint32_t size;
-    /* Load the codegen plugin of that name (null: the one for this host), make an instance for the object's machine
+    /* Load the codegen plugin of that name ("" or null: the one for this host), make an instance for the object's machine
      * with properties ("baseline=true,pinned=4"; null: none). Null with the error filled. The
      * machine frees it. [setup] */
     void *(*open)(pb_object *object, const char *name, const char *properties,
                   const pb_codegen_type **type, pb_error *error);
+    /* Whether the object's machine counts instructions (deterministic mode): for pb_codegen_setup. [any] */
+    bool (*counted)(pb_object *object);
 } pb_codegen_ops;
 
 #endif

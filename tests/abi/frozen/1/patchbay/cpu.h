@@ -114,13 +114,6 @@ typedef struct pb_translator {
     void (*key_text)(uint64_t key, char *text, uint32_t size);
 } pb_translator;
 
-/* Known and not modelled: for `patchbay report missing`. */
-typedef struct pb_gap {
-    const char *name;  /* "LDG", "SCTLR_EL1.ATA" */
-    const char *group; /* "instruction", "register", "field" */
-    const char *doc;   /* feature or manual section */
-} pb_gap;
-
 typedef struct pb_cpu_type {
     pb_class head;
     const pb_slot *slots; /* ends with a row without a name */

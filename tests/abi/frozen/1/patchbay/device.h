@@ -174,6 +174,9 @@ typedef struct pb_device_type {
     const pb_fdt_desc *fdt;   /* may be null: the device tree does not show it */
     /* Extra text for the reference page: manual and revision. */
     const char *manual;
+    /* What is not modelled and is no register or field of `regions`; ends with a row without a name; may
+     * be null. */
+    const pb_gap *gaps;
 } pb_device_type;
 
 #endif

@@ -42,7 +42,8 @@ typedef struct pb_machine_ops {
      * file and the cause. */
     const void *(*file)(pb_object *object, const char *path, uint64_t *length, pb_error *error);
     /* As write, of zeros: takes no time and no memory, however many. [setup] */
-    bool (*zero)(pb_object *object, uint64_t gpa, uint64_t length, const char *what, pb_error *error);
+    bool (*zero)(pb_object *object, uint64_t gpa, uint64_t length, const char *what,
+                 pb_error *error);
 } pb_machine_ops;
 
 #endif

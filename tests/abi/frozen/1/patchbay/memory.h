@@ -95,6 +95,7 @@ typedef struct pb_walk_request {
     uint32_t mmu;  /* MMU index */
     uint32_t kind; /* pb_mem_kind */
     bool debug;    /* no side effects (access flags, logs), no alignment checks */
+    uint8_t bytes; /* of the access, from gva on; 0: none is made */
 } pb_walk_request;
 
 /* What it found. */

@@ -61,6 +61,13 @@ typedef struct pb_class {
     bool (*loaded)(void *self, pb_error *error);
 } pb_class;
 
+/* Known and not modelled, where no row of another table says so: for `patchbay report missing`. */
+typedef struct pb_gap {
+    const char *name;  /* "LDG", "SCTLR_EL1.ATA", "packed queues" */
+    const char *group; /* "instruction", "register", "field", "feature" */
+    const char *doc;   /* feature or manual section; may be null */
+} pb_gap;
+
 #define PB_SELF(type, member) .self_offset = offsetof(type, member) + 1
 
 typedef struct pb_plugin {

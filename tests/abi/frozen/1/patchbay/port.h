@@ -199,8 +199,8 @@ typedef struct pb_stream_iface {
     /* The client can take input again after can_receive() was 0. [device] */
     void (*resume)(void *self, uint32_t index);
     /* Output backs up, because who reads it is slow: a client that can wait sends no more until its
-     * `ready` is called. One that writes all the same makes everybody wait for a moment, and then bytes are dropped.
-     * Never so in a deterministic machine. May be null. [device] */
+     * `ready` is called. One that writes all the same makes everybody wait for a moment, and then
+     * bytes are dropped. Never so in a deterministic machine. May be null. [device] */
     bool (*busy)(void *self, uint32_t index);
 } pb_stream_iface;
 
