@@ -6,21 +6,11 @@
  * memory has too, then the one whose last use is farthest. A dirty slot's value that loses its register is stored to
  * the slot's home.
  */
-#include "codegen.h"
-
-static uint32_t index_of(const cg *c, const cg_value *v)
-{
-    return (uint32_t)(v - c->values);
-}
-
-static uint32_t class_of(const cg_value *v)
-{
-    return cg_is_vector(v->type) ? CG_VECTOR_SET : CG_GENERAL_SET;
-}
+#include "alloc.h"
 
 /* ---- constants ------------------------------------------------------------------------------------------ */
 
-static pb_u128 constant(const cg *c, const cg_value *v)
+pb_u128 cg_constant(const cg *c, const cg_value *v)
 {
     return c->u->consts[index_of(c, v) - 2 * c->u->n_ops].value;
 }
@@ -32,7 +22,7 @@ bool cg_const(const cg *c, uint32_t id, uint64_t *value)
 
     if (!(v->flags & CG_IS_CONST) || bits > 64)
         return false;
-    *value = constant(c, v).lo & ir_sem_mask(bits);
+    *value = cg_constant(c, v).lo & ir_sem_mask(bits);
     return true;
 }
 
@@ -55,57 +45,7 @@ static asm_mem spill_at(const cg_value *v)
     return cg_frame_at(16 * v->spill);
 }
 
-static uint32_t slot_width(const cg *c, uint32_t slot)
-{
-    return pb_slot_bytes(c->self->cpu->slots[slot].type);
-}
-
-void cg_store_slot(cg *c, uint32_t slot, cg_reg r)
-{
-    bool avx = c->features & CG_AVX;
-    uint32_t bytes = slot_width(c, slot), type = c->self->cpu->slots[slot].type;
-    asm_mem m = cg_home(c, slot);
-
-    if (type == IR_FL) {
-        asm_store(&c->a, W16, m, r);
-    } else if (r < XMM0) {
-        asm_store(&c->a, bytes == 8 ? W64 : bytes == 4 ? W32 : bytes == 2 ? W16 : W8, m, r);
-    } else if (bytes == 2) { /* pextrw */
-        asm_sse_mem(&c->a, avx, 0x15 | ASM_3A | ASM_66, r - XMM0, m);
-        asm_8(&c->a, 0);
-    } else {
-        asm_sse_mem(&c->a, avx,
-                    bytes == 4   ? SSE_MOVD_STORE
-                    : bytes == 8 ? SSE_MOVQ_STORE
-                                 : SSE_MOVUPS_STORE,
-                    r - XMM0, m);
-    }
-}
-
-void cg_load_slot(cg *c, uint32_t slot, cg_reg r)
-{
-    bool avx = c->features & CG_AVX;
-    uint32_t bytes = slot_width(c, slot), type = c->self->cpu->slots[slot].type;
-    asm_mem m = cg_home(c, slot);
-
-    if (type == IR_FL) {
-        asm_load(&c->a, W16, r, m);
-    } else if (r < XMM0) {
-        asm_load(&c->a, bytes == 8 ? W64 : bytes == 4 ? W32 : bytes == 2 ? W16 : W8, r, m);
-    } else if (bytes == 2) { /* pxor, pinsrw */
-        asm_sse3(&c->a, avx, SSE_PXOR, r - XMM0, r - XMM0, r - XMM0);
-        asm_vrm(&c->a, 0xc4 | ASM_0F | ASM_66 | (avx ? ASM_VEX : 0), r - XMM0, r - XMM0, m);
-        asm_8(&c->a, 0);
-    } else {
-        asm_sse_mem(&c->a, avx,
-                    bytes == 4   ? SSE_MOVD_LOAD
-                    : bytes == 8 ? SSE_MOVQ_LOAD
-                                 : SSE_MOVUPS_LOAD,
-                    r - XMM0, m);
-    }
-}
-
-static void move(cg *c, cg_reg to, cg_reg from)
+void cg_move(cg *c, cg_reg to, cg_reg from)
 {
     if (to == from)
         return;
@@ -118,7 +58,7 @@ static void move(cg *c, cg_reg to, cg_reg from)
 static void load_constant(cg *c, const cg_value *v, cg_reg r)
 {
     bool avx = c->features & CG_AVX;
-    pb_u128 k = constant(c, v);
+    pb_u128 k = cg_constant(c, v);
 
     if (r < XMM0) {
         asm_mov_imm(&c->a, r, k.lo);
@@ -135,7 +75,7 @@ static void load_constant(cg *c, const cg_value *v, cg_reg r)
 void cg_load_value(cg *c, const cg_value *v, cg_reg r)
 {
     if (v->reg >= 0) {
-        move(c, r, v->reg);
+        cg_move(c, r, v->reg);
     } else if (v->flags & CG_IS_CONST) {
         load_constant(c, v, r);
     } else if (v->spill >= 0) {
@@ -192,7 +132,7 @@ void cg_give_spill(cg *c, cg_value *v)
 /* ---- losing registers ----------------------------------------------------------------------------------- */
 
 /* Another pinned register that has the value. */
-static int8_t other_pin(const cg *c, uint32_t value, cg_reg but)
+int8_t cg_other_pin(const cg *c, uint32_t value, cg_reg but)
 {
     for (uint32_t i = 0; i < c->self->n_pins; i++) {
         const cg_pin *p = &c->self->pins[i];
@@ -204,7 +144,7 @@ static int8_t other_pin(const cg *c, uint32_t value, cg_reg but)
 }
 
 /* The register does not hold its value any more. */
-static void drop(cg *c, cg_reg r)
+void cg_drop(cg *c, cg_reg r)
 {
     uint32_t value = c->reg_value[r];
     cg_value *v;
@@ -214,12 +154,7 @@ static void drop(cg *c, cg_reg r)
     v = &c->values[value];
     c->reg_value[r] = CG_NONE;
     if (v->reg == r)
-        v->reg = other_pin(c, value, r);
-}
-
-static bool in_memory(const cg_value *v)
-{
-    return v->flags & CG_IS_CONST || v->spill >= 0 || v->home >= 0;
+        v->reg = cg_other_pin(c, value, r);
 }
 
 /* Store the value, which is in a register, to the homes of the dirty slots that have it. */
@@ -243,13 +178,13 @@ static void evict(cg *c, cg_reg r)
     if (c->reg_value[r] == CG_NONE)
         return;
     v = &c->values[c->reg_value[r]];
-    if (v->reg == r && other_pin(c, c->reg_value[r], r) == CG_NO_REG) {
+    if (v->reg == r && cg_other_pin(c, c->reg_value[r], r) == CG_NO_REG) {
         if (v->dirty && !(v->flags & CG_IS_CONST) && v->spill < 0)
             clean_slots_of(c, v);
         if (v->uses && !in_memory(v))
             spill(c, v);
     }
-    drop(c, r);
+    cg_drop(c, r);
 }
 
 static uint32_t cost_of(const cg *c, cg_reg r)
@@ -288,7 +223,7 @@ static cg_reg choose(cg *c, uint32_t set)
     return best;
 }
 
-static cg_reg allocate(cg *c, uint32_t set)
+cg_reg cg_allocate(cg *c, uint32_t set)
 {
     cg_reg r = choose(c, set);
 
@@ -301,7 +236,7 @@ static cg_reg allocate(cg *c, uint32_t set)
     return r;
 }
 
-static void own(cg *c, cg_reg r, cg_value *v)
+void cg_own(cg *c, cg_reg r, cg_value *v)
 {
     c->reg_value[r] = index_of(c, v);
     v->reg = (int8_t)r;
@@ -309,7 +244,7 @@ static void own(cg *c, cg_reg r, cg_value *v)
 
 /* ---- verbs of rules -------------------------------------------------------------------------------------- */
 
-static cg_reg use(cg *c, cg_value *v)
+cg_reg cg_use_value(cg *c, cg_value *v)
 {
     cg_reg r;
 
@@ -319,15 +254,15 @@ static cg_reg use(cg *c, cg_value *v)
         c->locked |= CG_SET(v->reg);
         return v->reg;
     }
-    r = allocate(c, class_of(v));
+    r = cg_allocate(c, class_of(v));
     cg_load_value(c, v, r);
-    own(c, r, v);
+    cg_own(c, r, v);
     return r;
 }
 
 cg_reg cg_use(cg *c, uint32_t id)
 {
-    return use(c, cg_value_of(c, id));
+    return cg_use_value(c, cg_value_of(c, id));
 }
 
 static bool is_clean(const cg *c, uint32_t id)
@@ -386,12 +321,12 @@ bool cg_dies(const cg *c, uint32_t id)
 
 cg_reg cg_temp(cg *c)
 {
-    return allocate(c, CG_GENERAL_SET);
+    return cg_allocate(c, CG_GENERAL_SET);
 }
 
 cg_reg cg_temp_vector(cg *c)
 {
-    return allocate(c, CG_VECTOR_SET);
+    return cg_allocate(c, CG_VECTOR_SET);
 }
 
 void cg_release(cg *c, cg_reg r)
@@ -414,9 +349,9 @@ void cg_take(cg *c, cg_reg r)
             evict(c, r);
         } else {
             evict(c, to);
-            move(c, to, r);
+            cg_move(c, to, r);
             c->reg_value[r] = CG_NONE;
-            own(c, to, v);
+            cg_own(c, to, v);
         }
     } else {
         evict(c, r);
@@ -433,7 +368,7 @@ void cg_use_in(cg *c, uint32_t id, cg_reg r)
     if (v->reg == r) { /* what is moved away or stored is still in the register */
         if (v->uses > 1 || v->dirty)
             cg_take(c, r);
-        drop(c, r);
+        cg_drop(c, r);
         c->locked |= CG_SET(r);
         return;
     }
@@ -472,16 +407,16 @@ static cg_reg wanted_register(cg *c, const cg_value *v, uint32_t avoid)
     if (c->reg_value[r] == CG_NONE)
         return r;
     old = &c->values[c->reg_value[r]];
-    if (old->reg != r || in_memory(old) || other_pin(c, c->reg_value[r], r) != CG_NO_REG)
+    if (old->reg != r || in_memory(old) || cg_other_pin(c, c->reg_value[r], r) != CG_NO_REG)
         return r;
     return old->dirty || old->uses > cg_occurrences(c, old) ? CG_NO_REG : r;
 }
 
 static void take_wanted(cg *c, cg_value *v, cg_reg r)
 {
-    drop(c, r);
+    cg_drop(c, r);
     c->slots[v->want].value = CG_NONE;
-    own(c, r, v);
+    cg_own(c, r, v);
     c->locked |= CG_SET(r);
 }
 
@@ -501,10 +436,10 @@ cg_reg cg_def(cg *c, uint32_t result, uint32_t avoid)
     }
     r = dying_register(c, class_of(v) & ~avoid);
     if (r != CG_NO_REG)
-        drop(c, r);
+        cg_drop(c, r);
     else
-        r = allocate(c, class_of(v) & ~avoid);
-    own(c, r, v);
+        r = cg_allocate(c, class_of(v) & ~avoid);
+    cg_own(c, r, v);
     return r;
 }
 
@@ -526,22 +461,22 @@ cg_reg cg_def_from(cg *c, uint32_t result, uint32_t a, uint32_t b)
     if (x->reg >= 0 && c->self->free_set & CG_SET(x->reg) && cg_dies(c, a) && y != x) {
         r = x->reg;
         c->locked |= CG_SET(r);
-        drop(c, r);
+        cg_drop(c, r);
     } else {
         if (x->reg >= 0)
             c->locked |= CG_SET(x->reg);
-        r = allocate(c, class_of(v) & ~avoid);
+        r = cg_allocate(c, class_of(v) & ~avoid);
         cg_load_value(c, x, r);
     }
-    own(c, r, v);
+    cg_own(c, r, v);
     return r;
 }
 
 void cg_def_in(cg *c, uint32_t result, cg_reg r)
 {
     if (c->reg_value[r] != CG_NONE)
-        drop(c, r);
-    own(c, r, result_of(c, result));
+        cg_drop(c, r);
+    cg_own(c, r, result_of(c, result));
     c->locked |= CG_SET(r);
 }
 
@@ -558,12 +493,12 @@ void cg_def_alias(cg *c, uint32_t result, uint32_t id)
 /* ---- ends and edges ------------------------------------------------------------------------------------- */
 
 /* Nobody needs the value any more: its places are free. What a clean slot's home has may stay in its register. */
-static void release_value(cg *c, cg_value *v)
+void cg_release_value(cg *c, cg_value *v)
 {
     if (v->uses || v->dirty || v->flags & CG_IS_CONST)
         return;
     if (v->reg >= 0 && c->self->free_set & CG_SET(v->reg) && v->home < 0)
-        drop(c, v->reg);
+        cg_drop(c, v->reg);
     free_spill(c, v);
 }
 
@@ -577,13 +512,13 @@ void cg_end_record(cg *c)
 
         if (v->uses)
             v->uses--;
-        release_value(c, v);
+        cg_release_value(c, v);
     }
     for (uint32_t i = 0; i < 2; i++) {
         cg_value *v = result_of(c, i);
 
         if (index_of(c, v) == v->rep)
-            release_value(c, v);
+            cg_release_value(c, v);
     }
     c->locked = 0;
 }
@@ -595,7 +530,7 @@ void cg_save_value(cg *c, cg_value *v)
     if (v->reg < 0 && v->flags & CG_IN_FLAGS && v->home < 0)
         cg_save_flags_value(c, index_of(c, v));
     if (v->reg < 0 && v->home >= 0)
-        use(c, v);
+        cg_use_value(c, v);
     spill(c, v);
 }
 
@@ -657,226 +592,4 @@ void cg_forget(cg *c)
             c->values[s->value].home = -1;
         s->value = CG_NONE;
     }
-}
-
-/* ---- slots ---------------------------------------------------------------------------------------------- */
-
-static cg_slot *name_slot(cg *c, uint32_t slot, uint32_t value)
-{
-    cg_slot *s = &c->slots[slot];
-
-    if (!s->listed) {
-        s->listed = true;
-        c->named[c->n_named++] = (uint16_t)slot;
-    }
-    s->value = value;
-    return s;
-}
-
-/* The home does not have the value any more; another one may. */
-static void lose_home(cg *c, cg_value *v, uint32_t slot)
-{
-    uint32_t value = index_of(c, v);
-
-    if (v->home != (int32_t)slot)
-        return;
-    v->home = -1;
-    for (uint32_t i = 0; i < c->n_named && v->home < 0; i++) {
-        uint32_t other = c->named[i];
-        const cg_slot *s = &c->slots[other];
-
-        if (other != slot && s->value == value && !s->dirty &&
-            c->self->pin_of_slot[other] == CG_NO_REG)
-            v->home = (int16_t)other;
-    }
-}
-
-static uint32_t flags_kept(const cg *c, uint32_t slot)
-{
-    return pb_slot_flags(&c->self->cpu->slots[slot]);
-}
-
-/* Store a dirty slot, whose value is in a register, a constant, or in its spill slot. */
-void cg_store_dirty(cg *c, uint32_t slot)
-{
-    cg_slot *s = &c->slots[slot];
-    cg_value *v = &c->values[s->value];
-    uint32_t type = c->self->cpu->slots[slot].type, locked = c->locked;
-    pb_u128 k;
-
-    if (v->reg < 0 && v->flags & CG_IN_FLAGS) {
-        cg_save_flags_value(c, s->value);
-        if (!s->dirty)
-            return;
-    }
-    if (v->reg < 0 && v->flags & CG_IS_CONST && !cg_is_vector(type) && type != IR_FL &&
-        (k = constant(c, v), (int64_t)k.lo == (int32_t)k.lo)) {
-        uint32_t bytes = slot_width(c, slot);
-
-        asm_store_imm(&c->a,
-                      bytes == 8   ? W64
-                      : bytes == 4 ? W32
-                      : bytes == 2 ? W16
-                                   : W8,
-                      cg_home(c, slot), (uint32_t)k.lo);
-    } else {
-        cg_reg r = use(c, v);
-
-        if (type == IR_FL && flags_kept(c, slot) & ~v->fl_valid) {
-            cg_reg t = allocate(c, CG_GENERAL_SET);
-
-            asm_mov(&c->a, W32, t, r);
-            asm_byte(&c->a, 0x9c); /* pushfq: the flags may be in use */
-            asm_alu_imm(&c->a, ALU_AND, W32, t, v->fl_valid);
-            asm_byte(&c->a, 0x9d); /* popfq */
-            r = t;
-        }
-        cg_store_slot(c, slot, r);
-    }
-    c->locked = locked;
-    s->dirty = false;
-    c->n_dirty--;
-    v->dirty--;
-    cg_stored(c, slot, v);
-}
-
-/* The slot is clean: its home has the value, if it has all that is needed of it. */
-void cg_stored(cg *c, uint32_t slot, cg_value *v)
-{
-    if (v->type == IR_FL && v->fl_need & ~flags_kept(c, slot))
-        c->slots[slot].value = CG_NONE;
-    else if (v->home < 0)
-        v->home = (int16_t)slot;
-}
-
-void cg_sync(cg *c)
-{
-    for (uint32_t i = 0; i < c->n_named && c->n_dirty; i++)
-        if (c->slots[c->named[i]].dirty)
-            cg_store_dirty(c, c->named[i]);
-}
-
-/* A bundle in a slot that keeps other flags than are asked for: not just another name. */
-static bool same_flags(const cg *c, const cg_value *asked, uint32_t slot)
-{
-    return asked->type != IR_FL || !(asked->fl_need & ~flags_kept(c, slot));
-}
-
-void cg_get(cg *c, uint32_t result, uint32_t slot)
-{
-    uint32_t index = c->record << 1 | result, now = c->slots[slot].value;
-    cg_value *v = &c->values[index];
-    int8_t pin = c->self->pin_of_slot[slot];
-
-    if (v->type == IR_FL)
-        v->fl_valid = (uint16_t)flags_kept(c, slot);
-    if (now != CG_NONE && same_flags(c, v, slot)) {
-        v->rep = now;
-        c->values[now].uses += v->uses;
-        if (v->last > c->values[now].last)
-            c->values[now].last = v->last;
-        return;
-    }
-    if (now != CG_NONE) {
-        cg_reg r;
-
-        if (c->slots[slot].dirty)
-            cg_store_dirty(c, slot);
-        r = allocate(c, CG_GENERAL_SET);
-        cg_load_slot(c, slot, r);
-        own(c, r, v);
-        return;
-    }
-    name_slot(c, slot, index);
-    if (pin != CG_NO_REG)
-        own(c, pin, v);
-    else
-        v->home = (int16_t)slot;
-}
-
-/* The slot gets another value: the old one keeps a place if it is needed. */
-static void forget_slot(cg *c, uint32_t slot, const cg_value *but)
-{
-    cg_slot *s = &c->slots[slot];
-    cg_value *old = s->value == CG_NONE ? NULL : &c->values[s->value];
-    bool needed;
-
-    if (!old)
-        return;
-    if (s->dirty) {
-        s->dirty = false;
-        c->n_dirty--;
-        old->dirty--;
-    }
-    s->value = CG_NONE;
-    needed = old->uses || old->dirty || old == but;
-    if (old->home == (int32_t)slot && needed && old->reg < 0 && old->spill < 0)
-        use(c, old);
-    lose_home(c, old, slot);
-    release_value(c, old);
-}
-
-static void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
-{
-    uint32_t value = index_of(c, v), before = c->reg_value[pin];
-    bool part = ir_type_bits[v->type] > ir_type_bits[c->self->cpu->slots[slot].type];
-
-    c->slots[slot].value = CG_NONE;
-    if (before != CG_NONE && before != value) {
-        cg_value *old = &c->values[before];
-
-        if ((old->uses || old->dirty) && old->reg == pin && !in_memory(old) &&
-            other_pin(c, before, pin) == CG_NO_REG) {
-            cg_reg t = allocate(c, class_of(old));
-
-            move(c, t, pin);
-            c->reg_value[pin] = CG_NONE;
-            own(c, t, old);
-        }
-        drop(c, pin);
-    }
-    if (v->reg < 0 && v->flags & CG_IN_FLAGS && v->spill < 0 && v->home < 0)
-        cg_save_flags_value(c, value);
-    if (part) { /* of a wider value: cut off, and without a name */
-        if (v->reg < 0)
-            cg_load_value(c, v, pin);
-        asm_mov(&c->a, W32, pin, v->reg >= 0 ? v->reg : pin);
-        if (c->reg_value[pin] != CG_NONE)
-            drop(c, pin);
-        return;
-    }
-    if (v->reg != pin)
-        cg_load_value(c, v, pin);
-    if (v->reg >= 0 && v->reg != pin && c->self->free_set & CG_SET(v->reg)) {
-        c->reg_value[v->reg] = CG_NONE;
-        v->reg = CG_NO_REG;
-    }
-    c->reg_value[pin] = value;
-    if (v->reg < 0)
-        v->reg = (int8_t)pin;
-    name_slot(c, slot, value);
-}
-
-void cg_put(cg *c, uint32_t slot, uint32_t id)
-{
-    cg_value *v = cg_value_of(c, id);
-    uint32_t type = c->self->cpu->slots[slot].type;
-    int8_t pin = c->self->pin_of_slot[slot];
-
-    if (c->slots[slot].value == index_of(c, v))
-        return;
-    if (pin != CG_NO_REG) {
-        put_pinned(c, slot, v, pin);
-        return;
-    }
-    forget_slot(c, slot, v);
-    if (ir_type_bits[v->type] > ir_type_bits[type]) { /* a part of a wider value: at once */
-        cg_reg r = type == IR_I1 ? cg_use_clean(c, id) : use(c, v);
-
-        cg_store_slot(c, slot, r);
-        return;
-    }
-    name_slot(c, slot, index_of(c, v))->dirty = true;
-    c->n_dirty++;
-    v->dirty++;
 }

@@ -50,7 +50,7 @@ void cg_store_argument(cg *c, uint32_t i, uint32_t id)
         asm_store(&c->a, W64, at, r);
     else
         asm_sse_mem(&c->a, c->features & CG_AVX, SSE_MOVAPS_STORE, r - XMM0, at);
-    /* A vector argument takes 16 bytes, whatever its type. */
+    /* Of 128-bit values too: the other half of a smaller argument is zero. */
     if (r < XMM0) {
         at.disp += 8;
         asm_store_imm(&c->a, W64, at, 0);

@@ -1,0 +1,281 @@
+/*
+ * Guest slots: which value each one has, where it is stored and when. See codegen.h.
+ *
+ * A slot with a register has its value there always. The others are stored late: a dirty slot's value is in a register, a
+ * spill slot or a constant, until something looks (cg_sync) or the value loses its register.
+ */
+#include "alloc.h"
+
+static uint32_t slot_width(const cg *c, uint32_t slot)
+{
+    return pb_slot_bytes(c->self->cpu->slots[slot].type);
+}
+
+/* ---- homes ---------------------------------------------------------------------------------------------- */
+
+void cg_store_slot(cg *c, uint32_t slot, cg_reg r)
+{
+    bool avx = c->features & CG_AVX;
+    uint32_t bytes = slot_width(c, slot), type = c->self->cpu->slots[slot].type;
+    asm_mem m = cg_home(c, slot);
+
+    if (type == IR_FL) {
+        asm_store(&c->a, W16, m, r);
+    } else if (r < XMM0) {
+        asm_store(&c->a, bytes == 8 ? W64 : bytes == 4 ? W32 : bytes == 2 ? W16 : W8, m, r);
+    } else if (bytes == 2) { /* pextrw */
+        asm_sse_mem(&c->a, avx, 0x15 | ASM_3A | ASM_66, r - XMM0, m);
+        asm_8(&c->a, 0);
+    } else {
+        asm_sse_mem(&c->a, avx,
+                    bytes == 4   ? SSE_MOVD_STORE
+                    : bytes == 8 ? SSE_MOVQ_STORE
+                                 : SSE_MOVUPS_STORE,
+                    r - XMM0, m);
+    }
+}
+
+void cg_load_slot(cg *c, uint32_t slot, cg_reg r)
+{
+    bool avx = c->features & CG_AVX;
+    uint32_t bytes = slot_width(c, slot), type = c->self->cpu->slots[slot].type;
+    asm_mem m = cg_home(c, slot);
+
+    if (type == IR_FL) {
+        asm_load(&c->a, W16, r, m);
+    } else if (r < XMM0) {
+        asm_load(&c->a, bytes == 8 ? W64 : bytes == 4 ? W32 : bytes == 2 ? W16 : W8, r, m);
+    } else if (bytes == 2) { /* pxor, pinsrw */
+        asm_sse3(&c->a, avx, SSE_PXOR, r - XMM0, r - XMM0, r - XMM0);
+        asm_vrm(&c->a, 0xc4 | ASM_0F | ASM_66 | (avx ? ASM_VEX : 0), r - XMM0, r - XMM0, m);
+        asm_8(&c->a, 0);
+    } else {
+        asm_sse_mem(&c->a, avx,
+                    bytes == 4   ? SSE_MOVD_LOAD
+                    : bytes == 8 ? SSE_MOVQ_LOAD
+                                 : SSE_MOVUPS_LOAD,
+                    r - XMM0, m);
+    }
+}
+
+/* ---- slots ---------------------------------------------------------------------------------------------- */
+
+static cg_slot *name_slot(cg *c, uint32_t slot, uint32_t value)
+{
+    cg_slot *s = &c->slots[slot];
+
+    if (!s->listed) {
+        s->listed = true;
+        c->named[c->n_named++] = (uint16_t)slot;
+    }
+    s->value = value;
+    return s;
+}
+
+/* The home does not have the value any more; another one may. */
+static void lose_home(cg *c, cg_value *v, uint32_t slot)
+{
+    uint32_t value = index_of(c, v);
+
+    if (v->home != (int32_t)slot)
+        return;
+    v->home = -1;
+    for (uint32_t i = 0; i < c->n_named && v->home < 0; i++) {
+        uint32_t other = c->named[i];
+        const cg_slot *s = &c->slots[other];
+
+        if (other != slot && s->value == value && !s->dirty &&
+            c->self->pin_of_slot[other] == CG_NO_REG)
+            v->home = (int16_t)other;
+    }
+}
+
+static uint32_t flags_kept(const cg *c, uint32_t slot)
+{
+    return pb_slot_flags(&c->self->cpu->slots[slot]);
+}
+
+/* Store a dirty slot, whose value is in a register, a constant, or in its spill slot. */
+void cg_store_dirty(cg *c, uint32_t slot)
+{
+    cg_slot *s = &c->slots[slot];
+    cg_value *v = &c->values[s->value];
+    uint32_t type = c->self->cpu->slots[slot].type, locked = c->locked;
+    pb_u128 k;
+
+    if (v->reg < 0 && v->flags & CG_IN_FLAGS) {
+        cg_save_flags_value(c, s->value);
+        if (!s->dirty)
+            return;
+    }
+    if (v->reg < 0 && v->flags & CG_IS_CONST && !cg_is_vector(type) && type != IR_FL &&
+        (k = cg_constant(c, v), (int64_t)k.lo == (int32_t)k.lo)) {
+        uint32_t bytes = slot_width(c, slot);
+
+        asm_store_imm(&c->a,
+                      bytes == 8   ? W64
+                      : bytes == 4 ? W32
+                      : bytes == 2 ? W16
+                                   : W8,
+                      cg_home(c, slot), (uint32_t)k.lo);
+    } else {
+        cg_reg r = cg_use_value(c, v);
+
+        if (type == IR_FL && flags_kept(c, slot) & ~v->fl_valid) {
+            cg_reg t = cg_allocate(c, CG_GENERAL_SET);
+
+            asm_mov(&c->a, W32, t, r);
+            asm_byte(&c->a, 0x9c); /* pushfq: the flags may be in use */
+            asm_alu_imm(&c->a, ALU_AND, W32, t, v->fl_valid);
+            asm_byte(&c->a, 0x9d); /* popfq */
+            r = t;
+        }
+        cg_store_slot(c, slot, r);
+    }
+    c->locked = locked;
+    s->dirty = false;
+    c->n_dirty--;
+    v->dirty--;
+    cg_stored(c, slot, v);
+}
+
+/* The slot is clean: its home has the value, if it has all that is needed of it. */
+void cg_stored(cg *c, uint32_t slot, cg_value *v)
+{
+    if (v->type == IR_FL && v->fl_need & ~flags_kept(c, slot))
+        c->slots[slot].value = CG_NONE;
+    else if (v->home < 0)
+        v->home = (int16_t)slot;
+}
+
+void cg_sync(cg *c)
+{
+    for (uint32_t i = 0; i < c->n_named && c->n_dirty; i++)
+        if (c->slots[c->named[i]].dirty)
+            cg_store_dirty(c, c->named[i]);
+}
+
+/* A bundle in a slot that keeps other flags than are asked for: not just another name. */
+static bool same_flags(const cg *c, const cg_value *asked, uint32_t slot)
+{
+    return asked->type != IR_FL || !(asked->fl_need & ~flags_kept(c, slot));
+}
+
+void cg_get(cg *c, uint32_t result, uint32_t slot)
+{
+    uint32_t index = c->record << 1 | result, now = c->slots[slot].value;
+    cg_value *v = &c->values[index];
+    int8_t pin = c->self->pin_of_slot[slot];
+
+    if (v->type == IR_FL)
+        v->fl_valid = (uint16_t)flags_kept(c, slot);
+    if (now != CG_NONE && same_flags(c, v, slot)) {
+        v->rep = now;
+        c->values[now].uses += v->uses;
+        if (v->last > c->values[now].last)
+            c->values[now].last = v->last;
+        return;
+    }
+    if (now != CG_NONE) {
+        cg_reg r;
+
+        if (c->slots[slot].dirty)
+            cg_store_dirty(c, slot);
+        r = cg_allocate(c, CG_GENERAL_SET);
+        cg_load_slot(c, slot, r);
+        cg_own(c, r, v);
+        return;
+    }
+    name_slot(c, slot, index);
+    if (pin != CG_NO_REG)
+        cg_own(c, pin, v);
+    else
+        v->home = (int16_t)slot;
+}
+
+/* The slot gets another value: the old one keeps a place if it is needed. */
+static void forget_slot(cg *c, uint32_t slot, const cg_value *but)
+{
+    cg_slot *s = &c->slots[slot];
+    cg_value *old = s->value == CG_NONE ? NULL : &c->values[s->value];
+    bool needed;
+
+    if (!old)
+        return;
+    if (s->dirty) {
+        s->dirty = false;
+        c->n_dirty--;
+        old->dirty--;
+    }
+    s->value = CG_NONE;
+    needed = old->uses || old->dirty || old == but;
+    if (old->home == (int32_t)slot && needed && old->reg < 0 && old->spill < 0)
+        cg_use_value(c, old);
+    lose_home(c, old, slot);
+    cg_release_value(c, old);
+}
+
+static void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
+{
+    uint32_t value = index_of(c, v), before = c->reg_value[pin];
+    bool part = ir_type_bits[v->type] > ir_type_bits[c->self->cpu->slots[slot].type];
+
+    c->slots[slot].value = CG_NONE;
+    if (before != CG_NONE && before != value) {
+        cg_value *old = &c->values[before];
+
+        if ((old->uses || old->dirty) && old->reg == pin && !in_memory(old) &&
+            cg_other_pin(c, before, pin) == CG_NO_REG) {
+            cg_reg t = cg_allocate(c, class_of(old));
+
+            cg_move(c, t, pin);
+            c->reg_value[pin] = CG_NONE;
+            cg_own(c, t, old);
+        }
+        cg_drop(c, pin);
+    }
+    if (v->reg < 0 && v->flags & CG_IN_FLAGS && v->spill < 0 && v->home < 0)
+        cg_save_flags_value(c, value);
+    if (part) { /* of a wider value: cut off, and without a name */
+        if (v->reg < 0)
+            cg_load_value(c, v, pin);
+        asm_mov(&c->a, W32, pin, v->reg >= 0 ? v->reg : pin);
+        if (c->reg_value[pin] != CG_NONE)
+            cg_drop(c, pin);
+        return;
+    }
+    if (v->reg != pin)
+        cg_load_value(c, v, pin);
+    if (v->reg >= 0 && v->reg != pin && c->self->free_set & CG_SET(v->reg)) {
+        c->reg_value[v->reg] = CG_NONE;
+        v->reg = CG_NO_REG;
+    }
+    c->reg_value[pin] = value;
+    if (v->reg < 0)
+        v->reg = (int8_t)pin;
+    name_slot(c, slot, value);
+}
+
+void cg_put(cg *c, uint32_t slot, uint32_t id)
+{
+    cg_value *v = cg_value_of(c, id);
+    uint32_t type = c->self->cpu->slots[slot].type;
+    int8_t pin = c->self->pin_of_slot[slot];
+
+    if (c->slots[slot].value == index_of(c, v))
+        return;
+    if (pin != CG_NO_REG) {
+        put_pinned(c, slot, v, pin);
+        return;
+    }
+    forget_slot(c, slot, v);
+    if (ir_type_bits[v->type] > ir_type_bits[type]) { /* a part of a wider value: at once */
+        cg_reg r = type == IR_I1 ? cg_use_clean(c, id) : cg_use_value(c, v);
+
+        cg_store_slot(c, slot, r);
+        return;
+    }
+    name_slot(c, slot, index_of(c, v))->dirty = true;
+    c->n_dirty++;
+    v->dirty++;
+}
