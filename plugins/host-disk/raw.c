@@ -29,8 +29,7 @@ typedef struct raw_disk {
     const pb_main_loop_ops *loop;
     disk_image image;
     bool ready; /* the image is open */
-    bool
-        left_behind; /* the guest has written to the overlay: a snapshot is of a disk that will be gone */
+    bool left_behind; /* the guest wrote to the overlay: snapshots are of a disk that will be gone */
     job *jobs;
     pthread_mutex_t lock;
     pthread_cond_t finished; /* a job was transferred */
