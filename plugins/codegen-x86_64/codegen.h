@@ -110,7 +110,7 @@ typedef struct x86_codegen {
     intptr_t tlb[PB_MMU_INDEXES]; /* from rbp; 0: not known yet. Atomic */
     /* Addresses of the thunks. */
     const uint8_t *thunk_enter, *thunk_exit, *thunk_link, *thunk_jump_miss, *thunk_new_key,
-        *thunk_reason, *thunk_entry, *thunk_unwound, *thunk_alone, *thunk_slow, *thunk_reference,
+        *thunk_reason, *thunk_entry, *thunk_unwound, *thunk_slow, *thunk_reference,
         *thunk_pure_scalar, *thunk_pure_vector, *thunk_scalar, *thunk_vector;
     char host[96];
 } x86_codegen;
