@@ -281,7 +281,6 @@ static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, thunk_reason, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_entry, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_unwound, DERIVED),
-    PB_TRANSIENT(x86_codegen, thunk_alone, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_slow, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_reference, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_pure_scalar, DERIVED),
