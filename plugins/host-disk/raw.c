@@ -28,8 +28,8 @@ typedef struct raw_disk {
     bool read_only, snapshot;
     const pb_main_loop_ops *loop;
     disk_image image;
-    bool ready; /* the image is open */
-    bool left_behind; /* the guest wrote to the overlay: snapshots are of a disk that will be gone */
+    bool ready;       /* the image is open */
+    bool left_behind; /* the guest wrote to the overlay, which no snapshot has */
     job *jobs;
     pthread_mutex_t lock;
     pthread_cond_t finished; /* a job was transferred */
