@@ -159,13 +159,14 @@ static asm_mem reservation(size_t member)
     return cg_vcpu((int64_t)member);
 }
 
-/* Only of pages that may be written, so that the store comes this way too and progress is made. */
+/* Only of pages that may be written, so that the store comes this way too and progress is made. In counted mode
+ * the reservation's physical address is part of a state that is compared: the core finds it. */
 bool rule_ldx(cg *c, const ir_op_record *r)
 {
     mem_access m = access_of(c, r);
     cg_reg to;
 
-    if (!is_inline(c, r, r->type)) {
+    if (c->self->counted || !is_inline(c, r, r->type)) {
         mem_always_slow(c, r, true);
         return true;
     }
