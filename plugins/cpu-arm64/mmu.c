@@ -343,8 +343,8 @@ static uint32_t prot_wanted(const pb_walk_request *request)
                                               : PB_PROT_READ;
 }
 
-/* Hardware management of the access flag and dirty state (D8.4.6). False with *retry set if the
- * descriptor was changed by somebody else meanwhile. */
+/* Hardware management of the access flag and dirty state (D8.4.6). False if the descriptor was changed by somebody else
+ * meanwhile. */
 static bool update_descriptor(const walk *w, const stage *s, leaf *l, uint64_t set, uint64_t clear)
 {
     uint64_t order_set = s->ee ? __builtin_bswap64(set) : set;
@@ -363,27 +363,29 @@ static bool update_descriptor(const walk *w, const stage *s, leaf *l, uint64_t s
 
 typedef enum leaf_result { LEAF_OK, LEAF_FAULT, LEAF_RETRY } leaf_result;
 
-/* Access flag and permissions of a leaf; *prot gets what is allowed. */
+/* Access flag and permissions of a leaf; *prot gets what is allowed. A descriptor whose access is refused is not
+ * updated. */
 static leaf_result check_leaf(const walk *w, const stage *s, leaf *l, uint32_t wanted,
                               uint32_t flags, uint64_t input, uint32_t *prot,
                               uint32_t (*prot_of)(const walk *, const stage *, uint64_t))
 {
+    uint64_t set = 0, clear = 0;
+
     if (!(l->desc & DESC_AF)) {
         if (!s->ha && !w->request->debug) {
             fail(w, FSC_ACCESS_FLAG, l->level, flags, input);
             return LEAF_FAULT;
         }
-        if (s->ha && !update_descriptor(w, s, l, DESC_AF, 0))
-            return LEAF_RETRY;
+        set |= s->ha ? DESC_AF : 0;
     }
     *prot = prot_of(w, s, l->desc);
     if (s->hd && (l->desc & DESC_DBM) && wanted == PB_PROT_WRITE && !(*prot & PB_PROT_WRITE)) {
-        uint64_t set = s->stage2 ? DESC_S2AP_W : 0, clear = s->stage2 ? 0 : DESC_AP2;
-        uint32_t dirty_prot = prot_of(w, s, (l->desc | set) & ~clear);
+        uint64_t dirty_set = s->stage2 ? DESC_S2AP_W : 0, dirty_clear = s->stage2 ? 0 : DESC_AP2;
+        uint32_t dirty_prot = prot_of(w, s, (l->desc | dirty_set) & ~dirty_clear);
 
         if (dirty_prot & PB_PROT_WRITE) {
-            if (!update_descriptor(w, s, l, set, clear))
-                return LEAF_RETRY;
+            set |= dirty_set;
+            clear |= dirty_clear;
             *prot = dirty_prot;
         }
     }
@@ -391,6 +393,8 @@ static leaf_result check_leaf(const walk *w, const stage *s, leaf *l, uint32_t w
         fail(w, FSC_PERMISSION, l->level, flags, input);
         return LEAF_FAULT;
     }
+    if ((set | clear) && !update_descriptor(w, s, l, set, clear))
+        return LEAF_RETRY;
     return LEAF_OK;
 }
 
@@ -418,6 +422,54 @@ static uint32_t stage2_prot(const walk *w, const stage *s, uint64_t desc)
     return prot;
 }
 
+/* Whether an attribute byte, as of MAIR_ELx, is of Device memory. */
+static bool is_device(uint32_t memory)
+{
+    return (memory & 0xf0) == 0;
+}
+
+/* MemAttr[3:0] of a stage 2 descriptor as a byte of MAIR_ELx; HCR_EL2.CD makes Normal memory non-cacheable. */
+static uint8_t stage2_memory(uint32_t attr, uint64_t hcr)
+{
+    static const uint8_t half[4] = { 0, 4, 0xb,
+                                     0xf }; /* reserved, non-cacheable, write-through, write-back */
+
+    if (!(attr & 0xc))
+        return (uint8_t)((attr & 3) << 2);
+    return hcr & HCR_CD ? 0x44 : (uint8_t)(half[attr >> 2] << 4 | half[attr & 3]);
+}
+
+/* Inner or outer cacheability of two stages (S2CombineS1AttrHints): the weaker, with the hints of stage 1. */
+static uint32_t combine_half(uint32_t first, uint32_t second)
+{
+    if (first == 4 || second == 4)
+        return 4;
+    if (!(first & 4)) /* write-through, transient or not */
+        return first;
+    return second & 4 ? first : (first & 3) | 8;
+}
+
+/* Memory type and shareability under both stages (D8.6 "Combining stage 1 and stage 2 attributes"). */
+static void combine_attributes(pb_translation *out, const pb_translation *second)
+{
+    uint32_t a = out->memory_attr, b = second->memory_attr;
+
+    if (is_device(a) || is_device(b)) { /* the type that allows less */
+        uint32_t first = is_device(a) ? a & 0xc : 0xc, other = is_device(b) ? b & 0xc : 0xc;
+
+        out->memory_attr = (uint8_t)min_u32(first, other);
+    } else {
+        out->memory_attr =
+            (uint8_t)(combine_half(a >> 4, b >> 4) << 4 | combine_half(a & 15, b & 15));
+    }
+    /* Outer (2) before inner (3) before none. */
+    if (out->shareability == 2 || second->shareability == 2)
+        out->shareability = 2;
+    else
+        out->shareability |= second->shareability;
+    out->device = is_device(out->memory_attr);
+}
+
 /* Translate an intermediate physical address (D8.2 "Stage 2"). is_walk: for a descriptor of
  * stage 1. */
 static bool stage2_address(const walk *w, uint64_t ipa, bool is_walk, pb_translation *out)
@@ -437,6 +489,8 @@ static bool stage2_address(const walk *w, uint64_t ipa, bool is_walk, pb_transla
     s.base = w->cpu->sys[VTTBR_EL2];
     s.ee = (w->cpu->sys[SCTLR_EL2] & SCTLR_EE) != 0;
     s.output_bits = min_u32(address_bits(bits(vtcr, 18, 16)), implemented_bits(w));
+    s.ha = has_feature(w->vcpu, FEAT_HAFDBS) && (vtcr & VTCR_HA);
+    s.hd = s.ha && (vtcr & VTCR_HD);
     s.grain_bits = granule_of_tg0(w, bits(vtcr, 15, 14));
     s.input_bits = 64 - clamp_tsz(bits(vtcr, 5, 0));
     s.start_level = s.grain_bits == 12 ? 2 - sl0 : 3 - sl0;
@@ -462,8 +516,10 @@ static bool stage2_address(const walk *w, uint64_t ipa, bool is_walk, pb_transla
             break;
     }
     fill_mapping(out, &l, ipa, prot);
-    /* MemAttr 00xx: Device. A stage 1 table there is refused if PTW is set. */
-    out->device = bits(l.desc, 5, 4) == 0;
+    out->memory_attr = stage2_memory((uint32_t)bits(l.desc, 5, 2), hcr);
+    out->shareability = (uint8_t)bits(l.desc, 9, 8);
+    out->device = is_device(out->memory_attr);
+    /* A stage 1 table in Device memory is refused if PTW is set. */
     if (is_walk && out->device && (hcr & HCR_PTW))
         return fail(w, FSC_PERMISSION, l.level, flags, ipa);
     return true;
@@ -480,7 +536,8 @@ static bool add_stage2(const walk *w, pb_translation *out)
         return false;
     out->gpa = second.gpa;
     out->prot &= second.prot;
-    out->device |= second.device;
+    if (w->cpu->sys[HCR_EL2] & HCR_VM)
+        combine_attributes(out, &second);
     if (second.page_bytes < out->page_bytes)
         out->page_bytes = second.page_bytes;
     return true;
@@ -488,8 +545,8 @@ static bool add_stage2(const walk *w, pb_translation *out)
 
 /* ---- stage 1 --------------------------------------------------------------------------------- */
 
-/* Stage 1 is off: a flat map of Device memory for data (D8.2.10); of Normal memory under
- * HCR_EL2.DC. */
+/* Stage 1 is off: a flat map of Device memory for data (D8.2.10); of Normal memory that is not
+ * shareable under HCR_EL2.DC. */
 static bool flat(const walk *w, const stage *s, pb_translation *out)
 {
     uint64_t gva = w->request->gva;
@@ -504,7 +561,7 @@ static bool flat(const walk *w, const stage *s, pb_translation *out)
     out->prot = PB_PROT_READ | PB_PROT_WRITE | PB_PROT_EXEC;
     out->device = !cached && w->request->type != PB_ACCESS_FETCH;
     out->memory_attr = cached ? 0xff : 0;
-    out->shareability = 2;
+    out->shareability = cached ? 0 : 2;
     /* The same entry serves data and fetches; the core asks `device` of data accesses only. */
     if (w->request->type == PB_ACCESS_FETCH && !cached)
         out->prot = PB_PROT_EXEC;
@@ -567,7 +624,7 @@ bool arm64_walk_stage1(pb_vcpu *vcpu, const pb_walk_request *request, pb_transla
     out->global = el != 1 || !(l.desc & DESC_NG);
     out->memory_attr = (uint8_t)(s.mair >> (bits(l.desc, 4, 2) * 8));
     out->shareability = (uint8_t)bits(l.desc, 9, 8);
-    out->device = (out->memory_attr & 0xf0) == 0; /* MAIR attribute 0000xxxx: Device */
+    out->device = is_device(out->memory_attr);
     return true;
 }
 

@@ -59,6 +59,10 @@
 #define TCR_EL23_HD    BIT64(22)
 #define TCR_EL23_HPD   BIT64(24)
 
+/* VTCR_EL2 */
+#define VTCR_HA BIT64(21)
+#define VTCR_HD BIT64(22)
+
 /* HCR_EL2 */
 #define HCR_VM    BIT64(0)
 #define HCR_PTW   BIT64(2)
