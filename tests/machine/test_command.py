@@ -559,6 +559,40 @@ class Snapshots(Command):
         self.refused("snapshot 'snapshot': gic: ", *self.machine, "--set", "gic=3", *load)
         self.refused("which this machine has not", "run", "arm-mini", *load)
 
+    def test_other_boards(self):
+        """The same parts at other addresses, with other wires, at another rate."""
+        self.save()
+        for name, keys, why in (
+                ("memory", "memory: { ram: { at: 0x50000000 } }", "of a machine that has 'memory ram at 0x40000000'"),
+                ("wires", "devices: { rtc: { irq: 'gic.spi[60]' } }",
+                 "of a machine that has 'rtc.irq: gic.spi[2]'"),
+                ("more", "devices: { power-key: { out: 'gpio.in[2]' } }", "'power-key.out: gpio.in[3]'"),
+                ("rate", "run: { ns-per-instruction: 10 }",
+                 "it was saved with ns-per-instruction 1, it is 10 here")):
+            board = self.file(name + ".yaml", "include: arm-virt\nmachine: other\n" + keys + "\n")
+            self.refused(why, "run", board, *self.machine[2:], "--load", "snapshot")
+
+    def test_other_versions(self):
+        whole = self.save()
+        self.file("snapshot", whole[:7] + b"\x01" + whole[8:])
+        self.refused("snapshot 'snapshot': it has version 1, this program reads version 2", *self.machine,
+                     "--load", "snapshot")
+
+    def test_thrown_away_disk(self):
+        """What was written to a disk that forgets is not there for the machine that goes on. The disk is that of a
+        flash, which is programmed with one word."""
+        words = program.mov(1, 0x04000000) + [0xd2800803, 0xb9000023,  # mov x3, #0x40; str w3, [x1]: program
+                                              0xd2824683, 0xb9000023]  # mov x3, #0x1234; str w3, [x1]
+        kernel = self.file("kernel", program.elf(words + program.spins(30000)))
+        os.truncate(self.file("image", b""), 64 << 20)
+        self.machine += ["--set", "variables=image"]
+        self.good(*self.machine, "--kernel", kernel, "--save-at", "3=before", "--save-at", "25000=after", "--snapshot")
+        self.assertEqual(self.good(*self.machine, "--load", "before", "--snapshot"), "done\n")
+        self.refused("snapshot 'after': host.variables: the guest had written to the disk", *self.machine,
+                     "--load", "after", "--snapshot")
+        self.good(*self.machine, "--kernel", kernel, "--save-at", "25000=after")
+        self.assertEqual(self.good(*self.machine, "--load", "after"), "done\n")
+
     def test_damage(self):
         whole = self.save()
         for length in (0, 5, 8, 20, 100, len(whole) // 2, len(whole) - 1):
