@@ -198,6 +198,8 @@ void *one_cpu_ram(one_cpu *m, uint64_t gpa)
 
 void one_cpu_write(one_cpu *m, uint64_t gpa, const void *bytes, uint64_t length)
 {
+    if (length == 0)
+        return;
     memcpy(one_cpu_ram(m, gpa), bytes, length);
     pb_ram_written(m->ram, gpa - m->ram_gpa, length);
 }

@@ -145,7 +145,7 @@ class HostileFiles(Command):
 
     def says(self, text, content, suffix=""):
         name = "m.yaml"
-        status, out, err = self.run_command("check", self.file(name, content), timeout=30)
+        status, out, err = self.run_command("check", self.file(name, content), timeout=300)
         self.assertEqual((status, out), (2, ""), err)
         self.assertTrue(err.startswith(f"{self.folder}/{name}:{text}"), err[:500])
         self.assertTrue(err.endswith(suffix + "\n"), err[-500:])
@@ -376,7 +376,7 @@ class Runs(Command):
             self.assertEqual(guest.stdout.read(3), b"rrr")
         finally:
             guest.terminate()
-            guest.communicate(timeout=30)
+            guest.communicate(timeout=300)
         self.assertEqual(guest.returncode, 128 + 15)
 
     def test_statistics(self):
