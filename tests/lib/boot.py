@@ -308,7 +308,9 @@ def follow(run, console, setting, scale):
             pattern, what = re.compile(re.escape(text)), repr(text)
         else:
             text = setting.fill_in(step["match"])
-            pattern, what = re.compile(text, re.MULTILINE), f"match of {text!r}"
+            # The end of a line is there when its newline is: what has come so far may be half a line.
+            whole = re.sub(r"\$$", lambda _: r"(?=\n)", text)
+            pattern, what = re.compile(whole, re.MULTILINE), f"match of {text!r}"
         found = console.wait_for(pattern, what, step["within"] * scale)
         if "near_now" in step:
             check_time(found, step["near_now"] * scale)
