@@ -10,8 +10,8 @@
 
 #define MAX_DEPTH 64 /* of parentheses and operators; the stack's size is the reason */
 /* While a machine is composed, in bytes: a small file can ask for very much. */
-#define MAX_MADE    (64u << 20) /* texts that expressions make */
-#define MAX_READ    (64u << 20) /* expressions, each as often as it is evaluated */
+#define MAX_MADE    (16u << 20) /* texts that expressions make */
+#define MAX_READ    (2u << 20)  /* expressions, each as often as it is evaluated */
 #define INTEGER_MIN ((__int128)INT64_MIN)
 #define INTEGER_MAX ((__int128)UINT64_MAX)
 
