@@ -55,13 +55,26 @@ void cg_credit(cg *c, uint32_t n)
 
 static uint32_t link_flags(const cg *c, const ir_op_record *jump, uint64_t pc)
 {
-    uint32_t flags = 0;
+    return jump->guest >= c->u->n_marks || pc <= c->u->marks[jump->guest].pc ? PB_LINK_CHECKED : 0;
+}
 
-    if (jump->guest >= c->u->n_marks || pc <= c->u->marks[jump->guest].pc)
-        flags |= PB_LINK_CHECKED;
-    if ((pc ^ c->u->pc) & ~PB_PAGE_MASK)
-        flags |= PB_LINK_FAR;
-    return flags;
+/* To another page, whose mapping may change while this unit stays: by way of the table of indirect jumps, which is
+ * dropped then. */
+static bool is_far(const cg *c, uint64_t pc)
+{
+    return ((pc ^ c->u->pc) & ~PB_PAGE_MASK) != 0;
+}
+
+static void jump_far(cg *c, uint64_t pc)
+{
+    uint32_t align_log2 = (uint32_t)__builtin_ctz(c->self->cpu->insn_align | 1u << 31);
+    int32_t at = (int32_t)(pb_jump_index(pc, align_log2) * sizeof(pb_jump_entry));
+
+    asm_load(&c->a, W64, RCX, cg_vcpu(offsetof(pb_vcpu, jumps)));
+    asm_mov_imm(&c->a, RAX, pc);
+    asm_alu_load(&c->a, ALU_CMP, W64, RAX, asm_at(RCX, at + (int32_t)offsetof(pb_jump_entry, pc)));
+    cg_jcc_thunk(c, CC_NE, c->self->thunk_jump_miss);
+    asm_jmp_mem(&c->a, asm_at(RCX, at + (int32_t)offsetof(pb_jump_entry, entry)));
 }
 
 void cg_link(cg *c, int cc, const ir_op_record *jump)
@@ -78,6 +91,13 @@ void cg_link(cg *c, int cc, const ir_op_record *jump)
                       jump->attr & IR_NEW_KEY ? c->self->thunk_new_key : c->self->thunk_jump_miss);
         if (over != CG_NONE)
             asm_patch(&c->a, over, asm_offset(&c->a));
+        return;
+    }
+    if (is_far(c, pc)) {
+        if (cc < 0)
+            jump_far(c, pc);
+        else
+            cg_cold_exit(c, asm_jcc(&c->a, (uint32_t)cc), jump, 0);
         return;
     }
     if (pc == c->u->pc && !(job->flags & PB_CODE_ALONE)) { /* a loop: to this unit's own entry */
