@@ -136,7 +136,9 @@ struct pb_vcpu {
     uint64_t exclusive_gva, exclusive_gpa;
     pb_u128 exclusive_value;
     /* Floating-point environments; FP operations name one by number. 0 is the current one; others are the
-     * frontend's (Arm: 1 the standard FPSCR value, 2 for half precision). */
+     * frontend's (Arm: 1 the standard FPSCR value, 2 for half precision). Of the flags PB_FP_IEEE_FLAGS are
+     * state, and complete wherever the rest of the state is; the others (WHY, ROUNDED_UP) tell something of the last
+     * operations that were done by pb_fp_ops, which depends on the accelerator. */
     pb_fp_env fp[4];
     /* First-level TLBs by MMU index; null: not in use yet (ops->tlb_prepare). Each lies at the same distance from
      * its vCPU in every vCPU of a machine, so emitted code reaches it without this pointer. */

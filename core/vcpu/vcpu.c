@@ -269,6 +269,8 @@ void pb_vcpu_save(pb_vcpu *vcpu, pb_vcpu_saved *saved)
         .interrupt = (vcpu->exit_request & PB_EXIT_INTERRUPT) != 0,
     };
     memcpy(saved->fp, vcpu->fp, sizeof(saved->fp));
+    for (uint32_t i = 0; i < G_N_ELEMENTS(saved->fp); i++)
+        saved->fp[i].flags &= PB_FP_IEEE_FLAGS; /* the others are not state */
 }
 
 void pb_vcpu_load(pb_vcpu *vcpu, const pb_vcpu_saved *saved)
