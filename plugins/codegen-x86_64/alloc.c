@@ -64,11 +64,8 @@ static void load_constant(cg *c, const cg_value *v, cg_reg r)
         asm_mov_imm(&c->a, r, k.lo);
     } else if (k.lo == 0 && k.hi == 0) {
         asm_sse3(&c->a, avx, SSE_PXOR, r - XMM0, r - XMM0, r - XMM0);
-    } else { /* by way of the frame: no general register need be free */
-        for (uint32_t i = 0; i < 4; i++)
-            asm_store_imm(&c->a, W32, cg_frame_at(CG_FRAME_SCRATCH + 4 * (int32_t)i),
-                          (uint32_t)((i < 2 ? k.lo : k.hi) >> (i & 1) * 32));
-        asm_sse_mem(&c->a, avx, SSE_MOVUPS_LOAD, r - XMM0, cg_frame_at(CG_FRAME_SCRATCH));
+    } else {
+        cg_pool_op(c, SSE_MOVAPS_LOAD | (avx ? ASM_VEX : 0), r - XMM0, 0, k, -1);
     }
 }
 
@@ -265,7 +262,7 @@ cg_reg cg_use(cg *c, uint32_t id)
     return cg_use_value(c, cg_value_of(c, id));
 }
 
-static bool is_clean(const cg *c, uint32_t id)
+bool cg_is_clean(const cg *c, uint32_t id)
 {
     const cg_value *v = cg_value_of(c, id);
 
@@ -278,7 +275,7 @@ cg_reg cg_use_clean(cg *c, uint32_t id)
     uint32_t bits = ir_type_bits[cg_type(c, id)], locked;
     cg_reg from, r;
 
-    if (is_clean(c, id))
+    if (cg_is_clean(c, id))
         return cg_use(c, id);
     locked = c->locked;
     from = cg_use(c, id);
@@ -288,10 +285,8 @@ cg_reg cg_use_clean(cg *c, uint32_t id)
         r = cg_temp_vector(c);
         if (bits == 64) {
             asm_sse2(&c->a, avx, SSE_MOVQ_LOAD, r - XMM0, from - XMM0);
-        } else { /* insertps: lane 0, zeros above */
-            asm_vrr(&c->a, 0x21 | ASM_3A | ASM_66 | (avx ? ASM_VEX : 0), r - XMM0, r - XMM0,
-                    from - XMM0);
-            asm_8(&c->a, 0x0e);
+        } else {
+            asm_lane_0(&c->a, avx, r - XMM0, from - XMM0);
         }
         return r;
     }

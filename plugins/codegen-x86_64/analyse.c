@@ -256,11 +256,16 @@ static void find_tests(cg *c, uint32_t i)
 /* What a put stores, through names for the same bits. */
 static uint32_t origin(const cg *c, uint32_t id)
 {
-    while (!(id & IR_CONST_BIT) && c->u->ops[id >> 1].op == IR_OP_ZEXT && c->values[id].uses == 1) {
-        uint32_t from = c->u->ops[id >> 1].arg[0];
+    while (!(id & IR_CONST_BIT) && c->values[id].uses == 1) {
+        const ir_op_record *r = &c->u->ops[id >> 1];
+        uint32_t from = r->arg[0];
 
-        /* Of a part of something wider it is a move. */
-        if (from & IR_CONST_BIT || c->u->ops[from >> 1].op == IR_OP_TRUNC)
+        if (r->op != IR_OP_ZEXT && r->op != IR_OP_V_FROM && r->op != IR_OP_V_WIDE)
+            break;
+        /* Of a part of something wider, or from a general register, it is a move. */
+        if (from & IR_CONST_BIT || c->u->ops[from >> 1].op == IR_OP_TRUNC ||
+            c->u->ops[from >> 1].op == IR_OP_V_LANE || c->u->ops[from >> 1].op == IR_OP_V_HALF ||
+            cg_is_vector(r->type) != cg_is_vector(c->values[from].type))
             break;
         id = from;
     }

@@ -555,6 +555,37 @@ enum {
     SSE_PINSRQ = 0x22 | ASM_3A | ASM_66 | ASM_W, /* imm8 follows */
     SSE_PEXTRQ = 0x16 | ASM_3A | ASM_66 | ASM_W,
     SSE_PSHUFB = 0x00 | ASM_38 | ASM_66,
+    SSE_PSRLDQ = 0x73 | ASM_0F | ASM_66,   /* /3, imm8 follows */
+    SSE_INSERTPS = 0x21 | ASM_3A | ASM_66, /* imm8 follows */
+    /* Bitwise, of all 128 bits. */
+    SSE_ANDPS = 0x54 | ASM_0F,
+    SSE_ORPS = 0x56 | ASM_0F,
+    SSE_XORPS = 0x57 | ASM_0F,
+    /* Arithmetic of floats: with a prefix of SSE_SS, SSE_SD. */
+    SSE_SQRT = 0x51 | ASM_0F,
+    SSE_ADD = 0x58 | ASM_0F,
+    SSE_MUL = 0x59 | ASM_0F,
+    SSE_SUB = 0x5c | ASM_0F,
+    SSE_MIN = 0x5d | ASM_0F,
+    SSE_DIV = 0x5e | ASM_0F,
+    SSE_MAX = 0x5f | ASM_0F,
+    SSE_CONVERT = 0x5a | ASM_0F,  /* from this precision to the other */
+    SSE_FROM_INT = 0x2a | ASM_0F, /* from a general register; ASM_W: 64 bits */
+    SSE_TRUNCATE = 0x2c | ASM_0F, /* to a general register */
+    SSE_SS = ASM_F3,
+    SSE_SD = ASM_F2,
+    SSE_UCOMISS = 0x2e | ASM_0F,
+    SSE_UCOMISD = 0x2e | ASM_0F | ASM_66,
+    SSE_COMISS = 0x2f | ASM_0F,
+    SSE_COMISD = 0x2f | ASM_0F | ASM_66,
+    SSE_ROUNDSS = 0x0a | ASM_3A | ASM_66, /* imm8 follows */
+    SSE_ROUNDSD = 0x0b | ASM_3A | ASM_66,
+    /* d = a * d + b and so on, scalar, VEX only; ASM_W: double. */
+    FMA_132 = 0x99 | ASM_38 | ASM_66 | ASM_VEX, /* d = d * rm + v */
+    FMA_213 = 0xa9 | ASM_38 | ASM_66 | ASM_VEX, /* d = v * d + rm */
+    FMA_231 = 0xb9 | ASM_38 | ASM_66 | ASM_VEX, /* d = v * rm + d */
+    FMA_NEG_ADDEND = 2,                         /* added to the form */
+    FMA_NEG_PRODUCT = 4,
 };
 
 /* d = s1 op s2 where the legacy form has d = d op s2: with AVX in one instruction, without it d must be s1 or differ
@@ -568,6 +599,13 @@ static inline void asm_sse3(asm_buffer *a, bool avx, uint32_t op, int d, int s1,
     if (d != s1)
         asm_rr(a, SSE_MOVAPS_LOAD, d, s1);
     asm_rr(a, op, d, s2);
+}
+
+/* d = the lowest lane of 32 bits of s, zeros above: insertps. */
+static inline void asm_lane_0(asm_buffer *a, bool avx, int d, int s)
+{
+    asm_vrr(a, SSE_INSERTPS | (avx ? ASM_VEX : 0), d, s, s);
+    asm_8(a, 0x0e);
 }
 
 /* d = op s: two operands. */

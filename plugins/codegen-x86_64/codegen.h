@@ -79,6 +79,19 @@ enum {
     CG_FRAME_BYTES = CG_FRAME_SCRATCH + 16 + 8, /* 8 modulo 16: six registers are pushed before */
 };
 
+/* ---- constants ------------------------------------------------------------------------------------------ */
+
+/* What all units have at hand for cg_shared_op(), 16 bytes each, aligned. */
+typedef enum cg_shared {
+    SHARED_ABS_32, /* all but the sign of the lowest lane, zeros above */
+    SHARED_ABS_64,
+    SHARED_SIGN_32, /* the sign of the lowest lane */
+    SHARED_SIGN_64,
+    SHARED_TINY_32, /* the smallest normal number */
+    SHARED_TINY_64,
+    SHARED_COUNT
+} cg_shared;
+
 /* ---- the instance --------------------------------------------------------------------------------------- */
 
 typedef struct cg_pin {
@@ -110,8 +123,9 @@ typedef struct x86_codegen {
     intptr_t tlb[PB_MMU_INDEXES]; /* from rbp; 0: not known yet. Atomic */
     /* Addresses of the thunks. */
     const uint8_t *thunk_enter, *thunk_exit, *thunk_link, *thunk_jump_miss, *thunk_new_key,
-        *thunk_reason, *thunk_entry, *thunk_unwound, *thunk_slow, *thunk_reference,
+        *thunk_reason, *thunk_entry, *thunk_unwound, *thunk_slow, *thunk_redo, *thunk_reference,
         *thunk_pure_scalar, *thunk_pure_vector, *thunk_scalar, *thunk_vector;
+    const uint8_t *shared; /* constants behind the thunks, by cg_shared */
     char host[96];
 } x86_codegen;
 
@@ -202,6 +216,8 @@ typedef struct cg {
     uint32_t n_cold, cap_cold;
     uint8_t *cold_data;
     uint32_t n_cold_data, cap_cold_data;
+    struct cg_pool *pool; /* constants behind the unit's code */
+    uint32_t n_pool, cap_pool;
     uint32_t entry; /* offset of the checked entry */
 } cg;
 
@@ -238,6 +254,8 @@ bool cg_const_imm(const cg *c, uint32_t id, uint32_t bits, int32_t *value);
 cg_reg cg_use(cg *c, uint32_t id);
 /* The same, zero-extended from its type. */
 cg_reg cg_use_clean(cg *c, uint32_t id);
+/* Whether the operand's register has nothing above its type. */
+bool cg_is_clean(const cg *c, uint32_t id);
 /* The operand in a given register (not pinned), which the rule may change then. */
 void cg_use_in(cg *c, uint32_t id, cg_reg r);
 /* Whether the operand is not needed behind this record. */
@@ -343,6 +361,12 @@ uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_r
 void cg_cold_also(cg *c, uint32_t cold, uint32_t from);
 /* The code goes on here, with the results in registers (CG_NO_REG: none). */
 void cg_cold_back(cg *c, uint32_t cold, cg_reg result, cg_reg result_2);
+/* A cold path that does the record's operation once more by its reference function, with the operands' registers as they
+ * are at the jump, and its result in a register; other registers stay, the host's flags do not. The code goes on behind
+ * the jump, or where cg_cold_back() says (result as here, and CG_NO_REG). For guards: host code that is right but
+ * for rare operands. Gives its number. */
+uint32_t cg_cold_redo(cg *c, uint32_t from, const ir_op_record *r, const cg_reg *args,
+                      cg_reg result);
 /* A cold path that leaves by a jump record, after storing what is dirty now. credit: counted instructions that were not
  * begun. */
 void cg_cold_exit(cg *c, uint32_t from, const ir_op_record *jump, uint32_t credit);
@@ -351,6 +375,14 @@ void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit);
 /* The stub of a jump that is not linked: number of the link. */
 void cg_cold_link(cg *c, uint32_t from, uint32_t link);
 void cg_emit_cold(cg *c);
+
+/* ---- pool.c: constants in memory ------------------------------------------------------------------------------ */
+
+/* Emit op reg, v, [constant] (asm_vrm); imm: an immediate byte behind it, or -1. */
+void cg_shared_op(cg *c, uint32_t op, int reg, int v, cg_shared constant, int imm);
+/* The same with 16 aligned bytes of the unit's own. */
+void cg_pool_op(cg *c, uint32_t op, int reg, int v, pb_u128 constant, int imm);
+void cg_emit_pool(cg *c);
 
 /* ---- control.c ------------------------------------------------------------------------------------------------ */
 
@@ -383,6 +415,8 @@ static inline uint32_t cg_late(const cg *c, uint32_t id)
 /* Whether an access can be one of a pair that is emitted with one probe. */
 bool cg_can_pair(const cg *c, const ir_op_record *r);
 
+/* Number of the reference function of a record, CG_NONE: it has none. */
+uint32_t cg_reference_number(const cg *c, const ir_op_record *r);
 /* Calls the reference function of a record that has a meaning. */
 bool cg_reference(cg *c, const ir_op_record *r);
 /* For calls of C: argument i to the frame; empty the registers that are lost; a result from the frame. */

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { COLD_SLOW, COLD_EXIT, COLD_ENTRY, COLD_LINK };
+enum { COLD_SLOW, COLD_REDO, COLD_EXIT, COLD_ENTRY, COLD_LINK };
 
 typedef struct cg_cold {
     uint8_t kind;
@@ -165,6 +165,30 @@ uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_r
     return number;
 }
 
+uint32_t cg_cold_redo(cg *c, uint32_t from, const ir_op_record *r, const cg_reg *args,
+                      cg_reg result)
+{
+    redo_head head = {
+        .attr = r->attr, .n_args = r->n_args, .result = (uint8_t)result, .result_type = r->type
+    };
+    uint32_t number = cg_reference_number(c, r);
+    cg_cold *k;
+
+    if (number == CG_NONE) /* all operations of which parts are inline have one */
+        c->failed = true;
+    head.reference = (uint16_t)number;
+    for (uint32_t i = 0; i < r->n_args && i < 4; i++) {
+        head.arg[i] = (uint8_t)args[i];
+        head.type[i] = (uint8_t)cg_type(c, r->arg[i]);
+    }
+    k = new_cold(c, COLD_REDO, from);
+    k->back = asm_offset(&c->a);
+    k->result = (uint8_t)result;
+    k->bytes = sizeof(head);
+    site_bytes(c, &head, sizeof(head));
+    return c->n_cold - 1;
+}
+
 void cg_cold_also(cg *c, uint32_t cold, uint32_t from)
 {
     cg_cold *k = &c->cold[cold];
@@ -215,25 +239,38 @@ void cg_cold_link(cg *c, uint32_t from, uint32_t link)
 
 /* ---- emission ----------------------------------------------------------------------------------------------- */
 
-static void emit_slow(cg *c, const cg_cold *cold)
+/* A record's bytes, the first of which are new. */
+static void emit_record(cg *c, const cg_cold *cold, const void *head, uint32_t bytes)
 {
-    site_head head;
-    uint32_t at;
-
-    cg_call_thunk(c, c->self->thunk_slow);
-    at = asm_offset(&c->a);
-    memcpy(&head, c->cold_data + cold->data, sizeof(head));
-    head.resume = (int32_t)(cold->back - at);
-    head.result = cold->result;
-    head.result_2 = cold->result_2;
     if ((size_t)(c->a.end - c->a.p) < cold->bytes + ASM_MOST) {
         c->a.full = true;
         return;
     }
-    memcpy(c->a.p, &head, sizeof(head));
-    memcpy(c->a.p + sizeof(head), c->cold_data + cold->data + sizeof(head),
-           cold->bytes - sizeof(head));
+    memcpy(c->a.p, head, bytes);
+    memcpy(c->a.p + bytes, c->cold_data + cold->data + bytes, cold->bytes - bytes);
     c->a.p += cold->bytes;
+}
+
+static void emit_slow(cg *c, const cg_cold *cold)
+{
+    site_head head;
+
+    cg_call_thunk(c, c->self->thunk_slow);
+    memcpy(&head, c->cold_data + cold->data, sizeof(head));
+    head.resume = (int32_t)(cold->back - asm_offset(&c->a));
+    head.result = cold->result;
+    head.result_2 = cold->result_2;
+    emit_record(c, cold, &head, sizeof(head));
+}
+
+static void emit_redo(cg *c, const cg_cold *cold)
+{
+    redo_head head;
+
+    cg_call_thunk(c, c->self->thunk_redo);
+    memcpy(&head, c->cold_data + cold->data, sizeof(head));
+    head.resume = (int32_t)(cold->back - asm_offset(&c->a));
+    emit_record(c, cold, &head, sizeof(head));
 }
 
 static uint32_t take_word(const uint8_t **p)
@@ -354,6 +391,9 @@ void cg_emit_cold(cg *c)
         switch (cold.kind) {
         case COLD_SLOW:
             emit_slow(c, &cold);
+            break;
+        case COLD_REDO:
+            emit_redo(c, &cold);
             break;
         case COLD_EXIT:
             emit_stores(c, &cold);

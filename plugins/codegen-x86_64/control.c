@@ -207,6 +207,8 @@ static cg_reg fetch(cg *c, uint32_t id)
         asm_movzx(&c->a, bits <= 8 ? W8 : bits == 16 ? W16 : W32, RAX, RAX);
     else if (bits == 64)
         asm_sse2(&c->a, avx, SSE_MOVQ_LOAD, 15, 15);
+    else if (bits == 32)
+        asm_lane_0(&c->a, avx, 15, 15);
     else
         c->failed = true; /* names of smaller parts of vectors are not made */
     return r;

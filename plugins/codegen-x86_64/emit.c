@@ -191,6 +191,7 @@ static void free_tables(cg *c)
     free(c->order);
     free(c->cold);
     free(c->cold_data);
+    free(c->pool);
 }
 
 uint32_t emit_unit(const x86_codegen *self, pb_code_job *job)
@@ -219,6 +220,8 @@ uint32_t emit_unit(const x86_codegen *self, pb_code_job *job)
             cg_emit_cold(&c);
         if (!c.failed)
             emit_stale(&c);
+        if (!c.failed)
+            cg_emit_pool(&c);
         job->bytes = asm_offset(&c.a);
         status = c.failed ? PB_EMIT_TOO_LARGE : c.a.full ? PB_EMIT_NO_ROOM : PB_EMIT_OK;
     }

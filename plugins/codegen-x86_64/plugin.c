@@ -282,11 +282,13 @@ static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, thunk_entry, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_unwound, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_slow, DERIVED),
+    PB_TRANSIENT(x86_codegen, thunk_redo, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_reference, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_pure_scalar, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_pure_vector, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_scalar, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_vector, DERIVED),
+    PB_TRANSIENT(x86_codegen, shared, DERIVED),
     PB_TRANSIENT(x86_codegen, host, "of the host"),
     { 0 },
 };

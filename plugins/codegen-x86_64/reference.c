@@ -1,7 +1,7 @@
 /*
  * Operations without a rule: calls of functions made of their meanings (tools/irgen, core/ir/ops.def).
  */
-#include "codegen.h"
+#include "slow.h"
 
 /* Values in memory: operands from v[0], results from v[8]. */
 typedef void reference_function(pb_u128 *v, uint32_t attr, pb_vcpu *vcpu, const pb_fp_ops *ops);
@@ -80,7 +80,7 @@ void cg_before_call(cg *c)
     cg_spill_all(c, LOST | vectors);
 }
 
-bool cg_reference(cg *c, const ir_op_record *r)
+uint32_t cg_reference_number(const cg *c, const ir_op_record *r)
 {
     uint8_t types[5] = { r->type };
     uint32_t number;
@@ -88,7 +88,36 @@ bool cg_reference(cg *c, const ir_op_record *r)
     for (uint32_t i = 0; i < r->n_args && i < 4; i++)
         types[i + 1] = (uint8_t)cg_type(c, r->arg[i]);
     number = reference_of(r->op, types);
-    if (number == REFERENCE_NONE)
+    return number == REFERENCE_NONE ? CG_NONE : number;
+}
+
+/* The host's floating point is not used: MXCSR stays as it is. */
+const uint8_t *redo(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
+{
+    pb_u128 v[10] = { { 0, 0 } };
+    redo_head head;
+
+    memcpy(&head, record, sizeof(head));
+    for (uint32_t i = 0; i < head.n_args; i++) {
+        uint32_t reg = head.arg[i];
+
+        v[i] = site_cut(reg < XMM0 ? (pb_u128){ f->general[reg], 0 } : f->vector[reg - XMM0],
+                        head.type[i]);
+    }
+    references[head.reference](v, head.attr, vcpu, f->self->fp);
+    v[8] = site_cut(v[8], head.result_type);
+    if (head.result < XMM0)
+        f->general[head.result] = v[8].lo;
+    else
+        f->vector[head.result - XMM0] = v[8];
+    return record + head.resume;
+}
+
+bool cg_reference(cg *c, const ir_op_record *r)
+{
+    uint32_t number = cg_reference_number(c, r);
+
+    if (number == CG_NONE)
         return false;
     cg_clobber_flags(c);
     for (uint32_t i = 0; i < r->n_args; i++)

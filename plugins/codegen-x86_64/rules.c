@@ -86,6 +86,31 @@ cg_rule *const cg_rules[IR_OP_COUNT] = {
     [IR_OP_FENCE] = rule_fence,
     /* control; terminators are in control.c */
     [IR_OP_CALL] = rule_call,
+    /* floating point */
+    [IR_OP_FADD] = rule_farith,
+    [IR_OP_FSUB] = rule_farith,
+    [IR_OP_FMUL] = rule_farith,
+    [IR_OP_FDIV] = rule_farith,
+    [IR_OP_FSQRT] = rule_fsqrt,
+    [IR_OP_FMA] = rule_fma,
+    [IR_OP_FMIN] = rule_fminmax,
+    [IR_OP_FMAX] = rule_fminmax,
+    [IR_OP_FMINNM] = rule_fminmax,
+    [IR_OP_FMAXNM] = rule_fminmax,
+    [IR_OP_FNEG] = rule_fneg,
+    [IR_OP_FABS] = rule_fabs,
+    [IR_OP_FCVT] = rule_fcvt,
+    [IR_OP_FCVT_S] = rule_ftoi,
+    [IR_OP_FCVT_U] = rule_ftoi,
+    [IR_OP_SCVT_F] = rule_itof,
+    [IR_OP_UCVT_F] = rule_itof,
+    [IR_OP_FRINT] = rule_frint,
+    /* vectors: lanes and scalars */
+    [IR_OP_V_LANE] = rule_v_lane,
+    [IR_OP_V_SETLANE] = rule_v_setlane,
+    [IR_OP_V_FROM] = rule_v_from,
+    [IR_OP_V_WIDE] = rule_v_wide,
+    [IR_OP_V_HALF] = rule_v_half,
     /* cryptography */
     [IR_OP_CRC32C] = rule_crc32c,
 };

@@ -23,6 +23,13 @@ cg_rule rule_ld, rule_st, rule_rmw, rule_cas, rule_ldx, rule_stx, rule_clrex, ru
 /* rules_call.c */
 cg_rule rule_call;
 
+/* rules_fp_moves.c */
+cg_rule rule_v_lane, rule_v_setlane, rule_v_from, rule_v_wide, rule_v_half;
+/* rules_fp.c */
+cg_rule rule_farith, rule_fsqrt, rule_fma, rule_fneg, rule_fabs, rule_fminmax;
+/* rules_fp_convert.c */
+cg_rule rule_fcvt, rule_ftoi, rule_itof, rule_frint;
+
 /* ---- what they share ---------------------------------------------------------------------------------------- */
 
 /* Bits of the record's type. */
@@ -49,6 +56,9 @@ static inline void rule_cut(cg *c, uint32_t bits, cg_reg r)
     if (bits == 8 || bits == 16)
         asm_movzx(&c->a, bits == 8 ? W8 : W16, r, r);
 }
+
+/* The lowest 32 or 64 bits, zeros above. */
+void rule_low_lane(cg *c, uint32_t bits, cg_reg to, cg_reg from);
 
 static inline bool rule_has(const cg *c, uint32_t features)
 {

@@ -17,20 +17,12 @@ bool rule_put(cg *c, const ir_op_record *r)
 
 /* ---- conversions --------------------------------------------------------------------------------------------- */
 
-/* Whether an operand has nothing above its type. */
-static bool is_clean(const cg *c, uint32_t id)
-{
-    const cg_value *v = cg_value_of(c, id);
-
-    return ir_type_bits[v->type] <= ir_type_bits[cg_type(c, id)];
-}
-
 bool rule_zext(cg *c, const ir_op_record *r)
 {
     uint32_t bits = ir_type_bits[cg_type(c, r->arg[0])];
     cg_reg from, to;
 
-    if (is_clean(c, r->arg[0]) || r->type == cg_type(c, r->arg[0])) {
+    if (cg_is_clean(c, r->arg[0]) || r->type == cg_type(c, r->arg[0])) {
         cg_def_alias(c, 0, r->arg[0]);
         return true;
     }
@@ -129,34 +121,65 @@ bool rule_bitcast(cg *c, const ir_op_record *r)
 
 /* ---- choices ------------------------------------------------------------------------------------------------- */
 
+/* Scalars of a vector register by way of general ones: a jump would often be mispredicted. */
+static void choose_scalar(cg *c, uint32_t bits, uint32_t cc, cg_reg to, cg_reg yes, cg_reg no,
+                          const cg_reg *t)
+{
+    bool avx = rule_has(c, CG_AVX);
+    uint32_t wide = bits == 64 ? ASM_W : 0;
+
+    asm_sse2(&c->a, avx, SSE_MOVD_STORE | wide, yes - XMM0, t[0]);
+    asm_sse2(&c->a, avx, SSE_MOVD_STORE | wide, no - XMM0, t[1]);
+    asm_cmov(&c->a, cc, bits == 64 ? W64 : W32, t[1], t[0]);
+    asm_sse2(&c->a, avx, SSE_MOVD_LOAD | wide, to - XMM0, t[1]);
+}
+
+static void choose_vector(cg *c, uint32_t cc, cg_reg to, cg_reg yes, cg_reg no)
+{
+    bool avx = rule_has(c, CG_AVX);
+    uint32_t over;
+
+    if (to != no)
+        asm_sse2(&c->a, avx, SSE_MOVAPS_LOAD, to - XMM0, no - XMM0);
+    over = asm_jcc(&c->a, cc ^ 1);
+    asm_sse2(&c->a, avx, SSE_MOVAPS_LOAD, to - XMM0, yes - XMM0);
+    asm_patch(&c->a, over, asm_offset(&c->a));
+}
+
 /* The condition is asked for before and behind the operands: getting those may change what the flags hold. */
 static bool choose(cg *c, const ir_op_record *r, bool bundle)
 {
     uint32_t yes = r->arg[1], no = r->arg[2], cc;
     cg_value *v = cg_value_of(c, r->arg[0]);
-    cg_reg from, to;
+    bool vector = cg_is_vector(r->type), scalar = vector && rule_bits(r) <= 64;
+    cg_reg from, other = CG_NO_REG, to, t[2] = { CG_NO_REG, CG_NO_REG };
 
     if (r->type == IR_FL || v == cg_value_of(c, yes) || v == cg_value_of(c, no) ||
-        (cg_is_vector(r->type) && !is_clean(c, no)))
+        (vector && rule_bits(r) < 32))
         return false;
     if (bundle)
         cg_need_cc(c, r->arg[0], r->attr & 15);
     else
         cg_need_condition(c, r->arg[0]);
     c->locked = 0;
-    from = cg_use_clean(c, yes);
-    to = cg_def_from(c, 0, no, yes);
-    if (!is_clean(c, no))
-        rule_cut(c, rule_bits(r), to);
-    cc = bundle ? cg_need_cc(c, r->arg[0], r->attr & 15) : cg_need_condition(c, r->arg[0]);
-    if (to < XMM0) {
-        asm_cmov(&c->a, cc, rule_width(rule_bits(r)), to, from);
+    from = scalar ? cg_use(c, yes) : cg_use_clean(c, yes);
+    if (vector) {
+        other = scalar ? cg_use(c, no) : cg_use_clean(c, no);
+        to = cg_def(c, 0, CG_SET(from));
     } else {
-        uint32_t over = asm_jcc(&c->a, cc ^ 1);
-
-        asm_sse2(&c->a, rule_has(c, CG_AVX), SSE_MOVAPS_LOAD, to - XMM0, from - XMM0);
-        asm_patch(&c->a, over, asm_offset(&c->a));
+        to = cg_def_from(c, 0, no, yes);
+        if (!cg_is_clean(c, no))
+            rule_cut(c, rule_bits(r), to);
     }
+    for (uint32_t i = 0; i < 2 && scalar; i++)
+        t[i] = cg_temp(c);
+    cc = bundle ? cg_need_cc(c, r->arg[0], r->attr & 15) : cg_need_condition(c, r->arg[0]);
+    if (scalar)
+        choose_scalar(c, rule_bits(r), cc, to, from, other, t);
+    else if (vector)
+        choose_vector(c, cc, to, from, other);
+    else
+        asm_cmov(&c->a, cc, rule_width(rule_bits(r)), to, from);
     return true;
 }
 

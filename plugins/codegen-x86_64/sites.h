@@ -36,6 +36,27 @@ typedef struct site_head {
     uint8_t n_args, n_sync;
 } site_head;
 
+/* What stands behind the call of the thunk that does an operation once more (cg_cold_redo). */
+typedef struct redo_head {
+    int32_t resume; /* where code goes on, from the record's start */
+    uint32_t attr;
+    uint16_t reference; /* number of the function */
+    uint8_t n_args;
+    uint8_t result, result_type;
+    uint8_t arg[4], type[4]; /* registers and types of operands */
+    uint8_t reserved[3];
+} redo_head;
+
+/* A value's low bits: what a type holds. */
+static inline pb_u128 site_cut(pb_u128 v, uint32_t type)
+{
+    uint32_t bits = ir_type_bits[type];
+
+    if (bits <= 64)
+        return (pb_u128){ v.lo & ir_sem_mask(bits), 0 };
+    return (pb_u128){ v.lo, v.hi & ir_sem_mask(bits - 64) };
+}
+
 /* Append to cg.cold_data. */
 void site_bytes(cg *c, const void *bytes, uint32_t n);
 /* The dirty slots; their number. */

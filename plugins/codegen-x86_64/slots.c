@@ -239,7 +239,11 @@ static void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
     if (part) { /* of a wider value: cut off, and without a name */
         if (v->reg < 0)
             cg_load_value(c, v, pin);
-        asm_mov(&c->a, W32, pin, v->reg >= 0 ? v->reg : pin);
+        if (pin < XMM0)
+            asm_mov(&c->a, W32, pin, v->reg >= 0 ? v->reg : pin);
+        else
+            asm_sse2(&c->a, c->features & CG_AVX, SSE_MOVQ_LOAD, pin - XMM0,
+                     (v->reg >= 0 ? v->reg : pin) - XMM0);
         if (c->reg_value[pin] != CG_NONE)
             cg_drop(c, pin);
         return;

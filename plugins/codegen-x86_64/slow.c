@@ -78,15 +78,6 @@ static pb_u128 take_place(const pb_vcpu *vcpu, const cg_frame *f, const uint8_t 
     }
 }
 
-static pb_u128 cut(pb_u128 v, uint32_t type)
-{
-    uint32_t bits = ir_type_bits[type];
-
-    if (bits <= 64)
-        return (pb_u128){ v.lo & ir_sem_mask(bits), 0 };
-    return (pb_u128){ v.lo, v.hi & ir_sem_mask(bits - 64) };
-}
-
 /* All values are read before the first slot is written: a place may be a slot's home. */
 static void write_dirty(pb_vcpu *vcpu, const cg_frame *f, const site_head *head, const uint8_t *p)
 {
@@ -190,7 +181,7 @@ static pb_mem_result operate(pb_vcpu *vcpu, const site_head *head, const pb_u128
 
 static void put_result(cg_frame *f, uint32_t reg, uint32_t type, pb_u128 value)
 {
-    value = cut(value, type);
+    value = site_cut(value, type);
     if (reg < XMM0)
         f->general[reg] = value.lo;
     else if (reg < CG_REGS)
@@ -207,7 +198,7 @@ static pb_mem_result operate_all(pb_vcpu *vcpu, const site_head *head, const uin
     if (r != PB_MEM_OK || !(head->flags & SITE_PAIR))
         return r;
     second[0] = (pb_u128){ args[0].lo + PB_MEM_GET_BYTES(head->attr), 0 };
-    second[0] = cut(second[0], types[0]);
+    second[0] = site_cut(second[0], types[0]);
     second[1] = args[2];
     return operate(vcpu, head, second, &results[1], fault);
 }
@@ -247,7 +238,7 @@ const uint8_t *slow_path(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
     merge_mxcsr(vcpu);
     for (uint32_t i = 0; i < head.n_args; i++) {
         types[i] = *p++;
-        args[i] = cut(take_place(vcpu, f, &p), types[i]);
+        args[i] = site_cut(take_place(vcpu, f, &p), types[i]);
     }
     write_state(vcpu, f, &head, p);
     if (counted && !(head.flags & (SITE_ALONE | SITE_EFFECT)))

@@ -8,6 +8,8 @@
 
 /* The memory operation of a site record: where code goes on, or null if it is left (*frame->exit says how). */
 const uint8_t *slow_path(pb_vcpu *vcpu, cg_frame *frame, const uint8_t *record);
+/* The operation of a redo_head by its reference function (reference.c): where code goes on. */
+const uint8_t *redo(pb_vcpu *vcpu, cg_frame *frame, const uint8_t *record);
 /* MXCSR for the guest's rounding mode, without flags. */
 uint32_t guest_mxcsr(const pb_vcpu *vcpu);
 /* Collect the flags of MXCSR in vcpu->fp[0], and make it the host's. */

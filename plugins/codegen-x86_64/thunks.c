@@ -153,24 +153,26 @@ static void move_all(maker *m, bool load, int32_t offset)
                cg_frame_at(CG_FRAME_VECTOR + 16 * i + offset));
 }
 
-/* Called; the record stands behind the call. */
-static void make_slow(maker *m)
+/* Called; the record stands behind the call, and a C function gets it with all registers in the frame. */
+static const uint8_t *make_recorded(maker *m, uint64_t function)
 {
+    const uint8_t *start;
     uint32_t left;
 
     begin(m);
-    m->self->thunk_slow = here(m);
+    start = here(m);
     move_all(m, false, 8);
     asm_pop(&m->a, RDX);
     asm_lea(&m->a, W64, RDI, asm_at(RBP, RDI_IS_VCPU));
     asm_mov(&m->a, W64, RSI, RSP);
-    call_c(m, (uintptr_t)slow_path);
+    call_c(m, function);
     asm_test(&m->a, W64, RAX, RAX);
     left = asm_jcc(&m->a, CC_E);
     asm_push(&m->a, RAX);
     move_all(m, true, 8);
     asm_ret(&m->a); /* pairs with the call, for the host's return predictor */
     asm_patch(&m->a, left, m->leave_raw);
+    return start;
 }
 
 /* ---- calls ------------------------------------------------------------------------------------------------------ */
@@ -284,6 +286,26 @@ static const uint8_t *make_helper(maker *m, void (*call)(maker *m))
     return start;
 }
 
+/* ---- constants ---------------------------------------------------------------------------------------------------- */
+
+static const pb_u128 shared[SHARED_COUNT] = {
+    [SHARED_ABS_32] = { INT32_MAX, 0 },          [SHARED_ABS_64] = { INT64_MAX, 0 },
+    [SHARED_SIGN_32] = { UINT64_C(1) << 31, 0 }, [SHARED_SIGN_64] = { UINT64_C(1) << 63, 0 },
+    [SHARED_TINY_32] = { UINT64_C(1) << 23, 0 }, [SHARED_TINY_64] = { UINT64_C(1) << 52, 0 },
+};
+
+static void make_shared(maker *m)
+{
+    begin(m);
+    m->self->shared = here(m);
+    if ((size_t)(m->a.end - m->a.p) < sizeof(shared) + ASM_MOST) {
+        m->a.full = true;
+        return;
+    }
+    memcpy(m->a.p, shared, sizeof(shared));
+    m->a.p += sizeof(shared);
+}
+
 bool make_thunks(x86_codegen *self, const pb_code_slice *slice)
 {
     maker m = { .a = { .start = slice->rw, .p = slice->rw, .end = slice->rw + slice->bytes },
@@ -298,11 +320,13 @@ bool make_thunks(x86_codegen *self, const pb_code_slice *slice)
     self->thunk_reason = make_exit(&m, PB_CODE_EXIT_REASON);
     self->thunk_entry = make_exit(&m, PB_CODE_EXIT_ENTRY);
     self->thunk_unwound = make_exit(&m, PB_CODE_EXIT_UNWOUND);
-    make_slow(&m);
+    self->thunk_slow = make_recorded(&m, (uintptr_t)slow_path);
+    self->thunk_redo = make_recorded(&m, (uintptr_t)redo);
     self->thunk_reference = make_pure(&m, call_reference);
     self->thunk_pure_scalar = make_pure(&m, call_scalar);
     self->thunk_pure_vector = make_pure(&m, call_vector);
     self->thunk_scalar = make_helper(&m, call_scalar);
     self->thunk_vector = make_helper(&m, call_vector);
+    make_shared(&m);
     return !m.a.full;
 }

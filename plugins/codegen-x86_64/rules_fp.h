@@ -1,0 +1,35 @@
+/*
+ * What rules of floating point share: whether the host's arithmetic can be used, and the tests of its results.
+ */
+#ifndef CODEGEN_X86_64_RULES_FP_H
+#define CODEGEN_X86_64_RULES_FP_H
+
+#include "rules.h"
+
+/* The rounding mode of a record by its rm attribute: PB_FP_NEAREST_EVEN ... */
+uint32_t fp_round(const cg *c, const ir_op_record *r);
+/* Whether host instructions give results and flags by the rules of environment `env`, but for what the tests below find. */
+bool fp_host_rules(const cg *c, uint32_t env);
+/* The same for an operation that rounds as its rm attribute says: MXCSR has that mode. */
+bool fp_host_rounds(const cg *c, const ir_op_record *r);
+/* f32 or f64. */
+bool fp_host_type(uint32_t type);
+
+/* Whether it is f64; the prefix of scalar instructions. */
+static inline bool fp_double(uint32_t type)
+{
+    return type == IR_F64;
+}
+static inline uint32_t fp_scalar(uint32_t op, uint32_t type)
+{
+    return op | (fp_double(type) ? SSE_SD : SSE_SS);
+}
+
+/* d = a op b for a scalar instruction, whose result has what a has above the type; zeros if a is not clean. d is not b. */
+void fp_op3(cg *c, uint32_t op, uint32_t type, cg_reg d, cg_reg a, bool clean, cg_reg b);
+/* d = op b, zeros above. */
+void fp_op2(cg *c, uint32_t op, cg_reg d, cg_reg b, int imm);
+/* A NaN in `result` goes to the cold path; with `tiny` also what may have been rounded up to the smallest normal number. */
+void fp_test(cg *c, const ir_op_record *r, const cg_reg *args, cg_reg result, bool tiny);
+
+#endif
