@@ -34,6 +34,13 @@ void merge_mxcsr(pb_vcpu *vcpu)
         _mm_setcsr(MXCSR_DEFAULT);
 }
 
+/* What C code computed meanwhile is not the guest's: the state's flags were merged before it, and are not now. */
+static void back_to_guest(uint32_t mxcsr)
+{
+    if (_mm_getcsr() != mxcsr)
+        _mm_setcsr(mxcsr);
+}
+
 uint32_t before_helper(pb_vcpu *vcpu)
 {
     merge_mxcsr(vcpu);
@@ -224,18 +231,17 @@ static const uint8_t *leave_alone(pb_vcpu *vcpu, const cg_frame *f, uint32_t aft
     return NULL;
 }
 
-const uint8_t *slow_path(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
+/* Where to go on, null to leave. */
+static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
 {
     bool counted = f->self->counted;
     const uint8_t *p = record + sizeof(site_head);
     pb_u128 args[3] = { { 0, 0 } }, results[2] = { { 0, 0 } };
     uint8_t types[3] = { 0 };
-    uint32_t mxcsr = guest_mxcsr(vcpu);
     pb_guest_fault fault = { 0 };
     site_head head;
 
     memcpy(&head, record, sizeof(head));
-    merge_mxcsr(vcpu);
     for (uint32_t i = 0; i < head.n_args; i++) {
         types[i] = *p++;
         args[i] = site_cut(take_place(vcpu, f, &p), types[i]);
@@ -257,7 +263,16 @@ const uint8_t *slow_path(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
     put_result(f, head.result, head.result_type, results[0]);
     if (head.flags & SITE_PAIR)
         put_result(f, head.result_2, head.result_type, results[1]);
-    if (mxcsr != MXCSR_DEFAULT)
-        _mm_setcsr(mxcsr);
     return record + head.resume;
+}
+
+const uint8_t *slow_path(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
+{
+    uint32_t mxcsr = guest_mxcsr(vcpu);
+    const uint8_t *resume;
+
+    merge_mxcsr(vcpu);
+    resume = access_memory(vcpu, f, record);
+    back_to_guest(mxcsr);
+    return resume;
 }

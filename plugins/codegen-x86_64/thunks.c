@@ -245,11 +245,11 @@ static void call_reference(maker *m)
     asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
 }
 
-/* A helper that may look at everything, and change it. MXCSR is the host's while it runs: rbx function, r12: whether the
- * guest's has to be loaded behind it. */
+/* A helper that may look at everything, and change it. It runs under the host's MXCSR, and what it leaves there is not
+ * the guest's: C code anywhere below it may compute with floating point. rbx: the function. */
 static const uint8_t *make_helper(maker *m, void (*call)(maker *m))
 {
-    asm_mem mxcsr = cg_frame_at(CG_FRAME_SCRATCH + 8), saved = cg_frame_at(CG_FRAME_SCRATCH + 16);
+    asm_mem mxcsr = cg_frame_at(CG_FRAME_SCRATCH + 8), now = cg_frame_at(CG_FRAME_SCRATCH + 16);
     const uint8_t *start;
     uint32_t plain, same, going_on;
 
@@ -257,7 +257,6 @@ static const uint8_t *make_helper(maker *m, void (*call)(maker *m))
     start = here(m);
     store_state(m);
     asm_mov(&m->a, W64, RBX, RAX);
-    asm_alu(&m->a, ALU_XOR, W32, R12, R12);
     asm_rm(&m->a, 0xae | ASM_0F, 3, mxcsr); /* stmxcsr */
     asm_alu_mem_imm(&m->a, ALU_CMP, W32, mxcsr, 0x1f80);
     plain = asm_jcc(&m->a, CC_E);
@@ -265,11 +264,16 @@ static const uint8_t *make_helper(maker *m, void (*call)(maker *m))
     asm_lea(&m->a, W64, RDI, asm_at(RBP, RDI_IS_VCPU));
     call_c(m, (uintptr_t)before_helper);
     asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
-    asm_store(&m->a, W32, saved, RAX);
-    asm_mov_imm(&m->a, R12, 1);
+    asm_store(&m->a, W32, mxcsr, RAX);
     asm_patch(&m->a, plain, asm_offset(&m->a));
     asm_mov(&m->a, W64, RAX, RBX);
     call(m);
+    asm_rm(&m->a, 0xae | ASM_0F, 3, now); /* stmxcsr */
+    asm_load(&m->a, W32, RCX, now);
+    asm_alu_load(&m->a, ALU_CMP, W32, RCX, mxcsr);
+    same = asm_jcc(&m->a, CC_E);
+    asm_rm(&m->a, 0xae | ASM_0F, 2, mxcsr); /* ldmxcsr */
+    asm_patch(&m->a, same, asm_offset(&m->a));
     asm_alu_mem_imm(&m->a, ALU_CMP, W32, vcpu_at(offsetof(pb_vcpu, unwind)), 0);
     going_on = asm_jcc(&m->a, CC_E);
     asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
@@ -277,10 +281,6 @@ static const uint8_t *make_helper(maker *m, void (*call)(maker *m))
     asm_store_imm(&m->a, W32, asm_at(RCX, offsetof(pb_code_exit, kind)), PB_CODE_EXIT_UNWOUND);
     asm_patch(&m->a, asm_jmp(&m->a), m->leave_raw);
     asm_patch(&m->a, going_on, asm_offset(&m->a));
-    asm_test(&m->a, W32, R12, R12);
-    same = asm_jcc(&m->a, CC_E);
-    asm_rm(&m->a, 0xae | ASM_0F, 2, saved); /* ldmxcsr */
-    asm_patch(&m->a, same, asm_offset(&m->a));
     load_pins(m);
     asm_ret(&m->a);
     return start;

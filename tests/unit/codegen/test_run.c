@@ -149,6 +149,44 @@ static void cut(void)
     accel_free(&a);
 }
 
+/* Devices, helpers and exceptions are C code, which may compute with the host's floating point: the guest's flags are the
+ * guest's. */
+static void flags_of_c_how(const char *how, uint32_t round)
+{
+    static const uint32_t trap[] = { TOY_I_TRAP }, idle[] = { TOY_I_IDLE };
+    g_autoptr(toy_machine) m = machine_with(device_program, G_N_ELEMENTS(device_program));
+    accel a;
+
+    jit_set(how);
+    a = accel_new(m, 0);
+    toy_load(m, 0x2000, trap, 1);
+    toy_load(m, TOY_VECTOR, trap, 1);
+    toy_load(m, TOY_TRAP_VECTOR, idle, 1);
+    X(m, 7) = TOY_MMIO;
+    m->computes = true;
+    m->vcpu->fp[0].round = (uint8_t)round;
+    CU_ASSERT_EQUAL(accel_run(&a, 1000), PB_RUN_IDLE);
+    CU_ASSERT_EQUAL(m->events->len, 3);
+    CU_ASSERT_EQUAL(m->vcpu->fp[0].flags, 0);
+    PC(m) = 0x2000;
+    CU_ASSERT_EQUAL(accel_run(&a, 1000), PB_RUN_IDLE);
+    CU_ASSERT_EQUAL(m->vcpu->fp[0].flags, 0);
+    m->fault_in = 1;
+    PC(m) = 0x1000;
+    CU_ASSERT_EQUAL(accel_run(&a, 1000), PB_RUN_IDLE);
+    CU_ASSERT_EQUAL(m->faults, 1);
+    CU_ASSERT_EQUAL(m->vcpu->fp[0].flags, 0);
+    accel_free(&a);
+}
+
+static void flags_of_c(void)
+{
+    flags_of_c_how("", PB_FP_NEAREST_EVEN);
+    flags_of_c_how("counted,tlb", PB_FP_NEAREST_EVEN);
+    flags_of_c_how("", PB_FP_UP);
+    flags_of_c_how("counted,tlb", PB_FP_UP);
+}
+
 /* A loop in one unit is left when somebody asks. */
 static void request_in_loop(void)
 {
@@ -274,6 +312,7 @@ int main(int argc, char **argv)
         { "every budget", budgets },
         { "exact counts", exact_counts },
         { "a lowered budget, a request", cut },
+        { "floating point of C code", flags_of_c },
         { "a request in a loop", request_in_loop },
         { "links, retired entries", links },
         { "indirect jumps", jump_cache },

@@ -66,6 +66,14 @@ const toy_event *toy_event_at(const toy_machine *m, uint32_t i)
     return &g_array_index(m->events, toy_event, i);
 }
 
+/* Sets the host's inexact flag. */
+static void compute(void)
+{
+    static volatile double number = 1;
+
+    number = number / 3 + 1;
+}
+
 static void note(pb_vcpu *vcpu, uint64_t value)
 {
     toy_machine *m = toy_of(vcpu);
@@ -76,6 +84,8 @@ static void note(pb_vcpu *vcpu, uint64_t value)
                         .aux = vcpu->aux };
 
     g_array_append_val(m->events, event);
+    if (m->computes)
+        compute();
 }
 
 /* ---- helpers ------------------------------------------------------------------------------------------ */
@@ -108,6 +118,8 @@ static uint64_t help_trap(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uin
                           uint64_t f)
 {
     toy_of(vcpu)->state->slot[TOY_PC].lo = TOY_TRAP_VECTOR;
+    if (toy_of(vcpu)->computes)
+        compute();
     vcpu->unwind = 1;
     return 0;
 }
@@ -533,9 +545,11 @@ static pb_mem_result toy_code(pb_vcpu *vcpu, uint64_t gva, uint32_t mmu, pb_code
     }
     if (gva >= TOY_RAM)
         return refuse(PB_FAULT_WALK, PB_ACCESS_FETCH, gva, fault);
+    if (m->instead_of && gva >> PB_PAGE_BITS == m->instead_of >> PB_PAGE_BITS)
+        number = m->instead >> PB_PAGE_BITS;
     m->code[number] = true;
     *page = (pb_code_page){ .host = m->ram + (number << PB_PAGE_BITS),
-                            .gpa = number << PB_PAGE_BITS,
+                            .gpa = gva & ~PB_PAGE_MASK,
                             .generation = &m->generation[number],
                             .stamp = m->generation[number] };
     return PB_MEM_OK;

@@ -66,8 +66,12 @@ typedef struct toy_machine {
     int64_t
         cut_budget; /* if it is not negative: an access to the device lowers the budget to this */
     bool request_on_mmio; /* an access to the device sets exit_request */
-    uint32_t fault_in;    /* the access with this number faults, counted from 1; 0: none */
-    pb_tlb *tlb;          /* of every MMU index; empty */
+    bool computes;        /* what is noted, and traps, take floating-point arithmetic of the host */
+    uint64_t
+        instead_of; /* that page's code comes from the page `instead`, under its own address; 0: none */
+    uint64_t instead;
+    uint32_t fault_in; /* the access with this number faults, counted from 1; 0: none */
+    pb_tlb *tlb;       /* of every MMU index; empty */
     uint32_t code_calls,
         requests; /* how often ops->code was called, and the machine asked to end */
 } toy_machine;
