@@ -1,6 +1,6 @@
 /*
- * Finding units: by virtual address where the vCPU was lately, else by physical address, else they are
- * translated.
+ * Finding units: by virtual address where the vCPU was lately, else by the page of memory that they lie in, else they
+ * are translated. A page is named by its generation: what is mapped at a physical address may be another page tomorrow.
  *
  * A unit in the cache is good as long as the generations of its pages are those that it was made under. It is
  * found by virtual address as long as the vCPU's translations have not changed (tlb_epoch). When the cache is
@@ -13,9 +13,9 @@
 /* Instructions of a unit. */
 enum { UNIT_INSNS = 48 };
 
-static uint32_t bucket_of(uint64_t gpa, uint64_t pc, uint64_t key)
+static uint32_t bucket_of(const uint32_t *page, uint64_t pc, uint64_t key)
 {
-    uint64_t h = (gpa ^ pc << 20 ^ key * 0x9e3779b97f4a7c15) * 0x9e3779b97f4a7c15;
+    uint64_t h = ((uintptr_t)page ^ pc << 20 ^ key * 0x9e3779b97f4a7c15) * 0x9e3779b97f4a7c15;
 
     return (uint32_t)(h >> (64 - BUCKET_BITS));
 }
@@ -55,20 +55,21 @@ static bool second_page_fits(interp_vcpu *x, const iunit *u, uint32_t mmu)
     if (u->n_pages < 2)
         return true;
     return x->vcpu->ops->code(x->vcpu, next, mmu, &page, &fault) == PB_MEM_OK && page.host &&
-           page.gpa == u->gpa[1];
+           page.generation == u->generation[1];
 }
 
 /* Stale units that are met are dropped. */
-static iunit *look_up(interp_vcpu *x, uint64_t gpa, uint64_t pc, uint64_t key, uint32_t mmu)
+static iunit *look_up(interp_vcpu *x, const uint32_t *page, uint64_t pc, uint64_t key, uint32_t mmu)
 {
-    iunit **link = &x->buckets[bucket_of(gpa, pc, key)];
+    iunit **link = &x->buckets[bucket_of(page, pc, key)];
 
     while (*link) {
         iunit *u = *link;
 
         if (!is_current(u))
             drop(x, link);
-        else if (u->gpa[0] == gpa && u->pc == pc && u->key == key && second_page_fits(x, u, mmu))
+        else if (u->generation[0] == page && u->pc == pc && u->key == key &&
+                 second_page_fits(x, u, mmu))
             return u;
         else
             link = &u->next;
@@ -97,7 +98,7 @@ static iunit *make_unit(interp_vcpu *x, uint64_t pc, uint64_t key, pb_guest_faul
 
 static void insert(interp_vcpu *x, iunit *u)
 {
-    uint32_t bucket = bucket_of(u->gpa[0], u->pc, u->key);
+    uint32_t bucket = bucket_of(u->generation[0], u->pc, u->key);
 
     u->next = x->buckets[bucket];
     x->buckets[bucket] = u;
@@ -120,7 +121,7 @@ iunit *find_unit(interp_vcpu *x, uint64_t pc, uint64_t key, pb_guest_fault *faul
         if (x->vcpu->ops->code(x->vcpu, pc, mmu, &page, fault) != PB_MEM_OK)
             return NULL;
         if (page.host)
-            u = look_up(x, page.gpa + (pc & PB_PAGE_MASK), pc, key, mmu);
+            u = look_up(x, page.generation, pc, key, mmu);
     }
     if (!u) {
         u = make_unit(x, pc, key, fault);

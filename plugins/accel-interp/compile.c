@@ -455,7 +455,6 @@ static iunit *finish(const workspace *w, const ir_unit *u)
         return NULL;
     *out = (iunit){ .pc = u->pc, .key = u->key, .n_pages = u->n_pages, .bytes = (uint32_t)bytes };
     for (uint32_t i = 0; i < u->n_pages; i++) {
-        out->gpa[i] = u->pages[i].gpa + (i ? 0 : u->pc & PB_PAGE_MASK);
         out->generation[i] = u->pages[i].generation;
         out->stamp[i] = u->pages[i].stamp;
     }

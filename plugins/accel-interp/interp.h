@@ -43,10 +43,9 @@ typedef struct call_record {
 typedef struct iunit {
     struct iunit *next; /* in its bucket */
     uint64_t pc, key;
-    uint64_t gpa[2]; /* of the first byte; of the second page */
     uint32_t n_pages;
-    uint32_t bytes; /* allocated */
-    const uint32_t *generation[2];
+    uint32_t bytes;                /* allocated */
+    const uint32_t *generation[2]; /* of its pages, which they name */
     uint32_t stamp[2];
     uint64_t *cells;
     call_record *calls;

@@ -303,6 +303,37 @@ static void epochs(void)
     accel_free(&a);
 }
 
+/* Other memory at the same address, and back: what was there before keeps its generation. */
+static void other_memory(void)
+{
+    static const uint32_t first[] = { TOY_I_MOVI | 0 << 8 | 1 << 16, TOY_I_IDLE };
+    static const uint32_t second[] = { TOY_I_MOVI | 0 << 8 | 2 << 16, TOY_I_IDLE };
+    static const uint32_t crossing[] = { TOY_I_LONG | 0 << 8 }, low[] = { 3, TOY_I_IDLE },
+                          high[] = { 4, TOY_I_IDLE };
+    g_autoptr(toy_machine) m = machine_with(first, G_N_ELEMENTS(first));
+    accel a = accel_new(m, 0);
+
+    toy_load(m, 0x3000, second, G_N_ELEMENTS(second));
+    toy_load(m, 0x4ffc, crossing, 1);
+    toy_load(m, 0x5000, low, G_N_ELEMENTS(low));
+    toy_load(m, 0x6000, high, G_N_ELEMENTS(high));
+    for (uint32_t i = 0; i < 4; i++) {
+        m->instead_of = i & 1 ? 0x1000 : 0;
+        m->instead = 0x3000;
+        m->vcpu->tlb_epoch++;
+        PC(m) = 0x1000;
+        CU_ASSERT_EQUAL(accel_run(&a, 1000), PB_RUN_IDLE);
+        CU_ASSERT_EQUAL(X(m, 0), 1 + (i & 1));
+        m->instead_of = i & 1 ? 0x5000 : 0;
+        m->instead = 0x6000;
+        m->vcpu->tlb_epoch++;
+        PC(m) = 0x4ffc;
+        CU_ASSERT_EQUAL(accel_run(&a, 1000), PB_RUN_IDLE);
+        CU_ASSERT_EQUAL(X(m, 0), 3 + (i & 1));
+    }
+    accel_free(&a);
+}
+
 static void unit_keys(void)
 {
     static const uint32_t words[] = {
@@ -562,6 +593,7 @@ int main(int argc, char **argv)
         { "code that is not in RAM", code_in_device },
         { "code that writes over itself", own_code },
         { "translations that change", epochs },
+        { "other memory at an address", other_memory },
         { "unit keys", unit_keys },
         { "a small cache", small_cache },
         { "the execution log", logging },
