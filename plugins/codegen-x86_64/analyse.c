@@ -251,6 +251,32 @@ static void find_tests(cg *c, uint32_t i)
     c->values[id].flags |= CG_IS_LATE;
 }
 
+/* ---- lanes that go to another vector --------------------------------------------------------------------------- */
+
+/* Of a lane that is wanted in a vector only: the operation takes it from there. */
+static void find_lanes(cg *c, uint32_t i)
+{
+    const ir_op_record *r = &c->u->ops[i], *lane;
+    uint32_t id, bits;
+
+    if ((r->op != IR_OP_V_DUP && r->op != IR_OP_V_FROM && r->op != IR_OP_V_SETLANE) ||
+        c->values[i << 1].flags & CG_IS_DEAD)
+        return;
+    id = r->arg[r->op == IR_OP_V_SETLANE];
+    if (id & IR_CONST_BIT || c->values[id].uses != 1)
+        return;
+    lane = &c->u->ops[id >> 1];
+    bits = 8u << (lane->attr & 3);
+    if (lane->op != IR_OP_V_LANE || lane->guest != r->guest || id >> 1 > i ||
+        (r->op != IR_OP_V_FROM && (r->attr & 3) != (lane->attr & 3)) || cg_is_vector(lane->type) ||
+        ir_type_bits[lane->type] != bits)
+        return;
+    for (uint32_t k = id >> 1; k < i; k++)
+        if (!has_no_effect(&c->u->ops[k]))
+            return;
+    c->values[id].flags |= CG_IS_LATE;
+}
+
 /* ---- results that are put ---------------------------------------------------------------------------------- */
 
 /* What a put stores, through names for the same bits. */
@@ -427,7 +453,9 @@ bool cg_analyse(cg *c)
     count_uses(c);
     find_dead(c);
     find_pairs(c);
-    for (uint32_t i = 0; i < c->u->n_ops; i++)
+    for (uint32_t i = 0; i < c->u->n_ops; i++) {
         find_tests(c, i);
+        find_lanes(c, i);
+    }
     return order_blocks(c) && find_lengths(c) && find_wanted(c);
 }

@@ -20,11 +20,23 @@ cg_rule rule_add_fl, rule_sub_fl, rule_logic_fl, rule_carry_fl, rule_fl_merge, r
     rule_flbit, rule_set_cc, rule_flpack_nzcv, rule_flunpack_nzcv;
 /* rules_mem.c, rules_atomic.c */
 cg_rule rule_ld, rule_st, rule_rmw, rule_cas, rule_ldx, rule_stx, rule_clrex, rule_fence;
+/* rules_vec.c */
+cg_rule rule_v_row, rule_v_not, rule_v_orn, rule_v_bsl, rule_v_mul, rule_v_neg, rule_v_abs,
+    rule_v_minmax, rule_v_cmge_s, rule_v_cmgt_u, rule_v_cmge_u, rule_v_hadd, rule_v_hsub,
+    rule_v_abd, rule_v_popcnt, rule_v_clz, rule_v_cls, rule_v_bitrev, rule_v_qaddsub, rule_v_qdmulh;
+/* rules_vec_shift.c */
+cg_rule rule_v_shift, rule_v_rshr, rule_v_shlv, rule_v_qshlv;
+/* rules_vec_move.c */
+cg_rule rule_v_zero, rule_v_dup, rule_v_lane, rule_v_slane, rule_v_setlane, rule_v_from,
+    rule_v_wide, rule_v_half, rule_v_join, rule_v_zip, rule_v_uzp, rule_v_trn, rule_v_ext,
+    rule_v_rev, rule_v_tbl, rule_v_pairs, rule_v_addlp, rule_v_addv, rule_v_minmaxv;
+/* rules_vec_wide.c */
+cg_rule rule_v_widen, rule_v_narrow, rule_v_qnarrow, rule_v_mull;
+/* rules_vec_crypto.c */
+cg_rule rule_v_pmul, rule_v_pmull, rule_v_aes, rule_v_aesmc, rule_crc32;
 /* rules_call.c */
 cg_rule rule_call;
 
-/* rules_fp_moves.c */
-cg_rule rule_v_lane, rule_v_setlane, rule_v_from, rule_v_wide, rule_v_half;
 /* rules_fp.c */
 cg_rule rule_farith, rule_fsqrt, rule_fma, rule_fneg, rule_fabs, rule_fminmax;
 /* rules_fp_convert.c */

@@ -1,0 +1,134 @@
+/*
+ * Carry-less products, AES, CRC-32.
+ *
+ * Manuals: Intel SDM volume 1, 12.13 "AESNI"; FIPS 197 for the steps of a round. V. Gopal and others, "Fast CRC
+ * Computation for Generic Polynomials Using PCLMULQDQ Instruction", Intel 2009, for the reduction.
+ */
+#include "rules_vec.h"
+
+/* ---- carry-less products ------------------------------------------------------------------------------------------------ */
+
+/* Bits of b's lanes in turn, the lowest first, as a mask over the lane, and a shifted by as much. */
+static void multiply_carry_less(cg *c, uint32_t es, cg_reg d, cg_reg a, cg_reg b, cg_reg t)
+{
+    cg_reg m = cg_temp_vector(c);
+
+    vec_zero(c, d);
+    for (uint32_t i = 0; i < 8; i++) {
+        vec_shift(c, PSLLW_I, t, b, es ? 15 - i : 7 - i); /* the bit to the lane's sign */
+        vec_sign(c, es, m, t);
+        vec_op(c, PAND, m, m, a);
+        vec_op(c, PXOR, d, d, m);
+        if (i < 7)
+            vec_shift_lanes(c, IR_OP_V_SHL, es, a, a, 1);
+    }
+}
+
+bool rule_v_pmul(cg *c, const ir_op_record *r)
+{
+    cg_reg a = cg_use(c, r->arg[0]), b = cg_use(c, r->arg[1]);
+    cg_reg t = cg_temp_vector(c), x = cg_temp_vector(c), d = cg_def(c, 0, CG_SET(a) | CG_SET(b));
+
+    vec_move(c, x, a);
+    multiply_carry_less(c, 0, d, x, b, t);
+    vec_done_zero(c, r, d);
+    return true;
+}
+
+bool rule_v_pmull(cg *c, const ir_op_record *r)
+{
+    cg_reg a, b, x, y, t, d;
+
+    if (vec_es(r) == 3 && !rule_has(c, CG_PCLMUL))
+        return false;
+    a = cg_use(c, r->arg[0]);
+    b = cg_use(c, r->arg[1]);
+    if (vec_es(r) == 3) {
+        d = vec_def(c, b);
+        vec_op_imm(c, PCLMULQDQ, d, a, b, 0);
+        return true;
+    }
+    x = cg_temp_vector(c);
+    y = cg_temp_vector(c);
+    t = cg_temp_vector(c);
+    vec_unary(c, PMOVZXBW, x, a);
+    vec_unary(c, PMOVZXBW, y, b);
+    d = cg_def(c, 0, 0);
+    multiply_carry_less(c, 1, d, x, y, t);
+    return true;
+}
+
+/* ---- AES ----------------------------------------------------------------------------------------------------------------- */
+
+/* The host's last rounds are these steps, and the exclusive or with a key, here zero. */
+bool rule_v_aes(cg *c, const ir_op_record *r)
+{
+    cg_reg a, zero, d;
+
+    if (!rule_has(c, CG_AES))
+        return false;
+    a = cg_use(c, r->arg[0]);
+    zero = cg_temp_vector(c);
+    d = cg_def(c, 0, 0);
+    vec_zero(c, zero);
+    vec_op(c, r->op == IR_OP_V_AESENC ? AESENCLAST : AESDECLAST, d, a, zero);
+    return true;
+}
+
+/* A round has MixColumns behind the other two steps, which are undone first. */
+bool rule_v_aesmc(cg *c, const ir_op_record *r)
+{
+    cg_reg a, zero, d;
+
+    if (!rule_has(c, CG_AES))
+        return false;
+    a = cg_use(c, r->arg[0]);
+    if (r->op == IR_OP_V_AESIMC) {
+        vec_unary(c, AESIMC, cg_def(c, 0, 0), a);
+        return true;
+    }
+    zero = cg_temp_vector(c);
+    d = cg_def(c, 0, 0);
+    vec_zero(c, zero);
+    vec_op(c, AESDECLAST, d, a, zero);
+    vec_op(c, AESENC, d, d, zero);
+    return true;
+}
+
+/* ---- CRC-32 ------------------------------------------------------------------------------------------------------------------ */
+
+/* Barrett's reduction of up to 64 bits, bits reversed: the quotient is the low half of the product with x^96 / P, the remainder
+ * stands above the low half of the quotient's product with P. */
+bool rule_crc32(cg *c, const ir_op_record *r)
+{
+    const pb_u128 constants = { 0xb4e5b025f7011641, 0x1db710641 };
+    uint32_t bytes = r->attr & 0xff, avx = vec_avx(c) ? ASM_VEX : 0;
+    cg_reg crc, data, t, x, to;
+
+    if (!rule_has(c, CG_PCLMUL))
+        return false;
+    cg_clobber_flags(c);
+    crc = cg_use_clean(c, r->arg[0]);
+    data = cg_use(c, r->arg[1]);
+    t = cg_temp(c);
+    x = cg_temp_vector(c);
+    asm_mov(&c->a, W64, t, crc);
+    asm_alu(&c->a, ALU_XOR, W64, t, data);
+    if (bytes < 8)
+        asm_shift_imm(&c->a, SHIFT_SHL, W64, t, 64 - 8 * bytes);
+    asm_sse2(&c->a, vec_avx(c), SSE_MOVD_LOAD | ASM_W, x - XMM0, t);
+    cg_pool_op(c, PCLMULQDQ | avx, x - XMM0, x - XMM0, constants, 0x00);
+    cg_pool_op(c, PCLMULQDQ | avx, x - XMM0, x - XMM0, constants, 0x10);
+    if (bytes < 4) {
+        to = cg_def_from(c, 0, r->arg[0], CG_NONE);
+        asm_shift_imm(&c->a, SHIFT_SHR, W32, to, 8 * bytes);
+        asm_sse2(&c->a, vec_avx(c), PEXTRD, x - XMM0, t);
+        asm_8(&c->a, 2);
+        asm_alu(&c->a, ALU_XOR, W32, to, t);
+    } else {
+        to = cg_def(c, 0, 0);
+        asm_sse2(&c->a, vec_avx(c), PEXTRD, x - XMM0, to);
+        asm_8(&c->a, 2);
+    }
+    return true;
+}
