@@ -41,6 +41,18 @@ typedef struct pb_translate_limits {
     bool follow; /* go on behind conditional branches and along unconditional ones on the page */
 } pb_translate_limits;
 
+#define PB_REGION_PIECES 64 /* at most */
+
+typedef struct pb_region_request {
+    uint32_t size;
+    uint32_t max_insns;  /* of the region */
+    uint32_t max_pieces; /* not more than PB_REGION_PIECES */
+    uint32_t piece_insns; /* of one piece, at most */
+    /* Whether the region shall go on at pc, which a jump of it leads to. */
+    bool (*wanted)(void *opaque, uint64_t pc);
+    void *opaque;
+} pb_region_request;
+
 typedef struct pb_translate_ops {
     uint32_t size;
     /* Translate a unit at pc under the key, from the code page that holds pc (vcpu->ops->code).
@@ -52,6 +64,12 @@ typedef struct pb_translate_ops {
     /* Write what was executed to the log, if `--log exec` is on (vcpu->log & ...). */
     void (*log_exec)(pb_vcpu *vcpu, const ir_unit *unit);
     bool (*log_exec_enabled)(pb_vcpu *vcpu);
+    /* Translate a region: a unit of several pieces of guest code on one page, which go on in each other and loop. The
+     * first piece begins at pc; another one begins where a jump leads, if request->wanted says so. Every piece
+     * is a block with IR_BLOCK_HEAD (behind an empty first block) and what follows it. Null: there is none of the wanted
+     * form, because the code cannot be fetched, is not RAM or has no loop. Otherwise as translate(). [vcpu] */
+    ir_unit *(*region)(pb_vcpu *vcpu, uint64_t pc, uint64_t key, const struct pb_region_request *request,
+                       ir_unit *reuse);
 } pb_translate_ops;
 
 #endif

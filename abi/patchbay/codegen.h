@@ -98,6 +98,8 @@ typedef struct pb_code_line {
 typedef enum pb_code_flags {
     PB_CODE_ALONE = 1, /* one instruction that may do everything: no PB_CODE_EXIT_ALONE from it */
     PB_CODE_LINES = 2, /* fill lines */
+    /* A region, executed often: choose registers for this unit, keep to the convention at its edges only. */
+    PB_CODE_REGION = 4,
 } pb_code_flags;
 
 /* One unit to emit, and what became of it. The caller zeroes it and fills the first part. */

@@ -315,6 +315,210 @@ static ir_unit *translate(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
     return d.u;
 }
 
+/* ---- regions ----------------------------------------------------------------------------------------- */
+
+/* Pieces are translated one after the other, each up to a jump that cannot be followed or to where another piece begins.
+ * A jump into the middle of a piece makes a piece of its target, and all is done again with that known. At the end
+ * jumps to pieces become branches. */
+typedef struct region {
+    driver d;
+    const pb_region_request *request;
+    uint32_t n;
+    struct {
+        uint64_t pc;
+        uint32_t block; /* that begins with it; nothing but a jump there if it cannot be translated here */
+    } pieces[PB_REGION_PIECES];
+} region;
+
+static uint32_t piece_at(const region *g, uint64_t pc)
+{
+    uint32_t i = 0;
+
+    while (i < g->n && g->pieces[i].pc != pc)
+        i++;
+    return i;
+}
+
+static bool add_piece(region *g, uint64_t pc)
+{
+    if (g->n == MIN(g->request->max_pieces, PB_REGION_PIECES))
+        return false;
+    g->pieces[g->n++].pc = pc;
+    return true;
+}
+
+/* The piece ends where another one begins, or with as many instructions as it or the region may have. */
+static bool piece_ends(const region *g, uint64_t pc, uint32_t n)
+{
+    return !on_page(&g->d, pc) || piece_at(g, pc) < g->n || in_unit(&g->d, pc) ||
+           n == g->request->piece_insns || g->d.u->n_marks >= g->request->max_insns;
+}
+
+/* False: its first instruction cannot be in a region. */
+static bool translate_piece(region *g, uint64_t pc)
+{
+    driver *d = &g->d;
+    uint32_t n = 0;
+
+    memset(d->ctx, 0, d->cpu->translator->ctx_size);
+    d->b.jump_flags = 0;
+    d->cpu->translator->begin(d->ctx, &d->b, d->vcpu, pc, d->u->key);
+    do {
+        checkpoint before = remember(d);
+        pb_tr_status status = d->cpu->translator->insn(d->ctx, &d->b, &d->reader.head, pc);
+
+        if (d->u->overflow)
+            return true;
+        if (status == PB_TR_FETCH_FAULT || d->reader.crossed || !d->reader.pages[0].page.host) {
+            take_back(d, &before);
+            ir_jump(&d->b, pc);
+            return n > 0;
+        }
+        n++;
+        if (status == PB_TR_NEXT)
+            pc = (pc + d->u->marks[d->u->n_marks - 1].length) & d->reader.address_mask;
+        else if (!follow(d, &pc))
+            return true;
+    } while (!piece_ends(g, pc, n));
+    ir_jump(&d->b, pc);
+    return true;
+}
+
+/* Where a jump leads that may stay in the region; false: it leaves. */
+static bool target_of(const region *g, const ir_op_record *r, uint64_t *pc)
+{
+    if (r->op != IR_OP_JUMP || r->attr & IR_NEW_KEY)
+        return false;
+    *pc = g->d.u->consts[r->arg[0] & ~IR_CONST_BIT].value.lo;
+    return on_page(&g->d, *pc);
+}
+
+/* Pieces for the targets of the records from `first` on. True: one lies within what was translated. */
+static bool find_pieces(region *g, uint32_t first)
+{
+    bool split = false;
+    uint64_t pc;
+
+    for (uint32_t i = first; i < g->d.u->n_ops; i++) {
+        if (!target_of(g, &g->d.u->ops[i], &pc) || piece_at(g, pc) < g->n)
+            continue;
+        if (in_unit(&g->d, pc))
+            split |= add_piece(g, pc);
+        else if (g->d.u->n_marks < g->request->max_insns &&
+                 g->request->wanted(g->request->opaque, pc))
+            add_piece(g, pc);
+    }
+    return split;
+}
+
+/* All pieces that are known and become known. False: a piece was found to be in the middle of another one. */
+static bool translate_pieces(region *g)
+{
+    ir_unit *u = g->d.u;
+
+    pb_ir_unit_reset(u, g->d.cpu, u->pc, u->key);
+    g->d.b = pb_ir_builder(u);
+    g->d.b.on_insn = hooks.insn;
+    ir_block_begin(&g->d.b, ir_block_new(&g->d.b));
+    ir_jump(&g->d.b, u->pc);
+    for (uint32_t i = 0; i < g->n; i++) {
+        uint32_t first = u->n_ops;
+        ir_block block;
+
+        if (i && u->n_marks >= g->request->max_insns) {
+            g->n = i; /* what was not begun is left */
+            break;
+        }
+        block = ir_block_new(&g->d.b);
+        g->pieces[i].block = block.id;
+        ir_block_begin(&g->d.b, block);
+        if (translate_piece(g, g->pieces[i].pc))
+            u->blocks[block.id].flags = IR_BLOCK_HEAD;
+        if (u->overflow)
+            return true;
+        if (find_pieces(g, first))
+            return false;
+    }
+    return true;
+}
+
+/* Jumps to pieces become branches. */
+static void join_pieces(region *g)
+{
+    ir_unit *u = g->d.u;
+    uint64_t pc;
+
+    for (uint32_t i = 0; i < u->n_ops; i++) {
+        uint32_t to = target_of(g, &u->ops[i], &pc) ? piece_at(g, pc) : g->n;
+
+        if (to == g->n || u->blocks[g->pieces[to].block].first == i)
+            continue;
+        u->ops[i] = (ir_op_record){ .op = IR_OP_BR,
+                                    .type = IR_VOID,
+                                    .guest = u->ops[i].guest,
+                                    .arg = { IR_NO_VAL, IR_NO_VAL, IR_NO_VAL, IR_NO_VAL },
+                                    .aux = ir_target(&g->d.b, (ir_block){ g->pieces[to].block },
+                                                     NULL, 0) };
+    }
+}
+
+/* Whether a branch leads back: the depth-first search meets a block that it has not finished. */
+static bool loops_from(const ir_unit *u, uint32_t block, uint8_t *seen)
+{
+    pb_ir_target targets[PB_IR_MAX_TARGETS];
+    int n = pb_ir_targets(u, &u->ops[u->blocks[block].end - 1], targets);
+
+    seen[block] = 1;
+    for (int t = 0; t < n; t++)
+        if (seen[targets[t].block] == 1 ||
+            (!seen[targets[t].block] && loops_from(u, targets[t].block, seen)))
+            return true;
+    seen[block] = 2;
+    return false;
+}
+
+static bool has_loop(const ir_unit *u)
+{
+    g_autofree uint8_t *seen = g_new0(uint8_t, u->n_blocks);
+
+    return loops_from(u, 0, seen);
+}
+
+static ir_unit *translate_region(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
+                                 const pb_region_request *request, ir_unit *reuse)
+{
+    region g = { .d = { .vcpu = vcpu,
+                        .cpu = vcpu->type,
+                        .u = reuse ? reuse : pb_ir_unit_new(vcpu->type),
+                        .limits = { .max_insns = request->max_insns, .follow = true } },
+                 .request = request };
+    ir_unit *u = g.d.u;
+
+    g.d.ctx = g_malloc0(MAX(g.d.cpu->translator->ctx_size, 1));
+    pb_ir_unit_reset(u, g.d.cpu, pc, key);
+    g.d.reader = (reader){ .head = { .size = sizeof(pb_code_reader), .read = read_code },
+                           .vcpu = vcpu,
+                           .mmu = g.d.cpu->translator->fetch_mmu(key),
+                           .address_mask = ir_sem_mask(ir_type_bits[u->pc_type]) };
+    add_piece(&g, pc);
+    /* Each time one piece more is known, of which there is a greatest number. */
+    while (!translate_pieces(&g))
+        ;
+    g_free(g.d.ctx);
+    if (!u->overflow)
+        join_pieces(&g);
+    if (u->overflow || !has_loop(u)) {
+        if (!reuse)
+            pb_ir_unit_free(u);
+        return NULL;
+    }
+    note_pages(&g.d);
+    check(&g.d);
+    if (hooks.unit)
+        hooks.unit(vcpu, u);
+    return u;
+}
+
 /* ---- the extension ----------------------------------------------------------------------------------- */
 
 static void log_exec(pb_vcpu *vcpu, const ir_unit *unit)
@@ -334,4 +538,5 @@ const pb_translate_ops pb_translate_ops_table = {
     .unit_free = pb_ir_unit_free,
     .log_exec = log_exec,
     .log_exec_enabled = log_exec_enabled,
+    .region = translate_region,
 };

@@ -131,8 +131,8 @@ void cg_give_spill(cg *c, cg_value *v)
 /* Another pinned register that has the value. */
 int8_t cg_other_pin(const cg *c, uint32_t value, cg_reg but)
 {
-    for (uint32_t i = 0; i < c->self->n_pins; i++) {
-        const cg_pin *p = &c->self->pins[i];
+    for (uint32_t i = 0; i < c->n_pins; i++) {
+        const cg_pin *p = &c->pins[i];
 
         if (p->reg != but && c->slots[p->slot].value == value && c->reg_value[p->reg] == value)
             return p->reg;
@@ -203,7 +203,7 @@ static cg_reg choose(cg *c, uint32_t set)
     cg_reg best = CG_NO_REG;
 
     /* From above: rax, rcx and rdx are wanted for their own sake. */
-    for (set &= c->self->free_set & ~c->locked; set;) {
+    for (set &= c->free_set & ~c->locked; set;) {
         cg_reg r = 31 - (cg_reg)__builtin_clz(set);
         uint32_t cost = cost_of(c, r);
         uint32_t last = cost > 1 ? c->values[c->reg_value[r]].last : 0;
@@ -381,7 +381,7 @@ static cg_reg dying_register(cg *c, uint32_t set)
     for (uint32_t i = 0; i < r->n_args; i++) {
         const cg_value *v = cg_value_of(c, r->arg[i]);
 
-        if (v->reg >= 0 && set & CG_SET(v->reg) && c->self->free_set & CG_SET(v->reg) &&
+        if (v->reg >= 0 && set & CG_SET(v->reg) && c->free_set & CG_SET(v->reg) &&
             cg_dies(c, r->arg[i]))
             return v->reg;
     }
@@ -396,7 +396,7 @@ static cg_reg wanted_register(cg *c, const cg_value *v, uint32_t avoid)
 
     if (v->want < 0)
         return CG_NO_REG;
-    r = c->self->pin_of_slot[v->want];
+    r = c->pin_of_slot[v->want];
     if (avoid & CG_SET(r))
         return CG_NO_REG;
     if (c->reg_value[r] == CG_NONE)
@@ -453,7 +453,7 @@ cg_reg cg_def_from(cg *c, uint32_t result, uint32_t a, uint32_t b)
         take_wanted(c, v, r);
         return r;
     }
-    if (x->reg >= 0 && c->self->free_set & CG_SET(x->reg) && cg_dies(c, a) && y != x) {
+    if (x->reg >= 0 && c->free_set & CG_SET(x->reg) && cg_dies(c, a) && y != x) {
         r = x->reg;
         c->locked |= CG_SET(r);
         cg_drop(c, r);
@@ -492,7 +492,7 @@ void cg_release_value(cg *c, cg_value *v)
 {
     if (v->uses || v->dirty || v->flags & CG_IS_CONST)
         return;
-    if (v->reg >= 0 && c->self->free_set & CG_SET(v->reg) && v->home < 0)
+    if (v->reg >= 0 && c->free_set & CG_SET(v->reg) && v->home < 0)
         cg_drop(c, v->reg);
     free_spill(c, v);
 }
@@ -569,7 +569,7 @@ void cg_save_live(cg *c, uint32_t set)
 void cg_spill_all(cg *c, uint32_t set)
 {
     for (uint32_t i = 0; i < CG_REGS; i++)
-        if (set & c->self->free_set & ~c->locked & CG_SET(i))
+        if (set & c->free_set & ~c->locked & CG_SET(i))
             evict(c, (cg_reg)i);
 }
 

@@ -6,13 +6,27 @@
 
 #include <stdlib.h>
 
+/* Through blocks that are nothing but a branch. */
+static uint32_t end_of_branches(const ir_unit *u, uint32_t block)
+{
+    for (uint32_t i = 0; i < 8; i++) {
+        const ir_op_record *r = &u->ops[u->blocks[block].first];
+
+        if (r->op != IR_OP_BR || u->extra[r->aux + 1])
+            break;
+        block = u->extra[r->aux];
+    }
+    return block;
+}
+
 uint32_t cg_targets(const ir_unit *u, const ir_op_record *r, cg_target targets[2])
 {
     uint32_t n = r->op == IR_OP_BR ? 1 : r->op == IR_OP_BR_IF || r->op == IR_OP_BR_CC ? 2 : 0;
     uint32_t at = r->aux;
 
     for (uint32_t i = 0; i < n; i++) {
-        targets[i] = (cg_target){ u->extra[at], u->extra[at + 1], &u->extra[at + 2] };
+        targets[i] = (cg_target){ u->extra[at + 1] ? u->extra[at] : end_of_branches(u, u->extra[at]),
+                                  u->extra[at + 1], &u->extra[at + 2] };
         at += 2 + targets[i].n;
     }
     return n;
@@ -25,14 +39,26 @@ static const ir_op_record *terminator(const cg *c, uint32_t block)
 
 /* ---- blocks ----------------------------------------------------------------------------------------------- */
 
+/* Blocks that can be reached count. */
 static void count_preds(cg *c)
 {
-    for (uint32_t b = 0; b < c->u->n_blocks; b++) {
-        cg_target t[2];
-        uint32_t n = cg_targets(c->u, terminator(c, b), t);
+    uint32_t n_found = 1;
 
-        for (uint32_t i = 0; i < n; i++)
-            c->blocks[t[i].block].n_preds++;
+    c->order[0] = 0;
+    c->blocks[0].place = 0;
+    for (uint32_t i = 0; i < n_found; i++) {
+        cg_target t[2];
+        uint32_t n = cg_targets(c->u, terminator(c, c->order[i]), t);
+
+        for (uint32_t k = 0; k < n; k++) {
+            cg_block *to = &c->blocks[t[k].block];
+
+            to->n_preds++;
+            if (to->place == CG_NONE) {
+                to->place = 0;
+                c->order[n_found++] = t[k].block;
+            }
+        }
     }
     for (uint32_t b = 0; b < c->u->n_blocks; b++) {
         const ir_block_info *info = &c->u->blocks[b];
@@ -83,6 +109,11 @@ static bool order_blocks(cg *c)
     return true;
 }
 
+static bool is_head(const cg *c, uint32_t block)
+{
+    return c->u->blocks[block].flags & IR_BLOCK_HEAD;
+}
+
 static uint32_t marks_in(const cg *c, uint32_t block)
 {
     uint32_t n = 0;
@@ -92,8 +123,8 @@ static uint32_t marks_in(const cg *c, uint32_t block)
     return n;
 }
 
-/* Loops, and the instructions that are left from each block on. A loop with a mark in it is not counted right: it is
- * refused, translators make none. */
+/* Loops, and the instructions that are left from each block on, up to where the budget is looked at again. A loop with a
+ * mark in it, and nothing that looks, is not counted right: it is refused, translators make none. */
 static bool find_lengths(cg *c)
 {
     for (uint32_t i = c->n_order; i-- > 0;) {
@@ -107,15 +138,18 @@ static bool find_lengths(cg *c)
             if (to->place <= i) {
                 to->in_loop = true;
                 c->has_loops = true;
-                for (uint32_t p = to->place; p <= i && c->self->counted; p++)
+                for (uint32_t p = to->place; p <= i && c->self->counted && !is_head(c, t[k].block);
+                     p++)
                     if (marks_in(c, c->order[p]) && p != to->place)
                         return false;
-            } else if (to->left > left) {
+            } else if (to->left > left && !(c->self->counted && is_head(c, t[k].block))) {
                 left = to->left;
             }
         }
         c->blocks[b].left = left + marks_in(c, b);
     }
+    for (uint32_t b = 0; b < c->u->n_blocks; b++)
+        c->blocks[b].checked = is_head(c, b) && (c->self->counted || c->blocks[b].in_loop);
     return true;
 }
 
@@ -347,10 +381,10 @@ static void find_wanted_in(cg *c, uint32_t block, uint32_t *touched)
         id = origin(c, r->arg[0]);
         if (!(id & IR_CONST_BIT) && id == r->arg[0] && id >> 1 >= info->first &&
             id >> 1 < precise && can_be_late(c, id >> 1) &&
-            c->self->pin_of_slot[slot] != CG_NO_REG) {
+            c->pin_of_slot[slot] != CG_NO_REG) {
             c->values[id].flags |= CG_IS_LATE;
             c->values[id].want = (int16_t)slot;
-        } else if (c->self->pin_of_slot[slot] != CG_NO_REG && !(id & IR_CONST_BIT)) {
+        } else if (c->pin_of_slot[slot] != CG_NO_REG && !(id & IR_CONST_BIT)) {
             uint32_t def = id >> 1;
 
             v = &c->values[id];
@@ -457,5 +491,5 @@ bool cg_analyse(cg *c)
         find_tests(c, i);
         find_lanes(c, i);
     }
-    return order_blocks(c) && find_lengths(c) && find_wanted(c);
+    return order_blocks(c) && find_lengths(c) && cg_choose_pins(c) && find_wanted(c);
 }

@@ -198,6 +198,14 @@ typedef struct cg {
     uint32_t spill_free[(CG_SPILLS + 31) / 32];
     bool has_loops;
 
+    /* Slots with registers: the instance's, or the unit's own (region.c). */
+    const cg_pin *pins;
+    uint32_t n_pins;
+    const int8_t *pin_of_slot;
+    uint32_t free_set;
+    struct cg_region *region; /* null: they are the instance's */
+    bool more_pins;           /* a region may use a register that is free by the convention */
+
     struct {
         uint32_t bundle; /* value, or CG_NONE */
         bool inverted_c, inverted_a;
@@ -370,8 +378,9 @@ uint32_t cg_cold_redo(cg *c, uint32_t from, const ir_op_record *r, const cg_reg 
 /* A cold path that leaves by a jump record, after storing what is dirty now. credit: counted instructions that were not
  * begun. */
 void cg_cold_exit(cg *c, uint32_t from, const ir_op_record *jump, uint32_t credit);
-/* A cold path that leaves at a pc, to be entered anew: PB_CODE_EXIT_ENTRY. Nothing is dirty. */
-void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit);
+/* A cold path that leaves at a pc, to be entered anew: PB_CODE_EXIT_ENTRY. Nothing is dirty. inside: the unit's own
+ * registers are in force. */
+void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit, bool inside);
 /* The stub of a jump that is not linked: number of the link. */
 void cg_cold_link(cg *c, uint32_t from, uint32_t link);
 void cg_emit_cold(cg *c);
@@ -394,6 +403,16 @@ void cg_link(cg *c, int cc, const ir_op_record *jump);
 /* budget += n, flags stay; rax is free. */
 void cg_credit(cg *c, uint32_t n);
 uint64_t cg_jump_pc(const cg *c, const ir_op_record *jump);
+
+/* ---- region.c: units with registers of their own ----------------------------------------------------------------- */
+
+/* Registers of the unit's to those of the convention, which others count on: before the unit is left or a helper
+ * that looks at slots is called. Flags and registers without slots stay. */
+void cg_leave(cg *c);
+/* Back, behind such a helper. */
+void cg_come_back(cg *c);
+/* Whether there is a difference. */
+bool cg_has_moves(const cg *c);
 
 /* ---- rules ----------------------------------------------------------------------------------------------------- */
 

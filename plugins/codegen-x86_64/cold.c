@@ -13,6 +13,7 @@ typedef struct cg_cold {
     uint8_t result, result_2;
     uint8_t n_sync;
     uint8_t n_from;
+    bool inside;
     uint32_t from[3]; /* displacements of the jumps that lead here */
     uint32_t back;
     uint32_t credit;
@@ -116,6 +117,23 @@ uint32_t site_sync(cg *c)
         site_place(c, v);
         n++;
     }
+    return n;
+}
+
+/* Slots whose registers are not those of the convention: as if they were dirty. */
+static uint32_t site_pins(cg *c)
+{
+    if (!c->region)
+        return 0;
+    for (uint32_t i = 0; i < c->n_pins; i++) {
+        site_word(c, c->pins[i].slot);
+        site_byte(c, (uint32_t)c->pins[i].reg);
+    }
+    return c->n_pins;
+}
+
+static uint32_t check_count(cg *c, uint32_t n)
+{
     if (n > UINT8_MAX)
         c->failed = true;
     return n;
@@ -140,7 +158,7 @@ uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_r
     if (c->after > UINT16_MAX)
         c->failed = true;
     head.flags = (uint8_t)((c->job->flags & PB_CODE_ALONE ? SITE_ALONE : 0) |
-                           (c->effect_done ? SITE_EFFECT : 0));
+                           (c->effect_done ? SITE_EFFECT : 0) | (c->region ? SITE_OWN_PINS : 0));
     if (second) {
         head.flags |= SITE_PAIR;
         head.n_args += r->op == IR_OP_ST;
@@ -157,7 +175,7 @@ uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_r
         site_byte(c, cg_type(c, second->arg[1]));
         site_byte(c, (uint32_t)args[2]);
     }
-    n = site_sync(c);
+    n = check_count(c, site_sync(c) + site_pins(c));
     if (!c->failed)
         c->cold_data[at + offsetof(site_head, n_sync)] = (uint8_t)n;
     cold = c->failed ? cold : &c->cold[number];
@@ -216,7 +234,7 @@ void cg_cold_exit(cg *c, uint32_t from, const ir_op_record *jump, uint32_t credi
 
     new_cold(c, COLD_EXIT, from);
     number = c->n_cold - 1;
-    n = site_sync(c);
+    n = check_count(c, site_sync(c));
     if (c->failed)
         return;
     c->cold[number].n_sync = (uint8_t)n;
@@ -224,10 +242,11 @@ void cg_cold_exit(cg *c, uint32_t from, const ir_op_record *jump, uint32_t credi
     c->cold[number].credit = credit;
 }
 
-void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit)
+void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit, bool inside)
 {
     cg_cold *cold = new_cold(c, COLD_ENTRY, from);
 
+    cold->inside = inside;
     cold->pc = pc;
     cold->credit = credit;
 }
@@ -401,6 +420,8 @@ void cg_emit_cold(cg *c)
             cg_link(c, CG_NO_REG, cold.jump);
             break;
         case COLD_ENTRY:
+            if (cold.inside)
+                cg_leave(c);
             cg_credit(c, cold.credit);
             asm_mov_imm(&c->a, RAX, cold.pc);
             cg_jump_thunk(c, c->self->thunk_entry);

@@ -83,6 +83,11 @@ void cg_link(cg *c, int cc, const ir_op_record *jump)
     uint64_t pc = cg_jump_pc(c, jump);
     uint32_t opcode = cc < 0 ? 1 : 2, at, over = CG_NONE;
 
+    if (cc >= 0 && cg_has_moves(c)) {
+        cg_cold_exit(c, asm_jcc(&c->a, (uint32_t)cc), jump, 0);
+        return;
+    }
+    cg_leave(c);
     if (jump->attr & IR_NEW_KEY || job->n_links == PB_CODE_LINKS) {
         if (cc >= 0)
             over = asm_jcc(&c->a, (uint32_t)cc ^ 1);
@@ -117,6 +122,7 @@ void cg_link(cg *c, int cc, const ir_op_record *jump)
 static void emit_exit(cg *c, const ir_op_record *r)
 {
     cg_sync(c);
+    cg_leave(c);
     asm_mov_imm(&c->a, RDX, r->attr & 0xff);
     asm_mov_imm(&c->a, RAX, cg_jump_pc(c, r));
     cg_jump_thunk(c, c->self->thunk_reason);
@@ -131,6 +137,7 @@ static void emit_indirect(cg *c, const ir_op_record *r)
     cg_use_in(c, r->arg[0], RAX);
     if (cg_type(c, r->arg[0]) == IR_I32)
         asm_mov(&c->a, W32, RAX, RAX);
+    cg_leave(c);
     if (r->attr & IR_NEW_KEY) {
         cg_jump_thunk(c, c->self->thunk_new_key);
         return;
@@ -282,11 +289,17 @@ static void to_block(cg *c, uint32_t at, uint32_t block)
     b->fixups = at;
 }
 
+/* The block follows in the code and is reached from here alone, and nobody looks where it begins. */
+static bool goes_on(const cg *c, const cg_target *t, uint32_t next)
+{
+    return t->block == next && c->blocks[next].n_preds == 1 && !c->blocks[next].checked;
+}
+
 /* Everything is in memory, rax and xmm15 are empty. */
 static void emit_edge(cg *c, const cg_target *t, uint32_t next)
 {
     move_params(c, t);
-    cg_credit(c, c->after - c->blocks[t->block].left);
+    cg_credit(c, c->after - cg_left_at(c, t->block));
     if (t->block != next)
         to_block(c, asm_jmp(&c->a), t->block);
 }
@@ -313,7 +326,7 @@ static bool emit_br(cg *c, const ir_op_record *r, uint32_t next)
     bool alone;
 
     cg_targets(c->u, r, t);
-    alone = t[0].block == next && c->blocks[next].n_preds == 1;
+    alone = goes_on(c, &t[0], next);
     settle(c, &t[0]);
     if (alone) {
         alias_params(c, &t[0]);
@@ -354,14 +367,14 @@ static bool branch_side(cg *c, const ir_op_record *r, const cg_target *t, uint32
 {
     const cg_target *on = &t[out ^ 1];
     const ir_op_record *jump = jump_of(c, &t[out]);
-    bool alone = on->block == next && c->blocks[next].n_preds == 1;
+    bool alone = goes_on(c, on, next);
     uint32_t cc, credit = c->self->counted ? c->after : 0;
 
     settle(c, on);
     if (!alone)
         to_memory(c);
     cc = condition(c, r) ^ out;
-    if (c->n_dirty || credit || jump->attr & IR_NEW_KEY)
+    if (c->n_dirty || credit || jump->attr & IR_NEW_KEY || cg_has_moves(c))
         cg_cold_exit(c, asm_jcc(&c->a, cc), jump, credit);
     else
         cg_link(c, (int)cc, jump);
@@ -379,7 +392,7 @@ static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t
 {
     uint32_t fall = t[0].block == next && t[1].block != next ? 0 : 1, cc, over;
     const cg_target *on = &t[fall], *other = &t[fall ^ 1];
-    bool alone = on->block == next && c->blocks[next].n_preds == 1;
+    bool alone = goes_on(c, on, next);
 
     settle(c, on);
     settle(c, other);
@@ -388,7 +401,7 @@ static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t
     cc = condition(c, r) ^ (fall ^ 1); /* of going to `other` */
     cg_save_live(c, UINT32_MAX);
     empty_scratch(c);
-    if (!other->n && (!c->self->counted || c->after == c->blocks[other->block].left)) {
+    if (!other->n && (!c->self->counted || c->after == cg_left_at(c, other->block))) {
         to_block(c, asm_jcc(&c->a, cc), other->block);
     } else {
         over = asm_jcc(&c->a, cc ^ 1);
@@ -396,7 +409,7 @@ static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t
         asm_patch(&c->a, over, asm_offset(&c->a));
     }
     if (alone) {
-        cg_credit(c, c->after - c->blocks[on->block].left);
+        cg_credit(c, c->after - cg_left_at(c, on->block));
         alias_params(c, on);
     } else {
         emit_edge(c, on, next);

@@ -10,19 +10,25 @@ enum { MOST_RECORDS = 16384, MOST_BLOCKS = 2048 };
 
 /* ---- the entry ---------------------------------------------------------------------------------------------- */
 
+/* Requests, and counted n instructions off the budget. */
+static void emit_check(cg *c, uint64_t pc, uint32_t n, bool inside)
+{
+    if (c->self->counted && n) {
+        asm_alu_mem_imm(&c->a, ALU_SUB, W64, cg_vcpu(offsetof(pb_vcpu, budget)), (int32_t)n);
+        cg_cold_entry(c, asm_jcc(&c->a, CC_L), pc, n, inside);
+    }
+    asm_alu_mem_imm(&c->a, ALU_CMP, W32, cg_vcpu(offsetof(pb_vcpu, exit_request)), 0);
+    cg_cold_entry(c, asm_jcc(&c->a, CC_NE), pc, c->self->counted ? n : 0, inside);
+}
+
 /* The first instruction can be patched: five bytes in an aligned word (patchbay/codegen.h). */
 static void emit_entry(cg *c)
 {
-    uint32_t at = (uint32_t)(uintptr_t)c->job->slice.rx & 15, n = c->blocks[0].left;
+    uint32_t at = (uint32_t)(uintptr_t)c->job->slice.rx & 15, n = cg_left_at(c, 0);
 
     asm_nop(&c->a, at & 7 ? 8 - (at & 7) : 0);
     c->entry = asm_offset(&c->a);
-    if (c->self->counted) {
-        asm_alu_mem_imm(&c->a, ALU_SUB, W64, cg_vcpu(offsetof(pb_vcpu, budget)), (int32_t)n);
-        cg_cold_entry(c, asm_jcc(&c->a, CC_L), c->u->pc, n);
-    }
-    asm_alu_mem_imm(&c->a, ALU_CMP, W32, cg_vcpu(offsetof(pb_vcpu, exit_request)), 0);
-    cg_cold_entry(c, asm_jcc(&c->a, CC_NE), c->u->pc, c->self->counted ? n : 0);
+    emit_check(c, c->u->pc, n, false);
     c->job->entry = c->entry;
     c->job->direct = c->self->counted ? c->entry : asm_offset(&c->a);
 }
@@ -38,9 +44,9 @@ static void check_after_helper(cg *c, const ir_op_record *r)
     cg_sync(c);
     cg_clobber_flags(c);
     asm_alu_mem_imm(&c->a, ALU_CMP, W32, cg_vcpu(offsetof(pb_vcpu, exit_request)), 0);
-    cg_cold_entry(c, asm_jcc(&c->a, CC_NE), pc, left);
+    cg_cold_entry(c, asm_jcc(&c->a, CC_NE), pc, left, true);
     asm_alu_mem_imm(&c->a, ALU_CMP, W64, cg_vcpu(offsetof(pb_vcpu, budget)), 0);
-    cg_cold_entry(c, asm_jcc(&c->a, CC_L), pc, left);
+    cg_cold_entry(c, asm_jcc(&c->a, CC_L), pc, left, true);
 }
 
 static void emit_mark(cg *c, const ir_op_record *r)
@@ -125,6 +131,8 @@ static void begin_block(cg *c, uint32_t block, bool inherits)
     c->after = c->blocks[block].left;
     if (!inherits && c->u->ops[c->u->blocks[block].first].guest != CG_NONE)
         c->mark = c->u->ops[c->u->blocks[block].first].guest;
+    if (c->blocks[block].checked)
+        emit_check(c, c->u->marks[c->mark].pc, c->after, true);
 }
 
 static void emit_blocks(cg *c)
@@ -183,6 +191,7 @@ static bool allocate_tables(cg *c)
 
 static void free_tables(cg *c)
 {
+    cg_free_pins(c);
     free(c->values);
     free(c->slots);
     free(c->named);
@@ -194,7 +203,7 @@ static void free_tables(cg *c)
     free(c->pool);
 }
 
-uint32_t emit_unit(const x86_codegen *self, pb_code_job *job)
+static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_pins)
 {
     const ir_unit *u = job->unit;
     cg c = { .a = { .start = job->slice.rw,
@@ -204,6 +213,7 @@ uint32_t emit_unit(const x86_codegen *self, pb_code_job *job)
              .u = u,
              .job = job,
              .features = self->features,
+             .more_pins = more_pins,
              .mark = CG_NONE };
     uint32_t status = PB_EMIT_TOO_LARGE;
 
@@ -215,6 +225,7 @@ uint32_t emit_unit(const x86_codegen *self, pb_code_job *job)
         return PB_EMIT_TOO_LARGE;
     if (allocate_tables(&c) && cg_analyse(&c)) {
         emit_entry(&c);
+        cg_arrive(&c);
         emit_blocks(&c);
         if (!c.failed)
             cg_emit_cold(&c);
@@ -227,4 +238,13 @@ uint32_t emit_unit(const x86_codegen *self, pb_code_job *job)
     }
     free_tables(&c);
     return status;
+}
+
+/* With one more register for slots some unit may have a rule that lacks it. */
+uint32_t emit_unit(const x86_codegen *self, pb_code_job *job)
+{
+    bool region = job->flags & PB_CODE_REGION;
+    uint32_t status = emit_once(self, job, region);
+
+    return region && status == PB_EMIT_TOO_LARGE ? emit_once(self, job, false) : status;
 }

@@ -14,6 +14,7 @@ typedef struct cg_block {
     uint32_t left; /* counted: instructions from its start to the unit's end on the longest path */
     bool is_exit;  /* nothing but a jump, from one block */
     bool in_loop;  /* a later block branches to it */
+    bool checked;  /* requests, and the budget if it is counted, are looked at where it begins */
 } cg_block;
 
 /* A branch's target, in the unit's extra words. */
@@ -27,6 +28,21 @@ uint32_t cg_targets(const ir_unit *u, const ir_op_record *r, cg_target targets[2
 
 /* analyse.c: fills values, blocks and order. False: the unit is too large or of a shape that is not taken. */
 bool cg_analyse(cg *c);
+
+/* plugin.c: whether a slot can have a general or a vector register. */
+bool cg_is_pinnable(const pb_slot *slot, bool vector);
+
+/* region.c: which slots have registers in this unit. False: out of memory. */
+bool cg_choose_pins(cg *c);
+/* Behind the entry: from the convention's registers to the unit's. */
+void cg_arrive(cg *c);
+void cg_free_pins(cg *c);
+
+/* Counted: instructions that are taken off the budget already where the block is branched to. */
+static inline uint32_t cg_left_at(const cg *c, uint32_t block)
+{
+    return c->blocks[block].checked ? 0 : c->blocks[block].left;
+}
 
 /* control.c: emits the terminator of a block. next: the block that follows in the code, CG_NONE: none. True: it may go
  * on with what registers and flags hold. */

@@ -109,7 +109,7 @@ static void finish(void *self)
 
 /* ---- start ----------------------------------------------------------------------------------------------------- */
 
-static bool is_pinnable(const pb_slot *slot, bool vector)
+bool cg_is_pinnable(const pb_slot *slot, bool vector)
 {
     return vector ? slot->type == IR_V128 || slot->type == IR_V64
                   : slot->type == IR_I64 || slot->type == IR_I32;
@@ -127,9 +127,9 @@ static void choose_pins(x86_codegen *s)
         const pb_slot *slot = &s->cpu->slots[*rank];
         int8_t reg;
 
-        if (is_pinnable(slot, false) && general < s->most_pinned && general < sizeof(pin_general))
+        if (cg_is_pinnable(slot, false) && general < s->most_pinned && general < sizeof(pin_general))
             reg = (int8_t)pin_general[general++];
-        else if (is_pinnable(slot, true) && vectors < PIN_VECTORS)
+        else if (cg_is_pinnable(slot, true) && vectors < PIN_VECTORS)
             reg = (int8_t)(XMM0 + vectors++);
         else
             continue;

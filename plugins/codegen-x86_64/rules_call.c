@@ -57,12 +57,14 @@ static void begin_impure(cg *c)
     cg_save_live(c, UINT32_MAX);
     c->locked = 0;
     cg_forget(c);
+    cg_leave(c);
     tell_where(c);
     count_exactly(c);
 }
 
 static void end_impure(cg *c)
 {
+    cg_come_back(c);
     count_ahead(c);
     c->helper_called = c->effect_done = true;
 }
@@ -177,9 +179,11 @@ static void call_indexed(cg *c, const ir_op_record *r,
     cg_save_live(c, UINT32_MAX);
     c->locked = 0;
     cg_forget(c);
+    cg_leave(c);
     asm_store_imm(&c->a, W64, cg_frame_at(CG_FRAME_ARGS + 16), r->attr & 0xffffff);
     asm_mov_imm(&c->a, RAX, (uintptr_t)function);
     cg_call_thunk(c, c->self->thunk_vector);
+    cg_come_back(c);
 }
 
 bool rule_get_idx(cg *c, const ir_op_record *r)

@@ -85,7 +85,7 @@ static void lose_home(cg *c, cg_value *v, uint32_t slot)
         const cg_slot *s = &c->slots[other];
 
         if (other != slot && s->value == value && !s->dirty &&
-            c->self->pin_of_slot[other] == CG_NO_REG)
+            c->pin_of_slot[other] == CG_NO_REG)
             v->home = (int16_t)other;
     }
 }
@@ -165,7 +165,7 @@ void cg_get(cg *c, uint32_t result, uint32_t slot)
 {
     uint32_t index = c->record << 1 | result, now = c->slots[slot].value;
     cg_value *v = &c->values[index];
-    int8_t pin = c->self->pin_of_slot[slot];
+    int8_t pin = c->pin_of_slot[slot];
 
     if (v->type == IR_FL)
         v->fl_valid = (uint16_t)flags_kept(c, slot);
@@ -250,7 +250,7 @@ static void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
     }
     if (v->reg != pin)
         cg_load_value(c, v, pin);
-    if (v->reg >= 0 && v->reg != pin && c->self->free_set & CG_SET(v->reg)) {
+    if (v->reg >= 0 && v->reg != pin && c->free_set & CG_SET(v->reg)) {
         c->reg_value[v->reg] = CG_NONE;
         v->reg = CG_NO_REG;
     }
@@ -264,7 +264,7 @@ void cg_put(cg *c, uint32_t slot, uint32_t id)
 {
     cg_value *v = cg_value_of(c, id);
     uint32_t type = c->self->cpu->slots[slot].type;
-    int8_t pin = c->self->pin_of_slot[slot];
+    int8_t pin = c->pin_of_slot[slot];
 
     if (c->slots[slot].value == index_of(c, v))
         return;

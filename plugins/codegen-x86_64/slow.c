@@ -117,7 +117,7 @@ static void write_state(pb_vcpu *vcpu, const cg_frame *f, const site_head *head,
     const x86_codegen *self = f->self;
     const pb_slot *slots = vcpu->type->slots, *pc = &slots[vcpu->type->pc_slot];
 
-    for (uint32_t i = 0; i < self->n_pins; i++) {
+    for (uint32_t i = 0; i < self->n_pins && !(head->flags & SITE_OWN_PINS); i++) {
         const cg_pin *pin = &self->pins[i];
         const void *from = pin->reg < XMM0 ? (const void *)&f->general[pin->reg]
                                            : (const void *)&f->vector[pin->reg - XMM0];

@@ -23,7 +23,7 @@ typedef struct jit {
 
 static const pb_codegen_type *type;
 jit_options jit_how = { .pinned = 8 };
-uint64_t jit_emitted, jit_refused, jit_bytes;
+uint64_t jit_emitted, jit_refused, jit_regions, jit_bytes;
 
 void jit_open(const char *file)
 {
@@ -51,6 +51,8 @@ void jit_set(const char *text)
             jit_how.use_tlb = true;
         else if (!strcmp(*w, "alone"))
             jit_how.alone = true;
+        else if (!strcmp(*w, "region"))
+            jit_how.region = true;
         else if (g_str_has_prefix(*w, "pinned="))
             jit_how.pinned = (uint32_t)atoi(*w + 7);
         else if (**w) {
@@ -125,7 +127,7 @@ static uint32_t emit(jit *j, pb_vcpu *vcpu, const ir_unit *unit, pb_code_job *jo
     uint32_t status;
 
     *job = (pb_code_job){ .size = sizeof(*job), .unit = unit, .vcpu = vcpu, .slice = j->memory };
-    job->flags = alone || jit_how.alone ? PB_CODE_ALONE : 0;
+    job->flags = (alone || jit_how.alone ? PB_CODE_ALONE : 0) | (jit_how.region ? PB_CODE_REGION : 0);
     job->slice.rw += PB_CODEGEN_THUNK_BYTES;
     job->slice.rx += PB_CODEGEN_THUNK_BYTES;
     job->slice.bytes = jit_how.room ? jit_how.room : BUFFER - PB_CODEGEN_THUNK_BYTES;
@@ -152,10 +154,35 @@ static uint64_t link_pc(const pb_code_job *job, const pb_code_exit *left)
     abort();
 }
 
+static bool always(void *opaque, uint64_t pc)
+{
+    return true;
+}
+
+/* A region if one is wanted and there is one, else a unit. */
+static ir_unit *translate_at(jit *j, pb_vcpu *vcpu, uint64_t pc, const pb_translate_limits *limits,
+                             pb_guest_fault *fault)
+{
+    const pb_translate_ops *translate = pb_extension(j->object, PB_EXTENSION_TRANSLATE);
+    pb_region_request request = { .size = sizeof(request),
+                                  .max_insns = 200,
+                                  .max_pieces = PB_REGION_PIECES,
+                                  .piece_insns = limits->max_insns,
+                                  .wanted = always };
+    uint64_t key = vcpu->type->translator->unit_key(vcpu);
+    ir_unit *ir = NULL;
+
+    if (!j->ir)
+        j->ir = pb_ir_unit_new(vcpu->type);
+    if (jit_how.region && limits->max_insns == 48 && PB_HAS(translate, region) && translate->region)
+        ir = translate->region(vcpu, pc, key, &request, j->ir);
+    jit_regions += ir != NULL;
+    return ir ? ir : translate->translate(vcpu, pc, key, limits, j->ir, fault);
+}
+
 static uint32_t run(void *self, pb_vcpu *vcpu)
 {
     jit *j = self;
-    const pb_translate_ops *translate = pb_extension(j->object, PB_EXTENSION_TRANSLATE);
     pb_translate_limits limits = { .max_insns = 48, .follow = true };
     bool alone = false;
     uint32_t rounds = 0;
@@ -183,8 +210,7 @@ static uint32_t run(void *self, pb_vcpu *vcpu)
             vcpu->unwind = 0;
             continue;
         }
-        j->ir = translate->translate(vcpu, *pc, vcpu->type->translator->unit_key(vcpu), &limits,
-                                     j->ir, &fault);
+        j->ir = translate_at(j, vcpu, *pc, &limits, &fault);
         if (!j->ir || emit(j, vcpu, j->ir, &job, alone) != PB_EMIT_OK) {
             printf("no code for 0x%" PRIx64 "\n", *pc);
             return 0;

@@ -13,6 +13,7 @@ typedef struct jit_options {
     bool baseline;
     uint32_t pinned;
     bool counted;
+    bool region; /* every unit is emitted as a region, and is one where the code loops */
     bool alone;    /* PB_CODE_ALONE for every unit: units that are given, not translated */
     bool use_tlb;  /* fill the first-level TLB before each run */
     uint32_t room; /* bytes for a unit; 0: plenty */
@@ -25,8 +26,8 @@ extern const pb_accel_type jit_type;
 extern jit_options jit_how;
 /* "baseline,pinned=3,counted,tlb" to options. */
 void jit_set(const char *text);
-/* How many units were emitted, and how many the generator refused. */
-extern uint64_t jit_emitted, jit_refused, jit_bytes;
+/* How many units were emitted, how many the generator refused, how many had several pieces of code. */
+extern uint64_t jit_emitted, jit_refused, jit_regions, jit_bytes;
 /* Emit into a buffer of the instance and disassemble to the output. */
 void jit_show(accel *a, const ir_unit *unit);
 /* Emit the unit n times without running it: nanoseconds each. */

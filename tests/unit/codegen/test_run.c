@@ -10,6 +10,7 @@
 #include <core/ir/unit.h>
 
 #include "../runner.h"
+#include "random.h"
 
 #define X(m, n) ((m)->state->slot[n].lo)
 #define PC(m)   ((m)->state->slot[TOY_PC].lo)
@@ -64,6 +65,10 @@ static void program(void)
     run_sum("counted");
     run_sum("counted,tlb");
     run_sum("counted,tlb,baseline,pinned=2");
+    jit_regions = 0;
+    run_sum("region,pinned=2,tlb");
+    run_sum("region,pinned=2,tlb,counted");
+    CU_ASSERT(jit_regions > 0);
 }
 
 /* With every budget the state is that after so many single steps. */
@@ -92,6 +97,94 @@ static void budgets(void)
 {
     budgets_how("counted");
     budgets_how("counted,tlb");
+    budgets_how("counted,tlb,region,pinned=3");
+}
+
+/* ---- regions ------------------------------------------------------------------------------------------------- */
+
+enum { RANDOM_INSNS = 40, RANDOM_PROGRAMS = 120, RANDOM_STEPS = 600 };
+
+/* Loops into each other, jumps into and out of them, by register to two of them; some stores to the device, whose page
+ * x7 points to, and to the page of x6. */
+static uint32_t random_insn(uint32_t at)
+{
+    uint32_t a = random_below(6), b = random_below(6), c = random_below(6);
+    int32_t words = (int32_t)random_below(RANDOM_INSNS) - (int32_t)at;
+
+    switch (random_below(12)) {
+    case 0:
+        return toy_insn(TOY_I_MOVI, a, random_below(4), 0);
+    case 1:
+    case 2:
+        return toy_insn(TOY_I_ADD, a, b, c);
+    case 3:
+    case 4:
+        return toy_insn(TOY_I_SUBS, a, b, c);
+    case 5:
+        return toy_insn(TOY_I_LD, a, 6, c);
+    case 6:
+        return toy_insn(TOY_I_ST, a, random_below(8) ? 6 : 7, c);
+    case 7:
+        return toy_insn(TOY_I_NOTE, a, 0, 0);
+    case 8:
+    case 9:
+    case 10:
+        return toy_branch(TOY_I_BNE, words);
+    default:
+        return toy_branch(TOY_I_B, words);
+    }
+}
+
+static toy_machine *random_machine(const uint32_t *words, accel *a, const char *how)
+{
+    toy_machine *m = machine_with(words, RANDOM_INSNS);
+
+    jit_set(how);
+    *a = accel_new(m, 0);
+    for (uint32_t i = 0; i < 6; i++)
+        X(m, i) = i * 3;
+    X(m, 6) = 0x4000;
+    X(m, 7) = TOY_MMIO;
+    return m;
+}
+
+/* After every number of instructions a region has left what units do. */
+static void regions(void)
+{
+    jit_regions = 0;
+    for (uint32_t i = 0; i < RANDOM_PROGRAMS; i++) {
+        uint32_t words[RANDOM_INSNS];
+        toy_machine *m[2];
+        accel a[2];
+
+        for (uint32_t k = 0; k < RANDOM_INSNS; k++)
+            words[k] = random_insn(k);
+        words[RANDOM_INSNS - 1] = toy_branch(TOY_I_B, 1 - RANDOM_INSNS);
+        for (uint32_t steps = 0; steps < 8; steps++) {
+            int64_t n = 1 + random_below(RANDOM_STEPS);
+            bool same;
+
+            m[0] = random_machine(words, &a[0], "counted,tlb");
+            accel_run(&a[0], n);
+            m[1] = random_machine(words, &a[1], "counted,tlb,region,pinned=3");
+            accel_run(&a[1], n);
+            same = !memcmp(m[0]->state, m[1]->state, sizeof(toy)) &&
+                   m[0]->vcpu->retired == m[1]->vcpu->retired &&
+                   m[0]->events->len == m[1]->events->len &&
+                   !memcmp(m[0]->events->data, m[1]->events->data,
+                           m[0]->events->len * sizeof(toy_event)) &&
+                   !memcmp(m[0]->ram, m[1]->ram, TOY_RAM);
+            CU_ASSERT(same);
+            CU_ASSERT_EQUAL(m[1]->vcpu->retired, (uint64_t)n);
+            for (uint32_t k = 0; k < 2; k++) {
+                accel_free(&a[k]);
+                toy_free(m[k]);
+            }
+            if (!same)
+                return;
+        }
+    }
+    CU_ASSERT(jit_regions > RANDOM_PROGRAMS);
 }
 
 /* ---- what devices and helpers see ---------------------------------------------------------------------------- */
@@ -249,6 +342,28 @@ static void links(void)
     accel_free(&a);
 }
 
+/* A jump to another page is not a link: where the page leads may change. */
+static void far_jump(void)
+{
+    uint32_t code[PB_PAGE_SIZE / 4 + 1] = { TOY_I_B | (PB_PAGE_SIZE / 4) << 16 };
+    g_autoptr(toy_machine) m = NULL;
+    pb_jump_entry *entry;
+    jit_linked l;
+    accel a;
+
+    code[PB_PAGE_SIZE / 4] = TOY_I_IDLE;
+    m = machine_with(code, G_N_ELEMENTS(code));
+    jit_set("");
+    a = accel_new(m, 0);
+    jit_link_two(&a, 0x1000, 0x1000 + PB_PAGE_SIZE, &l);
+    CU_ASSERT_EQUAL(jit_enter(&a, &l), PB_CODE_EXIT_LOOKUP);
+    CU_ASSERT_EQUAL(PC(m), 0x1000 + PB_PAGE_SIZE);
+    entry = &m->vcpu->jumps[pb_jump_index(PC(m), 2)];
+    *entry = (pb_jump_entry){ PC(m), l.entry_b };
+    CU_ASSERT_EQUAL(jit_enter(&a, &l), PB_CODE_EXIT_REASON);
+    accel_free(&a);
+}
+
 static void jump_cache(void)
 {
     static const uint32_t code[] = {
@@ -316,6 +431,8 @@ int main(int argc, char **argv)
         { "a request in a loop", request_in_loop },
         { "links, retired entries", links },
         { "indirect jumps", jump_cache },
+        { "jumps to other pages", far_jump },
+        { "regions and units", regions },
         { "no room", no_room },
         { 0 },
     };
