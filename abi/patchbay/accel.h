@@ -45,8 +45,8 @@ typedef struct pb_translate_limits {
 
 typedef struct pb_region_request {
     uint32_t size;
-    uint32_t max_insns;  /* of the region */
-    uint32_t max_pieces; /* not more than PB_REGION_PIECES */
+    uint32_t max_insns;   /* of the region */
+    uint32_t max_pieces;  /* not more than PB_REGION_PIECES */
     uint32_t piece_insns; /* of one piece, at most */
     /* Whether the region shall go on at pc, which a jump of it leads to. */
     bool (*wanted)(void *opaque, uint64_t pc);
@@ -68,8 +68,8 @@ typedef struct pb_translate_ops {
      * first piece begins at pc; another one begins where a jump leads, if request->wanted says so. Every piece
      * is a block with IR_BLOCK_HEAD (behind an empty first block) and what follows it. Null: there is none of the wanted
      * form, because the code cannot be fetched, is not RAM or has no loop. Otherwise as translate(). [vcpu] */
-    ir_unit *(*region)(pb_vcpu *vcpu, uint64_t pc, uint64_t key, const struct pb_region_request *request,
-                       ir_unit *reuse);
+    ir_unit *(*region)(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
+                       const struct pb_region_request *request, ir_unit *reuse);
 } pb_translate_ops;
 
 #endif

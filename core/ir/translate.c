@@ -326,7 +326,8 @@ typedef struct region {
     uint32_t n;
     struct {
         uint64_t pc;
-        uint32_t block; /* that begins with it; nothing but a jump there if it cannot be translated here */
+        uint32_t
+            block; /* that begins with it; nothing but a jump there if it cannot be translated here */
     } pieces[PB_REGION_PIECES];
 } region;
 
@@ -453,12 +454,12 @@ static void join_pieces(region *g)
 
         if (to == g->n || u->blocks[g->pieces[to].block].first == i)
             continue;
-        u->ops[i] = (ir_op_record){ .op = IR_OP_BR,
-                                    .type = IR_VOID,
-                                    .guest = u->ops[i].guest,
-                                    .arg = { IR_NO_VAL, IR_NO_VAL, IR_NO_VAL, IR_NO_VAL },
-                                    .aux = ir_target(&g->d.b, (ir_block){ g->pieces[to].block },
-                                                     NULL, 0) };
+        u->ops[i] =
+            (ir_op_record){ .op = IR_OP_BR,
+                            .type = IR_VOID,
+                            .guest = u->ops[i].guest,
+                            .arg = { IR_NO_VAL, IR_NO_VAL, IR_NO_VAL, IR_NO_VAL },
+                            .aux = ir_target(&g->d.b, (ir_block){ g->pieces[to].block }, NULL, 0) };
     }
 }
 

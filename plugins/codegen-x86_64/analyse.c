@@ -25,8 +25,9 @@ uint32_t cg_targets(const ir_unit *u, const ir_op_record *r, cg_target targets[2
     uint32_t at = r->aux;
 
     for (uint32_t i = 0; i < n; i++) {
-        targets[i] = (cg_target){ u->extra[at + 1] ? u->extra[at] : end_of_branches(u, u->extra[at]),
-                                  u->extra[at + 1], &u->extra[at + 2] };
+        targets[i] =
+            (cg_target){ u->extra[at + 1] ? u->extra[at] : end_of_branches(u, u->extra[at]),
+                         u->extra[at + 1], &u->extra[at + 2] };
         at += 2 + targets[i].n;
     }
     return n;
@@ -380,8 +381,7 @@ static void find_wanted_in(cg *c, uint32_t block, uint32_t *touched)
             continue;
         id = origin(c, r->arg[0]);
         if (!(id & IR_CONST_BIT) && id == r->arg[0] && id >> 1 >= info->first &&
-            id >> 1 < precise && can_be_late(c, id >> 1) &&
-            c->pin_of_slot[slot] != CG_NO_REG) {
+            id >> 1 < precise && can_be_late(c, id >> 1) && c->pin_of_slot[slot] != CG_NO_REG) {
             c->values[id].flags |= CG_IS_LATE;
             c->values[id].want = (int16_t)slot;
         } else if (c->pin_of_slot[slot] != CG_NO_REG && !(id & IR_CONST_BIT)) {

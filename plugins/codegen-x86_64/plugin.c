@@ -127,7 +127,8 @@ static void choose_pins(x86_codegen *s)
         const pb_slot *slot = &s->cpu->slots[*rank];
         int8_t reg;
 
-        if (cg_is_pinnable(slot, false) && general < s->most_pinned && general < sizeof(pin_general))
+        if (cg_is_pinnable(slot, false) && general < s->most_pinned &&
+            general < sizeof(pin_general))
             reg = (int8_t)pin_general[general++];
         else if (cg_is_pinnable(slot, true) && vectors < PIN_VECTORS)
             reg = (int8_t)(XMM0 + vectors++);

@@ -181,10 +181,9 @@ static void note_moves(cg *c)
         for (uint32_t k = 0; k < c->self->n_pins; k++)
             if (c->self->pins[k].reg == g->pins[i].reg)
                 out = c->self->pins[k].slot;
-        g->moves[g->n_moves++] = (cg_move){ .reg = g->pins[i].reg,
-                                            .written = g->written[slot],
-                                            .slot = (uint16_t)slot,
-                                            .out = out };
+        g->moves[g->n_moves++] = (cg_move){
+            .reg = g->pins[i].reg, .written = g->written[slot], .slot = (uint16_t)slot, .out = out
+        };
     }
 }
 

@@ -18,8 +18,8 @@ enum {
 };
 
 typedef enum site_flags {
-    SITE_ALONE = 1,  /* the unit may do everything */
-    SITE_EFFECT = 2, /* something of the instruction was done that cannot be done twice */
+    SITE_ALONE = 1,    /* the unit may do everything */
+    SITE_EFFECT = 2,   /* something of the instruction was done that cannot be done twice */
     SITE_OWN_PINS = 8, /* slots with registers are among the dirty ones, which are all */
     SITE_PAIR =
         4, /* two accesses, one behind the other; of stores the second value is the third argument */

@@ -84,8 +84,7 @@ static void lose_home(cg *c, cg_value *v, uint32_t slot)
         uint32_t other = c->named[i];
         const cg_slot *s = &c->slots[other];
 
-        if (other != slot && s->value == value && !s->dirty &&
-            c->pin_of_slot[other] == CG_NO_REG)
+        if (other != slot && s->value == value && !s->dirty && c->pin_of_slot[other] == CG_NO_REG)
             v->home = (int16_t)other;
     }
 }

@@ -127,7 +127,8 @@ static uint32_t emit(jit *j, pb_vcpu *vcpu, const ir_unit *unit, pb_code_job *jo
     uint32_t status;
 
     *job = (pb_code_job){ .size = sizeof(*job), .unit = unit, .vcpu = vcpu, .slice = j->memory };
-    job->flags = (alone || jit_how.alone ? PB_CODE_ALONE : 0) | (jit_how.region ? PB_CODE_REGION : 0);
+    job->flags =
+        (alone || jit_how.alone ? PB_CODE_ALONE : 0) | (jit_how.region ? PB_CODE_REGION : 0);
     job->slice.rw += PB_CODEGEN_THUNK_BYTES;
     job->slice.rx += PB_CODEGEN_THUNK_BYTES;
     job->slice.bytes = jit_how.room ? jit_how.room : BUFFER - PB_CODEGEN_THUNK_BYTES;

@@ -13,7 +13,7 @@ typedef struct jit_options {
     bool baseline;
     uint32_t pinned;
     bool counted;
-    bool region; /* every unit is emitted as a region, and is one where the code loops */
+    bool region;   /* every unit is emitted as a region, and is one where the code loops */
     bool alone;    /* PB_CODE_ALONE for every unit: units that are given, not translated */
     bool use_tlb;  /* fill the first-level TLB before each run */
     uint32_t room; /* bytes for a unit; 0: plenty */
