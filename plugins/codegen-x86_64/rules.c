@@ -41,6 +41,7 @@ cg_rule *const cg_rules[IR_OP_COUNT] = {
     [IR_OP_SEXTRACT] = rule_sextract,
     [IR_OP_INSERT] = rule_insert,
     [IR_OP_BSWAP] = rule_bswap,
+    [IR_OP_BITREV] = rule_bitrev,
     [IR_OP_CLZ] = rule_count,
     [IR_OP_CTZ] = rule_count,
     [IR_OP_POPCNT] = rule_popcnt,

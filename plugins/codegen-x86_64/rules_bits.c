@@ -22,6 +22,20 @@ static void widen(cg *c, uint32_t op, uint32_t bits, cg_reg to)
         asm_movzx(&c->a, rule_exact(bits), to, to);
 }
 
+/* While the flags hold something: by a count in a register, if the host has that. */
+static bool shift_neutral(cg *c, const ir_op_record *r, uint32_t shift, uint32_t count)
+{
+    cg_reg from, t;
+
+    if (!rule_has(c, CG_BMI2) || rule_bits(r) < 32 || !cg_flags_live(c))
+        return false;
+    from = cg_use(c, r->arg[0]);
+    t = cg_temp(c);
+    asm_mov_imm(&c->a, t, count);
+    asm_shiftx(&c->a, shift, rule_width(rule_bits(r)), cg_def(c, 0, 0), from, t);
+    return true;
+}
+
 static bool shift_constant(cg *c, const ir_op_record *r, uint32_t count)
 {
     uint32_t bits = rule_bits(r), w = rule_width(bits);
@@ -47,6 +61,8 @@ static bool shift_constant(cg *c, const ir_op_record *r, uint32_t count)
         }
         return true;
     }
+    if (r->op != IR_OP_ROR && shift_neutral(c, r, shift_of(r->op), count))
+        return true;
     cg_clobber_flags(c);
     to = cg_def_from(c, 0, r->arg[0], CG_NONE);
     widen(c, r->op, bits, to);
@@ -92,6 +108,16 @@ bool rule_extr(cg *c, const ir_op_record *r)
         cg_def_alias(c, 0, r->arg[1]);
         return true;
     }
+    if (cg_value_of(c, r->arg[0]) == cg_value_of(c, r->arg[1])) { /* shrd is slow */
+        if (rule_has(c, CG_BMI2)) {
+            high = cg_use(c, r->arg[0]);
+            asm_rorx(&c->a, w, cg_def(c, 0, 0), high, lsb);
+            return true;
+        }
+        cg_clobber_flags(c);
+        asm_shift_imm(&c->a, SHIFT_ROR, w, cg_def_from(c, 0, r->arg[0], CG_NONE), lsb);
+        return true;
+    }
     cg_clobber_flags(c);
     high = cg_use(c, r->arg[0]);
     to = cg_def_from(c, 0, r->arg[1], r->arg[0]);
@@ -112,6 +138,8 @@ bool rule_extract(cg *c, const ir_op_record *r)
         asm_movzx(&c->a, len == 8 ? W8 : len == 16 ? W16 : W32, to, from);
         return true;
     }
+    if (lsb && lsb + len == bits && shift_neutral(c, r, SHIFT_SHR, lsb))
+        return true;
     cg_clobber_flags(c);
     to = cg_def_from(c, 0, r->arg[0], CG_NONE);
     if (bits >= 32 && lsb + len == bits) {
@@ -141,6 +169,8 @@ bool rule_sextract(cg *c, const ir_op_record *r)
         to = cg_def(c, 0, 0);
         asm_movsx(&c->a, len == 8 ? W8 : len == 16 ? W16 : W32, w == W64, to, from);
     } else {
+        if (lsb && lsb + len == bits && shift_neutral(c, r, SHIFT_SAR, lsb))
+            return true;
         cg_clobber_flags(c);
         to = cg_def_from(c, 0, r->arg[0], CG_NONE);
         if (lsb + len < width)
@@ -193,6 +223,35 @@ bool rule_bswap(cg *c, const ir_op_record *r)
         return false;
     to = cg_def_from(c, 0, r->arg[0], CG_NONE);
     asm_bswap(&c->a, rule_width(rule_bits(r)), to);
+    return true;
+}
+
+/* Bits of each byte: one step swaps groups of `count` bits. mask: those of the lower groups. */
+static void swap_groups(cg *c, cg_reg x, cg_reg t, cg_reg mask, uint64_t groups, uint32_t count)
+{
+    asm_mov_imm(&c->a, mask, groups);
+    asm_mov(&c->a, W64, t, x);
+    asm_shift_imm(&c->a, SHIFT_SHR, W64, t, count);
+    asm_alu(&c->a, ALU_AND, W64, x, mask);
+    asm_alu(&c->a, ALU_AND, W64, t, mask);
+    asm_shift_imm(&c->a, SHIFT_SHL, W64, x, count);
+    asm_alu(&c->a, ALU_OR, W64, x, t);
+}
+
+bool rule_bitrev(cg *c, const ir_op_record *r)
+{
+    cg_reg to, t, mask;
+
+    if (rule_bits(r) < 32)
+        return false;
+    cg_clobber_flags(c);
+    to = cg_def_from(c, 0, r->arg[0], CG_NONE);
+    t = cg_temp(c);
+    mask = cg_temp(c);
+    asm_bswap(&c->a, rule_width(rule_bits(r)), to);
+    swap_groups(c, to, t, mask, 0x0f0f0f0f0f0f0f0f, 4);
+    swap_groups(c, to, t, mask, 0x3333333333333333, 2);
+    swap_groups(c, to, t, mask, 0x5555555555555555, 1);
     return true;
 }
 

@@ -146,7 +146,36 @@ static void choose_vector(cg *c, uint32_t cc, cg_reg to, cg_reg yes, cg_reg no)
     asm_patch(&c->a, over, asm_offset(&c->a));
 }
 
-/* The condition is asked for before and behind the operands: getting those may change what the flags hold. */
+/* Between two bundles, saved ones: ccmp. Flags that one of them has not are zero there. */
+static bool choose_bundle(cg *c, const ir_op_record *r, bool bundle)
+{
+    const cg_value *yes = cg_value_of(c, r->arg[1]), *no = cg_value_of(c, r->arg[2]);
+    uint32_t cc;
+    cg_reg from, to;
+
+    if (r->type != IR_FL || yes == no || yes == cg_value_of(c, r->arg[0]) ||
+        no == cg_value_of(c, r->arg[0]) || no->fl_valid != IR_FL_ALL || yes->fl_valid != IR_FL_ALL)
+        return false;
+    cg_clobber_flags(c);
+    if (bundle)
+        cg_need_cc(c, r->arg[0], r->attr & 15);
+    c->locked = 0;
+    from = cg_use(c, r->arg[1]);
+    to = cg_def_from(c, 0, r->arg[2], r->arg[1]);
+    cc = bundle ? cg_need_cc(c, r->arg[0], r->attr & 15) : cg_need_condition(c, r->arg[0]);
+    asm_cmov(&c->a, cc, W32, to, from);
+    return true;
+}
+
+/* The condition is asked for before and behind the operands: getting those may change what the flags hold, or
+ * need registers. Not if it waits where it can be tested. */
+static bool is_at_hand(const cg *c, const ir_op_record *r)
+{
+    const cg_value *v = cg_value_of(c, r->arg[0]);
+
+    return !(v->flags & CG_IN_FLAGS) && v->reg >= 0 && cg_type(c, r->arg[0]) == IR_I1;
+}
+
 static bool choose(cg *c, const ir_op_record *r, bool bundle)
 {
     uint32_t yes = r->arg[1], no = r->arg[2], cc;
@@ -154,12 +183,13 @@ static bool choose(cg *c, const ir_op_record *r, bool bundle)
     bool vector = cg_is_vector(r->type), scalar = vector && rule_bits(r) <= 64;
     cg_reg from, other = CG_NO_REG, to, t[2] = { CG_NO_REG, CG_NO_REG };
 
-    if (r->type == IR_FL || v == cg_value_of(c, yes) || v == cg_value_of(c, no) ||
-        (vector && rule_bits(r) < 32))
+    if (r->type == IR_FL)
+        return choose_bundle(c, r, bundle);
+    if (v == cg_value_of(c, yes) || v == cg_value_of(c, no) || (vector && rule_bits(r) < 32))
         return false;
     if (bundle)
         cg_need_cc(c, r->arg[0], r->attr & 15);
-    else
+    else if (!is_at_hand(c, r))
         cg_need_condition(c, r->arg[0]);
     c->locked = 0;
     from = scalar ? cg_use(c, yes) : cg_use_clean(c, yes);

@@ -87,6 +87,14 @@ tr_status tr_adc_sbc(a64_ctx *c, const a64_arg_adc_sbc *a)
 
 /* ---- conditional ----------------------------------------------------------------------------- */
 
+/* N, Z, C and V in bits 3 to 0 as a bundle. */
+static ir_val constant_flags(a64_ctx *c, uint32_t nzcv)
+{
+    return ir_imm(c->ir, IR_FL,
+                  (nzcv >> 3 & 1) << IR_FLAG_N | (nzcv >> 2 & 1) << IR_FLAG_Z |
+                      (nzcv >> 1 & 1) << IR_FLAG_C | (nzcv & 1) << IR_FLAG_V);
+}
+
 /* CCMN, CCMP: flags of the comparison if the condition holds, else the immediate's. */
 static void conditional_compare(a64_ctx *c, bool sub, ir_val x, ir_val y, uint32_t cond,
                                 uint32_t nzcv)
@@ -98,7 +106,7 @@ static void conditional_compare(a64_ctx *c, bool sub, ir_val x, ir_val y, uint32
     else
         ir_add_fl(c->ir, x, y, &flags);
     if (cond < 14) {
-        ir_val other = ir_flunpack_nzcv(c->ir, ir_imm32(c->ir, nzcv << 28));
+        ir_val other = constant_flags(c, nzcv);
 
         flags = ir_sel_cc(c->ir, old, flags, other, cond);
     }
