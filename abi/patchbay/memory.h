@@ -158,4 +158,55 @@ typedef struct pb_tlb {
     uintptr_t host[PB_TLB_ENTRIES];
 } pb_tlb;
 
+/* ---- second-level TLB -------------------------------------------------------------------------------- */
+
+/* One for each vCPU, over all MMU indexes. Emitted code may look here at a miss of the first level, and enter what it
+ * finds there; what it does not find the core does (ops->load and so on). Flushes and fills are the core's. All
+ * of it is used on the vCPU's own thread.
+ *
+ * A tag is the page's address, with the number of an address space in its low bits. An MMU index is in two
+ * spaces at a time: the current one, and the one of mappings that are in all. Numbers are never 0. */
+#define PB_TLB2_BITS 11
+#define PB_TLB2_SETS (1u << PB_TLB2_BITS)
+#define PB_TLB2_WAYS 4
+
+/* Low bits of pb_tlb2_entry.plain. */
+typedef enum pb_tlb2_plain {
+    PB_TLB2_READ = 1,  /* tag_read may be entered */
+    PB_TLB2_WRITE = 2, /* tag_write may, while *tagged is PB_TLB2_TAGGED */
+} pb_tlb2_plain;
+
+#define PB_TLB2_TAGGED 2
+
+typedef struct pb_tlb2_entry {
+    /* Host address of the page's first byte, with pb_tlb2_plain; 0: the core has to look. */
+    uintptr_t plain;
+    const uint8_t *tagged;
+    uint64_t own; /* the core's */
+    pb_attrs attrs;
+} pb_tlb2_entry;
+
+typedef struct pb_tlb2 {
+    uint64_t tag[PB_TLB2_SETS][PB_TLB2_WAYS];
+    pb_tlb2_entry entry[PB_TLB2_SETS][PB_TLB2_WAYS];
+} pb_tlb2;
+
+/* pb_tlb_refill.touched: what kind of entries eight of the first level may have. */
+typedef enum pb_tlb_touched {
+    PB_TLB_TOUCHED_LOCAL = 1, /* found in space[0] */
+    PB_TLB_TOUCHED_GLOBAL = 2,
+} pb_tlb_touched;
+
+/* How one MMU index is refilled. */
+typedef struct pb_tlb_refill {
+    uint32_t size;
+    uint32_t space[2]; /* numbers: of the current one, of the one for all */
+    uint32_t salt[2]; /* a page's set is page ^ page >> PB_TLB2_BITS ^ salt, in PB_TLB2_BITS bits */
+    uint32_t reserved;
+    pb_tlb *first;
+    pb_tlb2 *second;
+    /* By index in the first level >> 3: written with each entry, else a flush would overlook it. */
+    uint8_t touched[PB_TLB_ENTRIES / 8];
+} pb_tlb_refill;
+
 #endif

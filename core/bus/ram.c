@@ -412,6 +412,13 @@ bool pb_ram_write_tag(pb_ram *ram, uint64_t page)
     return true;
 }
 
+const uint8_t *pb_ram_tagged(const pb_ram *ram, uint64_t page)
+{
+    _Static_assert(PB_TLB2_TAGGED == FLAG_TAGGED, "the flag alone, without traps");
+    g_assert(page < ram->pages);
+    return &ram->flags[page];
+}
+
 /* ---- code ------------------------------------------------------------------------------------------ */
 
 static uint32_t generation_of(const pb_ram *ram, uint64_t page)

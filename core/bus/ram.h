@@ -81,6 +81,8 @@ uint32_t pb_ram_code_take(pb_ram *ram, uint64_t page, const uint32_t **generatio
 void pb_ram_code_drop(pb_ram *ram, uint64_t page);
 /* A vCPU wants a write tag, that is, to write the page without telling. False: it may not now. [vcpu] */
 bool pb_ram_write_tag(pb_ram *ram, uint64_t page);
+/* Where it may look first: while the byte is PB_TLB2_TAGGED, pb_ram_write_tag() would say yes. [vcpu] */
+const uint8_t *pb_ram_tagged(const pb_ram *ram, uint64_t page);
 /* After a store by a vCPU through the slow path. The bytes lie in one page. [vcpu] [hot] */
 void pb_ram_stored(pb_ram *ram, uint64_t page);
 

@@ -247,6 +247,7 @@ static const pb_range *find_byte(pb_slow *slow, uint64_t gva, pb_hit *hit)
         if (!pb_tlb_translate(slow, gva, &read_hit))
             return NULL;
         slow->type = PB_ACCESS_WRITE;
+        hit->entry = NULL; /* what it says is out of date */
     }
     range = pb_space_lookup(core->cpus->memory, core->reader, hit->gpa);
     if (!range)

@@ -14,41 +14,43 @@
 
 /* ---- second level of the TLB --------------------------------------------------------------------------- */
 
-#define PB_TLB2_BITS    11
-#define PB_TLB2_ENTRIES (1u << PB_TLB2_BITS)
+#define PB_TLB_SPACES 16
 
-/* A translation of one page, of whatever lies behind it. */
-typedef struct pb_tlb2_entry {
-    uint64_t page; /* address of the page in the MMU index */
-    uint64_t gpa;  /* of its first byte */
-    pb_attrs attrs;
-    uint8_t prot;
-    uint8_t device;
-    uint32_t epoch; /* valid if it is the set's, 0: not valid */
-} pb_tlb2_entry;
-
-/* All of one MMU index. */
-typedef struct pb_tlb_set {
-    pb_tlb *first; /* in the vCPU's block */
-    pb_tlb2_entry second[PB_TLB2_ENTRIES];
-    uint32_t epoch; /* never 0; another one flushes the second level */
-    bool used;      /* something was entered since the last flush */
+/* An address space that an MMU index is in, or was in not long ago; or what is in all spaces of a guest. */
+typedef struct pb_tlb_space {
+    uint32_t guest, id;
+    bool global;
+    bool entered;    /* something is in the second level under the number */
+    uint32_t number; /* in tags; 0: the row is free. Another one flushes the space */
+    uint32_t used;   /* when it was current last */
     /* Which addresses may be covered by a piece of a larger mapping: a flush of any address of the
      * mapping flushes all pieces. Bits by address modulo their number; up to 2 MiB, up to 1 GiB, larger. */
     uint64_t medium[16];
     uint64_t large;
     bool huge;
+} pb_tlb_space;
+
+/* All of one MMU index. */
+typedef struct pb_tlb_set {
+    pb_tlb_refill refill; /* vcpu->refill leads here while the spaces are known */
+    pb_tlb_space
+        *local; /* the current space; null: not looked for since the last flush of everything */
+    pb_tlb_space *global; /* null like `local` */
+    pb_tlb_space spaces[PB_TLB_SPACES];
 } pb_tlb_set;
+
+/* The value of vcpu->tlb_epoch that stands for a space, as long as nothing else changes. */
+typedef struct pb_known_epoch {
+    uint32_t guest, space, epoch;
+} pb_known_epoch;
+
+#define PB_KNOWN_EPOCHS    16
+#define PB_CODE_PAGES_BITS 12
 
 /* ---- posted work --------------------------------------------------------------------------------------- */
 
-#define PB_POSTED_PAGES  32 /* more become a flush of everything */
-#define PB_POSTED_UNTAGS 32
-
-typedef struct pb_posted_page {
-    uint64_t gva, bytes;
-    uint32_t mmu_mask;
-} pb_posted_page;
+#define PB_POSTED_FLUSHES 32 /* more become a flush of everything */
+#define PB_POSTED_UNTAGS  32
 
 typedef struct pb_posted_untag {
     const uint8_t *host;
@@ -62,9 +64,9 @@ typedef struct pb_posted_call {
 
 typedef struct pb_posted {
     uint32_t flush_mask; /* MMU indexes to flush whole */
-    uint32_t page_count, untag_count;
+    uint32_t flush_count, untag_count;
     bool untag_all;
-    pb_posted_page pages[PB_POSTED_PAGES];
+    pb_tlb_flush flushes[PB_POSTED_FLUSHES];
     pb_posted_untag untags[PB_POSTED_UNTAGS];
 } pb_posted;
 
@@ -76,6 +78,23 @@ typedef struct pb_vcpu_core {
     bool unsynced;       /* broadcast flushes were posted since the last tlb_sync */
     uint32_t turned_off; /* atomic: set_powered(false) by the vCPU itself */
     pb_tlb_set *sets[PB_MMU_INDEXES];
+    pb_known_epoch now[PB_MMU_INDEXES]; /* the spaces that the indexes are in; .epoch is not used */
+
+    /* The second level, and the numbers in its tags. */
+    pb_tlb2 *second;
+    uint32_t last_number, uses;
+    uint32_t turn; /* which way is replaced next */
+
+    /* vcpu->tlb_epoch. */
+    uint32_t last_epoch;
+    uint32_t epoch_mask; /* MMU indexes whose spaces `known` is about */
+    uint32_t known_count, known_turn;
+    pb_known_epoch known[PB_KNOWN_EPOCHS];
+    uint64_t code_pages[(1 << PB_CODE_PAGES_BITS) /
+                        64]; /* where code was asked for, by a hash of the address */
+
+    bool only_ram;  /* tlb_fill: page tables elsewhere are not read */
+    bool abandoned; /* because of that */
 
     uint32_t has_posted;  /* atomic */
     pthread_mutex_t lock; /* posted, calls */
@@ -119,6 +138,9 @@ typedef struct pb_hit {
     pb_attrs attrs;
     uint8_t prot;
     uint8_t device;
+    bool global;
+    pb_tlb2_entry
+        *entry; /* where it was found or entered; null: it cannot be. Until the next translation */
 } pb_hit;
 
 /* One access in the slow path. */
@@ -134,10 +156,48 @@ typedef struct pb_slow {
 bool pb_tlb_translate(const pb_slow *slow, uint64_t gva, pb_hit *hit);
 /* Enter a page of RAM or ROM into the first level, with a write tag if the access is a write. */
 void pb_tlb_enter(const pb_slow *slow, const pb_hit *hit, const pb_range *range);
+/* Whether the first level has the page's tag for the kind of access. */
+bool pb_tlb_is_tagged(const pb_vcpu *vcpu, uint64_t gva, uint32_t mmu, bool write);
+/* Drop what the first level has: of the current space, or all (pb_tlb_touched). */
+void pb_tlb_clear_first(pb_tlb_set *set, uint32_t touched);
+/* Drop the page at gva from the first level, and from a space. */
+void pb_tlb_drop_first(pb_tlb_set *set, uint64_t gva);
+void pb_tlb_drop_second(pb_vcpu *vcpu, const pb_tlb_space *space, uint64_t gva);
+void pb_tlb_free(pb_vcpu *vcpu);
+intptr_t pb_vcpu_tlb_prepare(pb_vcpu *vcpu, uint32_t mmu);
+
+/* ---- spaces.c ------------------------------------------------------------------------------------------ */
+
+/* Look for the spaces that the MMU index is in. */
+void pb_tlb_find_spaces(pb_vcpu *vcpu, pb_tlb_set *set, uint32_t mmu);
+/* Flush a space: the current ones get other numbers, others their rows back. */
+void pb_tlb_forget_space(pb_vcpu *vcpu, pb_tlb_set *set, pb_tlb_space *space);
+/* Flush all of them. */
+void pb_tlb_forget_spaces(pb_vcpu *vcpu, pb_tlb_set *set);
+/* A mapping was entered in pieces; whether the address may be of one. */
+void pb_tlb_note_mapping(pb_tlb_space *space, uint64_t gva, uint64_t bytes);
+bool pb_tlb_may_be_larger(const pb_tlb_space *space, uint64_t gva);
+/* The low bits of a page's address that choose its set of the second level. */
+static inline uint32_t pb_tlb_salt(uint32_t number)
+{
+    return number * 0x2b5 & (PB_TLB2_SETS - 1);
+}
+void pb_vcpu_tlb_switch(pb_vcpu *vcpu, uint32_t mmu_mask, uint32_t guest, uint32_t space);
+
+/* vcpu->tlb_epoch: code was asked for at gva; whether it was, perhaps, since the last change; another epoch; another one
+ * for a space. */
+void pb_tlb_note_code(pb_vcpu *vcpu, uint64_t gva);
+bool pb_tlb_may_have_code(const pb_vcpu *vcpu, uint64_t gva);
+void pb_tlb_renew_epoch(pb_vcpu *vcpu);
+void pb_tlb_renew_epoch_of(pb_vcpu *vcpu, uint32_t mmu_mask, uint32_t guest, uint32_t space);
+
+/* ---- flush.c ------------------------------------------------------------------------------------------- */
+
 /* Flush everything if the memory map changed since the TLB was filled. */
 void pb_tlb_follow_map(pb_vcpu *vcpu);
 void pb_tlb_flush_all(pb_vcpu *vcpu);
-void pb_tlb_free(pb_vcpu *vcpu);
+/* The same, and forget what no flush needs to: as if the vCPU were new. */
+void pb_tlb_start_anew(pb_vcpu *vcpu);
 /* Apply what others posted, but for calls. [vcpu] */
 void pb_tlb_do_posted(pb_vcpu *vcpu);
 /* The pb_bus_set_untag() of the memory's bus; opaque is pb_cpus. */
@@ -146,8 +206,8 @@ void pb_tlb_untag(void *opaque, const uint8_t *host, uint64_t bytes);
 void pb_vcpu_tlb_flush(pb_vcpu *vcpu, uint32_t mmu_mask, uint32_t scope);
 void pb_vcpu_tlb_flush_page(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes, uint32_t mmu_mask,
                             uint32_t scope);
+void pb_vcpu_tlb_flush_some(pb_vcpu *vcpu, const pb_tlb_flush *flush);
 void pb_vcpu_tlb_sync(pb_vcpu *vcpu);
-intptr_t pb_vcpu_tlb_prepare(pb_vcpu *vcpu, uint32_t mmu);
 
 /* ---- memory.c, atomic.c, physical.c ---------------------------------------------------------------------- */
 
@@ -191,6 +251,7 @@ pb_mem_result pb_vcpu_mem_load(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u1
                                pb_guest_fault *fault);
 pb_mem_result pb_vcpu_mem_store(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 value,
                                 pb_guest_fault *fault);
+bool pb_vcpu_tlb_fill(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool write);
 
 pb_mem_result pb_vcpu_rmw(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, uint32_t op, uint64_t operand,
                           uint64_t *old, pb_guest_fault *fault);

@@ -260,6 +260,31 @@ static uint8_t *probe(const pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool wri
     return (uint8_t *)(tlb->host[i] + offset);
 }
 
+bool pb_vcpu_tlb_fill(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool write)
+{
+    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
+    uint32_t mmu = PB_MEM_GET_MMU(attr);
+    pb_guest_fault fault;
+    pb_slow slow = { vcpu, gva, attr, write ? PB_ACCESS_WRITE : PB_ACCESS_READ, &fault };
+    const pb_range *range;
+    pb_hit hit;
+
+    if (pb_tlb_is_tagged(vcpu, gva, mmu, write) || !pb_is_aligned(gva, attr) ||
+        (gva & PB_PAGE_MASK) > PB_PAGE_SIZE - PB_MEM_GET_BYTES(attr))
+        return false;
+    pb_reader_enter(core->reader);
+    core->only_ram = true;
+    core->abandoned = false;
+    if (pb_tlb_translate(&slow, gva, &hit)) {
+        range = pb_space_lookup(core->cpus->memory, core->reader, hit.gpa);
+        if (range)
+            pb_tlb_enter(&slow, &hit, range);
+    }
+    core->only_ram = false;
+    pb_reader_leave(core->reader);
+    return pb_tlb_is_tagged(vcpu, gva, mmu, write);
+}
+
 pb_mem_result pb_vcpu_mem_load(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 *value,
                                pb_guest_fault *fault)
 {

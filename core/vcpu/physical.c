@@ -52,6 +52,7 @@ pb_mem_result pb_vcpu_code(pb_vcpu *vcpu, uint64_t gva, uint32_t mmu, pb_code_pa
     *page = (pb_code_page){ .gpa = hit.gpa - (gva & PB_PAGE_MASK),
                             .generation = &no_generation,
                             .stamp = no_generation + 1 }; /* always stale */
+    pb_tlb_note_code(vcpu, gva);
     range = pb_space_lookup(core->cpus->memory, core->reader, hit.gpa);
     if (hit.mapping == PB_PAGE_SIZE && is_whole_page(range, page->gpa)) {
         page->host = pb_range_host(range, page->gpa);
@@ -90,6 +91,20 @@ void pb_vcpu_code_flush(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes)
 
 /* ---- physical -------------------------------------------------------------------------------------------- */
 
+/* Whether page tables at gpa are not touched now (tlb_fill), because a device would see it. Once it is so, none are: the
+ * walk shall end. */
+static bool is_withheld(pb_vcpu_core *core, uint64_t gpa, bool write)
+{
+    const pb_range *range;
+
+    if (!core->only_ram)
+        return false;
+    range = pb_space_lookup(core->cpus->memory, core->reader, gpa);
+    if (!range || (write ? range->kind != PB_RANGE_RAM : !range->host))
+        core->abandoned = true;
+    return core->abandoned;
+}
+
 pb_bus_result pb_vcpu_phys_read(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, uint32_t size,
                                 uint64_t *value)
 {
@@ -98,7 +113,12 @@ pb_bus_result pb_vcpu_phys_read(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, uin
 
     attrs.requester = vcpu->index;
     pb_reader_enter(core->reader);
-    result = pb_space_read(core->cpus->memory, core->reader, gpa, size, attrs, false, value);
+    if (is_withheld(core, gpa, false)) {
+        *value = 0;
+        result = PB_BUS_DECODE;
+    } else {
+        result = pb_space_read(core->cpus->memory, core->reader, gpa, size, attrs, false, value);
+    }
     pb_reader_leave(core->reader);
     return result;
 }
@@ -111,7 +131,9 @@ pb_bus_result pb_vcpu_phys_write(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, ui
 
     attrs.requester = vcpu->index;
     pb_reader_enter(core->reader);
-    result = pb_space_write(core->cpus->memory, core->reader, gpa, size, attrs, false, value);
+    result = is_withheld(core, gpa, true)
+                 ? PB_BUS_DECODE
+                 : pb_space_write(core->cpus->memory, core->reader, gpa, size, attrs, false, value);
     pb_reader_leave(core->reader);
     return result;
 }

@@ -171,7 +171,7 @@ static void cut(void *self, int64_t budget)
 
 static void fresh(void *self)
 {
-    pb_tlb_flush_all(self);
+    pb_tlb_start_anew(self);
 }
 
 const pb_runner_ops pb_vcpu_runner_ops = {

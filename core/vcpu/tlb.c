@@ -1,58 +1,30 @@
 /*
- * The software TLB of a vCPU, and its flushes.
+ * The software TLB of a vCPU: its two levels, and what fills them. Address spaces are in spaces.c, flushes in flush.c.
  *
- * Two levels for each MMU index: the first (patchbay/memory.h) holds pages of RAM and ROM that may be accessed
- * without ado; the second remembers translations of any whole page, so that MMIO and refills need
- * no walk. Room is left for a level with address-space contexts between second and walk.
+ * The first level, for each MMU index, holds pages of RAM and ROM that may be accessed without ado; the second one, for
+ * all of them, remembers translations of any whole page, so that MMIO, refills and other spaces need no walk
+ * (patchbay/memory.h has the layout of both).
  *
  * 1. Both levels are read and written by the vCPU's own thread only. Others post what they want flushed
  *    and poke the vCPU; it does so before it executes on. While nothing runs, one thread does all.
- * 2. A broadcast is complete when every other vCPU was outside of the guest once (pb_sched_barrier):
- *    tlb_sync waits for that, with this vCPU outside as well, so two that wait do not wait for
- *    each other. What is posted to a waiting vCPU it does when it goes on.
- * 3. A first-level entry leads to host memory of the view under which it was made. core->generation is read
+ * 2. An entry leads to host memory of the view under which it was made. core->generation is read
  *    before entries are made; the vCPU looks at it when it starts to run, after every
  *    MMIO access of its own, and is poked when another thread changes the map.
- * 4. A write tag exists only while pb_ram_write_tag() allowed it (rules in core/bus/ram.c).
- * 5. Mappings larger than a page are entered in pages. A flush of one address must flush all of them: where
- *    the address may belong to such a mapping, the whole index is flushed.
+ * 3. A write tag exists only while pb_ram_write_tag() allowed it (rules in core/bus/ram.c). The second level has
+ *    no right to write, only the place where the page's flags say whether a tag may be made.
+ * 4. Mappings larger than a page are entered in pages. A flush of one address must flush all of them: where
+ *    the address may belong to such a mapping, the whole space is flushed.
  */
 #include <core/vcpu/internal.h>
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
-#define ALL_INDEXES ((1u << PB_MMU_INDEXES) - 1)
-#define MOST_PAGES  512 /* in one flush by address; more flush the index */
-#define MIB         (UINT64_C(1) << 20)
-#define GIB         (UINT64_C(1) << 30)
+/* pb_tlb2_entry.own: the page's physical address, with this in its low bits. */
+#define OWN_PROT   UINT64_C(7)
+#define OWN_DEVICE UINT64_C(8)
 
-/* ---- entries ------------------------------------------------------------------------------------------- */
-
-static uint32_t index_of(uint64_t gva)
-{
-    return (gva >> PB_PAGE_BITS) & (PB_TLB_ENTRIES - 1);
-}
-
-static pb_tlb2_entry *second_of(pb_tlb_set *set, uint64_t gva)
-{
-    uint64_t page = gva >> PB_PAGE_BITS;
-
-    return &set->second[(page ^ (page >> PB_TLB2_BITS)) & (PB_TLB2_ENTRIES - 1)];
-}
-
-static void clear(pb_tlb_set *set)
-{
-    memset(set->first->tag_read, 0xff, sizeof(set->first->tag_read));
-    memset(set->first->tag_write, 0xff, sizeof(set->first->tag_write));
-    if (++set->epoch == 0) {
-        memset(set->second, 0, sizeof(set->second));
-        set->epoch = 1;
-    }
-    memset(set->medium, 0, sizeof(set->medium));
-    set->large = 0;
-    set->huge = false;
-    set->used = false;
-}
+/* ---- making them --------------------------------------------------------------------------------------- */
 
 /* The set of an MMU index, made if it is not there: by the vCPU at its first access, or by whoever emits code that
  * makes one. */
@@ -66,12 +38,16 @@ static pb_tlb_set *set_of(pb_vcpu *vcpu, uint32_t mmu)
     pthread_mutex_lock(&core->cpus->tlb_lock);
     set = core->sets[mmu];
     if (!set) {
+        pb_tlb *first = pb_vcpu_first_tlb(vcpu, mmu);
+
         set = calloc(1, sizeof(*set));
         if (!set)
             g_error("out of memory for a TLB");
-        set->first = pb_vcpu_first_tlb(vcpu, mmu);
-        clear(set);
-        __atomic_store_n(&vcpu->tlb[mmu], set->first, __ATOMIC_RELEASE);
+        memset(first->tag_read, 0xff, sizeof(first->tag_read));
+        memset(first->tag_write, 0xff, sizeof(first->tag_write));
+        set->refill.size = sizeof(set->refill);
+        set->refill.first = first;
+        __atomic_store_n(&vcpu->tlb[mmu], first, __ATOMIC_RELEASE);
         __atomic_store_n(&core->sets[mmu], set, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&core->cpus->tlb_lock);
@@ -87,36 +63,145 @@ intptr_t pb_vcpu_tlb_prepare(pb_vcpu *vcpu, uint32_t mmu)
     return (char *)pb_vcpu_first_tlb(vcpu, mmu) - (char *)vcpu;
 }
 
+/* The set, ready to be looked into. On the vCPU's thread. */
+static pb_tlb_set *ready_set(pb_vcpu *vcpu, uint32_t mmu)
+{
+    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
+    pb_tlb_set *set = set_of(vcpu, mmu);
+
+    if (set->local)
+        return set;
+    if (!core->second) { /* of pages that cost nothing until they are used; zeros are no tags */
+        core->second =
+            mmap(NULL, sizeof(pb_tlb2), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (core->second == MAP_FAILED)
+            g_error("out of memory for a TLB");
+    }
+    pb_tlb_find_spaces(vcpu, set, mmu);
+    return set;
+}
+
 void pb_tlb_free(pb_vcpu *vcpu)
 {
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
 
     for (uint32_t i = 0; i < PB_MMU_INDEXES; i++)
         free(core->sets[i]);
+    if (core->second)
+        munmap(core->second, sizeof(pb_tlb2));
 }
 
-/* ---- larger mappings ----------------------------------------------------------------------------------- */
+/* ---- the first level ----------------------------------------------------------------------------------- */
 
-static void note_mapping(pb_tlb_set *set, uint64_t gva, uint64_t bytes)
+static uint32_t index_of(uint64_t gva)
 {
-    uint64_t bit = gva / (2 * MIB) % 1024;
-
-    if (bytes <= PB_PAGE_SIZE)
-        return;
-    if (bytes <= 2 * MIB)
-        set->medium[bit / 64] |= UINT64_C(1) << (bit % 64);
-    else if (bytes <= GIB)
-        set->large |= UINT64_C(1) << (gva / GIB % 64);
-    else
-        set->huge = true;
+    return (gva >> PB_PAGE_BITS) & (PB_TLB_ENTRIES - 1);
 }
 
-static bool may_be_larger(const pb_tlb_set *set, uint64_t gva)
+bool pb_tlb_is_tagged(const pb_vcpu *vcpu, uint64_t gva, uint32_t mmu, bool write)
 {
-    uint64_t bit = gva / (2 * MIB) % 1024;
+    const pb_tlb *tlb = vcpu->tlb[mmu];
+    uint64_t page = gva & ~PB_PAGE_MASK;
 
-    return set->huge || (set->large >> (gva / GIB % 64) & 1) ||
-           (set->medium[bit / 64] >> (bit % 64) & 1);
+    return tlb && (write ? tlb->tag_write : tlb->tag_read)[index_of(gva)] == page;
+}
+
+void pb_tlb_clear_first(pb_tlb_set *set, uint32_t touched)
+{
+    pb_tlb *first = set->refill.first;
+
+    for (uint32_t i = 0; i < sizeof(set->refill.touched); i += 8) {
+        uint64_t eight;
+
+        memcpy(&eight, &set->refill.touched[i], 8);
+        for (uint32_t k = i; eight; k++, eight >>= 8) {
+            if (!(eight & touched))
+                continue;
+            memset(&first->tag_read[8 * k], 0xff, 8 * sizeof(first->tag_read[0]));
+            memset(&first->tag_write[8 * k], 0xff, 8 * sizeof(first->tag_write[0]));
+            set->refill.touched[k] = 0;
+        }
+    }
+}
+
+void pb_tlb_drop_first(pb_tlb_set *set, uint64_t gva)
+{
+    uint64_t page = gva & ~PB_PAGE_MASK;
+    uint32_t i = index_of(gva);
+
+    if (set->refill.first->tag_read[i] == page)
+        set->refill.first->tag_read[i] = PB_TLB_INVALID;
+    if (set->refill.first->tag_write[i] == page)
+        set->refill.first->tag_write[i] = PB_TLB_INVALID;
+}
+
+/* ---- the second level ---------------------------------------------------------------------------------- */
+
+/* Where a page of a space would be. */
+typedef struct place {
+    uint64_t tag;
+    uint64_t *tags;
+    pb_tlb2_entry *entries;
+} place;
+
+static place place_of(const pb_vcpu_core *core, const pb_tlb_space *space, uint64_t gva)
+{
+    uint64_t page = gva >> PB_PAGE_BITS;
+    uint32_t row = (page ^ page >> PB_TLB2_BITS ^ pb_tlb_salt(space->number)) & (PB_TLB2_SETS - 1);
+
+    return (place){ page << PB_PAGE_BITS | space->number, core->second->tag[row],
+                    core->second->entry[row] };
+}
+
+static pb_tlb2_entry *find(const place *at)
+{
+    for (uint32_t i = 0; i < PB_TLB2_WAYS; i++) {
+        if (at->tags[i] == at->tag)
+            return &at->entries[i];
+    }
+    return NULL;
+}
+
+void pb_tlb_drop_second(pb_vcpu *vcpu, const pb_tlb_space *space, uint64_t gva)
+{
+    place at = place_of(pb_vcpu_core_of(vcpu), space, gva);
+
+    for (uint32_t i = 0; i < PB_TLB2_WAYS; i++) {
+        if (at.tags[i] == at.tag)
+            at.tags[i] = 0;
+    }
+}
+
+/* In place of what is there of the page already, else of nothing, else of whatever has its turn. */
+static uint32_t way_for(pb_vcpu_core *core, const place *at)
+{
+    uint32_t empty = PB_TLB2_WAYS;
+
+    for (uint32_t i = 0; i < PB_TLB2_WAYS; i++) {
+        if (at->tags[i] == at->tag)
+            return i;
+        if (!at->tags[i])
+            empty = i;
+    }
+    return empty < PB_TLB2_WAYS ? empty : core->turn++ % PB_TLB2_WAYS;
+}
+
+static pb_tlb2_entry *remember(pb_vcpu *vcpu, pb_tlb_set *set, uint64_t gva,
+                               const pb_translation *t)
+{
+    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
+    pb_tlb_space *space = t->global ? set->global : set->local;
+    place at = place_of(core, space, gva);
+    uint32_t way = way_for(core, &at);
+
+    pb_tlb_drop_second(vcpu, t->global ? set->local : set->global, gva);
+    at.tags[way] = at.tag;
+    at.entries[way] = (pb_tlb2_entry){ .own = (t->gpa & ~PB_PAGE_MASK) | (t->prot & OWN_PROT) |
+                                              (t->device ? OWN_DEVICE : 0),
+                                       .attrs = t->attrs };
+    space->entered = true;
+    pb_tlb_note_mapping(space, gva, t->page_bytes);
+    return &at.entries[way];
 }
 
 /* ---- translation --------------------------------------------------------------------------------------- */
@@ -140,7 +225,7 @@ static bool walk(const pb_slow *slow, uint64_t gva, pb_translation *out)
     return true;
 }
 
-static bool permits(uint8_t prot, uint32_t type)
+static bool permits(uint64_t prot, uint32_t type)
 {
     static const uint8_t needed[] = {
         [PB_ACCESS_READ] = PB_PROT_READ,
@@ -151,289 +236,95 @@ static bool permits(uint8_t prot, uint32_t type)
     return (prot & needed[type]) != 0;
 }
 
-static void remember(pb_tlb_set *set, uint64_t gva, const pb_translation *t)
+/* What the second level knows of the page, for a kind of access. */
+static bool look(const pb_slow *slow, const pb_tlb_set *set, uint64_t gva, pb_hit *hit)
 {
-    uint64_t offset = gva & PB_PAGE_MASK;
-    pb_tlb2_entry *entry = second_of(set, gva);
+    const pb_vcpu_core *core = pb_vcpu_core_of(slow->vcpu);
+    place at = place_of(core, set->local, gva);
+    pb_tlb2_entry *entry = find(&at);
+    bool global = !entry;
 
-    entry->page = gva - offset;
-    entry->gpa = t->gpa - offset;
-    entry->attrs = t->attrs;
-    entry->prot = (uint8_t)t->prot;
-    entry->device = t->device;
-    entry->epoch = set->epoch;
-    set->used = true;
-    note_mapping(set, gva, t->page_bytes);
+    if (global) {
+        at = place_of(core, set->global, gva);
+        entry = find(&at);
+    }
+    if (!entry || !permits(entry->own, slow->type))
+        return false;
+    *hit = (pb_hit){ .gpa = (entry->own & ~PB_PAGE_MASK) | (gva & PB_PAGE_MASK),
+                     .mapping = PB_PAGE_SIZE,
+                     .attrs = entry->attrs,
+                     .prot = (uint8_t)(entry->own & OWN_PROT),
+                     .device = (entry->own & OWN_DEVICE) != 0,
+                     .global = global,
+                     .entry = entry };
+    return true;
 }
 
 bool pb_tlb_translate(const pb_slow *slow, uint64_t gva, pb_hit *hit)
 {
-    pb_tlb_set *set = set_of(slow->vcpu, PB_MEM_GET_MMU(slow->attr));
-    const pb_tlb2_entry *entry = second_of(set, gva);
+    pb_tlb_set *set = ready_set(slow->vcpu, PB_MEM_GET_MMU(slow->attr));
     pb_translation t;
 
-    if (entry->epoch == set->epoch && entry->page == (gva & ~PB_PAGE_MASK) &&
-        permits(entry->prot, slow->type)) {
-        *hit = (pb_hit){ .gpa = entry->gpa + (gva & PB_PAGE_MASK),
-                         .mapping = PB_PAGE_SIZE,
-                         .attrs = entry->attrs,
-                         .prot = entry->prot,
-                         .device = entry->device };
-    } else {
+    if (!look(slow, set, gva, hit)) {
         if (!walk(slow, gva, &t))
             return false;
         *hit = (pb_hit){ .gpa = t.gpa,
                          .mapping = MIN(MAX(t.page_bytes, 1), PB_PAGE_SIZE),
                          .attrs = t.attrs,
                          .prot = (uint8_t)t.prot,
-                         .device = t.device };
+                         .device = t.device,
+                         .global = t.global };
         if (t.page_bytes >= PB_PAGE_SIZE)
-            remember(set, gva, &t);
+            hit->entry = remember(slow->vcpu, set, gva, &t);
     }
     hit->attrs.instruction = slow->type == PB_ACCESS_FETCH;
     return true;
 }
 
+/* ---- entering ------------------------------------------------------------------------------------------ */
+
+/* Whole pages of plain memory only, that are whole pages of the RAM too. */
+static bool is_plain(const pb_hit *hit, uint64_t page_gpa, const pb_range *range)
+{
+    return hit->entry && !hit->device && range->host && page_gpa >= range->first &&
+           range->last - page_gpa >= PB_PAGE_MASK &&
+           ((range->ram_offset + (page_gpa - range->first)) & PB_PAGE_MASK) == 0;
+}
+
+/* A tag for reading stays with one for writing, if both are of the same page. */
+static void enter_first(pb_tlb_refill *refill, uint64_t page, uintptr_t host, bool read, bool write,
+                        bool global)
+{
+    pb_tlb *first = refill->first;
+    uint32_t i = index_of(page);
+
+    if (first->host[i] != host || (first->tag_read[i] != page && first->tag_write[i] != page)) {
+        first->tag_read[i] = first->tag_write[i] = PB_TLB_INVALID;
+        first->host[i] = host;
+    }
+    refill->touched[i / 8] |= global ? PB_TLB_TOUCHED_GLOBAL : PB_TLB_TOUCHED_LOCAL;
+    if (read)
+        first->tag_read[i] = page;
+    if (write)
+        first->tag_write[i] = page;
+}
+
 void pb_tlb_enter(const pb_slow *slow, const pb_hit *hit, const pb_range *range)
 {
     pb_tlb_set *set = set_of(slow->vcpu, PB_MEM_GET_MMU(slow->attr));
-    uint64_t offset = slow->gva & PB_PAGE_MASK;
-    uint64_t page_gpa = hit->gpa - offset;
-    uint32_t i = index_of(slow->gva);
-    uint64_t tag = slow->gva - offset;
+    uint64_t page = slow->gva & ~PB_PAGE_MASK, page_gpa = hit->gpa & ~PB_PAGE_MASK;
+    bool is_ram = range->kind == PB_RANGE_RAM, write;
+    uint64_t number;
     uintptr_t host;
 
-    /* Whole pages of plain memory only, that are whole pages of the RAM too. */
-    if (hit->mapping < PB_PAGE_SIZE || hit->device || !range->host || page_gpa < range->first ||
-        range->last - page_gpa < PB_PAGE_MASK ||
-        ((range->ram_offset + (page_gpa - range->first)) & PB_PAGE_MASK) != 0)
+    if (!is_plain(hit, page_gpa, range))
         return;
+    number = range->ram ? pb_range_page(range, page_gpa) : 0;
     host = (uintptr_t)pb_range_host(range, page_gpa);
-    if (set->first->host[i] != host ||
-        (set->first->tag_read[i] != tag && set->first->tag_write[i] != tag)) {
-        set->first->tag_read[i] = set->first->tag_write[i] = PB_TLB_INVALID;
-        set->first->host[i] = host;
-    }
-    if (hit->prot & PB_PROT_READ)
-        set->first->tag_read[i] = tag;
-    if (slow->type == PB_ACCESS_WRITE && (hit->prot & PB_PROT_WRITE) &&
-        range->kind == PB_RANGE_RAM && pb_ram_write_tag(range->ram, pb_range_page(range, page_gpa)))
-        set->first->tag_write[i] = tag;
-    set->used = true;
-}
-
-/* ---- flushing one's own ---------------------------------------------------------------------------------- */
-
-static void flush_mask(pb_vcpu *vcpu, uint32_t mmu_mask)
-{
-    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-
-    vcpu->tlb_epoch++;
-    for (uint32_t i = 0; i < PB_MMU_INDEXES; i++) {
-        if ((mmu_mask >> i & 1) && core->sets[i] && core->sets[i]->used)
-            clear(core->sets[i]);
-    }
-}
-
-void pb_tlb_flush_all(pb_vcpu *vcpu)
-{
-    flush_mask(vcpu, ALL_INDEXES);
-}
-
-void pb_tlb_follow_map(pb_vcpu *vcpu)
-{
-    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-    uint64_t generation = pb_space_generation(core->cpus->memory);
-
-    if (core->generation == generation)
-        return;
-    core->generation = generation;
-    pb_tlb_flush_all(vcpu);
-}
-
-static void flush_one(pb_tlb_set *set, uint64_t page)
-{
-    uint32_t i = index_of(page);
-    pb_tlb2_entry *entry = second_of(set, page);
-
-    if (set->first->tag_read[i] == page)
-        set->first->tag_read[i] = PB_TLB_INVALID;
-    if (set->first->tag_write[i] == page)
-        set->first->tag_write[i] = PB_TLB_INVALID;
-    if (entry->page == page)
-        entry->epoch = 0;
-}
-
-static void flush_pages(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes, uint32_t mmu_mask)
-{
-    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-    uint64_t first = gva & ~PB_PAGE_MASK;
-    uint64_t pages = bytes / PB_PAGE_SIZE +
-                     ((gva & PB_PAGE_MASK) + bytes % PB_PAGE_SIZE + PB_PAGE_MASK) / PB_PAGE_SIZE;
-
-    vcpu->tlb_epoch++;
-    for (uint32_t i = 0; i < PB_MMU_INDEXES; i++) {
-        pb_tlb_set *set = core->sets[i];
-        bool all = pages > MOST_PAGES;
-
-        if (!(mmu_mask >> i & 1) || !set || !set->used)
-            continue;
-        for (uint64_t p = 0; p < pages && !all; p++)
-            all = may_be_larger(set, first + p * PB_PAGE_SIZE);
-        if (all) {
-            clear(set);
-            continue;
-        }
-        for (uint64_t p = 0; p < pages; p++)
-            flush_one(set, first + p * PB_PAGE_SIZE);
-    }
-}
-
-static void untag(pb_vcpu *vcpu, uintptr_t host, uint64_t bytes)
-{
-    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-
-    for (uint32_t k = 0; k < PB_MMU_INDEXES; k++) {
-        pb_tlb *tlb = vcpu->tlb[k];
-
-        if (!tlb || !core->sets[k]->used)
-            continue;
-        for (uint32_t i = 0; i < PB_TLB_ENTRIES; i++) {
-            if (tlb->host[i] - host < bytes)
-                tlb->tag_write[i] = PB_TLB_INVALID;
-        }
-    }
-}
-
-/* ---- posting to others ----------------------------------------------------------------------------------- */
-
-void pb_tlb_do_posted(pb_vcpu *vcpu)
-{
-    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-    pb_posted *posted = &core->posted;
-
-    if (!__atomic_load_n(&core->has_posted, __ATOMIC_SEQ_CST))
-        return;
-    pthread_mutex_lock(&core->lock);
-    __atomic_store_n(&core->has_posted, 0, __ATOMIC_SEQ_CST);
-    if (posted->flush_mask != 0)
-        flush_mask(vcpu, posted->flush_mask);
-    for (uint32_t i = 0; i < posted->page_count; i++)
-        flush_pages(vcpu, posted->pages[i].gva, posted->pages[i].bytes, posted->pages[i].mmu_mask);
-    if (posted->untag_all)
-        untag(vcpu, 0, UINTPTR_MAX);
-    for (uint32_t i = 0; i < posted->untag_count; i++)
-        untag(vcpu, (uintptr_t)posted->untags[i].host, posted->untags[i].bytes);
-    posted->flush_mask = posted->page_count = posted->untag_count = 0;
-    posted->untag_all = false;
-    pthread_mutex_unlock(&core->lock);
-}
-
-/* Ends the posting that pthread_mutex_lock(&core->lock) began. */
-static void posted_done(pb_vcpu *vcpu)
-{
-    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-
-    __atomic_store_n(&core->has_posted, 1, __ATOMIC_SEQ_CST);
-    pthread_mutex_unlock(&core->lock);
-    if (!pb_sched_is_running(core->cpus->sched)) {
-        pb_tlb_do_posted(vcpu);
-        return;
-    }
-    __atomic_fetch_or(&vcpu->exit_request, PB_EXIT_WORK, __ATOMIC_SEQ_CST);
-    pb_runner_note(core->runner);
-}
-
-static void post_flush(pb_vcpu *vcpu, uint32_t mmu_mask)
-{
-    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-
-    pthread_mutex_lock(&core->lock);
-    core->posted.flush_mask |= mmu_mask;
-    posted_done(vcpu);
-}
-
-static void post_flush_page(pb_vcpu *vcpu, pb_posted_page page)
-{
-    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-
-    pthread_mutex_lock(&core->lock);
-    if (core->posted.page_count < PB_POSTED_PAGES)
-        core->posted.pages[core->posted.page_count++] = page;
-    else
-        core->posted.flush_mask |= page.mmu_mask;
-    posted_done(vcpu);
-}
-
-static void post_untag(pb_vcpu *vcpu, pb_posted_untag range)
-{
-    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-
-    pthread_mutex_lock(&core->lock);
-    if (core->posted.untag_count < PB_POSTED_UNTAGS)
-        core->posted.untags[core->posted.untag_count++] = range;
-    else
-        core->posted.untag_all = true;
-    posted_done(vcpu);
-}
-
-void pb_tlb_untag(void *opaque, const uint8_t *host, uint64_t bytes)
-{
-    pb_cpus *cpus = opaque;
-    pb_vcpu *me = pb_vcpu_current();
-    bool others = false;
-
-    for (uint32_t i = 0; i < cpus->vcpus->len; i++) {
-        pb_vcpu *vcpu = cpus->vcpus->pdata[i];
-
-        if (vcpu == me) {
-            untag(vcpu, (uintptr_t)host, bytes);
-        } else {
-            post_untag(vcpu, (pb_posted_untag){ host, bytes });
-            others = true;
-        }
-    }
-    if (others)
-        pb_sched_barrier(cpus->sched);
-}
-
-/* ---- operations ------------------------------------------------------------------------------------------ */
-
-void pb_vcpu_tlb_flush(pb_vcpu *vcpu, uint32_t mmu_mask, uint32_t scope)
-{
-    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-    GPtrArray *vcpus = core->cpus->vcpus;
-
-    flush_mask(vcpu, mmu_mask);
-    for (uint32_t i = 0; scope == PB_SCOPE_ALL && i < vcpus->len; i++) {
-        if (vcpus->pdata[i] != vcpu) {
-            post_flush(vcpus->pdata[i], mmu_mask);
-            core->unsynced = true;
-        }
-    }
-}
-
-void pb_vcpu_tlb_flush_page(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes, uint32_t mmu_mask,
-                            uint32_t scope)
-{
-    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-    GPtrArray *vcpus = core->cpus->vcpus;
-
-    flush_pages(vcpu, gva, bytes, mmu_mask);
-    for (uint32_t i = 0; scope == PB_SCOPE_ALL && i < vcpus->len; i++) {
-        if (vcpus->pdata[i] != vcpu) {
-            post_flush_page(vcpus->pdata[i], (pb_posted_page){ gva, bytes, mmu_mask });
-            core->unsynced = true;
-        }
-    }
-}
-
-void pb_vcpu_tlb_sync(pb_vcpu *vcpu)
-{
-    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-
-    if (!core->unsynced)
-        return;
-    core->unsynced = false;
-    pb_sched_barrier(core->cpus->sched);
+    hit->entry->plain = host | (hit->prot & PB_PROT_READ ? PB_TLB2_READ : 0) |
+                        (is_ram && hit->prot & PB_PROT_WRITE ? PB_TLB2_WRITE : 0);
+    hit->entry->tagged = is_ram ? pb_ram_tagged(range->ram, number) : NULL;
+    write = is_ram && slow->type == PB_ACCESS_WRITE && (hit->prot & PB_PROT_WRITE) &&
+            pb_ram_write_tag(range->ram, number);
+    enter_first(&set->refill, page, host, (hit->prot & PB_PROT_READ) != 0, write, hit->global);
 }

@@ -61,6 +61,9 @@ static const pb_vcpu_ops vcpu_ops = {
     .unlock_devices = ops_unlock_devices,
     .clock = ops_clock,
     .tlb_prepare = pb_vcpu_tlb_prepare,
+    .tlb_switch = pb_vcpu_tlb_switch,
+    .tlb_flush_some = pb_vcpu_tlb_flush_some,
+    .tlb_fill = pb_vcpu_tlb_fill,
 };
 
 /* ---- all of them ----------------------------------------------------------------------------------------- */
@@ -218,7 +221,7 @@ static void forget(pb_vcpu *vcpu)
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
 
     pb_tlb_do_posted(vcpu);
-    pb_tlb_flush_all(vcpu);
+    pb_tlb_start_anew(vcpu);
     g_array_set_size(core->calls, 0);
     core->unsynced = false;
     core->turned_off = 0;

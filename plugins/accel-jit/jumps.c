@@ -1,7 +1,7 @@
 /*
- * Jump tables: units by virtual address, one table for each unit key, so that an exception costs no
- * clearing. What a table knows is right as long as the vCPU's translations have not changed
- * (tlb_epoch) and the cache has not reused the code (pb_tc_ops.quiescent).
+ * Jump tables: units by virtual address, one table for each unit key and address space (tlb_epoch, which comes back
+ * with the space), so that neither an exception nor a switch of tasks costs clearing. What a table knows is right
+ * as long as the cache has not reused the code (pb_tc_ops.quiescent).
  */
 #include "jit.h"
 
@@ -16,7 +16,7 @@ static void clear(const jit_vcpu *x, jump_table *table)
     table->epoch = x->vcpu->tlb_epoch;
 }
 
-/* The table of the key, or the one that was not used for longest. */
+/* The table of the key and the epoch, or the one that was not used for longest. */
 static jump_table **choose(jit_vcpu *x, uint64_t key)
 {
     jump_table **oldest = &x->tables[0];
@@ -24,7 +24,7 @@ static jump_table **choose(jit_vcpu *x, uint64_t key)
     for (uint32_t i = 0; i < JUMP_TABLES; i++) {
         jump_table **at = &x->tables[i];
 
-        if (*at && (*at)->key == key)
+        if (*at && (*at)->key == key && (*at)->epoch == x->vcpu->tlb_epoch)
             return at;
         if (*oldest && (!*at || (*at)->used < (*oldest)->used))
             oldest = at;

@@ -408,7 +408,18 @@ void arm64_dc_set_way(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value);
 void arm64_at(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value);
 
 /* .index of TLBI rows: what is flushed, and whether everywhere. */
-enum { TLBI_E1 = 0, TLBI_E2 = 1, TLBI_E3 = 2, TLBI_REGIME = 3, TLBI_IS = 4 };
+enum {
+    TLBI_E1 = 0,
+    TLBI_E2 = 1,
+    TLBI_E3 = 2,
+    TLBI_REGIME = 3,
+    TLBI_IS = 4,
+    /* pb_tlb_whose << 3; otherwise all of the regime */
+    TLBI_WHOSE = 3,
+    TLBI_VM = PB_TLB_GUEST << TLBI_WHOSE,
+    TLBI_ASID = PB_TLB_SPACE << TLBI_WHOSE,
+    TLBI_ASID_AND_GLOBAL = PB_TLB_SPACE_AND_GLOBAL << TLBI_WHOSE,
+};
 /* .index of AT rows. */
 enum {
     AT_S1E1 = 0,
@@ -463,6 +474,11 @@ bool arm64_walk_stage1(pb_vcpu *vcpu, const pb_walk_request *request, pb_transla
 uint32_t arm64_mmu_regime_el(uint32_t mmu);
 /* MMU index of data accesses in the current state. */
 uint32_t arm64_mmu_data(const arm64_cpu *cpu);
+/* The ASID in bits 63:48 of TTBRn_EL1 or of a TLBI's operand; the VMID in force. */
+uint32_t arm64_asid_of(const arm64_cpu *cpu, uint64_t value);
+uint32_t arm64_vmid(const arm64_cpu *cpu);
+/* Tell the core the address space of EL1&0, after a change of what it follows from. */
+void arm64_update_space(pb_vcpu *vcpu);
 /* Index of instruction fetches. */
 uint32_t arm64_mmu_fetch(const arm64_cpu *cpu);
 /* TBI bits that apply to an exception level: bit 0 for addresses with bit 55 clear, bit 1 for

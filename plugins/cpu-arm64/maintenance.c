@@ -34,9 +34,24 @@ static uint32_t tlbi_scope(pb_vcpu *vcpu, const arm64_sysreg *row)
     return PB_SCOPE_ALL;
 }
 
+/* What an instruction is about, but for addresses. */
+static pb_tlb_flush tlbi_flush(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
+{
+    const arm64_cpu *cpu = cpu_of(vcpu);
+
+    return (pb_tlb_flush){ .size = sizeof(pb_tlb_flush),
+                           .mmu_mask = tlbi_mask(row),
+                           .scope = tlbi_scope(vcpu, row),
+                           .whose = row->index >> TLBI_WHOSE,
+                           .guest = arm64_vmid(cpu),
+                           .space = arm64_asid_of(cpu, value) };
+}
+
 void arm64_tlbi_all(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
 {
-    vcpu->ops->tlb_flush(vcpu, tlbi_mask(row), tlbi_scope(vcpu, row));
+    const pb_tlb_flush flush = tlbi_flush(vcpu, row, value);
+
+    vcpu->ops->tlb_flush_some(vcpu, &flush);
 }
 
 /* Whether a processor that the flush reaches may hold entries under addresses with tags. */
@@ -57,15 +72,16 @@ static bool tags_in_use(pb_vcpu *vcpu, uint32_t scope)
 
 void arm64_tlbi_va(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
 {
-    uint32_t scope = tlbi_scope(vcpu, row);
+    pb_tlb_flush flush = tlbi_flush(vcpu, row, value);
     uint64_t gva = value << 12 & UINT64_C(0x00fffffffffff000);
 
     if ((row->index & TLBI_REGIME) == TLBI_E1 && gva >> 55)
         gva |= UINT64_C(0xff) << 56;
-    if (tags_in_use(vcpu, scope))
-        vcpu->ops->tlb_flush(vcpu, tlbi_mask(row), scope);
-    else
-        vcpu->ops->tlb_flush_page(vcpu, gva, PB_PAGE_SIZE, tlbi_mask(row), scope);
+    if (!tags_in_use(vcpu, flush.scope)) {
+        flush.gva = gva;
+        flush.bytes = PB_PAGE_SIZE;
+    }
+    vcpu->ops->tlb_flush_some(vcpu, &flush);
 }
 
 /* ---- caches ---------------------------------------------------------------------------------- */

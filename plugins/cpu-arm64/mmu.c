@@ -4,8 +4,9 @@
  * Manual: DDI 0487, D8 "The AArch64 Virtual Memory System Architecture"; the order of checks is
  * that of J1 "aarch64/translation". MMU indexes are described in cpu.h.
  *
- * TLB: everything is entered by virtual address alone. Address-space and virtual-machine
- * identifiers are not kept, so sysregs.c flushes a regime when its tables change. Addresses with
+ * TLB: what it enters for EL1&0 belongs to an address space, ASID, of a virtual machine, VMID (D8.13 "Translation
+ * Lookaside Buffers"); the core is told when the current one changes. Like hardware it keeps what it has if a table's
+ * base changes and the ASID does not. EL2 and EL3 have no ASID here, and their registers flush. Addresses with
  * a tag in the top byte (TBI) have entries of their own, so that FAR_ELx gets the tag;
  * arm64_cpu.tagged tells TLBI that there are such.
  *
@@ -118,6 +119,24 @@ uint32_t arm64_tbi(const arm64_cpu *cpu, uint32_t el)
     if (el < 2)
         return (uint32_t)bits(cpu->sys[TCR_EL1], 38, 37);
     return cpu->sys[el == 2 ? TCR_EL2 : TCR_EL3] & TCR_EL23_TBI ? 3 : 0;
+}
+
+uint32_t arm64_asid_of(const arm64_cpu *cpu, uint64_t value)
+{
+    return (uint32_t)bits(value, cpu->sys[TCR_EL1] & TCR_EL1_AS ? 63 : 55, 48);
+}
+
+uint32_t arm64_vmid(const arm64_cpu *cpu)
+{
+    return arm64_el2_enabled(cpu) ? (uint32_t)bits(cpu->sys[VTTBR_EL2], 63, 48) : 0;
+}
+
+void arm64_update_space(pb_vcpu *vcpu)
+{
+    const arm64_cpu *cpu = cpu_of(vcpu);
+    uint64_t ttbr = cpu->sys[cpu->sys[TCR_EL1] & TCR_EL1_A1 ? TTBR1_EL1 : TTBR0_EL1];
+
+    vcpu->ops->tlb_switch(vcpu, MMU_MASK_E10, arm64_vmid(cpu), arm64_asid_of(cpu, ttbr));
 }
 
 /* Physical address sizes: TCR.IPS, TCR_ELx.PS, VTCR.PS, ID_AA64MMFR0_EL1.PARange. */

@@ -382,6 +382,7 @@ void arm64_reset_state(pb_vcpu *vcpu)
     cpu->sys[PMCR_EL0] = PMCR_LC;
     cpu->sys[MDCR_EL2] = model_of(vcpu)->pmu_counters; /* HPMN */
     vcpu->ops->tlb_flush(vcpu, MMU_MASK_ALL, PB_SCOPE_LOCAL);
+    arm64_update_space(vcpu);
 }
 
 void arm64_reset(void *self)
@@ -406,6 +407,7 @@ bool arm64_loaded(void *self, pb_error *error)
                        cpu->power);
     arm64_set_fpcr(vcpu, cpu->fpcr);
     vcpu->ops->tlb_flush(vcpu, MMU_MASK_ALL, PB_SCOPE_LOCAL);
+    arm64_update_space(vcpu);
     return true;
 }
 

@@ -323,7 +323,13 @@ static void sctlr_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
         vcpu->ops->tlb_flush(vcpu, regime_mask(row), PB_SCOPE_LOCAL);
 }
 
-static void ttbr_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
+static void ttbr_el1_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
+{
+    cpu_of(vcpu)->sys[row->store] = value;
+    arm64_update_space(vcpu);
+}
+
+static void ttbr_el23_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
 {
     store_and_flush(vcpu, row, value);
 }
@@ -342,6 +348,7 @@ static void tcr_el1_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value
     if (has_feature(vcpu, FEAT_HPDS))
         known |= TCR_EL1_HPD0 | TCR_EL1_HPD1;
     store_and_flush(vcpu, row, value & known);
+    arm64_update_space(vcpu);
 }
 
 static void tcr_el23_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
@@ -372,9 +379,15 @@ static void hcr_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
     vcpu->ops->kick(vcpu, PB_EXIT_INTERRUPT);
 }
 
-static void stage2_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
+static void vttbr_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
 {
-    uint64_t *store = &cpu_of(vcpu)->sys[row->store];
+    cpu_of(vcpu)->sys[VTTBR_EL2] = value;
+    arm64_update_space(vcpu);
+}
+
+static void vtcr_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
+{
+    uint64_t *store = &cpu_of(vcpu)->sys[VTCR_EL2];
 
     if (*store == value)
         return;
@@ -394,6 +407,7 @@ static void scr_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)
     *store = value;
     if (changed & SCR_NS)
         vcpu->ops->tlb_flush(vcpu, MMU_MASK_E10 | MMU_MASK_E2, PB_SCOPE_LOCAL);
+    arm64_update_space(vcpu); /* EL2 may be enabled now, or not any more */
 }
 
 static void cntfrq_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value)

@@ -44,6 +44,8 @@
 
 /* TCR_EL1 */
 #define TCR_EL1_KNOWN UINT64_C(0x7fffffffbf) /* but for bit 6, RES0 */
+#define TCR_EL1_A1    BIT64(22)              /* the ASID is that of TTBR1_EL1 */
+#define TCR_EL1_AS    BIT64(36)              /* it has 16 bits */
 #define TCR_EL1_HA    BIT64(39)
 #define TCR_EL1_HD    BIT64(40)
 #define TCR_EL1_HPD0  BIT64(41)

@@ -124,6 +124,24 @@ static void tlb_flush_page(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes, uint32_t
     f->page_flushes++;
 }
 
+static void tlb_switch(pb_vcpu *vcpu, uint32_t mmu_mask, uint32_t guest, uint32_t space)
+{
+    fake_cpu *f = fake_of(vcpu);
+
+    f->switched_mask = mmu_mask;
+    f->guest = guest;
+    f->space = space;
+}
+
+static void tlb_flush_some(pb_vcpu *vcpu, const pb_tlb_flush *flush)
+{
+    if (flush->bytes)
+        tlb_flush_page(vcpu, flush->gva, flush->bytes, flush->mmu_mask, flush->scope);
+    else
+        tlb_flush(vcpu, flush->mmu_mask, flush->scope);
+    fake_of(vcpu)->flushed = *flush;
+}
+
 static void tlb_sync(pb_vcpu *vcpu)
 {
     fake_of(vcpu)->syncs++;
@@ -202,6 +220,8 @@ static const pb_vcpu_ops vcpu_ops = {
     .lock_devices = lock_devices,
     .unlock_devices = unlock_devices,
     .clock = get_clock,
+    .tlb_switch = tlb_switch,
+    .tlb_flush_some = tlb_flush_some,
 };
 
 /* ---- services -------------------------------------------------------------------------------- */

@@ -23,6 +23,8 @@ typedef struct fake_cpu {
     /* Arguments of the last calls. */
     uint32_t flushed_mask, flushed_scope, flushes, page_flushes, kicks, code_flushes, syncs;
     uint64_t flushed_gva;
+    pb_tlb_flush flushed;
+    uint32_t switched_mask, guest, space;
 } fake_cpu;
 
 typedef struct fake {

@@ -439,12 +439,76 @@ static void test_tlbi(void)
     run_sysreg(PB_ARM_SYSREG(1, 0, 8, 7, 1), 0xfffffffffff); /* VAE1: a kernel address */
     CU_ASSERT_EQUAL(host.cpus[0].flushed_gva, 0xfffffffffffff000);
     CU_ASSERT_EQUAL(host.cpus[0].flushed_scope, PB_SCOPE_LOCAL);
+    CU_ASSERT_EQUAL(host.cpus[0].flushed.whose, PB_TLB_SPACE_AND_GLOBAL);
     /* with tags about, by address means all */
     fake_state(1)->tagged = 1;
     host.cpus[0].flushes = 0;
     run_sysreg(PB_ARM_SYSREG(1, 0, 8, 3, 1), 1);
     CU_ASSERT_EQUAL(host.cpus[0].flushes, 1);
     CU_ASSERT_EQUAL(host.cpus[0].page_flushes, 2);
+    fake_stop();
+}
+
+/* ASIDs and VMIDs: D8.13 and D8.14. */
+static void test_asid(void)
+{
+    static const struct {
+        uint32_t op2;
+        uint32_t whose;
+        bool by_address;
+    } rows[] = {
+        { 0, PB_TLB_GUEST, false },           { 1, PB_TLB_SPACE_AND_GLOBAL, true },
+        { 2, PB_TLB_SPACE, false },           { 3, PB_TLB_GUEST, true },
+        { 5, PB_TLB_SPACE_AND_GLOBAL, true }, { 7, PB_TLB_GUEST, true },
+    };
+    const fake_cpu *f = &host.cpus[0];
+    uint64_t tcr;
+
+    set_stage1(0, 39);
+    tcr = fake_state(0)->sys[TCR_EL1];
+    host.cpus[0].flushes = 0;
+    run_sysreg(PB_ARM_SYSREG(3, 0, 2, 0, 0), UINT64_C(0x1234) << 48 | TABLES); /* TTBR0_EL1 */
+    CU_ASSERT_EQUAL(f->switched_mask, MMU_MASK_E10);
+    CU_ASSERT_EQUAL(f->space, 0x34); /* TCR_EL1.AS is 0: 8 bits */
+    run_sysreg(PB_ARM_SYSREG(3, 0, 2, 0, 1), UINT64_C(0x5678) << 48 | TABLES); /* TTBR1_EL1 */
+    CU_ASSERT_EQUAL(f->space, 0x34);
+    CU_ASSERT_EQUAL(f->flushes, 0);
+    run_sysreg(PB_ARM_SYSREG(3, 0, 2, 0, 2), tcr | TCR_EL1_A1 | TCR_EL1_AS); /* TCR_EL1 */
+    CU_ASSERT_EQUAL(f->space, 0x5678);
+    CU_ASSERT_EQUAL(f->guest, 0);
+    for (uint32_t i = 0; i < PB_ARRAY_SIZE(rows); i++) { /* TLBI ...E1IS and ...E1 */
+        uint32_t flushes = f->flushes, pages = f->page_flushes;
+
+        run_sysreg(PB_ARM_SYSREG(1, 0, 8, i & 1 ? 3 : 7, rows[i].op2), UINT64_C(0x9abc) << 48 | 7);
+        CU_ASSERT_EQUAL(f->flushed.whose, rows[i].whose);
+        CU_ASSERT_EQUAL(f->flushed.scope, i & 1 ? PB_SCOPE_ALL : PB_SCOPE_LOCAL);
+        CU_ASSERT_EQUAL(f->flushed.space, 0x9abc);
+        CU_ASSERT_EQUAL(f->flushed.guest, 0);
+        CU_ASSERT_EQUAL(f->flushes - flushes, !rows[i].by_address);
+        CU_ASSERT_EQUAL(f->page_flushes - pages, rows[i].by_address);
+    }
+    fake_stop();
+}
+
+static void test_vmid(void)
+{
+    const fake_cpu *f = &host.cpus[0];
+
+    set_stage1(0, 39);
+    set_stage2();
+    fake_state(0)->sys[SCR_EL3] |= SCR_NS; /* EL2 is of the non-secure state */
+    run_sysreg(PB_ARM_SYSREG(3, 4, 2, 1, 0), UINT64_C(0x21) << 48 | S2_TABLES); /* VTTBR_EL2 */
+    CU_ASSERT_EQUAL(f->guest, 0x21);
+    CU_ASSERT_EQUAL(f->space, 0);
+    run_sysreg(PB_ARM_SYSREG(1, 4, 8, 7, 6), 0); /* VMALLS12E1 */
+    CU_ASSERT_EQUAL(f->flushed.whose, PB_TLB_GUEST);
+    CU_ASSERT_EQUAL(f->flushed.guest, 0x21);
+    run_sysreg(PB_ARM_SYSREG(1, 4, 8, 7, 4), 0); /* ALLE1 */
+    CU_ASSERT_EQUAL(f->flushed.whose, PB_TLB_ALL);
+    CU_ASSERT_EQUAL(f->flushed.mmu_mask, MMU_MASK_E10);
+    run_sysreg(PB_ARM_SYSREG(1, 4, 8, 7, 0), 0); /* ALLE2 */
+    CU_ASSERT_EQUAL(f->flushed.whose, PB_TLB_ALL);
+    CU_ASSERT_EQUAL(f->flushed.mmu_mask, MMU_MASK_E2);
     fake_stop();
 }
 
@@ -469,6 +533,8 @@ int main(void)
         { "stage 2 of a stage 1 walk", test_stage2_of_walk },
         { "AT", test_at },
         { "TLBI", test_tlbi },
+        { "ASID of TTBRn_EL1, TLBI", test_asid },
+        { "VMID", test_vmid },
         { 0 },
     };
 
