@@ -125,7 +125,8 @@ typedef struct x86_codegen {
     const uint8_t *thunk_enter, *thunk_exit, *thunk_link, *thunk_jump_miss, *thunk_new_key,
         *thunk_reason, *thunk_entry, *thunk_unwound, *thunk_slow, *thunk_redo, *thunk_reference,
         *thunk_pure_scalar, *thunk_pure_vector, *thunk_scalar, *thunk_vector;
-    const uint8_t *shared; /* constants behind the thunks, by cg_shared */
+    const uint8_t *shared;              /* constants behind the thunks, by cg_shared */
+    const uint8_t *thunk_refill[2][16]; /* by write, address register; null: there is none */
     char host[96];
 } x86_codegen;
 
@@ -365,6 +366,9 @@ uint32_t cg_map_cc(const cg *c, uint32_t cc);
  * nothing may be allocated until then, for the cold path would miss it. Gives a number. */
 uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_record *second,
                       const cg_reg *args);
+/* Before that the first level of the TLB is refilled for the page at `address`, and the code from `again` on, a probe
+ * that changes no operand, done once more. */
+void cg_cold_refill(cg *c, uint32_t cold, uint32_t again, cg_reg address, bool write);
 /* Another jump to it. */
 void cg_cold_also(cg *c, uint32_t cold, uint32_t from);
 /* The code goes on here, with the results in registers (CG_NO_REG: none). */

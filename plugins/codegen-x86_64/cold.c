@@ -14,7 +14,9 @@ typedef struct cg_cold {
     uint8_t n_sync;
     uint8_t n_from;
     bool inside;
-    uint32_t from[3]; /* displacements of the jumps that lead here */
+    uint32_t from[3];      /* displacements of the jumps that lead here */
+    const uint8_t *refill; /* thunk to call before the slow path, or null */
+    uint32_t again;        /* where the probe begins */
     uint32_t back;
     uint32_t credit;
     uint32_t data, bytes; /* in cold_data */
@@ -207,6 +209,14 @@ uint32_t cg_cold_redo(cg *c, uint32_t from, const ir_op_record *r, const cg_reg 
     return c->n_cold - 1;
 }
 
+void cg_cold_refill(cg *c, uint32_t cold, uint32_t again, cg_reg address, bool write)
+{
+    if (c->failed)
+        return;
+    c->cold[cold].refill = c->self->thunk_refill[write][address];
+    c->cold[cold].again = again;
+}
+
 void cg_cold_also(cg *c, uint32_t cold, uint32_t from)
 {
     cg_cold *k = &c->cold[cold];
@@ -274,8 +284,12 @@ static void emit_slow(cg *c, const cg_cold *cold)
 {
     site_head head;
 
-    cg_call_thunk(c, c->self->thunk_slow);
+    cg_call_thunk(c, cold->refill ? cold->refill : c->self->thunk_slow);
     memcpy(&head, c->cold_data + cold->data, sizeof(head));
+    if (cold->refill) {
+        asm_patch(&c->a, asm_jmp(&c->a), cold->again);
+        head.flags |= SITE_REFILL;
+    }
     head.resume = (int32_t)(cold->back - asm_offset(&c->a));
     head.result = cold->result;
     head.result_2 = cold->result_2;

@@ -289,6 +289,7 @@ static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, thunk_pure_vector, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_scalar, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_vector, DERIVED),
+    PB_TRANSIENT(x86_codegen, thunk_refill, DERIVED),
     PB_TRANSIENT(x86_codegen, shared, DERIVED),
     PB_TRANSIENT(x86_codegen, host, "of the host"),
     { 0 },

@@ -63,13 +63,14 @@ static void emit_index(cg *c, cg_reg t, cg_reg address)
 
 void mem_probe(cg *c, mem_access *m)
 {
-    uint32_t align = PB_MEM_GET_ALIGN_LOG2(m->r->attr), unaligned, miss;
+    uint32_t align = PB_MEM_GET_ALIGN_LOG2(m->r->attr), again, unaligned, miss;
     int64_t distance = 0;
     asm_mem host;
 
     if (m->align_log2 > align)
         align = m->align_log2;
     tlb_of(c, PB_MEM_GET_MMU(m->r->attr), &distance);
+    again = asm_offset(&c->a);
     unaligned = emit_alignment(c, m->address, align);
     emit_index(c, m->t, m->address);
     host = asm_index(RBP, m->t, 3, (int32_t)distance + (int32_t)offsetof(pb_tlb, host));
@@ -81,6 +82,7 @@ void mem_probe(cg *c, mem_access *m)
     asm_alu_imm(&c->a, ALU_CMP, W64, m->u, (int32_t)(PB_PAGE_SIZE - m->bytes));
     miss = asm_jcc(&c->a, CC_A);
     m->cold = cg_cold_slow(c, miss, m->r, m->second, m->args);
+    cg_cold_refill(c, m->cold, again, m->address, m->write);
     if (unaligned != CG_NONE)
         cg_cold_also(c, m->cold, unaligned);
     if (m->both) { /* the same page's tag for reading, which is a without the offset */

@@ -21,9 +21,13 @@ typedef enum site_flags {
     SITE_ALONE = 1,    /* the unit may do everything */
     SITE_EFFECT = 2,   /* something of the instruction was done that cannot be done twice */
     SITE_OWN_PINS = 8, /* slots with registers are among the dirty ones, which are all */
+    SITE_REFILL = 16,  /* the thunk of refill.c was called, and looked before */
     SITE_PAIR =
         4, /* two accesses, one behind the other; of stores the second value is the third argument */
 } site_flags;
+
+/* Bytes of the jump between the call of refill.c's thunk and the record: back to the probe. */
+enum { REFILL_AGAIN = 5 };
 
 typedef struct site_head {
     uint64_t pc;

@@ -231,6 +231,13 @@ static const uint8_t *leave_alone(pb_vcpu *vcpu, const cg_frame *f, uint32_t aft
     return NULL;
 }
 
+/* Counted: whether the page is in the TLB now, without anybody's noticing, so that the probe will find it. */
+static bool fill(pb_vcpu *vcpu, const site_head *head, uint64_t gva)
+{
+    return head->flags & SITE_REFILL && PB_HAS(vcpu->ops, tlb_fill) && vcpu->ops->tlb_fill &&
+           vcpu->ops->tlb_fill(vcpu, gva, head->attr, head->op != IR_OP_LD);
+}
+
 /* Where to go on, null to leave. */
 static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
 {
@@ -246,6 +253,8 @@ static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *r
         types[i] = *p++;
         args[i] = site_cut(take_place(vcpu, f, &p), types[i]);
     }
+    if (counted && !(head.flags & (SITE_ALONE | SITE_EFFECT)) && fill(vcpu, &head, args[0].lo))
+        return record - REFILL_AGAIN;
     write_state(vcpu, f, &head, p);
     if (counted && !(head.flags & (SITE_ALONE | SITE_EFFECT)))
         return leave_alone(vcpu, f, head.after);

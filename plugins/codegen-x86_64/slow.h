@@ -17,6 +17,8 @@ void merge_mxcsr(pb_vcpu *vcpu);
 /* The same; what to load behind the helper. */
 uint32_t before_helper(pb_vcpu *vcpu);
 
+/* refill.c: after thunk_slow was made; rx: where a->start will be executed. */
+void make_refill(asm_buffer *a, x86_codegen *self, const uint8_t *rx);
 /* thunks.c */
 bool make_thunks(x86_codegen *self, const pb_code_slice *slice);
 /* Of thunk_enter. */

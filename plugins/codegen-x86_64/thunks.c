@@ -321,6 +321,7 @@ bool make_thunks(x86_codegen *self, const pb_code_slice *slice)
     self->thunk_entry = make_exit(&m, PB_CODE_EXIT_ENTRY);
     self->thunk_unwound = make_exit(&m, PB_CODE_EXIT_UNWOUND);
     self->thunk_slow = make_recorded(&m, (uintptr_t)slow_path);
+    make_refill(&m.a, self, slice->rx);
     self->thunk_redo = make_recorded(&m, (uintptr_t)redo);
     self->thunk_reference = make_pure(&m, call_reference);
     self->thunk_pure_scalar = make_pure(&m, call_scalar);

@@ -6,7 +6,7 @@ import re
 
 # `} name;` at the end of a structure or enumeration, and `typedef struct x x;`
 DEFINED = re.compile(r"^(?:\} |typedef struct \w+ )((?:pb|ir)_\w+);", re.MULTILINE)
-EXTENSIBLE = re.compile(r"^typedef struct (\w+) \{\n(?:\s*/\*(?:[^*]|\*(?!/))*\*/)*\s*"
+EXTENSIBLE = re.compile(r"^(?:typedef )?struct (\w+) \{\n(?:\s*/\*(?:[^*]|\*(?!/))*\*/)*\s*"
                         r"(?:uint32_t size;|pb_class head;)", re.MULTILINE)
 
 

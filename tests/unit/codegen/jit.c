@@ -49,6 +49,8 @@ void jit_set(const char *text)
             jit_how.counted = true;
         else if (!strcmp(*w, "tlb"))
             jit_how.use_tlb = true;
+        else if (!strcmp(*w, "tlb2"))
+            jit_how.use_tlb = jit_how.use_second = true;
         else if (!strcmp(*w, "alone"))
             jit_how.alone = true;
         else if (!strcmp(*w, "region"))
@@ -189,6 +191,8 @@ static uint32_t run(void *self, pb_vcpu *vcpu)
     uint32_t rounds = 0;
 
     toy_fill_tlb(toy_of(vcpu), jit_how.use_tlb);
+    if (jit_how.use_second)
+        toy_fill_second(toy_of(vcpu));
     for (;;) {
         uint64_t *pc = pc_of(vcpu);
         pb_guest_fault fault = { 0 };

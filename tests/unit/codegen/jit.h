@@ -13,10 +13,11 @@ typedef struct jit_options {
     bool baseline;
     uint32_t pinned;
     bool counted;
-    bool region;   /* every unit is emitted as a region, and is one where the code loops */
-    bool alone;    /* PB_CODE_ALONE for every unit: units that are given, not translated */
-    bool use_tlb;  /* fill the first-level TLB before each run */
-    uint32_t room; /* bytes for a unit; 0: plenty */
+    bool region;     /* every unit is emitted as a region, and is one where the code loops */
+    bool alone;      /* PB_CODE_ALONE for every unit: units that are given, not translated */
+    bool use_tlb;    /* fill the first-level TLB before each run */
+    bool use_second; /* some of it the second level only */
+    uint32_t room;   /* bytes for a unit; 0: plenty */
 } jit_options;
 
 /* Open the generator's plugin; ends the program if that fails. */

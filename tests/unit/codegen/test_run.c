@@ -400,6 +400,107 @@ static void jump_cache(void)
 
 /* ---- room ------------------------------------------------------------------------------------------------------ */
 
+/* ---- the second level of the TLB ------------------------------------------------------------------------------ */
+
+static const uint32_t refill_program[] = {
+    TOY_I_LD | 0 << 8 | 3 << 16,
+    TOY_I_ST | 0 << 8 | 4 << 16,
+    TOY_I_LD | 1 << 8 | 4 << 16,
+    TOY_I_ST | 1 << 8 | 3 << 16,
+    TOY_I_IDLE,
+};
+
+/* Load from x3, store to x4, load from there, store to x3; how many accesses the core was asked for. */
+static uint32_t refill(toy_machine *m, uint64_t x3, uint64_t x4)
+{
+    accel a = accel_new(m, 0);
+
+    memset(m->ram + TOY_RAM / 2, 0x5a, TOY_RAM / 2);
+    memset(&m->refill.touched, 0, sizeof(m->refill.touched));
+    X(m, 3) = x3;
+    X(m, 4) = x4;
+    PC(m) = 0x1000;
+    m->accesses = 0;
+    CU_ASSERT_EQUAL(accel_run(&a, 100), PB_RUN_IDLE);
+    CU_ASSERT_EQUAL(X(m, 1), X(m, 0));
+    accel_free(&a);
+    return m->accesses;
+}
+
+static void check_refills(void)
+{
+    g_autoptr(toy_machine) m = machine_with(refill_program, G_N_ELEMENTS(refill_program));
+
+    m->ram[0x12008] = 1;
+    CU_ASSERT_EQUAL(refill(m, 0x12008, 0x13ff8), 0);
+    CU_ASSERT_EQUAL(X(m, 0), 1);
+    CU_ASSERT_EQUAL(m->ram[0x13ff8], 1);
+    CU_ASSERT_EQUAL(m->tlb->tag_read[0x12], 0x12000);
+    CU_ASSERT_EQUAL(m->tlb->tag_write[0x12], 0x12000);
+    CU_ASSERT_EQUAL(m->tlb->tag_read[0x13], 0x13000);
+    CU_ASSERT_EQUAL(m->tlb->host[0x13], (uintptr_t)m->ram + 0x13000);
+    CU_ASSERT_EQUAL(m->refill.touched[2], PB_TLB_TOUCHED_LOCAL | PB_TLB_TOUCHED_GLOBAL);
+    CU_ASSERT_EQUAL(m->refill.touched[1], 0);
+    /* Only read so far: a tag for writing is not there. */
+    CU_ASSERT_EQUAL(refill(m, 0x13000, 0x4000), 0);
+    CU_ASSERT_EQUAL(m->refill.touched[2], PB_TLB_TOUCHED_GLOBAL);
+    /* Both of one page. */
+    CU_ASSERT_EQUAL(refill(m, 0x12000, 0x12010), 0);
+    /* Across pages, of which the first is refilled before it is seen: the core does it, each time. */
+    CU_ASSERT_EQUAL(refill(m, 0x12ffc, 0x15000), 2);
+    CU_ASSERT_EQUAL(m->tlb->tag_read[0x12], 0x12000);
+    /* A page from that code was taken may be read. */
+    m->code[0x16] = true;
+    CU_ASSERT_EQUAL(refill(m, 0x16000, 0x17000), 1);
+    CU_ASSERT_EQUAL(m->tlb->tag_write[0x16], PB_TLB_INVALID);
+    /* Nowhere, and no memory. */
+    CU_ASSERT_EQUAL(refill(m, TOY_MMIO, TOY_MMIO), 4);
+}
+
+/* Entries without rights, of other spaces, and not of plain memory. */
+static void check_no_refills(void)
+{
+    g_autoptr(toy_machine) m = machine_with(refill_program, G_N_ELEMENTS(refill_program));
+    accel a = accel_new(m, 0);
+    pb_tlb2_entry *entry;
+    uint32_t set;
+
+    X(m, 3) = X(m, 4) = 0x12000;
+    CU_ASSERT_EQUAL(accel_run(&a, 100), PB_RUN_IDLE); /* which fills */
+    set = (0x12 ^ m->refill.salt[0]) & (PB_TLB2_SETS - 1);
+    entry = &m->second->entry[set][0];
+    CU_ASSERT_EQUAL_FATAL(m->second->tag[set][0], 0x12000 | m->refill.space[0]);
+    jit_how.use_second = false; /* leave it as it is */
+    entry->plain &= ~(uintptr_t)PB_TLB2_WRITE;
+    jit_how.use_tlb = false;
+    CU_ASSERT_EQUAL(refill(m, 0x12000, 0x12010), 2);
+    entry->plain |= PB_TLB2_WRITE;
+    CU_ASSERT_EQUAL(refill(m, 0x12000, 0x12010), 0);
+    m->tagged[0x12] = PB_TLB2_TAGGED | 1;
+    CU_ASSERT_EQUAL(refill(m, 0x12000, 0x12010), 2);
+    m->tagged[0x12] = PB_TLB2_TAGGED;
+    m->refill.space[0]++;
+    CU_ASSERT_EQUAL(refill(m, 0x12000, 0x12010), 4);
+    m->refill.space[0]--;
+    entry->plain &= ~(uintptr_t)(PB_TLB2_READ);
+    CU_ASSERT_EQUAL(refill(m, 0x12000, 0x12010), 2); /* writing only */
+    entry->plain = 0;
+    CU_ASSERT_EQUAL(refill(m, 0x12000, 0x12010), 4);
+    m->vcpu->refill[0] = NULL;
+    CU_ASSERT_EQUAL(refill(m, 0x12000, 0x12010), 4);
+    accel_free(&a);
+}
+
+static void second_level(void)
+{
+    jit_set("tlb2");
+    check_refills();
+    check_no_refills();
+    jit_set("tlb2,baseline,pinned=2");
+    check_refills();
+    check_no_refills();
+}
+
 static void no_room(void)
 {
     g_autoptr(toy_machine) m = machine_with(sum_program, G_N_ELEMENTS(sum_program));
@@ -433,6 +534,7 @@ int main(int argc, char **argv)
         { "indirect jumps", jump_cache },
         { "jumps to other pages", far_jump },
         { "regions and units", regions },
+        { "the second level of the TLB", second_level },
         { "no room", no_room },
         { 0 },
     };

@@ -191,15 +191,18 @@ static void test_identification(void)
     fake_stop();
 }
 
-/* Changing a regime's registers drops its translations, writing the same again does not. */
+/* Changing a regime's registers drops its translations, writing the same again does not. The base of EL1's tables is not
+ * one of them: translations belong to an ASID. */
 static void test_flushes(void)
 {
     start("max", 1, false, false);
     host.cpus[0].flushes = 0;
     msr(REG(3, 0, 2, 0, 0), 0x1000); /* TTBR0_EL1 */
+    CU_ASSERT_EQUAL(host.cpus[0].flushes, 0);
+    msr(REG(3, 0, 10, 2, 0), 0xff); /* MAIR_EL1 */
     CU_ASSERT_EQUAL(host.cpus[0].flushes, 1);
     CU_ASSERT_EQUAL(host.cpus[0].flushed_mask, MMU_MASK_E10);
-    msr(REG(3, 0, 2, 0, 0), 0x1000);
+    msr(REG(3, 0, 10, 2, 0), 0xff);
     CU_ASSERT_EQUAL(host.cpus[0].flushes, 1);
     msr(REG(3, 0, 1, 0, 0), SCTLR_EL1_RES1 | SCTLR_M);
     CU_ASSERT_EQUAL(host.cpus[0].flushes, 2);

@@ -352,6 +352,7 @@ static pb_mem_result reach(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, uint32_t 
     toy_machine *m = toy_of(vcpu);
     uint64_t bytes = PB_MEM_GET_BYTES(attr);
 
+    m->accesses++;
     if (m->fault_in > 0 && --m->fault_in == 0)
         return refuse(PB_FAULT_BUS, type, gva, fault);
     if (gva & ((1u << PB_MEM_GET_ALIGN_LOG2(attr)) - 1))
@@ -623,7 +624,8 @@ toy_machine *toy_new(void)
     toy_machine *m = g_new0(toy_machine, 1);
 
     m->object.ops = &object_ops;
-    m->ram = g_malloc0(TOY_RAM);
+    m->ram = aligned_alloc(PB_PAGE_SIZE, TOY_RAM);
+    memset(m->ram, 0, TOY_RAM);
     m->events = g_array_new(false, false, sizeof(toy_event));
     m->cut_budget = -1;
     m->tlb = aligned_alloc(64, sizeof(pb_tlb) + PB_VCPU_STATE_OFFSET +
@@ -645,7 +647,8 @@ void toy_free(toy_machine *m)
 {
     if (!m)
         return;
-    g_free(m->ram);
+    free(m->ram);
+    g_free(m->second);
     g_array_unref(m->events);
     free(m->tlb);
     g_free(m);
@@ -658,6 +661,33 @@ void toy_fill_tlb(toy_machine *m, bool all)
         m->tlb->tag_read[page] = (uint64_t)page << PB_PAGE_BITS;
         m->tlb->tag_write[page] = m->code[page] ? PB_TLB_INVALID : (uint64_t)page << PB_PAGE_BITS;
         m->tlb->host[page] = (uintptr_t)m->ram + ((uintptr_t)page << PB_PAGE_BITS);
+    }
+}
+
+void toy_fill_second(toy_machine *m)
+{
+    if (!m->second)
+        m->second = g_new0(pb_tlb2, 1);
+    m->refill = (pb_tlb_refill){ .size = sizeof(pb_tlb_refill),
+                                 .space = { 5, 9 },
+                                 .salt = { 0x123, 0x456 },
+                                 .first = m->tlb,
+                                 .second = m->second };
+    m->vcpu->refill[0] = &m->refill;
+    for (uint32_t page = 0; page < TOY_RAM >> PB_PAGE_BITS; page++) {
+        uint32_t space = page & 1, set = (page ^ m->refill.salt[space]) & (PB_TLB2_SETS - 1);
+        uint32_t way = page >> 2 & (PB_TLB2_WAYS - 1);
+
+        m->tagged[page] = m->code[page] ? 0 : PB_TLB2_TAGGED;
+        if (!(page & TOY_SECOND))
+            continue;
+        m->tlb->tag_read[page] = m->tlb->tag_write[page] = PB_TLB_INVALID;
+        m->second->tag[set][way] = (uint64_t)page << PB_PAGE_BITS | m->refill.space[space];
+        m->second->entry[set][way] = (pb_tlb2_entry){
+            .plain = ((uintptr_t)m->ram + ((uintptr_t)page << PB_PAGE_BITS)) | PB_TLB2_READ |
+                     PB_TLB2_WRITE,
+            .tagged = &m->tagged[page],
+        };
     }
 }
 

@@ -72,6 +72,11 @@ typedef struct toy_machine {
     uint64_t instead;
     uint32_t fault_in; /* the access with this number faults, counted from 1; 0: none */
     pb_tlb *tlb;       /* of every MMU index; empty */
+    /* Where it can be refilled from after toy_fill_second(). */
+    pb_tlb_refill refill;
+    pb_tlb2 *second;
+    uint8_t tagged[TOY_RAM >> PB_PAGE_BITS];
+    uint32_t accesses; /* by operations of the host's table, to memory of any kind */
     uint32_t code_calls,
         requests; /* how often ops->code was called, and the machine asked to end */
 } toy_machine;
@@ -116,6 +121,10 @@ static inline uint32_t toy_branch(uint32_t op, int32_t words)
 
 /* The pages of RAM in the first-level TLB, or nothing. */
 void toy_fill_tlb(toy_machine *m, bool all);
+/* After toy_fill_tlb(): pages with a bit of TOY_SECOND in their numbers go to the second level, the odd ones to the space
+ * for all. Of code nothing may be written. */
+enum { TOY_SECOND = 0x12 };
+void toy_fill_second(toy_machine *m);
 void toy_load(toy_machine *m, uint64_t at, const uint32_t *words, size_t n);
 
 #endif
