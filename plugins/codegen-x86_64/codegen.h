@@ -89,8 +89,15 @@ typedef enum cg_shared {
     SHARED_SIGN_64,
     SHARED_TINY_32, /* the smallest normal number */
     SHARED_TINY_64,
+    /* Bundles of a comparison by what LAHF leaves in AH, 72 times 16 bits: of a with b, and of b with a. */
+    SHARED_COMPARED,
+    SHARED_COMPARED_SWAPPED = SHARED_COMPARED + 9,
+    SHARED_UNORDERED =
+        SHARED_COMPARED_SWAPPED + 9, /* a byte: cmp with CG_UNORDERED sets PF and CF alone */
     SHARED_COUNT
 } cg_shared;
+
+enum { CG_UNORDERED = 0x90 };
 
 /* ---- the instance --------------------------------------------------------------------------------------- */
 
@@ -173,6 +180,14 @@ typedef struct cg_slot {
     bool listed; /* in cg.named */
 } cg_slot;
 
+/* How the host's flags hold a bundle. */
+typedef enum cg_flags_form {
+    CG_FLAGS_INTEGER,  /* as arithmetic leaves it */
+    CG_FLAGS_COMPARED, /* of floats a and b, by ucomis a, b */
+    CG_FLAGS_SWAPPED,  /* by ucomis b, a */
+    CG_FLAGS_EQUAL, /* by ucomis a, b, but ZF says that they are equal: not set if one is a NaN */
+} cg_flags_form;
+
 enum { CG_CONDITIONS = 4 };
 
 typedef struct cg {
@@ -210,8 +225,7 @@ typedef struct cg {
     struct {
         uint32_t bundle; /* value, or CG_NONE */
         bool inverted_c, inverted_a;
-        const uint8_t
-            *map; /* conditions by ir_cc -> CC_*, 0xff: none; null: those of integer arithmetic */
+        uint8_t form; /* cg_flags_form */
         uint32_t n_conditions;
         uint32_t condition[CG_CONDITIONS]; /* values of type i1 */
         uint8_t cc[CG_CONDITIONS];
@@ -344,6 +358,12 @@ void cg_clobber_flags(cg *c);
 bool cg_flags_live(const cg *c);
 /* The host's flags hold bundle `result` of this record now. inverted_c: CF is the borrow; the same for AF. */
 void cg_def_flags(cg *c, uint32_t result, bool inverted_c, bool inverted_a, uint32_t valid);
+/* They hold one of a comparison of floats. */
+void cg_def_flags_form(cg *c, uint32_t result, cg_flags_form form);
+/* Whether a condition (ir_cc) is one of the host's in that form. */
+bool cg_form_has(cg_flags_form form, uint32_t cc);
+/* rax = the packed bundle that the flags hold, which stay; t: a register for use. */
+void cg_pack_form(cg *c, cg_flags_form form, cg_reg t);
 /* They hold an i1 as a condition. */
 void cg_def_condition(cg *c, uint32_t result, uint32_t cc);
 /* Bring a condition of a bundle, or an i1, into the host's flags: the CC_* under which it holds. */
@@ -379,6 +399,8 @@ void cg_cold_back(cg *c, uint32_t cold, cg_reg result, cg_reg result_2);
  * for rare operands. Gives its number. */
 uint32_t cg_cold_redo(cg *c, uint32_t from, const ir_op_record *r, const cg_reg *args,
                       cg_reg result);
+/* A cold path that makes the flags CG_FLAGS_EQUAL for a NaN, for a jp. */
+void cg_cold_unordered(cg *c, uint32_t from);
 /* A cold path that leaves by a jump record, after storing what is dirty now. credit: counted instructions that were not
  * begun. */
 void cg_cold_exit(cg *c, uint32_t from, const ir_op_record *jump, uint32_t credit);

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { COLD_SLOW, COLD_REDO, COLD_EXIT, COLD_ENTRY, COLD_LINK };
+enum { COLD_SLOW, COLD_REDO, COLD_UNORDERED, COLD_EXIT, COLD_ENTRY, COLD_LINK };
 
 typedef struct cg_cold {
     uint8_t kind;
@@ -95,7 +95,8 @@ static void site_place(cg *c, const cg_value *v)
         site_word(c, (uint32_t)v->home);
     } else if (v->flags & CG_IN_FLAGS) {
         site_byte(c, PLACE_FLAGS);
-        site_byte(c, (uint32_t)c->flags.inverted_c | (uint32_t)c->flags.inverted_a << 1);
+        site_byte(c, (uint32_t)c->flags.inverted_c | (uint32_t)c->flags.inverted_a << 1 |
+                         (uint32_t)c->flags.form << 2);
     } else {
         c->failed = true;
         site_byte(c, 0);
@@ -238,6 +239,11 @@ void cg_cold_back(cg *c, uint32_t cold, cg_reg result, cg_reg result_2)
     c->cold[cold].result = (uint8_t)result;
 }
 
+void cg_cold_unordered(cg *c, uint32_t from)
+{
+    new_cold(c, COLD_UNORDERED, from)->back = asm_offset(&c->a);
+}
+
 void cg_cold_exit(cg *c, uint32_t from, const ir_op_record *jump, uint32_t credit)
 {
     uint32_t n, number;
@@ -368,8 +374,12 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
     if (mine == ROUND_FLAGS) {
         if (p[0] & 1)
             asm_cmc(&c->a);
-        asm_lahf(&c->a);
-        asm_setcc(&c->a, CC_O, RAX);
+        if (p[0] >> 2) {
+            cg_pack_form(c, (cg_flags_form)(p[0] >> 2), RCX);
+        } else {
+            asm_lahf(&c->a);
+            asm_setcc(&c->a, CC_O, RAX);
+        }
         if (p[0] & 2 && pb_slot_flags(&c->self->cpu->slots[slot]) & valid & 1 << IR_FLAG_A)
             asm_lea(&c->a, W32, RAX, asm_at(RAX, 1 << IR_FLAG_A));
         r = RAX;
@@ -427,6 +437,10 @@ void cg_emit_cold(cg *c)
             break;
         case COLD_REDO:
             emit_redo(c, &cold);
+            break;
+        case COLD_UNORDERED:
+            cg_shared_op(c, 0x80, ALU_CMP, 0, SHARED_UNORDERED, CG_UNORDERED);
+            asm_patch(&c->a, asm_jmp(&c->a), cold.back);
             break;
         case COLD_EXIT:
             emit_stores(c, &cold);

@@ -13,6 +13,17 @@ static const uint8_t map_carry[16] = { CC_E, CC_NE, CC_B,  CC_AE, CC_S, CC_NS, C
 static const uint8_t map_borrow[16] = { CC_E, CC_NE, CC_AE, CC_B, CC_S, CC_NS, CC_O, CC_NO,
                                         CC_A, CC_BE, CC_GE, CC_L, CC_G, CC_LE, CC_P, CC_NP };
 
+/* Conditions of comparisons of floats, whose outcomes (less, equal, greater, unordered) Arm gives as N, Z C, C, C V: see
+ * fcmp in core/ir/ops.def. ucomis has CF, ZF, nothing, and CF ZF PF. */
+static const uint8_t map_form[][16] = {
+    [CG_FLAGS_COMPARED] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, CC_P, CC_NP, 0xff, 0xff, CC_AE,
+                            CC_B, CC_A, CC_BE, CC_P, CC_NP },
+    [CG_FLAGS_SWAPPED] = { 0xff, 0xff, CC_BE, CC_A, CC_A, CC_BE, CC_P, CC_NP, CC_B, CC_AE, 0xff,
+                           0xff, 0xff, 0xff, CC_P, CC_NP },
+    [CG_FLAGS_EQUAL] = { CC_E, CC_NE, 0xff, 0xff, 0xff, 0xff, CC_P, CC_NP, 0xff, 0xff, CC_AE, CC_B,
+                         CC_A, CC_BE, CC_P, CC_NP },
+};
+
 static bool is_needed(const cg_value *v)
 {
     return v->flags & CG_IN_FLAGS && (v->uses || v->dirty) && v->reg < 0 && v->spill < 0 &&
@@ -93,8 +104,12 @@ static void save_bundle(cg *c)
     if (c->flags.inverted_c && (v->fl_need & 1 << IR_FLAG_C))
         cg_flip_carry(c);
     cg_take(c, RAX);
-    asm_lahf(&c->a);
-    asm_setcc(&c->a, CC_O, RAX);
+    if (c->flags.form) {
+        cg_pack_form(c, (cg_flags_form)c->flags.form, cg_temp(c));
+    } else {
+        asm_lahf(&c->a);
+        asm_setcc(&c->a, CC_O, RAX);
+    }
     if (c->flags.inverted_a && (v->fl_need & v->fl_valid & kept & 1 << IR_FLAG_A))
         asm_lea(&c->a, W32, RAX, asm_at(RAX, 1 << IR_FLAG_A)); /* a carry into bit 13 is junk */
     if (slot != CG_NONE && !(kept & ~v->fl_valid)) {
@@ -164,11 +179,28 @@ void cg_def_flags(cg *c, uint32_t result, bool inverted_c, bool inverted_a, uint
     uint32_t value = c->record << 1 | result;
 
     c->flags.bundle = value;
+    c->flags.form = CG_FLAGS_INTEGER;
     c->flags.inverted_c = inverted_c;
     c->flags.inverted_a = inverted_a;
     c->flags.n_conditions = 0;
     c->values[value].flags |= CG_IN_FLAGS;
     c->values[value].fl_valid = (uint16_t)valid;
+}
+
+void cg_def_flags_form(cg *c, uint32_t result, cg_flags_form form)
+{
+    cg_def_flags(c, result, false, false, IR_FL_ALL);
+    c->flags.form = (uint8_t)form;
+}
+
+void cg_pack_form(cg *c, cg_flags_form form, cg_reg t)
+{
+    cg_shared table = form == CG_FLAGS_SWAPPED ? SHARED_COMPARED_SWAPPED : SHARED_COMPARED;
+
+    asm_lahf(&c->a);
+    asm_rr(&c->a, 0xb6 | ASM_0F, RAX, 4);           /* movzx eax, ah */
+    cg_shared_op(c, 0x8d | ASM_W, t, 0, table, -1); /* lea */
+    asm_load(&c->a, W16, RAX, asm_index(t, RAX, 1, 0));
 }
 
 void cg_def_condition(cg *c, uint32_t result, uint32_t cc)
@@ -189,8 +221,15 @@ void cg_def_condition(cg *c, uint32_t result, uint32_t cc)
 
 /* ---- using ------------------------------------------------------------------------------------------------ */
 
+bool cg_form_has(cg_flags_form form, uint32_t cc)
+{
+    return map_form[form][cc] != 0xff;
+}
+
 uint32_t cg_map_cc(const cg *c, uint32_t cc)
 {
+    if (c->flags.form)
+        return map_form[c->flags.form][cc];
     return c->flags.inverted_c ? map_borrow[cc] : map_carry[cc];
 }
 
@@ -220,9 +259,10 @@ uint32_t cg_need_cc(cg *c, uint32_t bundle, uint32_t cc)
     cg_reg r;
 
     if (c->flags.bundle == index) {
-        if (cg_map_cc(c, cc) == 0xff)
+        if (cg_map_cc(c, cc) == 0xff && !c->flags.form)
             cg_flip_carry(c);
-        return cg_map_cc(c, cc);
+        if (cg_map_cc(c, cc) != 0xff)
+            return cg_map_cc(c, cc);
     }
     cg_clobber_flags(c);
     if (flag != 0xff) {
@@ -251,6 +291,7 @@ uint32_t cg_need_cc(cg *c, uint32_t bundle, uint32_t cc)
     if (cc == IR_HI || cc == IR_LS)
         asm_cmc(&c->a);
     c->flags.bundle = index;
+    c->flags.form = CG_FLAGS_INTEGER;
     c->flags.inverted_c = cc == IR_HI || cc == IR_LS;
     c->flags.inverted_a = false;
     v->flags |= CG_IN_FLAGS;

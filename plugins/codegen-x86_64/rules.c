@@ -98,6 +98,7 @@ cg_rule *const cg_rules[IR_OP_COUNT] = {
     [IR_OP_FMAX] = rule_fminmax,
     [IR_OP_FMINNM] = rule_fminmax,
     [IR_OP_FMAXNM] = rule_fminmax,
+    [IR_OP_FCMP] = rule_fcmp,
     [IR_OP_FNEG] = rule_fneg,
     [IR_OP_FABS] = rule_fabs,
     [IR_OP_FCVT] = rule_fcvt,

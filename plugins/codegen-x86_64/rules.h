@@ -39,6 +39,8 @@ cg_rule rule_call;
 
 /* rules_fp.c */
 cg_rule rule_farith, rule_fsqrt, rule_fma, rule_fneg, rule_fabs, rule_fminmax;
+/* rules_fp_compare.c */
+cg_rule rule_fcmp;
 /* rules_fp_convert.c */
 cg_rule rule_fcvt, rule_ftoi, rule_itof, rule_frint;
 

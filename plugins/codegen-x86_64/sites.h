@@ -14,7 +14,7 @@ enum {
     PLACE_SPILL = 0x40, /* a byte: its number */
     PLACE_CONST,        /* 16 bytes */
     PLACE_HOME,         /* two bytes: a slot */
-    PLACE_FLAGS,        /* a byte: 1: CF is the borrow, 2: AF too. Only at cold exits */
+    PLACE_FLAGS, /* a byte: 1: CF is the borrow, 2: AF too; above: the form. Only at cold exits */
 };
 
 typedef enum site_flags {

@@ -288,10 +288,32 @@ static const uint8_t *make_helper(maker *m, void (*call)(maker *m))
 
 /* ---- constants ---------------------------------------------------------------------------------------------------- */
 
+/* Arm's flags for less, equal, greater and unordered. */
+enum {
+    IS_LESS = 1 << IR_FLAG_N,
+    IS_EQUAL = 1 << IR_FLAG_Z | 1 << IR_FLAG_C,
+    IS_GREATER = 1 << IR_FLAG_C,
+    IS_UNORDERED = 1 << IR_FLAG_C | 1 << IR_FLAG_V | 1 << IR_FLAG_P,
+};
+
+/* By AH: SF ZF 0 AF 0 PF 1 CF. */
+static void make_compared(uint16_t *table, uint16_t if_carry, uint16_t otherwise)
+{
+    table[0x03] = if_carry;
+    table[0x42] = IS_EQUAL;
+    table[0x02] = otherwise;
+    table[0x47] = table[0x07] = IS_UNORDERED;
+}
+
 static const pb_u128 shared[SHARED_COUNT] = {
-    [SHARED_ABS_32] = { INT32_MAX, 0 },          [SHARED_ABS_64] = { INT64_MAX, 0 },
-    [SHARED_SIGN_32] = { UINT64_C(1) << 31, 0 }, [SHARED_SIGN_64] = { UINT64_C(1) << 63, 0 },
-    [SHARED_TINY_32] = { UINT64_C(1) << 23, 0 }, [SHARED_TINY_64] = { UINT64_C(1) << 52, 0 },
+    [SHARED_ABS_32] = { INT32_MAX, 0 },
+    [SHARED_ABS_64] = { INT64_MAX, 0 },
+    [SHARED_SIGN_32] = { UINT64_C(1) << 31, 0 },
+    [SHARED_SIGN_64] = { UINT64_C(1) << 63, 0 },
+    [SHARED_TINY_32] = { UINT64_C(1) << 23, 0 },
+    [SHARED_TINY_64] = { UINT64_C(1) << 52, 0 },
+    /* 0x0e - 0x90 is 0x7e: even parity, borrow, no other flag. */
+    [SHARED_UNORDERED] = { 0x0e, 0 },
 };
 
 static void make_shared(maker *m)
@@ -303,6 +325,8 @@ static void make_shared(maker *m)
         return;
     }
     memcpy(m->a.p, shared, sizeof(shared));
+    make_compared((uint16_t *)(void *)(m->a.p + 16 * SHARED_COMPARED), IS_LESS, IS_GREATER);
+    make_compared((uint16_t *)(void *)(m->a.p + 16 * SHARED_COMPARED_SWAPPED), IS_GREATER, IS_LESS);
     m->a.p += sizeof(shared);
 }
 

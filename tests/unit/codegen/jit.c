@@ -18,6 +18,7 @@ typedef struct jit {
     pb_code_slice memory; /* thunks, then one unit */
     pb_codegen_info info;
     ir_unit *ir;
+    const uint8_t *prepared;
     pb_jump_entry jumps[PB_JUMP_ENTRIES];
 } jit;
 
@@ -308,6 +309,26 @@ double jit_time(accel *a, const ir_unit *unit, uint32_t n, uint32_t *bytes)
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
     *bytes = job.bytes;
     return ((double)(end.tv_sec - begin.tv_sec) * 1e9 + (double)(end.tv_nsec - begin.tv_nsec)) / n;
+}
+
+bool jit_prepare(accel *a, const ir_unit *unit)
+{
+    jit *j = a->self;
+    pb_code_job job;
+
+    if (emit(j, a->m->vcpu, unit, &job, false) != PB_EMIT_OK)
+        return false;
+    j->prepared = job.slice.rx + job.entry;
+    return true;
+}
+
+uint32_t jit_again(accel *a)
+{
+    jit *j = a->self;
+    pb_code_exit left;
+
+    type->run(j->codegen, a->m->vcpu, j->prepared, &left);
+    return left.kind;
 }
 
 /* ---- patching ------------------------------------------------------------------------------------------------ */

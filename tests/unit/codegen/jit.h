@@ -34,6 +34,11 @@ void jit_show(accel *a, const ir_unit *unit);
 /* Emit the unit n times without running it: nanoseconds each. */
 double jit_time(accel *a, const ir_unit *unit, uint32_t n, uint32_t *bytes);
 
+/* Emit a unit into the instance's buffer; false: the generator refused it. Then run it from its entry as often as wanted, each
+ * time with the vCPU's state as it is: the exit's kind. */
+bool jit_prepare(accel *a, const ir_unit *unit);
+uint32_t jit_again(accel *a);
+
 /* ---- patching ------------------------------------------------------------------------------------------------ */
 
 /* Unit a with a link to unit b, both in the instance's buffer. */
