@@ -7,12 +7,13 @@
  * the slot's home.
  */
 #include "alloc.h"
+#include "sites.h"
 
 /* ---- constants ------------------------------------------------------------------------------------------ */
 
 pb_u128 cg_constant(const cg *c, const cg_value *v)
 {
-    return c->u->consts[index_of(c, v) - 2 * c->u->n_ops].value;
+    return site_cut(c->u->consts[index_of(c, v) - 2 * c->u->n_ops].value, v->type);
 }
 
 bool cg_const(const cg *c, uint32_t id, uint64_t *value)
@@ -266,8 +267,7 @@ bool cg_is_clean(const cg *c, uint32_t id)
 {
     const cg_value *v = cg_value_of(c, id);
 
-    return v->flags & CG_IS_CONST ? ir_type_bits[v->type] == ir_type_bits[cg_type(c, id)]
-                                  : ir_type_bits[v->type] <= ir_type_bits[cg_type(c, id)];
+    return ir_type_bits[v->type] <= ir_type_bits[cg_type(c, id)];
 }
 
 cg_reg cg_use_clean(cg *c, uint32_t id)

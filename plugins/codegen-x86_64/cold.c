@@ -80,6 +80,15 @@ static void site_word(cg *c, uint32_t word)
     site_bytes(c, &w, 2);
 }
 
+static uint32_t condition_of(cg *c, uint32_t value)
+{
+    for (uint32_t i = 0; i < c->flags.n_conditions; i++)
+        if (c->flags.condition[i] == value)
+            return c->flags.cc[i];
+    c->failed = true;
+    return 0;
+}
+
 static void site_place(cg *c, const cg_value *v)
 {
     if (v->reg >= 0) {
@@ -93,6 +102,9 @@ static void site_place(cg *c, const cg_value *v)
     } else if (v->home >= 0) {
         site_byte(c, PLACE_HOME);
         site_word(c, (uint32_t)v->home);
+    } else if (v->flags & CG_IN_FLAGS && v->type != IR_FL) {
+        site_byte(c, PLACE_CONDITION);
+        site_byte(c, condition_of(c, (uint32_t)(v - c->values)));
     } else if (v->flags & CG_IN_FLAGS) {
         site_byte(c, PLACE_FLAGS);
         site_byte(c, (uint32_t)c->flags.inverted_c | (uint32_t)c->flags.inverted_a << 1 |
@@ -349,7 +361,7 @@ static cg_reg fetch(cg *c, uint32_t place, const uint8_t *p, uint32_t type)
     return r;
 }
 
-enum { ROUND_REGISTERS, ROUND_MEMORY, ROUND_FLAGS, ROUND_MASKED, ROUNDS };
+enum { ROUND_REGISTERS, ROUND_MEMORY, ROUND_CONDITIONS, ROUND_FLAGS, ROUND_MASKED, ROUNDS };
 
 /* Store one dirty slot if it is this round's: first what is in registers, for the others need some; flags before what
  * changes them. */
@@ -361,6 +373,8 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
 
     if (place == PLACE_FLAGS)
         mine = ROUND_FLAGS;
+    else if (place == PLACE_CONDITION)
+        mine = ROUND_CONDITIONS;
     else if (type == IR_FL && pb_slot_flags(&c->self->cpu->slots[slot]) & ~valid)
         mine = ROUND_MASKED;
     else if (place < CG_REGS)
@@ -371,7 +385,10 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
     }
     if (mine != round)
         return;
-    if (mine == ROUND_FLAGS) {
+    if (mine == ROUND_CONDITIONS) {
+        asm_setcc(&c->a, p[0], RAX);
+        r = RAX;
+    } else if (mine == ROUND_FLAGS) {
         if (p[0] & 1)
             asm_cmc(&c->a);
         if (p[0] >> 2) {
@@ -380,6 +397,8 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
             asm_lahf(&c->a);
             asm_setcc(&c->a, CC_O, RAX);
         }
+        if (p[0] & 1) /* another slot may have it too */
+            asm_cmc(&c->a);
         if (p[0] & 2 && pb_slot_flags(&c->self->cpu->slots[slot]) & valid & 1 << IR_FLAG_A)
             asm_lea(&c->a, W32, RAX, asm_at(RAX, 1 << IR_FLAG_A));
         r = RAX;
@@ -406,10 +425,10 @@ static void emit_stores(cg *c, const cg_cold *cold)
                 valid = take_word(&p);
             place = *p++;
             emit_store(c, round, slot, valid, place, p);
-            p += place == PLACE_SPILL || place == PLACE_FLAGS ? 1
-                 : place == PLACE_CONST                       ? 16
-                 : place == PLACE_HOME                        ? 2
-                                                              : 0;
+            p += place == PLACE_SPILL || place == PLACE_FLAGS || place == PLACE_CONDITION ? 1
+                 : place == PLACE_CONST                                                   ? 16
+                 : place == PLACE_HOME                                                    ? 2
+                                                                                          : 0;
         }
     }
 }

@@ -14,6 +14,7 @@ enum {
     PLACE_SPILL = 0x40, /* a byte: its number */
     PLACE_CONST,        /* 16 bytes */
     PLACE_HOME,         /* two bytes: a slot */
+    PLACE_CONDITION,    /* a byte: CC_* of a condition. Only at cold exits */
     PLACE_FLAGS, /* a byte: 1: CF is the borrow, 2: AF too; above: the form. Only at cold exits */
 };
 

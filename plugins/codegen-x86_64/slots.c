@@ -118,18 +118,13 @@ void cg_store_dirty(cg *c, uint32_t slot)
                                    : W8,
                       cg_home(c, slot), (uint32_t)k.lo);
     } else {
-        cg_reg r = cg_use_value(c, v);
-
+        cg_store_slot(c, slot, cg_use_value(c, v));
         if (type == IR_FL && flags_kept(c, slot) & ~v->fl_valid) {
-            cg_reg t = cg_allocate(c, CG_GENERAL_SET);
-
-            asm_mov(&c->a, W32, t, r);
-            asm_byte(&c->a, 0x9c); /* pushfq: the flags may be in use */
-            asm_alu_imm(&c->a, ALU_AND, W32, t, v->fl_valid);
+            asm_byte(&c->a,
+                     0x9c); /* pushfq: the flags may be in use. There may be no free register */
+            asm_alu_mem_imm(&c->a, ALU_AND, W32, cg_home(c, slot), v->fl_valid);
             asm_byte(&c->a, 0x9d); /* popfq */
-            r = t;
         }
-        cg_store_slot(c, slot, r);
     }
     c->locked = locked;
     s->dirty = false;
