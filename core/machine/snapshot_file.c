@@ -2,7 +2,11 @@
 #include <core/machine/machine.h>
 #include <core/machine/snapshot_file.h>
 #include <core/util/file.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define VERSION 2
 
@@ -152,9 +156,28 @@ static void clear_record(gpointer r)
     g_free(((snapshot_record *)r)->name);
 }
 
+static GMappedFile *map(const char *file, GError **error)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    GMappedFile *mapped = NULL;
+    struct stat status;
+
+    if (fd < 0 || fstat(fd, &status) != 0)
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+                    "cannot read the snapshot '%s': %s", file, g_strerror(errno));
+    else if (!S_ISREG(status.st_mode))
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                    "the snapshot '%s' is not a regular file", file);
+    else
+        mapped = g_mapped_file_new_from_fd(fd, FALSE, error);
+    if (fd >= 0)
+        close(fd);
+    return mapped;
+}
+
 snapshot *snapshot_open(const char *file, GError **error)
 {
-    GMappedFile *mapped = g_mapped_file_new(file, FALSE, error);
+    GMappedFile *mapped = map(file, error);
     snapshot *s;
 
     if (!mapped)

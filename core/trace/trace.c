@@ -6,11 +6,19 @@
 
 #define MAX_TEXTS 8192u /* different texts whose repetitions are counted */
 
+/* A pattern of events. */
+typedef struct trace_pattern {
+    GPatternSpec *spec;
+    char *text;
+    bool is_asked; /* by the user, by itself: --trace, not an item of the log */
+    bool is_met;   /* an event matched */
+} trace_pattern;
+
 static struct {
     GMutex lock;
     FILE *file; /* null: standard error */
     uint32_t items;
-    GPtrArray *patterns; /* GPatternSpec */
+    GPtrArray *patterns; /* trace_pattern */
     GHashTable *events;  /* name -> whether it is on: a cache over the patterns */
     GHashTable *counts;  /* "path: text" -> times */
     bool tracing;        /* there are patterns; read without the lock */
@@ -47,10 +55,24 @@ bool pb_trace_open(const char *file, GError **error)
     return true;
 }
 
+/* A pattern with a mistake in it must not look like a machine in which nothing happens. */
+static void warn_of_unmet_patterns(void)
+{
+    for (unsigned i = 0; sink.patterns && i < sink.patterns->len; i++) {
+        trace_pattern *pattern = g_ptr_array_index(sink.patterns, i);
+
+        if (pattern->is_asked && !pattern->is_met)
+            pb_trace_line("warning: no event of this run matches the pattern '%s'", pattern->text);
+        pattern->is_met = true;
+    }
+}
+
 bool pb_trace_close(GError **error)
 {
-    bool failed = sink.file && ferror(sink.file);
+    bool failed;
 
+    warn_of_unmet_patterns();
+    failed = sink.file && ferror(sink.file);
     errno = 0; /* ferror() does not tell which it was */
     if (sink.file && fclose(sink.file) != 0)
         failed = true;
@@ -81,6 +103,38 @@ static bool unknown_item(const char *word, GError **error)
     return false;
 }
 
+static void free_pattern(gpointer data)
+{
+    trace_pattern *pattern = data;
+
+    g_pattern_spec_free(pattern->spec);
+    g_free(pattern->text);
+    g_free(pattern);
+}
+
+static void add_patterns(const char *list, bool are_asked)
+{
+    g_auto(GStrv) words = g_strsplit(list, ",", -1);
+
+    if (!sink.patterns) {
+        sink.patterns = g_ptr_array_new_with_free_func(free_pattern);
+        sink.events = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    }
+    g_hash_table_remove_all(sink.events);
+    for (char **word = words; *word; word++) {
+        trace_pattern *pattern;
+
+        if (!**word)
+            continue;
+        pattern = g_new0(trace_pattern, 1);
+        pattern->spec = g_pattern_spec_new(*word);
+        pattern->text = g_strdup(*word);
+        pattern->is_asked = are_asked;
+        g_ptr_array_add(sink.patterns, pattern);
+    }
+    sink.tracing = sink.patterns->len > 0;
+}
+
 bool pb_trace_log_items(const char *list, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(list, ",", -1);
@@ -94,30 +148,14 @@ bool pb_trace_log_items(const char *list, GError **error)
             return unknown_item(*word, error);
         sink.items |= item;
         if (item == PB_LOG_ITEM_INT)
-            pb_trace_patterns("*.exception,*.interrupt,*.eret");
+            add_patterns("*.exception,*.interrupt,*.eret", false);
     }
     return true;
 }
 
-static void free_pattern(gpointer pattern)
-{
-    g_pattern_spec_free(pattern);
-}
-
 void pb_trace_patterns(const char *list)
 {
-    g_auto(GStrv) words = g_strsplit(list, ",", -1);
-
-    if (!sink.patterns) {
-        sink.patterns = g_ptr_array_new_with_free_func(free_pattern);
-        sink.events = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    }
-    g_hash_table_remove_all(sink.events);
-    for (char **word = words; *word; word++) {
-        if (**word)
-            g_ptr_array_add(sink.patterns, g_pattern_spec_new(*word));
-    }
-    sink.tracing = sink.patterns->len > 0;
+    add_patterns(list, true);
 }
 
 void pb_trace_reset(void)
@@ -209,11 +247,15 @@ void pb_trace_object(const char *path, uint32_t kind, const char *text)
 
 static bool matches_locked(const char *event)
 {
+    bool matches = false;
+
     for (unsigned i = 0; i < sink.patterns->len; i++) {
-        if (g_pattern_spec_match_string(g_ptr_array_index(sink.patterns, i), event))
-            return true;
+        trace_pattern *pattern = g_ptr_array_index(sink.patterns, i);
+
+        if (g_pattern_spec_match_string(pattern->spec, event))
+            matches = pattern->is_met = true;
     }
-    return false;
+    return matches;
 }
 
 bool pb_trace_event_on(const char *event)

@@ -24,7 +24,8 @@ typedef enum pb_log_item {
 
 /* Where lines go: a file, which is truncated; null: standard error. [setup] */
 bool pb_trace_open(const char *file, GError **error);
-/* Write out what is buffered and close. False if lines were lost. [setup] */
+/* Write out what is buffered and close, with a warning for each pattern that no event matched. False if
+ * lines were lost. [setup] */
 bool pb_trace_close(GError **error);
 
 /* Add items, words separated by commas. [setup] */

@@ -578,6 +578,11 @@ class Snapshots(Command):
         self.refused("snapshot 'snapshot': it has version 1, this program reads version 2", *self.machine,
                      "--load", "snapshot")
 
+    def test_no_file(self):
+        self.refused("patchbay: cannot read the snapshot 'none': No such file or directory", *self.machine,
+                     "--load", "none")
+        self.refused("patchbay: the snapshot '/dev' is not a regular file", *self.machine, "--load", "/dev")
+
     def test_thrown_away_disk(self):
         """What was written to a disk that forgets is not there for the machine that goes on. The disk is that of a
         flash, which is programmed with one word."""

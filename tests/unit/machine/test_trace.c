@@ -101,6 +101,17 @@ static void events(void)
     expect_log("uart0: pl011.send: 0x41\n");
 }
 
+/* A pattern that met nothing is told of at the end, unless it belongs to an item of the log. */
+static void unmet_patterns(void)
+{
+    open_log();
+    pb_trace_patterns("pl011.*,gicc.*");
+    CU_ASSERT_TRUE(pb_trace_log_items("int", NULL));
+    CU_ASSERT_TRUE(pb_trace_event_on("pl011.send"));
+    CU_ASSERT_FALSE(pb_trace_event_on("gic.send"));
+    expect_log("warning: no event of this run matches the pattern 'gicc.*'\n");
+}
+
 static void disassembly(void)
 {
     static const uint8_t code[] = { 0x1f, 0x20, 0x03, 0xd5, 0xff, 0xff, 0xff,
@@ -131,6 +142,7 @@ int main(void)
         { "repetitions", repetitions },
         { "many texts", many_texts },
         { "events", events },
+        { "unmet patterns", unmet_patterns },
         { "disassembly", disassembly },
         { "a file that cannot be written", wrong_file },
         { 0 },
