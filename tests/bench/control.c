@@ -67,7 +67,7 @@ uint64_t kernel_tree(uint64_t rounds)
         struct node *root = NULL;
 
         for (int i = 0; i < 1000; i++) {
-            nodes[i] = (struct node){.key = bench_random()};
+            nodes[i] = (struct node){ .key = bench_random() };
             root = insert(root, &nodes[i]);
         }
         for (int i = 0; i < 10; i++)
@@ -82,11 +82,11 @@ struct object {
     uint64_t state;
 };
 
-#define METHOD(name, expression)                                                 \
-    static NOINLINE uint64_t name(struct object *object, uint64_t argument)      \
-    {                                                                            \
-        object->state = (expression);                                            \
-        return object->state;                                                    \
+#define METHOD(name, expression)                                            \
+    static NOINLINE uint64_t name(struct object *object, uint64_t argument) \
+    {                                                                       \
+        object->state = (expression);                                       \
+        return object->state;                                               \
     }
 METHOD(method_add, object->state + argument)
 METHOD(method_subtract, object->state - argument)
@@ -107,7 +107,7 @@ uint64_t kernel_objects(uint64_t rounds)
     uint64_t sum = 0;
 
     for (int i = 0; i < 256; i++)
-        objects[i] = (struct object){methods[bench_random() >> 61], bench_random()};
+        objects[i] = (struct object){ methods[bench_random() >> 61], bench_random() };
     while (rounds--)
         for (int i = 0; i < 256; i++)
             sum += objects[i].method(&objects[i], sum);
@@ -166,38 +166,72 @@ uint64_t kernel_compare(uint64_t rounds)
 }
 
 /* A machine with sixteen registers; the program computes a checksum with a loop, conditions and a table. */
-enum { OP_LOAD, OP_ADD, OP_SUB, OP_XOR, OP_MUL, OP_SHR, OP_AND, OP_MOVE, OP_GET, OP_PUT, OP_LOOP, OP_SKIP, OP_END };
+enum {
+    OP_LOAD,
+    OP_ADD,
+    OP_SUB,
+    OP_XOR,
+    OP_MUL,
+    OP_SHR,
+    OP_AND,
+    OP_MOVE,
+    OP_GET,
+    OP_PUT,
+    OP_LOOP,
+    OP_SKIP,
+    OP_END
+};
 
 struct code {
     uint8_t op, to, a, b;
 };
 
 static const struct code program[] = {
-    {OP_LOAD, 0, 200, 0}, /* counter */
-    {OP_LOAD, 1, 1, 0},    {OP_LOAD, 2, 77, 0},  {OP_LOAD, 3, 13, 0}, {OP_LOAD, 4, 63, 0},
-    {OP_ADD, 2, 2, 3}, /* 5: the loop */
-    {OP_MUL, 5, 2, 3},     {OP_SHR, 6, 5, 3},    {OP_XOR, 2, 5, 6},   {OP_AND, 7, 2, 4},
-    {OP_GET, 8, 7, 0},     {OP_ADD, 8, 8, 2},    {OP_SKIP, 8, 1, 2}, /* odd: two further on */
-    {OP_XOR, 8, 8, 3},     {OP_SUB, 8, 8, 0},    {OP_PUT, 8, 7, 0},   {OP_MOVE, 9, 8, 0},
-    {OP_ADD, 10, 10, 9},   {OP_LOOP, 0, 5, 0},   {OP_MOVE, 0, 10, 0}, {OP_END, 0, 0, 0},
+    { OP_LOAD, 0, 200, 0 }, /* counter */
+    { OP_LOAD, 1, 1, 0 },   { OP_LOAD, 2, 77, 0 }, { OP_LOAD, 3, 13, 0 }, { OP_LOAD, 4, 63, 0 },
+    { OP_ADD, 2, 2, 3 }, /* 5: the loop */
+    { OP_MUL, 5, 2, 3 },    { OP_SHR, 6, 5, 3 },   { OP_XOR, 2, 5, 6 },   { OP_AND, 7, 2, 4 },
+    { OP_GET, 8, 7, 0 },    { OP_ADD, 8, 8, 2 },   { OP_SKIP, 8, 1, 2 }, /* odd: two further on */
+    { OP_XOR, 8, 8, 3 },    { OP_SUB, 8, 8, 0 },   { OP_PUT, 8, 7, 0 },   { OP_MOVE, 9, 8, 0 },
+    { OP_ADD, 10, 10, 9 },  { OP_LOOP, 0, 5, 0 },  { OP_MOVE, 0, 10, 0 }, { OP_END, 0, 0, 0 },
 };
 
 static NOINLINE uint64_t interpret_switch(const struct code *code, uint64_t *table)
 {
-    uint64_t r[16] = {0};
+    uint64_t r[16] = { 0 };
 
     for (const struct code *pc = code;; pc++) {
         switch (pc->op) {
-        case OP_LOAD: r[pc->to] = pc->a; break;
-        case OP_ADD: r[pc->to] = r[pc->a] + r[pc->b]; break;
-        case OP_SUB: r[pc->to] = r[pc->a] - r[pc->b]; break;
-        case OP_XOR: r[pc->to] = r[pc->a] ^ r[pc->b]; break;
-        case OP_MUL: r[pc->to] = r[pc->a] * r[pc->b]; break;
-        case OP_SHR: r[pc->to] = r[pc->a] >> (r[pc->b] & 63); break;
-        case OP_AND: r[pc->to] = r[pc->a] & r[pc->b]; break;
-        case OP_MOVE: r[pc->to] = r[pc->a]; break;
-        case OP_GET: r[pc->to] = table[r[pc->a] & 63]; break;
-        case OP_PUT: table[r[pc->a] & 63] = r[pc->to]; break;
+        case OP_LOAD:
+            r[pc->to] = pc->a;
+            break;
+        case OP_ADD:
+            r[pc->to] = r[pc->a] + r[pc->b];
+            break;
+        case OP_SUB:
+            r[pc->to] = r[pc->a] - r[pc->b];
+            break;
+        case OP_XOR:
+            r[pc->to] = r[pc->a] ^ r[pc->b];
+            break;
+        case OP_MUL:
+            r[pc->to] = r[pc->a] * r[pc->b];
+            break;
+        case OP_SHR:
+            r[pc->to] = r[pc->a] >> (r[pc->b] & 63);
+            break;
+        case OP_AND:
+            r[pc->to] = r[pc->a] & r[pc->b];
+            break;
+        case OP_MOVE:
+            r[pc->to] = r[pc->a];
+            break;
+        case OP_GET:
+            r[pc->to] = table[r[pc->a] & 63];
+            break;
+        case OP_PUT:
+            table[r[pc->a] & 63] = r[pc->to];
+            break;
         case OP_SKIP:
             if (r[pc->to] & pc->a)
                 pc += pc->b;
@@ -206,17 +240,18 @@ static NOINLINE uint64_t interpret_switch(const struct code *code, uint64_t *tab
             if (--r[pc->to])
                 pc = code + pc->a - 1;
             break;
-        default: return r[0];
+        default:
+            return r[0];
         }
     }
 }
 
 static NOINLINE uint64_t interpret_goto(const struct code *pc, uint64_t *table)
 {
-    static const void *const labels[] = {&&load, &&add,  &&sub, &&xor, &&mul,  &&shr, &&and,
-                                         &&move, &&get, &&put, &&loop, &&skip, &&end};
+    static const void *const labels[] = { &&load, &&add, &&sub, &&xor,  &&mul,  &&shr, &&and,
+                                          &&move, &&get, &&put, &&loop, &&skip, &&end };
     const struct code *code = pc;
-    uint64_t r[16] = {0};
+    uint64_t r[16] = { 0 };
 
 #define NEXT goto *labels[(++pc)->op]
     goto *labels[pc->op];
@@ -229,8 +264,7 @@ add:
 sub:
     r[pc->to] = r[pc->a] - r[pc->b];
     NEXT;
-xor:
-    r[pc->to] = r[pc->a] ^ r[pc->b];
+    xor : r[pc->to] = r[pc->a] ^ r[pc->b];
     NEXT;
 mul:
     r[pc->to] = r[pc->a] * r[pc->b];
@@ -238,8 +272,7 @@ mul:
 shr:
     r[pc->to] = r[pc->a] >> (r[pc->b] & 63);
     NEXT;
-and:
-    r[pc->to] = r[pc->a] & r[pc->b];
+    and : r[pc->to] = r[pc->a] & r[pc->b];
     NEXT;
 move:
     r[pc->to] = r[pc->a];

@@ -22,8 +22,9 @@ uint64_t kernel_nbody(uint64_t rounds)
     struct body bodies[5];
 
     for (int i = 0; i < 5; i++)
-        bodies[i] = (struct body){random_double() * 10, random_double() * 10, random_double() * 10, random_double(),
-                                  random_double(),      random_double(),      random_double() + 1};
+        bodies[i] = (struct body){ random_double() * 10, random_double() * 10, random_double() * 10,
+                                   random_double(),      random_double(),      random_double(),
+                                   random_double() + 1 };
     while (rounds--) {
         for (int i = 0; i < 5; i++)
             for (int j = i + 1; j < 5; j++) {
@@ -55,7 +56,8 @@ uint64_t kernel_mandelbrot(uint64_t rounds)
     while (rounds--)
         for (int row = 0; row < 16; row++)
             for (int column = 0; column < 16; column++) {
-                double cr = column * 0.15 - 1.8 + (double)(rounds & 7) * 0.01, ci = row * 0.13 - 1.0, zr = 0, zi = 0;
+                double cr = column * 0.15 - 1.8 + (double)(rounds & 7) * 0.01,
+                       ci = row * 0.13 - 1.0, zr = 0, zi = 0;
                 int i = 0;
 
                 for (; i < 100 && zr * zr + zi * zi <= 4.0; i++) {
@@ -97,7 +99,8 @@ uint64_t kernel_fft(uint64_t rounds)
 {
     enum { N = 256 };
     static double re[N], im[N], root_re[N / 2], root_im[N / 2];
-    const double step_re = 0.99969881869620424997, step_im = -0.02454122852291228812; /* exp(-2 pi i / 256) */
+    const double step_re = 0.99969881869620424997,
+                 step_im = -0.02454122852291228812; /* exp(-2 pi i / 256) */
     double wr = 1, wi = 0;
 
     for (int i = 0; i < N / 2; i++) {

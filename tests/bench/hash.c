@@ -79,9 +79,10 @@ static void sha256_block(uint32_t state[8], const uint8_t *block)
         w[i] = w[i - 16] + s0 + w[i - 7] + s1;
     }
     for (int i = 0; i < 64; i++) {
-        uint32_t t1 = h + (rotate32(e, 26) ^ rotate32(e, 21) ^ rotate32(e, 7)) + ((e & f) ^ (~e & g)) +
-                      sha256_constants[i] + w[i];
-        uint32_t t2 = (rotate32(a, 30) ^ rotate32(a, 19) ^ rotate32(a, 10)) + ((a & b) ^ (a & c) ^ (b & c));
+        uint32_t t1 = h + (rotate32(e, 26) ^ rotate32(e, 21) ^ rotate32(e, 7)) +
+                      ((e & f) ^ (~e & g)) + sha256_constants[i] + w[i];
+        uint32_t t2 =
+            (rotate32(a, 30) ^ rotate32(a, 19) ^ rotate32(a, 10)) + ((a & b) ^ (a & c) ^ (b & c));
 
         h = g;
         g = f;
@@ -104,8 +105,8 @@ static void sha256_block(uint32_t state[8], const uint8_t *block)
 
 uint64_t kernel_sha256(uint64_t rounds)
 {
-    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    uint32_t state[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
 
     bench_fill(data, sizeof(data));
     while (rounds--)

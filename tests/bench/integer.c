@@ -170,12 +170,14 @@ uint64_t kernel_pack(uint64_t rounds)
         for (int i = 0; i < 4096; i++)
             last[i] = 0;
         for (uint32_t i = 0; i + 16 < sizeof(data);) {
-            uint32_t hash = (data[i] | data[i + 1] << 8 | (uint32_t)data[i + 2] << 16) * 2654435761u >> 20;
+            uint32_t hash =
+                (data[i] | data[i + 1] << 8 | (uint32_t)data[i + 2] << 16) * 2654435761u >> 20;
             uint32_t from = last[hash], length = 0;
 
             last[hash] = (uint16_t)i;
             if (from < i)
-                while (length < 255 && i + length < sizeof(data) && data[from + length] == data[i + length])
+                while (length < 255 && i + length < sizeof(data) &&
+                       data[from + length] == data[i + length])
                     length++;
             if (length >= 3) {
                 sum = sum * 17 + ((i - from) << 8 | length);

@@ -115,12 +115,13 @@ def native(program, rounds, least):
 
 
 def calibrate(program, timers, target):
-    """Rounds that take the slower emulator about `target` seconds."""
+    """Rounds that take the slower emulator about `target` seconds, or more if setting up takes long too."""
+    target = max([target] + [timer.start * 2 for timer in timers])
     rounds = 1
     while run([program, str(rounds)]).cpu < 0.005 and rounds < 1 << 40:
         rounds *= 4
-    expected = checksum(run([program, str(rounds)]).out)
     while True:
+        expected = checksum(run([program, str(rounds)]).out)
         slowest = max(timer.seconds(rounds, expected) for timer in timers)
         if slowest >= target / 8 or rounds >= 1 << 40:
             return max(1, int(rounds * target / slowest))

@@ -40,7 +40,8 @@ uint64_t bench_sum(uint64_t sum, const void *data, size_t length)
 
 int main(int argc, char **argv)
 {
-    printf("%016llx\n", (unsigned long long)bench_kernel(argc > 1 ? strtoull(argv[1], NULL, 0) : 1));
+    printf("%016llx\n",
+           (unsigned long long)bench_kernel(argc > 1 ? strtoull(argv[1], NULL, 0) : 1));
     return 0;
 }
 #else

@@ -116,6 +116,13 @@ class Ratio(NamedTuple):
                 "highest ratio": round(self.high, 3), "pairs": self.pairs}
 
 
+def from_pairs(pairs):
+    """The medians of pairs of seconds, ours and theirs."""
+    ratios = sorted(b / a for a, b in pairs)
+    return Ratio(statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs),
+                 statistics.median(ratios), ratios[0], ratios[-1], len(pairs))
+
+
 def paired(ours, theirs, least=3, most=9, tolerance=0.05):
     """Calls the two in turn until the middle half of the ratios lies within `tolerance`."""
     pairs = []
@@ -128,12 +135,10 @@ def paired(ours, theirs, least=3, most=9, tolerance=0.05):
             b = theirs()
         pairs.append((a, b))
         ratios = sorted(b / a for a, b in pairs)
-        middle = statistics.median(ratios)
         quarter = len(ratios) // 4
-        spread = (ratios[-1 - quarter] - ratios[quarter]) / middle
+        spread = (ratios[-1 - quarter] - ratios[quarter]) / statistics.median(ratios)
         if len(pairs) >= most or (len(pairs) >= least and spread <= tolerance):
-            return Ratio(statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs),
-                         middle, ratios[0], ratios[-1], len(pairs))
+            return from_pairs(pairs)
 
 
 def geometric_mean(values):

@@ -35,7 +35,7 @@ static void busy(struct work *work)
 
 uint64_t kernel_one_busy(uint64_t rounds)
 {
-    works[0] = (struct work){.rounds = rounds, .seed = 1};
+    works[0] = (struct work){ .rounds = rounds, .seed = 1 };
     busy(&works[0]);
     return works[0].sum;
 }
@@ -44,7 +44,7 @@ uint64_t kernel_one_busy(uint64_t rounds)
 uint64_t kernel_two_busy(uint64_t rounds)
 {
     for (int i = 0; i < 2; i++) {
-        works[i] = (struct work){.rounds = rounds, .seed = (uint64_t)i + 1};
+        works[i] = (struct work){ .rounds = rounds, .seed = (uint64_t)i + 1 };
         busy(&works[i]);
     }
     return works[0].sum * 7 + works[1].sum;
@@ -62,7 +62,7 @@ void bench_other(void)
 uint64_t kernel_two_busy(uint64_t rounds)
 {
     for (int i = 0; i < 2; i++)
-        works[i] = (struct work){.rounds = rounds, .seed = (uint64_t)i + 1};
+        works[i] = (struct work){ .rounds = rounds, .seed = (uint64_t)i + 1 };
     bench_start_other();
     busy(&works[0]);
     while (!__atomic_load_n(&works[1].done, __ATOMIC_ACQUIRE))

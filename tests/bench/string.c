@@ -17,13 +17,14 @@ enum { MASK_SHIFT = 2 };
 
 static inline uint64_t equal(vector a, vector b)
 {
-    return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(vceqq_u8(a, b)), 4)), 0);
+    return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(vceqq_u8(a, b)), 4)),
+                         0);
 }
 
-#define ALL_EQUAL UINT64_MAX
-#define LOAD(at) vld1q_u8(at)
+#define ALL_EQUAL    UINT64_MAX
+#define LOAD(at)     vld1q_u8(at)
 #define STORE(at, v) vst1q_u8((at), (v))
-#define SPLAT(byte) vdupq_n_u8(byte)
+#define SPLAT(byte)  vdupq_n_u8(byte)
 #else
 #include <emmintrin.h>
 
@@ -37,10 +38,10 @@ static inline uint64_t equal(vector a, vector b)
     return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b));
 }
 
-#define ALL_EQUAL 0xffffu
-#define LOAD(at) _mm_loadu_si128((const __m128i *)(const void *)(at))
+#define ALL_EQUAL    0xffffu
+#define LOAD(at)     _mm_loadu_si128((const __m128i *)(const void *)(at))
 #define STORE(at, v) _mm_storeu_si128((__m128i *)(void *)(at), (v))
-#define SPLAT(byte) _mm_set1_epi8((char)(byte))
+#define SPLAT(byte)  _mm_set1_epi8((char)(byte))
 #endif
 
 /* Aligned blocks only, so that no page is touched that the string is not on. */

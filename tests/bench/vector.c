@@ -18,27 +18,28 @@ typedef double vec2d __attribute__((vector_size(16)));
 typedef int64_t vec2i __attribute__((vector_size(16)));
 
 #define ROTATE(x, n) ((x) << (n) | (x) >> (32 - (n)))
-#define QUARTER(a, b, c, d)                                                                          \
-    ((a) += (b), (d) = ROTATE((d) ^ (a), 16), (c) += (d), (b) = ROTATE((b) ^ (c), 12), (a) += (b),   \
+#define QUARTER(a, b, c, d)                                                                        \
+    ((a) += (b), (d) = ROTATE((d) ^ (a), 16), (c) += (d), (b) = ROTATE((b) ^ (c), 12), (a) += (b), \
      (d) = ROTATE((d) ^ (a), 8), (c) += (d), (b) = ROTATE((b) ^ (c), 7))
 
 /* ChaCha20's rounds on four rows. */
 uint64_t kernel_chacha(uint64_t rounds)
 {
-    vec4u a = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}, b = {1, 2, 3, 4}, c = {5, 6, 7, 8}, d = {9, 10, 11, 12};
+    vec4u a = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 }, b = { 1, 2, 3, 4 },
+          c = { 5, 6, 7, 8 }, d = { 9, 10, 11, 12 };
 
     while (rounds--) {
         vec4u a0 = a, b0 = b, c0 = c, d0 = d;
 
         for (int i = 0; i < 10; i++) {
             QUARTER(a, b, c, d);
-            b = __builtin_shuffle(b, (vec4u){1, 2, 3, 0});
-            c = __builtin_shuffle(c, (vec4u){2, 3, 0, 1});
-            d = __builtin_shuffle(d, (vec4u){3, 0, 1, 2});
+            b = __builtin_shuffle(b, (vec4u){ 1, 2, 3, 0 });
+            c = __builtin_shuffle(c, (vec4u){ 2, 3, 0, 1 });
+            d = __builtin_shuffle(d, (vec4u){ 3, 0, 1, 2 });
             QUARTER(a, b, c, d);
-            b = __builtin_shuffle(b, (vec4u){3, 0, 1, 2});
-            c = __builtin_shuffle(c, (vec4u){2, 3, 0, 1});
-            d = __builtin_shuffle(d, (vec4u){1, 2, 3, 0});
+            b = __builtin_shuffle(b, (vec4u){ 3, 0, 1, 2 });
+            c = __builtin_shuffle(c, (vec4u){ 2, 3, 0, 1 });
+            d = __builtin_shuffle(d, (vec4u){ 1, 2, 3, 0 });
         }
         a += a0;
         b += b0;
@@ -167,7 +168,7 @@ uint64_t kernel_fmatrix(uint64_t rounds)
     while (rounds--) {
         for (int i = 0; i < 32; i++)
             for (int j = 0; j < 8; j++) {
-                vec4f s = {0};
+                vec4f s = { 0 };
 
                 for (int k = 0; k < 32; k++)
                     s += a[i][k] * b[k][j];
@@ -185,10 +186,11 @@ uint64_t kernel_vmandel(uint64_t rounds)
     while (rounds--)
         for (int row = 0; row < 16; row++)
             for (int column = 0; column < 16; column += 2) {
-                vec2d cr = {column * 0.15 - 1.8, column * 0.15 - 1.65}, zr = {0, 0}, zi = {0, 0};
+                vec2d cr = { column * 0.15 - 1.8, column * 0.15 - 1.65 }, zr = { 0, 0 },
+                      zi = { 0, 0 };
                 double height = row * 0.13 - 1.0 + (double)(rounds & 7) * 0.01;
-                vec2d ci = {height, height};
-                vec2i count = {0, 0};
+                vec2d ci = { height, height };
+                vec2i count = { 0, 0 };
 
                 for (int i = 0; i < 100; i++) {
                     vec2d rr = zr * zr, ii = zi * zi;
