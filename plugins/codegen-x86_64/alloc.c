@@ -497,6 +497,18 @@ void cg_release_value(cg *c, cg_value *v)
     free_spill(c, v);
 }
 
+void cg_end_fused(cg *c)
+{
+    uint32_t first = cg_fused(c);
+    cg_value *v;
+
+    if (first == CG_NONE)
+        return;
+    v = cg_value_of(c, c->u->ops[first].arg[0]);
+    v->uses--;
+    cg_release_value(c, v);
+}
+
 void cg_end_record(cg *c)
 {
     const ir_op_record *r = &c->u->ops[c->record];

@@ -312,6 +312,100 @@ static void find_lanes(cg *c, uint32_t i)
     c->values[id].flags |= CG_IS_LATE;
 }
 
+/* ---- two operations that are one instruction --------------------------------------------------------------------- */
+
+/* Between them, and behind them up to where the first one's result is lost: nothing that looks at the state. */
+static bool is_quiet(const ir_op_record *r)
+{
+    return has_no_effect(r) || r->op == IR_OP_PUT || r->op == IR_OP_INSN;
+}
+
+static bool is_of_slot(const ir_op_record *r, uint32_t op, uint32_t slot)
+{
+    return r->op == op && (r->attr & 0xffff) == slot;
+}
+
+/* The put whose value a get gives, if it is near; CG_NONE. */
+static uint32_t put_before(const cg *c, uint32_t get)
+{
+    uint32_t slot = c->u->ops[get].attr & 0xffff;
+
+    for (uint32_t k = get; k-- > 0 && is_quiet(&c->u->ops[k]);)
+        if (is_of_slot(&c->u->ops[k], IR_OP_PUT, slot))
+            return k;
+    return CG_NONE;
+}
+
+/* Whether the slot gets another value before anything looks at it. */
+static bool is_overwritten(const cg *c, uint32_t i, uint32_t slot)
+{
+    while (++i < c->u->n_ops && is_quiet(&c->u->ops[i]) &&
+           !is_of_slot(&c->u->ops[i], IR_OP_GET, slot))
+        if (is_of_slot(&c->u->ops[i], IR_OP_PUT, slot))
+            return true;
+    return false;
+}
+
+static void make_dead(cg *c, uint32_t record)
+{
+    c->values[record << 1].flags |= CG_IS_DEAD;
+}
+
+/* The second one works on the first one's operand. The first one is not made at all if nobody else needs it. */
+static void fuse(cg *c, uint32_t first, uint32_t put, uint32_t get, uint32_t second)
+{
+    uint32_t operand = c->u->ops[first].arg[0];
+
+    count_use(c, operand, second);
+    c->first_of[second] = first + 1;
+    if (c->values[first << 1].uses != 1)
+        return;
+    if (put != CG_NONE) {
+        if (c->values[get << 1].uses != 1 ||
+            !is_overwritten(c, second, c->u->ops[put].attr & 0xffff))
+            return;
+        make_dead(c, put);
+        make_dead(c, get);
+    }
+    make_dead(c, first);
+    c->values[cg_index(c, operand)].uses--;
+}
+
+/* The first result comes directly, or by way of a slot. */
+static void find_fused(cg *c, uint32_t i)
+{
+    static const struct {
+        uint16_t first, second;
+        uint32_t feature;
+    } pairs[] = {
+        { IR_OP_BITREV, IR_OP_CLZ, CG_BMI1 },
+        { IR_OP_V_AESENC, IR_OP_V_AESMC, CG_AES },
+        { IR_OP_V_AESDEC, IR_OP_V_AESIMC, CG_AES },
+    };
+    const ir_op_record *r = &c->u->ops[i];
+    uint32_t id = r->arg[0], put = CG_NONE, get = CG_NONE, which = 0;
+
+    while (which < 3 && pairs[which].second != r->op)
+        which++;
+    if (which == 3 || !(c->features & pairs[which].feature) || id & IR_CONST_BIT ||
+        c->values[i << 1].flags & CG_IS_DEAD)
+        return;
+    if (c->u->ops[id >> 1].op == IR_OP_GET) {
+        get = id >> 1;
+        put = put_before(c, get);
+        if (put == CG_NONE || c->u->ops[put].arg[0] & IR_CONST_BIT)
+            return;
+        id = c->u->ops[put].arg[0];
+    }
+    if (c->u->ops[id >> 1].op != pairs[which].first || c->u->ops[id >> 1].type != r->type ||
+        ir_type_bits[r->type] < 32)
+        return;
+    for (uint32_t k = (id >> 1) + 1; k < i; k++)
+        if (!is_quiet(&c->u->ops[k]))
+            return;
+    fuse(c, id >> 1, put, get, i);
+}
+
 /* ---- results that are put ---------------------------------------------------------------------------------- */
 
 /* What a put stores, through names for the same bits. */
@@ -490,6 +584,7 @@ bool cg_analyse(cg *c)
     for (uint32_t i = 0; i < c->u->n_ops; i++) {
         find_tests(c, i);
         find_lanes(c, i);
+        find_fused(c, i);
     }
     return order_blocks(c) && find_lengths(c) && cg_choose_pins(c) && find_wanted(c);
 }

@@ -231,7 +231,8 @@ typedef struct cg {
         uint8_t cc[CG_CONDITIONS];
     } flags;
 
-    uint32_t *first_of; /* by record of the second access of a pair: the first one, + 1 */
+    uint32_t *
+        first_of; /* by record of the second access of a pair, and of a fused operation: the first one, + 1 */
     struct cg_block *blocks;
     uint32_t *order; /* blocks in the order of emission: reverse postorder */
     uint32_t n_order;
@@ -456,6 +457,14 @@ static inline uint32_t cg_late(const cg *c, uint32_t id)
 {
     return id & IR_CONST_BIT || !(c->values[id & ~1u].flags & CG_IS_LATE) ? CG_NONE : id >> 1;
 }
+
+/* A record before this one whose operands this one's code works on, so that the two are one instruction; CG_NONE. */
+static inline uint32_t cg_fused(const cg *c)
+{
+    return c->first_of[c->record] - 1;
+}
+/* The record's code is there: its interest in those operands ends. */
+void cg_end_fused(cg *c);
 
 /* Whether an access can be one of a pair that is emitted with one probe. */
 bool cg_can_pair(const cg *c, const ir_op_record *r);

@@ -69,6 +69,7 @@ cg_rule *const cg_rules[IR_OP_COUNT] = {
     [IR_OP_AND_FL] = rule_logic_fl,
     [IR_OP_OR_FL] = rule_logic_fl,
     [IR_OP_XOR_FL] = rule_logic_fl,
+    [IR_OP_ANDN_FL] = rule_andn_fl,
     [IR_OP_FL_MERGE] = rule_fl_merge,
     [IR_OP_FL_FLIP] = rule_fl_flip,
     [IR_OP_FLBIT] = rule_flbit,

@@ -16,8 +16,8 @@ cg_rule rule_add, rule_sub, rule_neg, rule_mul, rule_mulh, rule_div, rule_adc, r
 cg_rule rule_shift, rule_extr, rule_extract, rule_sextract, rule_insert, rule_bswap, rule_bitrev,
     rule_count, rule_popcnt, rule_crc32c;
 /* rules_flags.c */
-cg_rule rule_add_fl, rule_sub_fl, rule_logic_fl, rule_carry_fl, rule_fl_merge, rule_fl_flip,
-    rule_flbit, rule_set_cc, rule_flpack_nzcv, rule_flunpack_nzcv;
+cg_rule rule_add_fl, rule_sub_fl, rule_logic_fl, rule_andn_fl, rule_carry_fl, rule_fl_merge,
+    rule_fl_flip, rule_flbit, rule_set_cc, rule_flpack_nzcv, rule_flunpack_nzcv;
 /* rules_mem.c, rules_atomic.c */
 cg_rule rule_ld, rule_st, rule_rmw, rule_cas, rule_ldx, rule_stx, rule_clrex, rule_fence;
 /* rules_vec.c */

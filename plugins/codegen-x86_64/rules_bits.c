@@ -255,18 +255,20 @@ bool rule_bitrev(cg *c, const ir_op_record *r)
     return true;
 }
 
-/* clz, ctz: lzcnt, tzcnt */
+/* clz, ctz: lzcnt, tzcnt. Leading zeros of reversed bits are trailing ones (find_fused() in analyse.c). */
 bool rule_count(cg *c, const ir_op_record *r)
 {
-    uint32_t leading = r->op == IR_OP_CLZ;
+    uint32_t fused = cg_fused(c), id = fused == CG_NONE ? r->arg[0] : c->u->ops[fused].arg[0];
+    uint32_t leading = r->op == IR_OP_CLZ && fused == CG_NONE;
     cg_reg from, to;
 
     if (rule_bits(r) < 32 || !rule_has(c, leading ? CG_LZCNT : CG_BMI1))
         return false;
     cg_clobber_flags(c);
-    from = cg_use(c, r->arg[0]);
+    from = cg_use(c, id);
     to = cg_def(c, 0, 0);
     asm_rr(&c->a, (0xbcu + leading) | ASM_0F | ASM_F3 | (rule_bits(r) == 64 ? ASM_W : 0), to, from);
+    cg_end_fused(c);
     return true;
 }
 

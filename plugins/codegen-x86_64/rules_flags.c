@@ -76,6 +76,24 @@ bool rule_logic_fl(cg *c, const ir_op_record *r)
     return true;
 }
 
+/* Not by ANDN: it leaves PF undefined. */
+bool rule_andn_fl(cg *c, const ir_op_record *r)
+{
+    uint32_t w = rule_exact(rule_bits(r));
+    cg_reg from, t, to;
+
+    cg_clobber_flags(c);
+    from = cg_use(c, r->arg[1]);
+    t = cg_temp(c);
+    asm_mov(&c->a, W64, t, from);
+    asm_group3(&c->a, GROUP3_NOT, W64, t);
+    to = cg_def_from(c, 0, r->arg[0], CG_NONE);
+    asm_alu(&c->a, ALU_AND, w, to, t);
+    rule_cut(c, rule_bits(r), to);
+    cg_def_flags(c, 1, false, false, ALL_BUT_A);
+    return true;
+}
+
 /* adc.fl, sbc.fl. The carry goes into CF by bt; sbb takes the borrow. */
 bool rule_carry_fl(cg *c, const ir_op_record *r)
 {

@@ -75,13 +75,28 @@ bool rule_v_aes(cg *c, const ir_op_record *r)
     return true;
 }
 
-/* A round has MixColumns behind the other two steps, which are undone first. */
+/* All steps at once, of the operand of the operation before. */
+static void whole_round(cg *c, const ir_op_record *r)
+{
+    cg_reg a = cg_use(c, c->u->ops[cg_fused(c)].arg[0]), zero = cg_temp_vector(c);
+    cg_reg d = cg_def(c, 0, 0);
+
+    vec_zero(c, zero);
+    vec_op(c, r->op == IR_OP_V_AESMC ? AESENC : AESDEC, d, a, zero);
+    cg_end_fused(c);
+}
+
+/* A round has MixColumns behind the other two steps: if they are not known, they are undone first. */
 bool rule_v_aesmc(cg *c, const ir_op_record *r)
 {
     cg_reg a, zero, d;
 
     if (!rule_has(c, CG_AES))
         return false;
+    if (cg_fused(c) != CG_NONE) {
+        whole_round(c, r);
+        return true;
+    }
     a = cg_use(c, r->arg[0]);
     if (r->op == IR_OP_V_AESIMC) {
         vec_unary(c, AESIMC, cg_def(c, 0, 0), a);

@@ -259,6 +259,78 @@ static void instruction(generator *g)
     }
 }
 
+/* A lane that goes to another vector, or a part of something wider that is used as it is. */
+static void lane_idiom(generator *g)
+{
+    ir_builder *b = &g->b;
+    uint32_t es = random_below(4), n = random_below(16u >> es), slot = toy_slot_of(IR_V128);
+    ir_val from = operand(g, IR_V128), lane = ir_v_lane(b, (ir_type)(IR_I8 + es), from, es, n);
+    ir_type type = random_below(2) ? IR_V64 : IR_V128;
+    ir_val value, whole;
+
+    switch (random_below(4)) {
+    case 0:
+        value = ir_v_dup(b, type, lane, es);
+        break;
+    case 1:
+        value = ir_v_from(b, type, lane);
+        break;
+    case 2:
+        whole = operand(g, type);
+        n = random_below(ir_type_bits[type] / 8 >> es);
+        value = ir_v_setlane(b, whole, lane, es, n);
+        break;
+    default:
+        type = IR_V64;
+        value = ir_v_half(b, from, random_below(4) == 0);
+    }
+    remember(g, value);
+    if (type == IR_V64) {
+        value = ir_v_wide(b, value);
+        remember(g, value);
+    }
+    ir_put(b, value, slot + random_below(2));
+}
+
+/* Two operations that are one on some hosts, the first one's result by way of a slot. */
+static void fused_idiom(generator *g)
+{
+    static const uint16_t pairs[][2] = { { IR_OP_BITREV, IR_OP_CLZ },
+                                         { IR_OP_V_AESENC, IR_OP_V_AESMC },
+                                         { IR_OP_V_AESDEC, IR_OP_V_AESIMC } };
+    ir_builder *b = &g->b;
+    uint32_t which = random_below(3);
+    ir_type type = which == 0 ? random_below(2) ? IR_I64 : IR_I32 : IR_V128;
+    uint32_t slot = toy_slot_of(type) + random_below(2);
+    ir_val x = ir_emit(b, (ir_op)pairs[which][0], type, 0, 0, 1, operand(g, type), ir_none(),
+                       ir_none(), ir_none());
+
+    ir_put(b, x, slot);
+    if (random_below(2)) {
+        ir_insn(b, g->pc, 4, random_below(4));
+        g->pc += 4;
+        if (random_below(4) == 0)
+            operation(g, IR_PROP_FAULT);
+    }
+    if (random_below(4) == 0)
+        operation(g, IR_PROP_PURE);
+    if (random_below(4))
+        x = ir_get(b, type, slot);
+    x = ir_emit(b, (ir_op)pairs[which][1], type, 0, 0, 1, x, ir_none(), ir_none(), ir_none());
+    ir_put(b, x, random_below(4) ? slot : toy_slot_of(type));
+    remember(g, x);
+}
+
+static void vector_idiom(generator *g)
+{
+    ir_insn(&g->b, g->pc, 4, random_below(4));
+    g->pc += 4;
+    if (random_below(2))
+        lane_idiom(g);
+    else
+        fused_idiom(g);
+}
+
 /* An instruction of a kind that code generators look for: pairs of accesses, a base register that moves, a masked value
  * compared with zero. */
 static void idiom(generator *g)
@@ -403,10 +475,14 @@ static void random_unit(ir_unit *u)
         for (uint32_t p = 0; p < g.n_params[i]; p++)
             remember(&g, ir_block_param(&g.b, g.params[i][p]));
         for (uint32_t n = 1 + random_below(3); n > 0; n--) {
-            if (random_below(3))
+            uint32_t kind = random_below(6);
+
+            if (kind < 4)
                 instruction(&g);
-            else
+            else if (kind == 4)
                 idiom(&g);
+            else
+                vector_idiom(&g);
         }
         if (i == 0)
             g.n_common = g.n_values;

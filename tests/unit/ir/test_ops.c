@@ -24,6 +24,32 @@ typedef struct trial {
     pb_u128 args[4];
 } trial;
 
+/* Instead of a value, the same type's part of something wider, with other bits above. */
+static ir_val part(ir_builder *b, ir_type type, pb_u128 *value, ir_val otherwise)
+{
+    uint32_t slot = toy_slot_of(type == IR_V64 ? IR_V128 : IR_I64) + random_below(2);
+    pb_u128 wide = machine->state->slot[slot];
+
+    switch (type) {
+    case IR_I8:
+    case IR_I16:
+    case IR_I32:
+        *value = (pb_u128){ wide.lo & ir_sem_mask(ir_type_bits[type]), 0 };
+        return ir_trunc(b, type, ir_get(b, IR_I64, slot));
+    case IR_V64:
+        *value = (pb_u128){ wide.lo, 0 };
+        return ir_v_half(b, ir_get(b, IR_V128, slot), 0);
+    case IR_F32:
+    case IR_F64:
+        slot = toy_slot_of(IR_V128);
+        wide = machine->state->slot[slot];
+        *value = (pb_u128){ wide.lo & ir_sem_mask(ir_type_bits[type]), 0 };
+        return ir_v_lane(b, type, ir_get(b, IR_V128, slot), type == IR_F32 ? 2 : 3, 0);
+    default:
+        return otherwise;
+    }
+}
+
 /* A unit that puts the operation's results into slots; false if the verifier refuses it. */
 static bool build(ir_unit *u, trial *t)
 {
@@ -46,6 +72,8 @@ static bool build(ir_unit *u, trial *t)
                                   : ir_const128(&b, t->types[i + 1], t->args[i]);
         if (!(args[i].id & IR_CONST_BIT))
             t->args[i] = machine->state->slot[slot];
+        if (random_below(3) == 0)
+            args[i] = part(&b, t->types[i + 1], &t->args[i], args[i]);
     }
     r = ir_emit(&b, (ir_op)t->record.op, t->types[0], t->record.attr, t->record.aux,
                 t->record.n_args, args[0], args[1], args[2], args[3]);
