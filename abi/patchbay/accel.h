@@ -17,6 +17,15 @@ typedef enum pb_run_reason {
     PB_RUN_DEBUG,       /* breakpoint, watchpoint, single step */
 } pb_run_reason;
 
+/* A unit as an accelerator executes it, for people who look for what is wrong with it. */
+typedef struct pb_accel_unit {
+    uint32_t size;
+    uint32_t bytes;          /* of code */
+    const ir_unit *ir;       /* what it was made from */
+    const uint8_t *code;     /* for the host's processor */
+    const uint32_t *offsets; /* of each mark's code, UINT32_MAX: not known; null: of none */
+} pb_accel_unit;
+
 typedef struct pb_accel_type {
     pb_class head;
     /* [setup], and its opposite */
@@ -30,7 +39,17 @@ typedef struct pb_accel_type {
     /* One line a statistic, for `info`. */
     void (*statistics)(void *self, void (*line)(void *opaque, const char *name, uint64_t value),
                        void *opaque);
+    /* Whether it keeps vcpu->retired. Null: yes. [setup] */
+    bool (*counts)(void *self);
+    /* Call fn for every unit there is with the instruction at pc, first for one that was made for the end of the run. Null if it has no
+     * host code. While nothing runs. [setup] */
+    void (*show)(void *self, pb_vcpu *vcpu, uint64_t pc,
+                 void (*fn)(void *opaque, const pb_accel_unit *unit), void *opaque);
 } pb_accel_type;
+
+/* A member that was added at the end: true if a type is new enough to have it. */
+#define PB_ACCEL_HAS(type, member) \
+    ((type)->head.size >= offsetof(pb_accel_type, member) + sizeof((type)->member))
 
 /* ---- "pb.translate/1": units of IR for accelerators ----------------------------------------------- */
 

@@ -573,7 +573,9 @@ void pb_machine_statistics(pb_machine *machine,
 
     for (uint32_t i = 0; i < pb_cpus_count(machine->cpus); i++)
         retired += pb_cpus_at(machine->cpus, i)->retired;
-    line(opaque, "instructions", retired);
+    if (!accel || !PB_ACCEL_HAS(accel, counts) || !accel->counts ||
+        accel->counts(pb_instance_self(machine->accel->instance)))
+        line(opaque, "instructions", retired);
     if (accel && accel->statistics)
         accel->statistics(pb_instance_self(machine->accel->instance), line, opaque);
 }

@@ -36,6 +36,7 @@ typedef struct jit {
     const pb_tc_ops *tc_ops;
     pb_tc *tc; /* made with the first vCPU */
     uint32_t vcpus;
+    bool counted;
     uint64_t translated; /* a statistic; atomic */
 } jit;
 
@@ -100,6 +101,12 @@ static inline void write_pc(jit_vcpu *x, uint64_t pc)
     else
         *(uint64_t *)(void *)x->pc_slot = pc;
 }
+
+/* ---- show.c ----------------------------------------------------------------------------------------- */
+
+/* pb_accel_type.show. */
+void show_units(jit_vcpu *x, uint64_t pc, void (*fn)(void *opaque, const pb_accel_unit *unit),
+                void *opaque);
 
 /* ---- run.c ------------------------------------------------------------------------------------------- */
 

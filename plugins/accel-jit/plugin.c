@@ -32,6 +32,7 @@ static bool start(jit *j, pb_vcpu *vcpu, pb_error *error)
                                .vcpu = vcpu,
                                .fp = pb_extension(j->self, PB_FP_EXTENSION) };
 
+    j->counted = setup.counted;
     setup.parallel = !setup.counted && vcpu->ops->vcpu_count(vcpu) > 1;
     j->tc =
         j->tc_ops->open(j->self, j->cache_bytes, j->codegen, j->codegen_self, &setup.thunks, error);
@@ -137,6 +138,17 @@ static void statistics(void *self, void (*line)(void *opaque, const char *name, 
         j->tc_ops->statistics(j->tc, line, opaque);
 }
 
+static bool counts(void *self)
+{
+    return ((const jit *)self)->counted;
+}
+
+static void show(void *self, pb_vcpu *vcpu, uint64_t pc,
+                 void (*fn)(void *opaque, const pb_accel_unit *unit), void *opaque)
+{
+    show_units(vcpu->accel, pc, fn, opaque);
+}
+
 static const pb_prop props[] = {
     { "cache-size", PB_PROP_SIZE, PB_MEMBER(jit, cache_bytes), .initial = "64MiB", .min = 1 << 20,
       .max = UINT64_C(1) << 31, .doc = "Memory for translated code; it is taken as it is used" },
@@ -155,6 +167,7 @@ static const pb_state state[] = { PB_TRANSIENT(jit, translate, "a table of the h
                                   PB_TRANSIENT(jit, tc,
                                                "translations, made again when they are needed"),
                                   PB_TRANSIENT(jit, vcpus, "counts what the host has told"),
+                                  PB_TRANSIENT(jit, counted, "of the machine"),
                                   PB_TRANSIENT(jit, translated, "a statistic"),
                                   { 0 } };
 
@@ -173,6 +186,8 @@ static const pb_accel_type jit_type = {
     .run = run,
     .flush = flush,
     .statistics = statistics,
+    .counts = counts,
+    .show = show,
 };
 
 static const pb_class *const types[] = { &jit_type.head, NULL };
