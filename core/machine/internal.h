@@ -106,6 +106,18 @@ bool machine_prepare(pb_machine *machine, GError **error);
 
 extern const pb_codegen_ops machine_codegens;
 
+/* ---- snapshot.c ------------------------------------------------------------------------------ */
+
+/* All memories of the machine: those of `memory:` and those in devices, in the order of the plan. */
+typedef void machine_ram_visitor(void *opaque, const char *name, pb_ram *ram);
+void machine_visit_ram(pb_machine *machine, machine_ram_visitor *visit, void *opaque);
+
+/* ---- compare.c ------------------------------------------------------------------------------- */
+
+/* Whether two machines of plans that differ in accelerator and backends only are in the same state. All that differs
+ * is appended to the text, a line each; without a text the first difference is enough. While nothing runs. */
+bool machine_compare(pb_machine *a, pb_machine *b, GString *text);
+
 /* ---- services.c: the extension "pb.machine/1" ------------------------------------------------ */
 
 extern const pb_machine_ops machine_services;

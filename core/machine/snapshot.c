@@ -14,9 +14,7 @@
 
 /* ---- memories of the machine: those of `memory:` and those in devices ------------------------ */
 
-typedef void (*ram_visitor)(void *opaque, const char *name, pb_ram *ram);
-
-static void visit_ram(pb_machine *machine, ram_visitor visit, void *opaque)
+void machine_visit_ram(pb_machine *machine, machine_ram_visitor *visit, void *opaque)
 {
     for (unsigned i = 0; i < machine->memories->len; i++) {
         const machine_memory *memory = &g_array_index(machine->memories, machine_memory, i);
@@ -184,7 +182,7 @@ bool pb_machine_save(pb_machine *machine, const char *file, GError **error)
         if (has_state(part))
             put_part(w, part);
     }
-    visit_ram(machine, put_ram, w);
+    machine_visit_ram(machine, put_ram, w);
     pb_sched_unlock_devices(machine->sched);
     return snapshot_commit(w, error);
 }
@@ -337,7 +335,7 @@ static bool load_memories(const snapshot *s, pb_machine *machine, bool check, GE
 {
     ram_load load = { s, error, true, check };
 
-    visit_ram(machine, load_ram, &load);
+    machine_visit_ram(machine, load_ram, &load);
     return load.ok;
 }
 
@@ -363,7 +361,7 @@ static bool is_known(const snapshot_record *r, pb_machine *machine)
     if (r->kind == RECORD_VCPU || r->kind == RECORD_PART || r->kind == RECORD_REGIONS)
         return g_hash_table_contains(machine->by_path, r->name);
     if (r->kind == RECORD_RAM || r->kind == RECORD_PAGES) {
-        visit_ram(machine, search_ram, &search);
+        machine_visit_ram(machine, search_ram, &search);
         return search.found;
     }
     return true;
@@ -534,7 +532,7 @@ char *pb_machine_hash(pb_machine *machine)
         if (has_state(part))
             hash_part(checksum, part);
     }
-    visit_ram(machine, hash_ram, checksum);
+    machine_visit_ram(machine, hash_ram, checksum);
     text = g_strdup(g_checksum_get_string(checksum));
     g_checksum_free(checksum);
     return text;

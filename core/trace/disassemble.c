@@ -58,16 +58,14 @@ static void append_bytes(GString *text, uint64_t pc, const uint8_t *bytes, size_
         g_string_append_printf(text, "%02x", bytes[i]);
 }
 
-void pb_trace_disassemble(const pb_cpu_type *type, uint64_t pc, const uint8_t *bytes, size_t length,
-                          GString *text)
+static void disassemble(cs_arch arch, cs_mode mode, size_t step, uint64_t pc, const uint8_t *bytes,
+                        size_t length, GString *text)
 {
-    size_t step = type->insn_align ? type->insn_align : 1;
     const functions *cs = capstone();
     cs_insn *insn = NULL;
     csh handle = 0;
 
-    if (cs &&
-        cs->open((cs_arch)type->capstone.arch, (cs_mode)type->capstone.mode, &handle) == CS_ERR_OK)
+    if (cs && cs->open(arch, mode, &handle) == CS_ERR_OK)
         insn = cs->new_insn(handle);
     while (length > 0) {
         const uint8_t *before = bytes;
@@ -90,4 +88,23 @@ void pb_trace_disassemble(const pb_cpu_type *type, uint64_t pc, const uint8_t *b
         cs->free_insn(insn, 1);
     if (handle)
         cs->close(&handle);
+}
+
+void pb_trace_disassemble(const pb_cpu_type *type, uint64_t pc, const uint8_t *bytes, size_t length,
+                          GString *text)
+{
+    disassemble((cs_arch)type->capstone.arch, (cs_mode)type->capstone.mode,
+                type->insn_align ? type->insn_align : 1, pc, bytes, length, text);
+}
+
+void pb_trace_disassemble_host(uint64_t pc, const uint8_t *bytes, size_t length, GString *text)
+{
+#if defined(__x86_64__)
+    disassemble(CS_ARCH_X86, CS_MODE_64, 1, pc, bytes, length, text);
+#elif defined(__aarch64__)
+    disassemble(CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN, 4, pc, bytes, length, text);
+#else
+    append_bytes(text, pc, bytes, length);
+    g_string_append_c(text, '\n');
+#endif
 }

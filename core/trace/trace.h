@@ -53,5 +53,7 @@ void pb_trace_watch_units(void);
  * disassembled is shown as bytes. */
 void pb_trace_disassemble(const pb_cpu_type *type, uint64_t pc, const uint8_t *bytes, size_t length,
                           GString *text);
+/* The same for code of the host's processor. */
+void pb_trace_disassemble_host(uint64_t pc, const uint8_t *bytes, size_t length, GString *text);
 
 #endif

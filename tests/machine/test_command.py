@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import platform
 import re
 import stat
 import struct
@@ -386,6 +387,17 @@ class Runs(Command):
         self.assertRegex(err, r"(?m)^nanoseconds to first instruction: \d+$")
         self.assertRegex(err, r"(?m)^resident KiB: \d+$")
 
+    @unittest.skipUnless(platform.machine() == "x86_64", "there is no code generator for this host")
+    def test_statistics_of_the_compiler(self):
+        kernel = self.kernel(program.elf(program.spins(1000)))
+        for options, counted in (("--deterministic",), True), ((), False):
+            status, _, err = self.run_command("run", "arm-virt", "--kernel", kernel, "--statistics", "--accel", "jit",
+                                              *options)
+            self.assertEqual(status, 0, err)
+            for name in "units alive", "cache bytes in use", "jumps linked", "slabs evicted", "units dropped as stale":
+                self.assertRegex(err, rf"(?m)^{name}: \d+$")
+            self.assertEqual("instructions: " in err, counted, err)
+
     def test_log(self):
         kernel = self.kernel(program.elf(program.prints("A")))
         self.good("run", "arm-virt", "--kernel", kernel, "--log", "mmio,in_asm,exec", "--log-file", "log")
@@ -480,6 +492,45 @@ class Runs(Command):
         kernel = self.kernel(program.image(program.prints("x")))
         self.refused("none.img", "run", "arm-virt", "--kernel", kernel, "--drive", "none.img")
         self.refused("--serial: plugin host-chardev has no backend type 'stdoi'", "run", "arm-virt", "--kernel", kernel, "--serial", "stdoi")
+
+
+class Lockstep(Command):
+    def setUp(self):
+        super().setUp()
+        self.machine = ["run", "arm-virt", "--kernel", self.file("kernel", program.elf(program.spins(30000)))]
+
+    def same(self, *options):
+        status, out, err = self.run_command(*self.machine, *options)
+        self.assertEqual((status, out), (0, ""), err)
+        return int(re.fullmatch(r"equal after (\d+) instructions\n", err).group(1))
+
+    def test_interpreters(self):
+        whole = self.same("--lockstep", "interp,interp")
+        self.assertGreater(whole, 60000)
+        self.assertEqual(self.same("--lockstep", "interp,interp,cache-size=64KiB", "--lockstep-every", "777"), whole)
+        self.assertEqual(self.same("--lockstep", "interp,interp", "--stop-at", "5000"), 5000)
+
+    @unittest.skipUnless(platform.machine() == "x86_64", "there is no code generator for this host")
+    def test_compiler(self):
+        options = ["--set", "cpus=2", "--set", "gic=3", "--drive", self.file("disk", bytes(4096)), "--serial", "file,path=out"]
+        whole = self.same("--lockstep", "interp,jit,codegen-options=pinned=2", *options)
+        with open(os.path.join(self.folder, "out"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "done\n")
+        self.good(*self.machine, "--deterministic", "--snapshot", "--save-at", "20000=half", "--stop-at", "20001", *options)
+        self.assertEqual(self.same("--lockstep", "interp,jit", "--load", "half", "--lockstep-every", "1000", *options), whole)
+        self.refused("the machine is at 20000 instructions already", *self.machine, "--lockstep", "interp,jit", "--load", "half",
+                     "--stop-at", "20000", *options)
+
+    def test_usage(self):
+        for pair in ("interp", "interp,interp,interp", ",", "", "a=b,interp"):
+            self.refused(f"--lockstep {pair}: two accelerators are expected", *self.machine, "--lockstep", pair)
+        for option in ("--lockstep-every=0", "--lockstep-every=x", "--stop-at=20s"):
+            self.refused("a number of instructions is expected", *self.machine, "--lockstep", "interp,interp", option)
+        for option in ("--state-hash=5", "--save-at=5=x", "--statistics", "--accel=interp", "--dump-yaml"):
+            self.refused("--lockstep names the accelerators, and goes with", *self.machine, "--lockstep", "interp,interp", option)
+        self.refused("--lockstep-every goes with --lockstep", *self.machine, "--lockstep-every", "5")
+        self.refused("accel-none", *self.machine, "--lockstep", "interp,none")
+        self.refused("host.net0: what comes from outside", *self.machine, "--lockstep", "interp,interp", "--net", "user")
 
 
 class Snapshots(Command):

@@ -67,7 +67,7 @@ _patchbay()
     --serial) words=$(_patchbay_names backends | sed -n 's|^chardev/||p') ;;
     --net) words=user ;;
     --log) words='guest unimp int mmio exec in_asm info' ;;
-    --append | --attach | --trace | --state-hash | --stop-at) return ;;
+    --append | --attach | --trace | --state-hash | --stop-at | --lockstep | --lockstep-every) return ;;
     *)
         if [[ $current == -* ]]; then
             words=$(_patchbay_options "$command")

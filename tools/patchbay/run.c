@@ -1,5 +1,6 @@
 /* `patchbay run`: composes a machine, builds it, runs it. */
 #include "command.h"
+#include "lockstep.h"
 #include "points.h"
 
 #include <core/device/object.h>
@@ -16,6 +17,7 @@ typedef struct run_options {
     char *log_file;
     char **logs, **traces;
     char *load;
+    char *lockstep, *lockstep_every;
     point_options points;
 } run_options;
 
@@ -140,7 +142,7 @@ static int load_and_run(const char *name, const run_options *o)
 
 static bool parse(run_options *o, int *argc, char ***argv, int *status)
 {
-    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 12];
+    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 14];
     const GOptionEntry own[] = {
         { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &o->machine.no_reboot, "A reset ends the run",
           NULL },
@@ -163,6 +165,10 @@ static bool parse(run_options *o, int *argc, char ***argv, int *status)
           "End the run after so many instructions (with --deterministic), or at a time (20s)",
           "WHEN" },
         { "load", 0, 0, G_OPTION_ARG_FILENAME, &o->load, "Go on from a snapshot", "FILE" },
+        { "lockstep", 0, 0, G_OPTION_ARG_STRING, &o->lockstep,
+          "Run on two accelerators, A the judge, and stop at the first difference", "A,B" },
+        { "lockstep-every", 0, 0, G_OPTION_ARG_STRING, &o->lockstep_every,
+          "Compare after every so many instructions, 1000000 if it is not given", "N" },
         { "dump-yaml", 0, 0, G_OPTION_ARG_NONE, &o->dump_yaml,
           "Print the composed machine as a machine file, and do not run", NULL },
         { 0 }
@@ -178,6 +184,35 @@ static bool parse(run_options *o, int *argc, char ***argv, int *status)
         argc, argv, status);
 }
 
+/* What goes with --lockstep: the machine, --load, --stop-at, logs. */
+static int lockstep(const char *name, run_options *o)
+{
+    const lockstep_options options = { &o->machine, o->lockstep, o->lockstep_every, o->load,
+                                       o->points.stop };
+    g_autoptr(GError) error = NULL;
+    int status;
+
+    if (o->points.hash_every || o->points.saves || o->dump_yaml || o->statistics || o->check ||
+        o->machine.accel)
+        return complain(STATUS_USAGE, "--lockstep names the accelerators, and goes with options of "
+                                      "the machine, --load, --stop-at and logs only");
+    if (!set_up_logs(o, &error))
+        return complain(STATUS_USAGE, "%s", error->message);
+    status = run_lockstep(name, &options);
+    if (!pb_trace_close(&error))
+        return complain(status ? status : STATUS_FAILED, "%s", error->message);
+    return status;
+}
+
+static int run_or_compare(const char *name, run_options *o)
+{
+    if (o->lockstep)
+        return lockstep(name, o);
+    if (o->lockstep_every)
+        return complain(STATUS_USAGE, "--lockstep-every goes with --lockstep");
+    return load_and_run(name, o);
+}
+
 int command_run(int argc, char **argv)
 {
     run_options o = { 0 };
@@ -186,7 +221,7 @@ int command_run(int argc, char **argv)
     machine_options_init(&o.machine);
     if (parse(&o, &argc, &argv, &status)) {
         if (argc == 2)
-            status = load_and_run(argv[1], &o);
+            status = run_or_compare(argv[1], &o);
         else
             status = complain(STATUS_USAGE, "run: one machine is expected");
     }
@@ -195,6 +230,8 @@ int command_run(int argc, char **argv)
     g_strfreev(o.traces);
     g_free(o.log_file);
     g_free(o.load);
+    g_free(o.lockstep);
+    g_free(o.lockstep_every);
     g_strfreev(o.points.saves);
     g_free(o.points.stop);
     return status;
