@@ -364,9 +364,9 @@ static cg_reg fetch(cg *c, uint32_t place, const uint8_t *p, uint32_t type)
 enum { ROUND_REGISTERS, ROUND_MEMORY, ROUND_CONDITIONS, ROUND_FLAGS, ROUND_MASKED, ROUNDS };
 
 /* Store one dirty slot if it is this round's: first what is in registers, for the others need some; flags before what
- * changes them. */
+ * changes them. flipped: CF was made the carry; another slot may have the bundle too. */
 static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uint32_t place,
-                       const uint8_t *p)
+                       const uint8_t *p, bool *flipped)
 {
     uint32_t type = c->self->cpu->slots[slot].type, mine = ROUND_MEMORY;
     cg_reg r = (cg_reg)place;
@@ -389,16 +389,15 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
         asm_setcc(&c->a, p[0], RAX);
         r = RAX;
     } else if (mine == ROUND_FLAGS) {
-        if (p[0] & 1)
+        if (p[0] & 1 && !*flipped)
             asm_cmc(&c->a);
+        *flipped = true;
         if (p[0] >> 2) {
             cg_pack_form(c, (cg_flags_form)(p[0] >> 2), RCX);
         } else {
             asm_lahf(&c->a);
             asm_setcc(&c->a, CC_O, RAX);
         }
-        if (p[0] & 1) /* another slot may have it too */
-            asm_cmc(&c->a);
         if (p[0] & 2 && pb_slot_flags(&c->self->cpu->slots[slot]) & valid & 1 << IR_FLAG_A)
             asm_lea(&c->a, W32, RAX, asm_at(RAX, 1 << IR_FLAG_A));
         r = RAX;
@@ -415,6 +414,8 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
 
 static void emit_stores(cg *c, const cg_cold *cold)
 {
+    bool flipped = false;
+
     for (uint32_t round = 0; round < ROUNDS; round++) {
         const uint8_t *p = c->cold_data + cold->data;
 
@@ -424,7 +425,7 @@ static void emit_stores(cg *c, const cg_cold *cold)
             if (c->self->cpu->slots[slot].type == IR_FL)
                 valid = take_word(&p);
             place = *p++;
-            emit_store(c, round, slot, valid, place, p);
+            emit_store(c, round, slot, valid, place, p, &flipped);
             p += place == PLACE_SPILL || place == PLACE_FLAGS || place == PLACE_CONDITION ? 1
                  : place == PLACE_CONST                                                   ? 16
                  : place == PLACE_HOME                                                    ? 2

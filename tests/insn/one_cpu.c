@@ -3,6 +3,8 @@
 #include <core/device/object.h>
 #include <core/ir/translate.h>
 #include <core/plugin/plugin_host.h>
+#include <core/tc/tc.h>
+#include <patchbay/codegen.h>
 #include <patchbay/fp.h>
 
 struct one_cpu {
@@ -14,7 +16,7 @@ struct one_cpu {
     pb_space *space;
     pb_cpus *cpus;
     pb_vcpu *vcpu;
-    pb_instance *cpu, *accel;
+    pb_instance *cpu, *accel, *codegen;
     pb_object_env env;
     GString *log;
     uint64_t ram_gpa;
@@ -31,10 +33,67 @@ static void env_log(void *opaque, const pb_instance *instance, uint32_t kind, co
     g_string_append_printf(m->log, "%s: %s\n", pb_instance_path(instance), text);
 }
 
+static one_cpu *machine_of(pb_object *object)
+{
+    return pb_instance_env(pb_instance_of(object))->opaque;
+}
+
+static pb_bus *bus_of(pb_object *object)
+{
+    return machine_of(object)->bus;
+}
+
+static bool set_all(pb_instance *instance, char *const *settings, GError **error)
+{
+    for (; settings && *settings; settings++) {
+        g_auto(GStrv) words = g_strsplit(*settings, "=", 2);
+
+        if (!pb_instance_set(instance, words[0], words[1], error))
+            return false;
+    }
+    return true;
+}
+
+/* The generator of an accelerator that emits code, with properties "name=value,name=value". */
+static void *open_codegen(pb_object *object, const char *name, const char *properties,
+                          const pb_codegen_type **type, pb_error *error)
+{
+    one_cpu *m = machine_of(object);
+    g_autoptr(GError) why = NULL;
+    g_auto(GStrv) settings = g_strsplit(properties ? properties : "", ",", 0);
+    const pb_class *class =
+        pb_plugin_host_type(m->plugins, PB_KIND_CODEGEN, name && *name ? name : "x86_64", &why);
+
+    if (class)
+        m->codegen = pb_instance_new(class, "codegen", &m->env, NULL);
+    if (!m->codegen || !set_all(m->codegen, settings, &why) ||
+        !pb_instance_settle_properties(m->codegen, &why) || !pb_instance_init(m->codegen, &why)) {
+        pb_fail(error, "%s", why->message);
+        return NULL;
+    }
+    *type = (const pb_codegen_type *)class;
+    return pb_instance_self(m->codegen);
+}
+
+static bool always(pb_object *object)
+{
+    return true;
+}
+
+static const pb_codegen_ops codegens = {
+    .size = sizeof(pb_codegen_ops),
+    .open = open_codegen,
+    .counted = always,
+};
+
 static const void *env_extension(void *opaque, pb_instance *instance, const char *id)
 {
     if (!strcmp(id, PB_EXTENSION_TRANSLATE))
         return &pb_translate_ops_table;
+    if (!strcmp(id, PB_EXTENSION_TC))
+        return pb_tc_ops_of(bus_of);
+    if (!strcmp(id, PB_EXTENSION_CODEGEN))
+        return &codegens;
     return strcmp(id, PB_FP_EXTENSION) ? NULL : &pb_fp_ops_table;
 }
 
@@ -60,17 +119,6 @@ static void env_timer_free(void *opaque, pb_timer *timer)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static bool set_all(pb_instance *instance, const char *const *settings, GError **error)
-{
-    for (; settings && *settings; settings++) {
-        g_auto(GStrv) words = g_strsplit(*settings, "=", 2);
-
-        if (!pb_instance_set(instance, words[0], words[1], error))
-            return false;
-    }
-    return true;
-}
-
 static bool make_memory(one_cpu *m, uint64_t ram_bytes, GError **error)
 {
     m->bus = pb_bus_new(m->sched);
@@ -87,9 +135,11 @@ static bool make_memory(one_cpu *m, uint64_t ram_bytes, GError **error)
 static bool make_cpu(one_cpu *m, const char *cpu_type, const char *accel_type,
                      const char *const *settings, GError **error)
 {
+    g_auto(GStrv) words = g_strsplit(accel_type, ",", 2);
+    g_auto(GStrv) accel_settings = g_strsplit(words[1] ? words[1] : "", ",", 0);
     const pb_class *cpu = pb_plugin_host_type(m->plugins, PB_KIND_CPU, cpu_type, error);
     const pb_class *accel =
-        cpu ? pb_plugin_host_type(m->plugins, PB_KIND_ACCEL, accel_type, error) : NULL;
+        cpu ? pb_plugin_host_type(m->plugins, PB_KIND_ACCEL, words[0], error) : NULL;
 
     if (!accel)
         return false;
@@ -98,7 +148,9 @@ static bool make_cpu(one_cpu *m, const char *cpu_type, const char *accel_type,
     m->cpu = pb_instance_new(cpu, "cpu", &m->env, m->vcpu->state);
     m->vcpu->object = pb_instance_object(m->cpu);
     m->accel = pb_instance_new(accel, "accel", &m->env, NULL);
-    if (!set_all(m->cpu, settings, error) || !pb_instance_settle_properties(m->cpu, error) ||
+    if (!set_all(m->cpu, (char *const *)settings, error) ||
+        !set_all(m->accel, accel_settings, error) ||
+        !pb_instance_settle_properties(m->cpu, error) ||
         !pb_instance_settle_properties(m->accel, error) || !pb_instance_init(m->cpu, error) ||
         !pb_instance_init(m->accel, error))
         return false;
@@ -174,6 +226,7 @@ void one_cpu_free(one_cpu *m)
         return;
     pb_cpus_free(m->cpus);
     pb_instance_free(m->accel);
+    pb_instance_free(m->codegen);
     pb_instance_free(m->cpu);
     pb_space_free(m->space);
     pb_bus_region_unref(m->ram_region);

@@ -10,7 +10,8 @@
 
 typedef struct one_cpu one_cpu;
 
-/* types as in a machine file ("arm64/max", "interp"); settings are "name=value", ends with null. RAM of
+/* types as in a machine file ("arm64/max", "interp"), that of the accelerator perhaps with settings
+ * ("jit,codegen-options=baseline=true"); settings, the processor's, are "name=value", ends with null. RAM of
  * ram_bytes at ram_gpa. Plugins are found on the usual path. Prints the error and gives null. */
 one_cpu *one_cpu_new(const char *cpu_type, const char *accel_type, const char *const *settings,
                      uint64_t ram_gpa, uint64_t ram_bytes);

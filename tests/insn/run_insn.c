@@ -1,8 +1,8 @@
 /*
- * Executes the instruction cases of a file (README.md) on the arm64/max processor under the interpreter, and compares the
- * whole state with what the case says.
+ * Executes the instruction cases of a file (README.md) on the arm64/max processor under the interpreter or another
+ * accelerator, and compares the whole state with what the case says.
  *
- *     run_insn FILE...
+ *     run_insn [--accel ACCELERATOR[,SETTING...]] FILE...
  *
  * The processor runs at EL1 with an identity map, so that memory is normal memory, as for a user program.
  */
@@ -413,13 +413,18 @@ static void run_file(runner *r, const char *path)
 int main(int argc, char **argv)
 {
     runner *r = g_new0(runner, 1);
-    int status;
+    const char *accel = "interp";
+    int status, first = 1;
 
-    r->machine = one_cpu_new("arm64/max", "interp", NULL, RAM, RAM_BYTES);
+    if (argc > 2 && !strcmp(argv[1], "--accel")) {
+        accel = argv[2];
+        first = 3;
+    }
+    r->machine = one_cpu_new("arm64/max", accel, NULL, RAM, RAM_BYTES);
     if (!r->machine)
         return 2;
     start(r);
-    for (int i = 1; i < argc; i++)
+    for (int i = first; i < argc; i++)
         run_file(r, argv[i]);
     printf("%u passed, %u failed\n", r->passed, r->failed);
     status = r->failed || !r->passed;

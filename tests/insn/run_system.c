@@ -340,13 +340,16 @@ int main(int argc, char **argv)
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     runner r = { .cases = cases, .registers = registers };
     system_files *files;
+    int first = argc > 2 && !strcmp(argv[1], "--accel") ? 3 : 1;
 
-    if (argc < 3) {
-        fprintf(stderr, "usage: run_system FOLDER FILE...\n");
+    if (argc < first + 2) {
+        fprintf(stderr, "usage: run_system [--accel ACCELERATOR] FOLDER FILE...\n");
         return 2;
     }
-    r.files = files = system_files_new(argv[1]);
-    for (int i = 2; i < argc; i++)
+    r.files = files = system_files_new(argv[first]);
+    if (first > 1)
+        files->accel = argv[2];
+    for (int i = first + 1; i < argc; i++)
         run_file(&r, argv[i]);
     printf("%u passed, %u failed\n", r.passed, r.failed);
     system_files_free(files);

@@ -157,6 +157,7 @@ system_files *system_files_new(const char *folder)
     g_autofree char *memory = g_build_filename(folder, "memory.txt", NULL);
     g_autofree char *registers = g_build_filename(folder, "registers.txt", NULL);
 
+    files->accel = "interp";
     files->words = g_array_new(false, false, sizeof(system_word));
     files->doubles = g_array_new(false, false, sizeof(system_double));
     files->registers = g_array_new(false, false, sizeof(system_register));
@@ -310,7 +311,8 @@ static bool open_image(image *m, const system_files *files, const char *model)
                                             "reset-address=0x40200000", NULL };
     g_autofree char *type = g_strconcat("arm64/", model, NULL);
 
-    *m = (image){ .machine = one_cpu_new(type, "interp", settings, RAM, RAM_BYTES), .at = RECORDS };
+    *m = (image){ .machine = one_cpu_new(type, files->accel, settings, RAM, RAM_BYTES),
+                  .at = RECORDS };
     if (!m->machine)
         return false;
     for (uint32_t i = 0; i < files->words->len; i++) {

@@ -26,6 +26,7 @@ typedef struct system_files {
     GArray *words;     /* of system_word */
     GArray *doubles;   /* of system_double */
     GArray *registers; /* of system_register */
+    const char *accel; /* of the processors, with settings (one_cpu.h): "interp" at first */
 } system_files;
 
 typedef struct system_word {
