@@ -547,6 +547,92 @@ static void flush_storm(void)
     bench_finish(&b);
 }
 
+/* The same with address spaces: each vCPU has a page of its own in both of two spaces and a global one, moves one of them
+ * after the other, and tells of no more than that. Slot 3v + k is page v of space k, or (k = 2) the global page 32 + v. */
+static uint32_t space_now[MOST_VCPUS]; /* each used by its own thread */
+
+static uint32_t slot_at(uint32_t n, uint32_t space)
+{
+    return n >= 32 ? 3 * (n - 32) + 2 : 3 * n + space;
+}
+
+static bool by_slot(pb_vcpu *vcpu, const pb_walk_request *request, pb_translation *out,
+                    pb_guest_fault *fault)
+{
+    uint32_t n = (uint32_t)((request->gva - WINDOW) / PB_PAGE_SIZE % PAGES);
+    uint32_t slot = slot_at(n, space_now[vcpu->index]);
+
+    out->gpa = __atomic_load_n(&table[slot], __ATOMIC_SEQ_CST) * PB_PAGE_SIZE +
+               (request->gva & PB_PAGE_MASK);
+    out->global = n >= 32;
+    return true;
+}
+
+static void look_around(pb_vcpu *v, bench *b)
+{
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < MOST_VCPUS; i++) {
+            expect(b, seen(v, i) == 100 + slot_at(i, space_now[v->index]));
+            expect(b, seen(v, 32 + i) == 100 + slot_at(32 + i, 0));
+        }
+        space_now[v->index] ^= 1;
+        v->ops->tlb_switch(v, 1, 0, space_now[v->index]);
+    }
+}
+
+static void tell(pb_vcpu *v, uint32_t slot, uint64_t turn)
+{
+    uint32_t k = slot % 3;
+    pb_tlb_flush flush = { .size = sizeof(flush),
+                           .mmu_mask = 1,
+                           .scope = PB_SCOPE_ALL,
+                           .whose = k == 2     ? PB_TLB_GUEST
+                                    : turn & 1 ? PB_TLB_SPACE
+                                               : PB_TLB_SPACE_AND_GLOBAL,
+                           .space = k == 2 ? 0 : k,
+                           .gva = window(slot / 3 + (k == 2 ? 32 : 0)),
+                           .bytes = turn & 2 ? 0 : 1 };
+
+    v->ops->tlb_flush_some(v, &flush);
+    v->ops->tlb_sync(v);
+}
+
+static uint32_t space_storm(pb_vcpu *v, bench_state *s)
+{
+    uint32_t slot = 3 * v->index + s->executed % 3;
+    uint8_t *host = pb_ram_host(s->b->ram);
+    uint64_t old = table[slot], new = 64 + 2 * slot + (old == 64 + 2 * slot);
+
+    look_around(v, s->b);
+    if (s->executed >= STORMS) {
+        if (s->executed == STORMS &&
+            __atomic_add_fetch(&s->b->rounds, 1, __ATOMIC_SEQ_CST) == MOST_VCPUS)
+            end_run(s->b);
+        return PB_RUN_YIELD;
+    }
+    __atomic_store_n(&host[new *PB_PAGE_SIZE], 100 + slot, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&table[slot], new, __ATOMIC_SEQ_CST);
+    tell(v, slot, s->executed / 3);
+    __atomic_store_n(&host[old * PB_PAGE_SIZE], 0, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+static void flush_storm_in_spaces(void)
+{
+    bench b;
+
+    init(&b, MOST_VCPUS);
+    b.walk = by_slot;
+    for (uint32_t i = 0; i < 3 * MOST_VCPUS; i++) {
+        table[i] = 64 + 2 * i;
+        pb_ram_host(b.ram)[table[i] * PB_PAGE_SIZE] = (uint8_t)(100 + i);
+    }
+    memset(space_now, 0, sizeof(space_now));
+    b.insn = space_storm;
+    bench_run_to_end(&b);
+    bench_finish(&b);
+}
+
 static uint32_t sleep_or_flush(pb_vcpu *v, bench_state *s)
 {
     if (v->index == 1)
@@ -703,6 +789,7 @@ int main(void)
         { "filling: what must be noticed", filling_of_traps },
         { "broadcast while nothing runs", broadcast_while_nothing_runs },
         { "flush storm", flush_storm },
+        { "flush storm in address spaces", flush_storm_in_spaces },
         { "tlb_sync does not wait for sleepers", sync_does_not_wait_for_sleepers },
         { "own changes of the map are seen at once", own_changes_are_seen_at_once },
         { "others see changes of the map", others_see_changes },
