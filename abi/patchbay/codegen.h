@@ -26,7 +26,7 @@
 
 /* ---- where indirect jumps go ---------------------------------------------------------------------- */
 
-#define PB_JUMP_BITS    11
+#define PB_JUMP_BITS    12
 #define PB_JUMP_ENTRIES (1u << PB_JUMP_BITS)
 
 /* What a vCPU remembers of units by virtual address, probed by emitted code: vcpu->jumps points to

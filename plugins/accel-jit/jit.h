@@ -84,6 +84,8 @@ bool pc_of_site(jit_vcpu *x, const uint8_t *site, uint64_t *pc);
 /* Put the jump table of the key in force, empty if what it knew may be wrong. */
 void use_jumps(jit_vcpu *x, uint64_t key);
 void remember_jump(jit_vcpu *x, uint64_t pc, const void *entry);
+/* What it knows of a pc, or null. The entry may be retired: who arrives at it and comes back asks find_entry(). */
+const void *recall_jump(jit_vcpu *x, uint64_t pc);
 /* Forget all of all tables. */
 void forget_jumps(jit_vcpu *x);
 void free_jumps(jit_vcpu *x);

@@ -56,6 +56,16 @@ void remember_jump(jit_vcpu *x, uint64_t pc, const void *entry)
     x->table->entries[pb_jump_index(pc, x->align_log2)] = (pb_jump_entry){ pc, entry };
 }
 
+const void *recall_jump(jit_vcpu *x, uint64_t pc)
+{
+    const pb_jump_entry *known = &x->table->entries[pb_jump_index(pc, x->align_log2)];
+
+    if (known->pc != pc || known->entry == x->jit->info.jump_miss)
+        return NULL;
+    x->unlisted = NULL;
+    return known->entry;
+}
+
 void forget_jumps(jit_vcpu *x)
 {
     for (uint32_t i = 0; i < JUMP_TABLES; i++)

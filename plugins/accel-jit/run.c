@@ -120,7 +120,9 @@ static uint32_t run(jit_vcpu *x)
         if (!same_key)
             x->key = vcpu->type->translator->unit_key(vcpu);
         use_jumps(x, x->key);
-        entry = find_entry(x, read_pc(x), want, &fault);
+        entry = same_key || x->logging ? NULL : recall_jump(x, read_pc(x));
+        if (!entry)
+            entry = find_entry(x, read_pc(x), want, &fault);
         x->linking = NULL;
         want = WANT_ORDINARY;
         if (entry) {

@@ -238,10 +238,37 @@ static bool fill(pb_vcpu *vcpu, const site_head *head, uint64_t gva)
            vcpu->ops->tlb_fill(vcpu, gva, head->attr, head->op != IR_OP_LD);
 }
 
+static bool has_tags(const pb_vcpu *vcpu, const site_head *head, uint64_t gva)
+{
+    const pb_tlb *tlb = vcpu->tlb[PB_MEM_GET_MMU(head->attr)];
+    uint64_t page = gva & ~PB_PAGE_MASK, i = (gva >> PB_PAGE_BITS) & (PB_TLB_ENTRIES - 1);
+    bool reads = head->op != IR_OP_ST && head->op != IR_OP_STX;
+    bool writes = head->op != IR_OP_LD && head->op != IR_OP_LDX;
+
+    return tlb && (!reads || tlb->tag_read[i] == page) && (!writes || tlb->tag_write[i] == page);
+}
+
+/* Counted: an operation that has no inline code, on plain memory, as the TLB's tags say: it does not fault, and nobody else
+ * sees it, so that counts need not be exact and it wants no unit of its own. */
+static bool is_plain(pb_vcpu *vcpu, const site_head *head, uint64_t gva)
+{
+    uint32_t bytes = PB_MEM_GET_BYTES(head->attr);
+    bool write = head->op != IR_OP_LD && head->op != IR_OP_LDX;
+
+    if (head->op == IR_OP_STX && (vcpu->exclusive_bytes != bytes || vcpu->exclusive_gva != gva))
+        return true; /* it fails without an access */
+    if (head->flags & SITE_PAIR || gva & (bytes - 1) || bytes > 16)
+        return false;
+    if (has_tags(vcpu, head, gva))
+        return true;
+    return PB_HAS(vcpu->ops, tlb_fill) && vcpu->ops->tlb_fill &&
+           vcpu->ops->tlb_fill(vcpu, gva, head->attr, write) && has_tags(vcpu, head, gva);
+}
+
 /* Where to go on, null to leave. */
 static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
 {
-    bool counted = f->self->counted;
+    bool counted = f->self->counted, exact, plain;
     const uint8_t *p = record + sizeof(site_head);
     pb_u128 args[3] = { { 0, 0 } }, results[2] = { { 0, 0 } };
     uint8_t types[3] = { 0 };
@@ -253,10 +280,12 @@ static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *r
         types[i] = *p++;
         args[i] = site_cut(take_place(vcpu, f, &p), types[i]);
     }
-    if (counted && !(head.flags & (SITE_ALONE | SITE_EFFECT)) && fill(vcpu, &head, args[0].lo))
+    exact = counted && !(head.flags & (SITE_ALONE | SITE_EFFECT));
+    if (exact && fill(vcpu, &head, args[0].lo))
         return record - REFILL_AGAIN;
+    plain = exact && is_plain(vcpu, &head, args[0].lo);
     write_state(vcpu, f, &head, p);
-    if (counted && !(head.flags & (SITE_ALONE | SITE_EFFECT)))
+    if (exact && !plain)
         return leave_alone(vcpu, f, head.after);
     if (counted)
         count_exactly(vcpu, head.after);
