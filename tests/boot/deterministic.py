@@ -22,10 +22,10 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
-from boot import Failure, guest_path  # noqa: E402
+from boot import Failure, accelerator, guest_path  # noqa: E402
 
-# Processors, interrupt controller, transport, and instructions between hashes.
-VARIANTS = {"gic3-cpus4": (4, 3, "pci", 20_000_000), "gic2-cpus1": (1, 2, "mmio", 50_000_000)}
+# Processors, interrupt controller, transport, instructions between hashes, and accelerator.
+VARIANTS = {"gic3-cpus4": (4, 3, "pci", 20_000_000, "jit"), "gic2-cpus1": (1, 2, "mmio", 50_000_000, "interp")}
 DISK_BYTES = 1 << 20
 
 
@@ -33,11 +33,11 @@ class Runs:
     """Runs of one machine in a folder."""
 
     def __init__(self, patchbay, variant, folder):
-        cpus, gic, transport, self.every = VARIANTS[variant]
+        cpus, gic, transport, self.every, accel = VARIANTS[variant]
         self.folder = folder
         self.command = [
             patchbay, "run", "arm-virt", "--deterministic", "--no-reboot", "--set", "ram=512MiB",
-            "--set", f"cpus={cpus}", "--set", f"gic={gic}", "--set", f"virtio={transport}",
+            "--accel", accelerator(accel), "--set", f"cpus={cpus}", "--set", f"gic={gic}", "--set", f"virtio={transport}",
             "--kernel", guest_path("linux-arm64-cloud"), "--initrd", guest_path("initramfs-arm64-modules"),
             "--append", "console=ttyAMA0 panic=-1 test=mods,idle,traffic,ping", "--net", "user",
             "--state-hash", str(self.every)]

@@ -37,7 +37,8 @@ The file:
     output = "text"         # optional: must be in the output;
     output_md5 = "..."      # or the MD5 of the standard output
 
-{md5:NAME} is the MD5 of the disk NAME before the run, or of the served file NAME; {tree:FILE} is a file of the source;
+{accel:jit} is the just-in-time compiler, or the interpreter on hosts for which there is no code generator; the words of a
+variant may have it. {md5:NAME} is the MD5 of the disk NAME before the run, or of the served file NAME; {tree:FILE} is a file of the source;
 {new:FILE} one in a folder that is removed afterwards.
 
 A guest named in the file must have been fetched before (tools/guests fetch): a test never uses the
@@ -49,6 +50,7 @@ import errno
 import hashlib
 import http.server
 import os
+import platform
 import pty
 import re
 import resource
@@ -132,6 +134,11 @@ def guest_path(name):
     return found.stdout.strip()
 
 
+def accelerator(name):
+    """The accelerator of that name if this host can have it, else the interpreter."""
+    return "interp" if name == "jit" and platform.machine() != "x86_64" else name
+
+
 def md5(content):
     return hashlib.md5(content).hexdigest()
 
@@ -142,7 +149,8 @@ class Setting:
     def __init__(self, test, variant, folder, cleanup):
         self.folder = folder
         variables = test.get("variant", {}).get(variant, {})
-        self.values = {("var", name): value for name, value in variables.items()}
+        self.values = {}
+        self.values = {("var", name): self.fill_in(value) for name, value in variables.items()}
         served = {}
         for name, guest in test.get("disk", {}).items():
             path = os.path.join(folder, name + ".img")
@@ -168,6 +176,8 @@ class Setting:
             kind, name = found.groups()
             if kind == "guest":
                 return guest_path(name)
+            if kind == "accel":
+                return accelerator(name)
             if kind == "tree":
                 return os.path.join(TREE, name)
             if kind == "new":
@@ -175,7 +185,7 @@ class Setting:
             if (kind, name) not in self.values:
                 raise Failure(f"nothing is called {found.group(0)}")
             return self.values[kind, name]
-        return re.sub(r"\{(guest|disk|url|md5|var|tree|new):([\w./-]+)\}", value, text)
+        return re.sub(r"\{(guest|accel|disk|url|md5|var|tree|new):([\w./-]+)\}", value, text)
 
 
 @contextlib.contextmanager

@@ -101,6 +101,9 @@ class Boot(unittest.TestCase):
                 '[[step]]\nexpect = "run a {var:x}"\nwithin = 20\n')
         self.passes('echo "$@"', text, "one")
         self.passes('echo "$@"', text, "two")
+        name = boot.accelerator("jit")
+        self.assertEqual(boot.accelerator("interp"), "interp")
+        self.passes('echo "$@"', text.replace('"1"', '"{accel:jit}"').replace('run a {var:x}', f'run a {name}'), "one")
         self.fails("no variant 'three'", 'echo "$@"', text, "three")
         self.fails("no variant ''", 'echo "$@"', text)
 
