@@ -19,6 +19,7 @@ struct ir_unit;
 typedef enum pb_exit_request {
     PB_EXIT_INTERRUPT = 1, /* an interrupt input changed: the cpu type's interrupt() decides */
     PB_EXIT_WORK = 2,      /* the core has work for this vCPU: flushes, exclusive sections, stop */
+    PB_EXIT_ACCEL = 4,     /* the accelerator's own, which clears it: no reason to leave run() */
 } pb_exit_request;
 
 /* Results of memory operations. */

@@ -50,7 +50,7 @@
 #define BUCKET_LOG2     9 /* code for each bucket */
 
 /* Why a unit was dropped. */
-typedef enum tc_reason { TC_STALE = 0, TC_EVICTED, TC_FLUSHED, TC_REASONS } tc_reason;
+typedef enum tc_reason { TC_STALE = 0, TC_EVICTED, TC_FLUSHED, TC_REPLACED, TC_REASONS } tc_reason;
 
 typedef enum tc_unit_state {
     TC_UNIT_DROPPED = 0,
@@ -202,6 +202,7 @@ pb_tc_unit *tc_publish(pb_tc_user *user, const pb_tc_key *key, const ir_unit *ir
 pb_tc_unit *tc_unit_at(pb_tc_user *user, const uint8_t *host);
 void tc_each(pb_tc_user *user, void (*fn)(void *opaque, const pb_tc_unit *unit), void *opaque);
 void tc_drop_locked(pb_tc *tc, tc_unit *u, tc_reason reason);
+void tc_drop(pb_tc_user *user, pb_tc_unit *unit);
 /* A page's generation was counted up. [any] */
 void tc_stale(void *opaque, const uint32_t *generation);
 tc_unit *tc_find(const pb_tc *tc, const uint8_t *host);

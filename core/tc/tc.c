@@ -139,6 +139,7 @@ static void tc_statistics(pb_tc *tc, void (*line)(void *opaque, const char *name
         { "units dropped as stale", tc->dropped[TC_STALE] },
         { "units dropped by eviction", tc->dropped[TC_EVICTED] },
         { "units dropped by flushes", tc->dropped[TC_FLUSHED] },
+        { "units replaced", tc->dropped[TC_REPLACED] },
         { "pages with units", g_hash_table_size(tc->pages) },
         { "jumps linked", tc->linked },
         { "jumps unlinked", tc->unlinked },
@@ -174,6 +175,7 @@ const pb_tc_ops *pb_tc_ops_of(pb_bus *(*bus_of)(pb_object *object))
         .unit_at = tc_unit_at,
         .each = tc_each,
         .statistics = tc_statistics,
+        .drop = tc_drop,
     };
 
     g_assert(!bus_of_object || bus_of_object == bus_of);

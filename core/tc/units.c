@@ -167,6 +167,17 @@ void tc_drop_locked(pb_tc *tc, tc_unit *u, tc_reason reason)
     tc->dropped[reason]++;
 }
 
+void tc_drop(pb_tc_user *user, pb_tc_unit *unit)
+{
+    pb_tc *tc = user->tc;
+    tc_unit *u = (tc_unit *)unit;
+
+    pthread_mutex_lock(&tc->lock);
+    if (u->state == TC_UNIT_ALIVE)
+        tc_drop_locked(tc, u, TC_REPLACED);
+    pthread_mutex_unlock(&tc->lock);
+}
+
 void tc_stale(void *opaque, const uint32_t *generation)
 {
     pb_tc *tc = opaque;

@@ -11,6 +11,8 @@
 #include <patchbay/accel.h>
 #include <patchbay/tc.h>
 
+#include <pthread.h>
+
 /* Instructions of a unit, at most. The interpreter's are as long, though nothing depends on it. */
 enum { UNIT_INSNS = 48 };
 
@@ -23,6 +25,20 @@ typedef struct jump_table {
     uint32_t used;  /* when it was in force last; 0: never */
     pb_jump_entry entries[PB_JUMP_ENTRIES];
 } jump_table;
+
+/* Property `regions`. */
+typedef enum jit_regions { REGIONS_OFF, REGIONS_SAMPLED, REGIONS_ALWAYS } jit_regions;
+
+/* Where samples found a vCPU. */
+typedef struct jit_met {
+    uint64_t pc, key;
+    const uint32_t *page;
+    const pb_tc_unit *unit; /* that was promoted, or could not be; compared only */
+    uint32_t samples;
+    uint32_t reserved;
+} jit_met;
+
+enum { MET = 1024 };
 
 typedef struct jit {
     pb_object *self;
@@ -38,6 +54,16 @@ typedef struct jit {
     uint32_t vcpus;
     bool counted;
     uint64_t translated; /* a statistic; atomic */
+    uint32_t regions;    /* property: jit_regions */
+    bool has_sampler;
+    bool asleep;           /* atomic: the sampler is */
+    uint64_t regions_made; /* a statistic; atomic */
+    pthread_t sampler;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t wake;
+    bool ending;
+    struct jit_vcpu *first; /* of all vCPUs */
+    jit_met met[MET];
 } jit;
 
 typedef struct jit_vcpu {
@@ -46,7 +72,8 @@ typedef struct jit_vcpu {
     pb_tc_user *user;
     char *pc_slot; /* in the guest state */
     bool pc_is_32;
-    bool running;
+    bool running; /* atomic */
+    struct jit_vcpu *next;
     bool flush_wanted;
     bool logging; /* --log exec: units of one instruction, nothing kept */
     uint32_t align_log2;
@@ -78,6 +105,23 @@ enum { NO_CODE = 0, NO_ROOM_NOW = UINT32_MAX };
 const void *find_entry(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *fault);
 /* The pc of an unlinked jump by its site; false if nobody knows it any more. */
 bool pc_of_site(jit_vcpu *x, const uint8_t *site, uint64_t *pc);
+
+/* Emit x->ir as a region into x->job; false if it cannot be. */
+bool emit_region(jit_vcpu *x);
+
+/* ---- region.c --------------------------------------------------------------------------------------- */
+
+/* The thread that samples where vCPUs are, if the property says so. */
+bool start_sampler(jit *j, pb_error *error);
+void stop_sampler(jit *j);
+void add_to_sampled(jit_vcpu *x);
+void remove_from_sampled(jit_vcpu *x);
+/* The vCPU begins to execute, or ends. */
+void say_running(jit_vcpu *x, bool running);
+/* A sample found the vCPU at the entry of what is at pc: perhaps make a region of it. */
+void met(jit_vcpu *x, uint64_t pc);
+/* Translate and emit a region into x->ir and x->job; false if there is none. */
+bool make_region(jit_vcpu *x, const pb_tc_key *key);
 
 /* ---- jumps.c ---------------------------------------------------------------------------------------- */
 

@@ -34,6 +34,8 @@ static bool start(jit *j, pb_vcpu *vcpu, pb_error *error)
 
     j->counted = setup.counted;
     setup.parallel = !setup.counted && vcpu->ops->vcpu_count(vcpu) > 1;
+    if (!start_sampler(j, error))
+        return false;
     j->tc =
         j->tc_ops->open(j->self, j->cache_bytes, j->codegen, j->codegen_self, &setup.thunks, error);
     j->info.size = sizeof(j->info);
@@ -42,6 +44,7 @@ static bool start(jit *j, pb_vcpu *vcpu, pb_error *error)
 
 static void finish_cache(jit *j)
 {
+    stop_sampler(j);
     j->tc_ops->close(j->tc);
     j->tc = NULL;
 }
@@ -88,6 +91,7 @@ static bool vcpu_init(void *self, pb_vcpu *vcpu, pb_error *error)
     forget_jumps(x);
     vcpu->jumps = x->table->entries;
     vcpu->accel = x;
+    add_to_sampled(x);
     if (j->codegen->vcpu_init)
         j->codegen->vcpu_init(j->codegen_self, vcpu);
     j->vcpus++;
@@ -101,6 +105,7 @@ static void vcpu_finish(void *self, pb_vcpu *vcpu)
 
     if (!x)
         return;
+    remove_from_sampled(x);
     j->tc_ops->user_free(x->user);
     j->translate->unit_free(x->ir);
     free_jumps(x);
@@ -134,6 +139,7 @@ static void statistics(void *self, void (*line)(void *opaque, const char *name, 
     jit *j = self;
 
     line(opaque, "units translated", __atomic_load_n(&j->translated, __ATOMIC_RELAXED));
+    line(opaque, "regions made", __atomic_load_n(&j->regions_made, __ATOMIC_RELAXED));
     if (j->tc)
         j->tc_ops->statistics(j->tc, line, opaque);
 }
@@ -149,6 +155,8 @@ static void show(void *self, pb_vcpu *vcpu, uint64_t pc,
     show_units(vcpu->accel, pc, fn, opaque);
 }
 
+static const char *const regions_choices[] = { "off", "sampled", "always", NULL };
+
 static const pb_prop props[] = {
     { "cache-size", PB_PROP_SIZE, PB_MEMBER(jit, cache_bytes), .initial = "64MiB", .min = 1 << 20,
       .max = UINT64_C(1) << 31, .doc = "Memory for translated code; it is taken as it is used" },
@@ -156,6 +164,9 @@ static const pb_prop props[] = {
       .doc = "Code generator; the one for this host if it is not given" },
     { "codegen-options", PB_PROP_STRING, PB_MEMBER(jit, codegen_options), .initial = "",
       .doc = "Properties of the code generator: name=value,name=value" },
+    { "regions", PB_PROP_ENUM, PB_MEMBER(jit, regions), .initial = "sampled",
+      .choices = regions_choices,
+      .doc = "Make units of whole loops: never, where samples find much time is spent, always (for tests)" },
     { 0 }
 };
 
@@ -169,6 +180,15 @@ static const pb_state state[] = { PB_TRANSIENT(jit, translate, "a table of the h
                                   PB_TRANSIENT(jit, vcpus, "counts what the host has told"),
                                   PB_TRANSIENT(jit, counted, "of the machine"),
                                   PB_TRANSIENT(jit, translated, "a statistic"),
+                                  PB_TRANSIENT(jit, regions_made, "a statistic"),
+                                  PB_TRANSIENT(jit, has_sampler, "a thread"),
+                                  PB_TRANSIENT(jit, asleep, "what a thread does"),
+                                  PB_TRANSIENT(jit, sampler, "a thread"),
+                                  PB_TRANSIENT(jit, lock, "of threads"),
+                                  PB_TRANSIENT(jit, wake, "of threads"),
+                                  PB_TRANSIENT(jit, ending, "what a thread is told"),
+                                  PB_TRANSIENT(jit, first, "vCPUs that the host has told of"),
+                                  PB_TRANSIENT(jit, met, "where time was spent"),
                                   { 0 } };
 
 static const pb_accel_type jit_type = {

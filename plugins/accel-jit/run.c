@@ -17,6 +17,15 @@ static uint32_t request(const jit_vcpu *x)
     return __atomic_load_n(&x->vcpu->exit_request, __ATOMIC_ACQUIRE);
 }
 
+/* Whether the sampler asked where the vCPU is. */
+static bool take_sample(const jit_vcpu *x)
+{
+    if (!(request(x) & PB_EXIT_ACCEL))
+        return false;
+    __atomic_fetch_and(&x->vcpu->exit_request, ~(uint32_t)PB_EXIT_ACCEL, __ATOMIC_SEQ_CST);
+    return !x->logging;
+}
+
 /* After an exception, or a helper that changed the flow. */
 static step unwound(jit_vcpu *x, uint32_t *reason)
 {
@@ -96,13 +105,14 @@ static uint32_t run(jit_vcpu *x)
     pb_vcpu *vcpu = x->vcpu;
     const jit *j = x->jit;
     jit_want want = WANT_ORDINARY;
-    bool same_key = false;
+    bool same_key = false, at_entry = false;
     uint32_t reason;
 
     for (;;) {
         pb_guest_fault fault;
         pb_code_exit exit;
         const void *entry;
+        bool sampled;
         step next;
 
         if (x->flush_wanted) {
@@ -113,6 +123,7 @@ static uint32_t run(jit_vcpu *x)
             forget_jumps(x);
             x->linking = NULL;
         }
+        sampled = take_sample(x);
         if (request(x))
             return PB_RUN_REQUEST;
         if (vcpu->budget <= 0)
@@ -120,6 +131,8 @@ static uint32_t run(jit_vcpu *x)
         if (!same_key)
             x->key = vcpu->type->translator->unit_key(vcpu);
         use_jumps(x, x->key);
+        if (sampled && at_entry && want == WANT_ORDINARY)
+            met(x, read_pc(x));
         entry = same_key || x->logging ? NULL : recall_jump(x, read_pc(x));
         if (!entry)
             entry = find_entry(x, read_pc(x), want, &fault);
@@ -128,8 +141,9 @@ static uint32_t run(jit_vcpu *x)
         if (entry) {
             j->codegen->run(j->codegen_self, vcpu, entry, &exit);
             next = handle_exit(x, &exit, &want, &same_key, &reason);
+            at_entry = exit.kind == PB_CODE_EXIT_ENTRY;
         } else {
-            same_key = false;
+            same_key = at_entry = false;
             next = no_unit(x, &fault, &reason);
         }
         if (next == STEP_LEAVE)
@@ -147,11 +161,11 @@ uint32_t execute(jit_vcpu *x)
     x->vcpu->unwind = 0;
     x->vcpu->leave_reason = 0;
     x->linking = NULL;
-    x->running = true;
+    say_running(x, true);
     if (j->tc_ops->enter(x->user))
         forget_jumps(x);
     reason = run(x);
     j->tc_ops->leave(x->user);
-    x->running = false;
+    say_running(x, false);
     return reason;
 }

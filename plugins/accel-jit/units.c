@@ -21,7 +21,7 @@ static bool second_page_fits(jit_vcpu *x, const pb_tc_unit *u, uint32_t mmu)
 typedef enum emitted { EMITTED = 0, EMIT_SHORTER, EMIT_LATER } emitted;
 
 /* Emit the translation into x->job. */
-static emitted emit(jit_vcpu *x, jit_want want)
+static emitted emit(jit_vcpu *x, uint32_t flags)
 {
     const jit *j = x->jit;
     uint32_t bytes = 512 + x->ir->n_marks * j->info.typical_bytes * 2;
@@ -29,7 +29,7 @@ static emitted emit(jit_vcpu *x, jit_want want)
 
     do {
         x->job = (pb_code_job){ .size = sizeof(x->job),
-                                .flags = want == WANT_ALONE || x->logging ? PB_CODE_ALONE : 0,
+                                .flags = flags,
                                 .unit = x->ir,
                                 .vcpu = x->vcpu };
         room = j->tc_ops->reserve(x->user, bytes, &x->job.slice);
@@ -39,6 +39,11 @@ static emitted emit(jit_vcpu *x, jit_want want)
         bytes = x->job.slice.bytes * 2;
     } while (status == PB_EMIT_NO_ROOM);
     return status == PB_EMIT_OK ? EMITTED : EMIT_SHORTER;
+}
+
+bool emit_region(jit_vcpu *x)
+{
+    return emit(x, PB_CODE_REGION) == EMITTED;
 }
 
 static uint32_t limit_of(const jit_vcpu *x, jit_want want)
@@ -62,7 +67,7 @@ static bool make(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *fault)
         if (!ir)
             return false;
         x->ir = ir;
-        how = emit(x, want);
+        how = emit(x, want == WANT_ALONE || x->logging ? PB_CODE_ALONE : 0);
         if (how == EMITTED)
             break;
         if (how == EMIT_LATER || limits.max_insns <= 1) {
@@ -129,6 +134,10 @@ const void *find_entry(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *
             remember_jump(x, pc, u->entry);
         return u->entry;
     }
+    if (x->jit->regions == REGIONS_ALWAYS && listed && !key.flags && make_region(x, &key))
+        entry = publish(x, &key);
+    if (entry)
+        return entry;
     if (!make(x, pc, want, fault))
         return NULL;
     if (x->logging)

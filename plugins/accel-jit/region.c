@@ -1,0 +1,258 @@
+/*
+ * Regions: loops that are executed often are made anew, all their units as one (pb.translate/1 region(),
+ * PB_CODE_REGION), and take the place of the unit that they begin with. So whoever led there leads to the region, also
+ * a jump back in a loop that is being executed.
+ *
+ * 1. Where time is spent is sampled, for counting would cost in every loop: a thread asks the vCPUs that execute, a
+ *    thousand times a second, to look where they are (PB_EXIT_ACCEL). They see it at the head of a loop, or where
+ *    an indirect jump leads.
+ * 2. A pc that was met several times is promoted: pieces of code that were executed before, which is those that have
+ *    units, and that jumps lead to from it, become a region if there is a loop.
+ * 3. It is compiled on the vCPU's thread. A region takes some hundred microseconds, and each of them was asked for by
+ *    more than a millisecond of its execution.
+ * 4. Nothing that the guest sees depends on it: a region counts instructions as units do.
+ */
+#include "jit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { REGION_INSNS = 256, REGION_PIECES = 32, SAMPLES = 3, PERIOD_NS = 1000000 };
+
+/* ---- the sampler ------------------------------------------------------------------------------------------------ */
+
+/* Ask those that execute; whether there are any. */
+static bool ask(jit *j)
+{
+    bool any = false;
+
+    for (jit_vcpu *x = j->first; x; x = x->next) {
+        if (!__atomic_load_n(&x->running, __ATOMIC_SEQ_CST))
+            continue;
+        any = true;
+        __atomic_fetch_or(&x->vcpu->exit_request, PB_EXIT_ACCEL, __ATOMIC_SEQ_CST);
+    }
+    return any;
+}
+
+static void wait_a_period(jit *j)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += PERIOD_NS;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    while (!j->ending &&
+           pthread_cond_timedwait(&j->wake, &j->lock, &until) != ETIMEDOUT)
+        ;
+}
+
+static void *sample(void *jit_of)
+{
+    jit *j = jit_of;
+
+    pthread_mutex_lock(&j->lock);
+    while (!j->ending) {
+        wait_a_period(j);
+        if (ask(j))
+            continue;
+        /* Until one begins: it looks at `asleep` after it has said that it runs. */
+        __atomic_store_n(&j->asleep, true, __ATOMIC_SEQ_CST);
+        while (!j->ending && !ask(j))
+            pthread_cond_wait(&j->wake, &j->lock);
+        __atomic_store_n(&j->asleep, false, __ATOMIC_SEQ_CST);
+    }
+    pthread_mutex_unlock(&j->lock);
+    return NULL;
+}
+
+bool start_sampler(jit *j, pb_error *error)
+{
+    pthread_condattr_t attr;
+    sigset_t all, before;
+    int failed;
+
+    pthread_mutex_init(&j->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&j->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    j->ending = j->asleep = false;
+    if (j->regions != REGIONS_SAMPLED)
+        return true;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&j->sampler, NULL, sample, j);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed)
+        return pb_fail(error, "no thread can be made: error %d", failed);
+    j->has_sampler = true;
+    return true;
+}
+
+void stop_sampler(jit *j)
+{
+    if (j->has_sampler) {
+        pthread_mutex_lock(&j->lock);
+        j->ending = true;
+        pthread_cond_broadcast(&j->wake);
+        pthread_mutex_unlock(&j->lock);
+        pthread_join(j->sampler, NULL);
+        j->has_sampler = false;
+    }
+    pthread_cond_destroy(&j->wake);
+    pthread_mutex_destroy(&j->lock);
+}
+
+void add_to_sampled(jit_vcpu *x)
+{
+    pthread_mutex_lock(&x->jit->lock);
+    x->next = x->jit->first;
+    x->jit->first = x;
+    pthread_mutex_unlock(&x->jit->lock);
+}
+
+void remove_from_sampled(jit_vcpu *x)
+{
+    jit_vcpu **at = &x->jit->first;
+
+    pthread_mutex_lock(&x->jit->lock);
+    while (*at != x)
+        at = &(*at)->next;
+    *at = x->next;
+    pthread_mutex_unlock(&x->jit->lock);
+}
+
+void say_running(jit_vcpu *x, bool running)
+{
+    jit *j = x->jit;
+
+    __atomic_store_n(&x->running, running, __ATOMIC_SEQ_CST);
+    if (!running || !__atomic_load_n(&j->asleep, __ATOMIC_SEQ_CST))
+        return;
+    pthread_mutex_lock(&j->lock);
+    pthread_cond_broadcast(&j->wake);
+    pthread_mutex_unlock(&j->lock);
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------------- */
+
+typedef struct wish {
+    jit_vcpu *x;
+    const uint32_t *page;
+} wish;
+
+static bool was_executed(void *opaque, uint64_t pc)
+{
+    const wish *w = opaque;
+    const jit *j = w->x->jit;
+    pb_tc_key key = { .page = w->page, .pc = pc, .key = w->x->key };
+
+    return j->regions == REGIONS_ALWAYS || j->tc_ops->lookup(w->x->user, &key) != NULL;
+}
+
+bool make_region(jit_vcpu *x, const pb_tc_key *key)
+{
+    const jit *j = x->jit;
+    wish w = { x, key->page };
+    pb_region_request request = { .size = sizeof(request),
+                                  .max_insns = REGION_INSNS,
+                                  .max_pieces = REGION_PIECES,
+                                  .piece_insns = UNIT_INSNS,
+                                  .wanted = was_executed,
+                                  .opaque = &w };
+    ir_unit *ir;
+
+    if (!PB_HAS(j->translate, region) || !j->translate->region)
+        return false;
+    ir = j->translate->region(x->vcpu, key->pc, x->key, &request, x->ir);
+    if (!ir)
+        return false;
+    x->ir = ir;
+    if (ir->n_pages != 1 || ir->pages[0].generation != key->page || !emit_region(x))
+        return false;
+    __atomic_add_fetch(&x->jit->regions_made, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+/* The region takes the place of the unit; false if there is none. */
+static bool replace(jit_vcpu *x, const pb_tc_key *key, pb_tc_unit *unit)
+{
+    const jit *j = x->jit;
+    pb_tc_unit *other;
+
+    if (!make_region(x, key))
+        return false;
+    j->tc_ops->drop(x->user, unit);
+    return j->tc_ops->publish(x->user, key, x->ir, &x->job, &other) != NULL;
+}
+
+/* ---- what was met ------------------------------------------------------------------------------------------------- */
+
+static jit_met *met_at(jit *j, const pb_tc_key *key)
+{
+    uint64_t h = (key->pc ^ key->key) * UINT64_C(0x9e3779b97f4a7c15);
+    jit_met *m = &j->met[h >> 32 & (MET - 1)];
+
+    if (m->pc == key->pc && m->key == key->key && m->page == key->page)
+        return m;
+    if (m->samples && m->samples-- > 1)
+        return NULL; /* one that is met more often keeps the place */
+    *m = (jit_met){ .pc = key->pc, .key = key->key, .page = key->page };
+    return m;
+}
+
+/* Whether it is time to promote the unit; once for each. */
+static bool is_due(jit *j, const pb_tc_key *key, const pb_tc_unit *unit)
+{
+    bool due = false;
+    jit_met *m;
+
+    pthread_mutex_lock(&j->lock);
+    m = met_at(j, key);
+    if (m && m->unit != unit) {
+        due = ++m->samples >= SAMPLES;
+        if (due)
+            m->unit = unit;
+    }
+    pthread_mutex_unlock(&j->lock);
+    return due;
+}
+
+static void note_region(jit *j, const pb_tc_key *key, const pb_tc_unit *unit)
+{
+    jit_met *m;
+
+    pthread_mutex_lock(&j->lock);
+    m = met_at(j, key);
+    if (m) {
+        m->unit = unit;
+        m->samples = SAMPLES;
+    }
+    pthread_mutex_unlock(&j->lock);
+}
+
+void met(jit_vcpu *x, uint64_t pc)
+{
+    jit *j = x->jit;
+    uint32_t mmu = x->vcpu->type->translator->fetch_mmu(x->key);
+    pb_tc_key key = { .pc = pc, .key = x->key };
+    pb_guest_fault fault;
+    pb_code_page page;
+    pb_tc_unit *unit;
+
+    if (!PB_HAS(j->tc_ops, drop) ||
+        x->vcpu->ops->code(x->vcpu, pc, mmu, &page, &fault) != PB_MEM_OK || !page.host)
+        return;
+    key.page = page.generation;
+    unit = j->tc_ops->lookup(x->user, &key);
+    if (!unit || unit->next_page || !is_due(j, &key, unit))
+        return;
+    if (replace(x, &key, unit))
+        note_region(j, &key, j->tc_ops->lookup(x->user, &key));
+}
