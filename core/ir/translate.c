@@ -323,6 +323,7 @@ static ir_unit *translate(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
 typedef struct region {
     driver d;
     const pb_region_request *request;
+    bool closed; /* no more of them are asked for */
     uint32_t n;
     struct {
         uint64_t pc;
@@ -405,7 +406,7 @@ static bool find_pieces(region *g, uint32_t first)
             continue;
         if (in_unit(&g->d, pc))
             split |= add_piece(g, pc);
-        else if (g->d.u->n_marks < g->request->max_insns &&
+        else if (!g->closed && g->d.u->n_marks < g->request->max_insns &&
                  g->request->wanted(g->request->opaque, pc))
             add_piece(g, pc);
     }
@@ -463,26 +464,60 @@ static void join_pieces(region *g)
     }
 }
 
-/* Whether a branch leads back: the depth-first search meets a block that it has not finished. */
-static bool loops_from(const ir_unit *u, uint32_t block, uint8_t *seen)
+/* Depth-first: blocks become 1 when they are met, 2 when they are done. Whether a branch leads back, to one that is
+ * not done. */
+static bool search(const ir_unit *u, uint32_t block, uint8_t *seen)
 {
     pb_ir_target targets[PB_IR_MAX_TARGETS];
     int n = pb_ir_targets(u, &u->ops[u->blocks[block].end - 1], targets);
+    bool loops = false;
 
     seen[block] = 1;
-    for (int t = 0; t < n; t++)
-        if (seen[targets[t].block] == 1 ||
-            (!seen[targets[t].block] && loops_from(u, targets[t].block, seen)))
-            return true;
+    for (int t = 0; t < n; t++) {
+        loops |= seen[targets[t].block] == 1;
+        if (!seen[targets[t].block])
+            loops |= search(u, targets[t].block, seen);
+    }
     seen[block] = 2;
-    return false;
+    return loops;
 }
 
-static bool has_loop(const ir_unit *u)
+/* Forget the pieces that nothing leads to, which were known from others that there was no room for. */
+static bool forget_pieces(region *g, const uint8_t *seen)
 {
-    g_autofree uint8_t *seen = g_new0(uint8_t, u->n_blocks);
+    uint32_t n = 0;
 
-    return loops_from(u, 0, seen);
+    for (uint32_t i = 0; i < g->n; i++)
+        if (seen[g->pieces[i].block])
+            g->pieces[n++] = g->pieces[i];
+    g->closed = n < g->n;
+    g->n = n;
+    return g->closed;
+}
+
+/* True: the unit is a region. */
+static bool make_region(region *g)
+{
+    ir_unit *u = g->d.u;
+
+    for (uint32_t round = 0; round < 4; round++) {
+        g_autofree uint8_t *seen = NULL;
+        bool loops;
+
+        /* Each time one piece more is known, of which there is a greatest number. */
+        while (!translate_pieces(g))
+            ;
+        if (u->overflow)
+            return false;
+        join_pieces(g);
+        if (u->overflow)
+            return false;
+        seen = g_new0(uint8_t, u->n_blocks);
+        loops = search(u, 0, seen);
+        if (!loops || !forget_pieces(g, seen))
+            return loops;
+    }
+    return false;
 }
 
 static ir_unit *translate_region(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
@@ -494,6 +529,7 @@ static ir_unit *translate_region(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
                         .limits = { .max_insns = request->max_insns, .follow = true } },
                  .request = request };
     ir_unit *u = g.d.u;
+    bool is_region;
 
     g.d.ctx = g_malloc0(MAX(g.d.cpu->translator->ctx_size, 1));
     pb_ir_unit_reset(u, g.d.cpu, pc, key);
@@ -502,13 +538,9 @@ static ir_unit *translate_region(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
                            .mmu = g.d.cpu->translator->fetch_mmu(key),
                            .address_mask = ir_sem_mask(ir_type_bits[u->pc_type]) };
     add_piece(&g, pc);
-    /* Each time one piece more is known, of which there is a greatest number. */
-    while (!translate_pieces(&g))
-        ;
+    is_region = make_region(&g);
     g_free(g.d.ctx);
-    if (!u->overflow)
-        join_pieces(&g);
-    if (u->overflow || !has_loop(u)) {
+    if (!is_region) {
         if (!reuse)
             pb_ir_unit_free(u);
         return NULL;

@@ -166,7 +166,8 @@ static const pb_prop props[] = {
       .doc = "Properties of the code generator: name=value,name=value" },
     { "regions", PB_PROP_ENUM, PB_MEMBER(jit, regions), .initial = "sampled",
       .choices = regions_choices,
-      .doc = "Make units of whole loops: never, where samples find much time is spent, always (for tests)" },
+      .doc = "Make units of whole loops: never, where samples find much time is spent, always (for "
+             "tests)" },
     { 0 }
 };
 

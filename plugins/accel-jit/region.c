@@ -47,8 +47,7 @@ static void wait_a_period(jit *j)
         until.tv_nsec -= 1000000000;
         until.tv_sec++;
     }
-    while (!j->ending &&
-           pthread_cond_timedwait(&j->wake, &j->lock, &until) != ETIMEDOUT)
+    while (!j->ending && pthread_cond_timedwait(&j->wake, &j->lock, &until) != ETIMEDOUT)
         ;
 }
 
