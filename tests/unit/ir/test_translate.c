@@ -252,6 +252,97 @@ static void hooks(void)
     CU_ASSERT_FALSE(pb_translate_ops_table.log_exec_enabled(m->vcpu));
 }
 
+/* ---- regions ------------------------------------------------------------------------------------------- */
+
+static bool yes(void *opaque, uint64_t pc)
+{
+    return true;
+}
+
+static bool not_that(void *opaque, uint64_t pc)
+{
+    return pc != *(const uint64_t *)opaque;
+}
+
+static ir_unit *region(toy_machine *m, uint64_t pc, uint32_t insns,
+                       bool (*wanted)(void *opaque, uint64_t pc), uint64_t *opaque)
+{
+    pb_region_request request = { .size = sizeof(request),
+                                  .max_insns = insns,
+                                  .max_pieces = 8,
+                                  .piece_insns = 48,
+                                  .wanted = wanted,
+                                  .opaque = opaque };
+
+    return pb_translate_ops_table.region(m->vcpu, pc, 0, &request, NULL);
+}
+
+/* The pcs where pieces begin, in order; the list ends with 1. */
+static void has_heads(const ir_unit *u, const uint64_t *pcs)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < u->n_blocks; i++)
+        if (u->blocks[i].flags & IR_BLOCK_HEAD) {
+            CU_ASSERT_NOT_EQUAL_FATAL(pcs[n], 1);
+            CU_ASSERT_EQUAL(u->marks[u->ops[u->blocks[i].first].guest].pc, pcs[n]);
+            n++;
+        }
+    CU_ASSERT_EQUAL(pcs[n], 1);
+}
+
+static void regions(void)
+{
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = NULL, v = NULL, w = NULL;
+    uint64_t trap = 0x1010;
+
+    toy_load(m, 0x1000, branchy, G_N_ELEMENTS(branchy));
+    u = region(m, 0x1000, 200, yes, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(u);
+    has_insns(u, (uint64_t[]){ 0x1000, 0x1004, 0x1008, 0x100c, 0x1014, 0x1018, 0x1010, 1 });
+    has_heads(u, (uint64_t[]){ 0x1000, 0x1010, 1 });
+    has_jumps(u, (uint64_t[]){ 1 });
+    v = region(m, 0x1000, 200, not_that, &trap);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(v);
+    has_heads(v, (uint64_t[]){ 0x1000, 1 });
+    has_jumps(v, (uint64_t[]){ 0x1010, 1 });
+    /* From the middle of the loop: the way back meets the first piece where it begins. */
+    w = region(m, 0x1008, 200, yes, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(w);
+    has_heads(w, (uint64_t[]){ 0x1008, 0x1000, 0x1010, 1 });
+    has_jumps(w, (uint64_t[]){ 1 });
+}
+
+/* A jump into the middle of a piece parts it. */
+static void split(void)
+{
+    static const uint32_t code[] = {
+        TOY_I_MOVI, TOY_I_MOVI, TOY_I_MOVI, TOY_I_BNE | 0xfffeu << 16, /* to 0x1004 */
+        TOY_I_IDLE,
+    };
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = NULL;
+
+    toy_load(m, 0x1000, code, G_N_ELEMENTS(code));
+    u = region(m, 0x1000, 200, yes, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(u);
+    has_insns(u, (uint64_t[]){ 0x1000, 0x1004, 0x1008, 0x100c, 0x1010, 1 });
+    has_heads(u, (uint64_t[]){ 0x1000, 0x1004, 1 });
+}
+
+static void no_region(void)
+{
+    static const uint32_t straight[] = { TOY_I_MOVI, TOY_I_BNE | 1 << 16, TOY_I_IDLE, TOY_I_IDLE };
+    g_autoptr(toy_machine) m = toy_new();
+
+    toy_load(m, 0x1000, straight, G_N_ELEMENTS(straight));
+    CU_ASSERT_PTR_NULL(region(m, 0x1000, 200, yes, NULL));           /* no loop */
+    CU_ASSERT_PTR_NULL(region(m, TOY_RAM + 0x1000, 200, yes, NULL)); /* nothing there */
+    toy_load(m, 0x1000, branchy, G_N_ELEMENTS(branchy));
+    CU_ASSERT_PTR_NULL(region(m, 0x1000, 3, yes, NULL)); /* the way back lies beyond the limit */
+}
+
 int main(void)
 {
     static const unit_case cases[] = {
@@ -266,6 +357,9 @@ int main(void)
         { "translators that the verifier refuses", refused },
 #endif
         { "hooks", hooks },
+        { "regions", regions },
+        { "regions whose pieces overlap", split },
+        { "what is no region", no_region },
         { 0 },
     };
 
