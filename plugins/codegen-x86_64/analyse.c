@@ -406,6 +406,32 @@ static void find_fused(cg *c, uint32_t i)
     fuse(c, id >> 1, put, get, i);
 }
 
+/* ---- sums with a multiple ------------------------------------------------------------------------------------- */
+
+/* x + (y << 1 to 3), of which nobody else has the product: one instruction. */
+static void find_scaled(cg *c, uint32_t i)
+{
+    const ir_op_record *r = &c->u->ops[i];
+
+    if (r->op != IR_OP_ADD || ir_type_bits[r->type] < 32 || c->values[i << 1].flags & CG_IS_DEAD)
+        return;
+    for (uint32_t k = 0; k < 2; k++) {
+        uint32_t id = r->arg[k], shift = id >> 1, at = shift;
+        uint64_t count;
+
+        if (id & IR_CONST_BIT || shift > i || c->u->ops[shift].op != IR_OP_SHL ||
+            c->u->ops[shift].guest != r->guest || c->values[id].uses != 1 ||
+            !cg_const(c, c->u->ops[shift].arg[1], &count) || count < 1 || count > 3)
+            continue;
+        while (at < i && has_no_effect(&c->u->ops[at]))
+            at++;
+        if (at == i) {
+            c->values[id].flags |= CG_IS_LATE;
+            return;
+        }
+    }
+}
+
 /* ---- results that are put ---------------------------------------------------------------------------------- */
 
 /* What a put stores, through names for the same bits. */
@@ -583,6 +609,7 @@ bool cg_analyse(cg *c)
     find_pairs(c);
     for (uint32_t i = 0; i < c->u->n_ops; i++) {
         find_tests(c, i);
+        find_scaled(c, i);
         find_lanes(c, i);
         find_fused(c, i);
     }

@@ -23,6 +23,27 @@ static void add_imm(cg *c, uint32_t w, uint32_t a, int32_t imm)
         asm_lea(&c->a, w, to, asm_at(from, imm));
 }
 
+/* a + the shifted value, whose record was left for here. */
+static bool add_scaled(cg *c, const ir_op_record *r, uint32_t a, uint32_t shift)
+{
+    const ir_op_record *m = &c->u->ops[shift];
+    uint32_t now = c->record;
+    uint64_t count = 0;
+    cg_reg x, y;
+
+    c->record = shift;
+    c->values[shift << 1].flags &= ~CG_IS_LATE;
+    cg_const(c, m->arg[1], &count);
+    y = cg_use(c, m->arg[0]);
+    c->record = now;
+    x = cg_use(c, a);
+    asm_lea(&c->a, rule_width(rule_bits(r)), cg_def(c, 0, 0), asm_index(x, y, (uint32_t)count, 0));
+    c->record = shift;
+    cg_end_record(c);
+    c->record = now;
+    return true;
+}
+
 bool rule_add(cg *c, const ir_op_record *r)
 {
     uint32_t bits = rule_bits(r), w = rule_width(bits), a = r->arg[0], b = r->arg[1];
@@ -30,6 +51,10 @@ bool rule_add(cg *c, const ir_op_record *r)
     bool neutral;
     int32_t imm;
 
+    if (cg_late(c, a) != CG_NONE)
+        return add_scaled(c, r, b, cg_late(c, a));
+    if (cg_late(c, b) != CG_NONE)
+        return add_scaled(c, r, a, cg_late(c, b));
     if (cg_const_imm(c, a, bits, &imm)) {
         a = b;
         b = r->arg[0];
