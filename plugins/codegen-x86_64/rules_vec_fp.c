@@ -1,0 +1,387 @@
+/*
+ * Floating point by lanes of 32 and 64 bits: the host's instruction, and a test of all lanes of its result. What is exact
+ * and why is told in rules_fp.c; the same holds of each lane, and one lane that fails has all of them redone: flags
+ * that other lanes have raised are raised again.
+ *
+ * The lanes above a 64-bit vector are made zero first, a divisor's one, so that they raise nothing.
+ */
+#include "rules_fp.h"
+#include "rules_vec.h"
+
+enum {
+    CMPPS = 0xc2 | ASM_0F, /* an immediate follows, one of these */
+    CMP_EQ = 0,
+    CMP_LT = 1, /* LT, LE, NLT: raise invalid for quiet NaNs too */
+    CMP_LE = 2,
+    CMP_UNORDERED = 3,
+    CMP_NLT = 5,
+    CVTDQ2PS = 0x5b | ASM_0F,
+    CVTPS2DQ = 0x5b | ASM_0F | ASM_66,
+    CVTTPS2DQ = 0x5b | ASM_0F | ASM_F3,
+    CVTPS2PD = 0x5a | ASM_0F,
+    CVTPD2PS = 0x5a | ASM_0F | ASM_66,
+    ROUNDPS = P_3A(0x08),
+    ROUNDPD = P_3A(0x09),
+};
+
+/* ---- records ------------------------------------------------------------------------------------------------------ */
+
+/* es:2 rm:4 env:2, then neg or n. */
+static uint32_t env_of(const ir_op_record *r)
+{
+    return r->attr >> 6 & 3;
+}
+
+static uint32_t behind_env(const ir_op_record *r)
+{
+    return r->attr >> 8 & 0xff;
+}
+
+static uint32_t round_of(const cg *c, const ir_op_record *r)
+{
+    uint32_t rm = r->attr >> 2 & 15;
+
+    return rm == IR_ROUND_ENV ? c->job->vcpu->fp[env_of(r)].round : rm;
+}
+
+static bool host_size(const ir_op_record *r)
+{
+    return vec_es(r) >= 2;
+}
+
+/* Whether the host rounds as the record wants. */
+static bool host_rounds(const cg *c, const ir_op_record *r)
+{
+    return host_size(r) && fp_host_rules(c, env_of(r)) &&
+           round_of(c, r) == c->job->vcpu->fp[env_of(r)].round;
+}
+
+/* Immediate of ROUNDPS, or -1. */
+static int round_control(uint32_t round)
+{
+    static const int8_t controls[] = {
+        [PB_FP_NEAREST_EVEN] = 0, [PB_FP_UP] = 2, [PB_FP_DOWN] = 1, [PB_FP_TO_ZERO] = 3
+    };
+
+    return round < sizeof(controls) ? controls[round] : -1;
+}
+
+/* ---- pieces --------------------------------------------------------------------------------------------------------- */
+
+/* The form for a lane size: 66 is double. */
+static uint32_t packed(uint32_t op, uint32_t es)
+{
+    return es == 3 ? op | ASM_66 : op;
+}
+
+static pb_u128 sign_lanes(uint32_t es)
+{
+    return vec_lanes(es, ir_sem_sign(8u << es));
+}
+
+/* The operand with zeros above. */
+static cg_reg use_clean(cg *c, uint32_t id)
+{
+    cg_reg r = cg_use(c, id), t;
+
+    if (cg_is_clean(c, id))
+        return r;
+    t = cg_temp_vector(c);
+    vec_unary(c, SSE_MOVQ_LOAD, t, r);
+    cg_release(c, r);
+    return t;
+}
+
+/* Go to the cold path if t has a bit set. */
+static uint32_t redo_if_any(cg *c, const ir_op_record *r, const cg_reg *args, cg_reg d, cg_reg t)
+{
+    vec_unary(c, PTEST, t, t);
+    return cg_cold_redo(c, asm_jcc(&c->a, CC_NE), r, args, d);
+}
+
+/* The same if a & constant has. */
+static uint32_t redo_if_masked(cg *c, const ir_op_record *r, const cg_reg *args, cg_reg d, cg_reg a,
+                               pb_u128 mask)
+{
+    cg_pool_op(c, PTEST | (vec_avx(c) ? ASM_VEX : 0), a - XMM0, 0, mask, -1);
+    return cg_cold_redo(c, asm_jcc(&c->a, CC_NE), r, args, d);
+}
+
+/* NaNs in the result, of lanes of this size, and with `tiny` what may have been rounded up to the smallest normal number. */
+static void guard(cg *c, const ir_op_record *r, uint32_t es, const cg_reg *args, cg_reg d,
+                  bool tiny)
+{
+    cg_reg t = cg_temp_vector(c);
+
+    vec_op_imm(c, packed(CMPPS, es), t, d, d, CMP_UNORDERED);
+    if (tiny && !c->job->vcpu->fp[0].rules.tiny_after) {
+        uint64_t smallest = es == 3 ? UINT64_C(1) << 52 : UINT64_C(1) << 23;
+        cg_reg u = cg_temp_vector(c);
+
+        vec_op_const(c, PAND, u, d, vec_lanes(es, ir_sem_mask((8u << es) - 1)));
+        vec_op_const(c, vec_cmeq_forms[es], u, u, vec_lanes(es, smallest));
+        vec_op(c, POR, t, t, u);
+        cg_release(c, u);
+    }
+    redo_if_any(c, r, args, d, t);
+    cg_release(c, t);
+}
+
+/* ---- arithmetic ------------------------------------------------------------------------------------------------------ */
+
+/* v.fadd, v.fsub, v.fmul, v.fdiv */
+bool rule_v_farith(cg *c, const ir_op_record *r)
+{
+    static const uint32_t forms[4] = { SSE_ADD, SSE_SUB, SSE_MUL, SSE_DIV };
+    uint32_t es = vec_es(r);
+    cg_reg args[2], d;
+
+    if (!host_rounds(c, r))
+        return false;
+    cg_clobber_flags(c);
+    for (uint32_t i = 0; i < 2; i++)
+        args[i] = use_clean(c, r->arg[i]);
+    if (r->op == IR_OP_V_FDIV && rule_bits(r) == 64) {
+        uint64_t one = es == 3 ? 0x3ff0000000000000 : 0x3f8000003f800000;
+        cg_reg t = cg_temp_vector(c);
+
+        vec_op_const(c, POR, t, args[1], (pb_u128){ 0, one });
+        args[1] = t;
+    }
+    d = cg_def(c, 0, CG_SET(args[0]) | CG_SET(args[1]));
+    vec_op(c, packed(forms[r->op - IR_OP_V_FADD], es), d, args[0], args[1]);
+    guard(c, r, es, args, d, r->op == IR_OP_V_FMUL);
+    if (r->op == IR_OP_V_FSUB) /* rounding down, 0 - 0 is -0 */
+        vec_done(c, r, d);
+    return true;
+}
+
+bool rule_v_fsqrt(cg *c, const ir_op_record *r)
+{
+    uint32_t es = vec_es(r);
+    cg_reg a, d;
+
+    if (!host_rounds(c, r))
+        return false;
+    cg_clobber_flags(c);
+    a = use_clean(c, r->arg[0]);
+    d = cg_def(c, 0, CG_SET(a));
+    vec_unary(c, packed(SSE_SQRT, es), d, a);
+    guard(c, r, es, &a, d, false);
+    return true;
+}
+
+bool rule_v_fma(cg *c, const ir_op_record *r)
+{
+    uint32_t es = vec_es(r), neg = behind_env(r) & 7, op = FMA_231 - 1; /* packed */
+    cg_reg args[3], d;
+
+    if (!host_rounds(c, r) || !rule_has(c, CG_FMA) || neg & PB_FP_NEG_RESULT)
+        return false;
+    cg_clobber_flags(c);
+    for (uint32_t i = 0; i < 3; i++)
+        args[i] = use_clean(c, r->arg[i]);
+    d = cg_def(c, 0, CG_SET(args[0]) | CG_SET(args[1]) | CG_SET(args[2]));
+    vec_move(c, d, args[2]);
+    op += (neg & PB_FP_NEG_PRODUCT ? FMA_NEG_PRODUCT : 0) +
+          (neg & PB_FP_NEG_ADDEND ? FMA_NEG_ADDEND : 0);
+    asm_vrr(&c->a, op | (es == 3 ? ASM_W : 0), d - XMM0, args[0] - XMM0, args[1] - XMM0);
+    guard(c, r, es, args, d, true);
+    /* A product with a changed sign, or less a zero, is -0 above. */
+    if (neg)
+        vec_done(c, r, d);
+    return true;
+}
+
+bool rule_v_fsign(cg *c, const ir_op_record *r)
+{
+    uint32_t es = vec_es(r);
+    bool neg = r->op == IR_OP_V_FNEG;
+    cg_reg a = cg_use(c, r->arg[0]), d = cg_def(c, 0, 0);
+
+    vec_op_const(c, neg ? PXOR : PAND, d, a,
+                 vec_lanes(es, neg ? ir_sem_sign(8u << es) : ir_sem_mask((8u << es) - 1)));
+    if (neg)
+        vec_done(c, r, d);
+    else
+        vec_done_zero(c, r, d);
+    return true;
+}
+
+/* NaNs first: the instruction raises invalid for all of them. Of equal operands it gives the second one: both ways, and the
+ * zeros' signs are put together. */
+bool rule_v_fminmax(cg *c, const ir_op_record *r)
+{
+    bool min = r->op == IR_OP_V_FMIN || r->op == IR_OP_V_FMINNM;
+    uint32_t es = vec_es(r), form = packed(min ? SSE_MIN : SSE_MAX, es), cold;
+    cg_reg args[2], t, d;
+
+    if (!host_size(r) || !fp_host_rules(c, r->attr >> 2 & 3))
+        return false;
+    cg_clobber_flags(c);
+    for (uint32_t i = 0; i < 2; i++)
+        args[i] = use_clean(c, r->arg[i]);
+    t = cg_temp_vector(c);
+    d = cg_def(c, 0, CG_SET(args[0]) | CG_SET(args[1]));
+    vec_op_imm(c, packed(CMPPS, es), t, args[0], args[1], CMP_UNORDERED);
+    cold = redo_if_any(c, r, args, d, t);
+    vec_op(c, form, t, args[0], args[1]);
+    vec_op(c, form, d, args[1], args[0]);
+    vec_op(c, min ? POR : PAND, d, d, t);
+    cg_cold_back(c, cold, d, CG_NO_REG);
+    return true;
+}
+
+/* ---- comparison -------------------------------------------------------------------------------------------------------- */
+
+/* Exact with NaNs too, and their flags. */
+bool rule_v_fcompare(cg *c, const ir_op_record *r)
+{
+    bool eq = r->op == IR_OP_V_FCMEQ;
+    cg_reg a, b, d;
+
+    if (!host_size(r) || !fp_host_rules(c, r->attr >> 2 & 3))
+        return false;
+    a = use_clean(c, r->arg[!eq]); /* a >= b as b <= a */
+    b = use_clean(c, r->arg[eq]);
+    d = vec_def(c, b);
+    vec_op_imm(c, packed(CMPPS, vec_es(r)), d, a, b,
+               eq                       ? CMP_EQ
+               : r->op == IR_OP_V_FCMGE ? CMP_LE
+                                        : CMP_LT);
+    if (r->op != IR_OP_V_FCMGT)
+        vec_done(c, r, d);
+    return true;
+}
+
+/* ---- conversions --------------------------------------------------------------------------------------------------------- */
+
+/* d = integers of a's lanes, toward zero. */
+static void truncate_lanes(cg *c, uint32_t es, cg_reg d, cg_reg a, cg_reg t)
+{
+    bool avx = vec_avx(c);
+    cg_reg x;
+
+    if (es == 2) {
+        vec_unary(c, CVTTPS2DQ, d, a);
+        return;
+    }
+    x = cg_temp(c);
+    vec_unary_imm(c, PSHUFD, t, a, 0xee);
+    asm_sse2(&c->a, avx, SSE_TRUNCATE | SSE_SD | ASM_W, x, a - XMM0);
+    asm_sse2(&c->a, avx, SSE_MOVD_LOAD | ASM_W, d - XMM0, x);
+    asm_sse2(&c->a, avx, SSE_TRUNCATE | SSE_SD | ASM_W, x, t - XMM0);
+    asm_sse2(&c->a, avx, SSE_MOVD_LOAD | ASM_W, t - XMM0, x);
+    vec_op(c, PUNPCKLQDQ, d, d, t);
+}
+
+/* v.fcvt.s, v.fcvt.u. Of signed integers the smallest is what the host gives if one is out of range. Unsigned ones are those
+ * that are positive as signed ones; the others are redone before the host raises anything for them. */
+bool rule_v_ftoi(cg *c, const ir_op_record *r)
+{
+    uint32_t es = vec_es(r), u = r->op == IR_OP_V_FCVT_U, cold = 0;
+    int control = round_control(round_of(c, r));
+    cg_reg a, t, from, d;
+
+    if (!host_size(r) || control < 0 || behind_env(r) || !fp_host_rules(c, env_of(r)))
+        return false;
+    cg_clobber_flags(c);
+    a = from = use_clean(c, r->arg[0]);
+    t = cg_temp_vector(c);
+    d = cg_def(c, 0, CG_SET(a));
+    if (u) {
+        uint64_t limit = es == 3 ? 0x43e0000000000000 : 0x4f000000;
+
+        vec_const(c, d, vec_lanes(es, limit));
+        vec_op_imm(c, packed(CMPPS, es), t, a, d, CMP_NLT);
+        vec_op(c, POR, t, t, a);
+        cold = redo_if_masked(c, r, &a, d, t, sign_lanes(es));
+    }
+    if (control != 3) {
+        from = cg_temp_vector(c);
+        vec_unary_imm(c, es == 3 ? ROUNDPD : ROUNDPS, from, a, (uint32_t)control);
+    }
+    truncate_lanes(c, es, d, from, t);
+    if (u) {
+        cg_cold_back(c, cold, d, CG_NO_REG);
+    } else {
+        vec_op_const(c, vec_cmeq_forms[es], t, d, sign_lanes(es));
+        redo_if_any(c, r, &a, d, t);
+    }
+    return true;
+}
+
+/* d = a's lanes as signed integers. */
+static void convert_lanes(cg *c, uint32_t es, cg_reg d, cg_reg a, cg_reg t)
+{
+    bool avx = vec_avx(c);
+    cg_reg x;
+
+    if (es == 2) {
+        vec_unary(c, CVTDQ2PS, d, a);
+        return;
+    }
+    x = cg_temp(c);
+    asm_sse2(&c->a, avx, SSE_MOVD_STORE | ASM_W, a - XMM0, x);
+    fp_op2(c, SSE_FROM_INT | SSE_SD | ASM_W, d, x, -1);
+    asm_sse2(&c->a, avx, SSE_PEXTRQ, a - XMM0, x);
+    asm_8(&c->a, 1);
+    fp_op2(c, SSE_FROM_INT | SSE_SD | ASM_W, t, x, -1);
+    vec_op(c, PUNPCKLQDQ, d, d, t);
+}
+
+/* v.scvt.f, v.ucvt.f. Fraction bits: the product with a power of two is exact. */
+bool rule_v_itof(cg *c, const ir_op_record *r)
+{
+    uint32_t es = vec_es(r), u = r->op == IR_OP_V_UCVT_F, n = behind_env(r), cold = 0;
+    uint64_t scale = es == 3 ? (uint64_t)(1023 - n) << 52 : (uint64_t)(127 - n) << 23;
+    cg_reg a, t, d;
+
+    if (!host_rounds(c, r))
+        return false;
+    if (u)
+        cg_clobber_flags(c);
+    a = use_clean(c, r->arg[0]);
+    t = cg_temp_vector(c);
+    d = cg_def(c, 0, CG_SET(a));
+    if (u)
+        cold = redo_if_masked(c, r, &a, d, a, sign_lanes(es));
+    convert_lanes(c, es, d, a, t);
+    if (n)
+        vec_op_const(c, packed(SSE_MUL, es), d, d, vec_lanes(es, scale));
+    if (u)
+        cg_cold_back(c, cold, d, CG_NO_REG);
+    return true;
+}
+
+bool rule_v_frint(cg *c, const ir_op_record *r)
+{
+    int control = round_control(round_of(c, r)), quiet = behind_env(r) & 1 ? 0 : 8;
+    uint32_t es = vec_es(r);
+    cg_reg a, d;
+
+    if (!host_size(r) || control < 0 || !fp_host_rules(c, env_of(r)))
+        return false;
+    cg_clobber_flags(c);
+    a = use_clean(c, r->arg[0]);
+    d = cg_def(c, 0, CG_SET(a));
+    vec_unary_imm(c, es == 3 ? ROUNDPD : ROUNDPS, d, a, (uint32_t)(control | quiet));
+    guard(c, r, es, &a, d, false);
+    return true;
+}
+
+/* v.fcvtl, v.fcvtn between f32 and f64; es is the smaller one. */
+bool rule_v_fresize(cg *c, const ir_op_record *r)
+{
+    bool wider = r->op == IR_OP_V_FCVTL;
+    cg_reg a, d;
+
+    if (vec_es(r) != 2 || !(wider ? fp_host_rules(c, r->attr >> 2 & 3) : host_rounds(c, r)))
+        return false;
+    cg_clobber_flags(c);
+    a = use_clean(c, r->arg[0]);
+    d = cg_def(c, 0, CG_SET(a));
+    vec_unary(c, wider ? CVTPS2PD : CVTPD2PS, d, a);
+    guard(c, r, wider ? 3 : 2, &a, d, !wider);
+    return true;
+}
