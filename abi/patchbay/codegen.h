@@ -118,6 +118,8 @@ typedef struct pb_code_job {
     uint32_t n_links, n_lines, max_lines;
     pb_code_line *lines; /* max_lines of them, the caller's; may be null */
     pb_code_link links[PB_CODE_LINKS];
+    uint32_t references; /* operations that became calls of their reference functions */
+    uint32_t reserved;
 } pb_code_job;
 
 typedef enum pb_emit_status {

@@ -126,6 +126,7 @@ bool cg_reference(cg *c, const ir_op_record *r)
     asm_mov_imm(&c->a, RDX, r->attr);
     asm_mov_imm(&c->a, RAX, (uintptr_t)references[number]);
     cg_call_thunk(c, c->self->thunk_reference);
+    c->job->references++;
     cg_load_result(c, 0);
     if (ir_second_type(r->op) != IR_VOID)
         cg_load_result(c, 1);
