@@ -35,10 +35,49 @@ static int round_control(uint32_t round)
     return round <= PB_FP_TO_ZERO ? control[round] : -1;
 }
 
+static bool can_round(uint32_t round)
+{
+    return round <= PB_FP_NEAREST_AWAY;
+}
+
 /* Bits of the power of two, as a float. */
-static uint64_t power_of_two(uint32_t type, uint32_t n)
+static uint64_t power_of_two(uint32_t type, int32_t n)
 {
     return fp_double(type) ? (uint64_t)(n + 1023) << 52 : (uint64_t)(n + 127) << 23;
+}
+
+/* d = s op a constant in the lowest lane. */
+static void op_constant(cg *c, uint32_t op, cg_reg d, cg_reg s, uint64_t bits)
+{
+    bool avx = rule_has(c, CG_AVX);
+
+    if (!avx && d != s)
+        asm_rr(&c->a, SSE_MOVAPS_LOAD, d - XMM0, s - XMM0);
+    cg_pool_op(c, op | (avx ? ASM_VEX : 0), d - XMM0, s - XMM0, (pb_u128){ bits, 0 }, -1);
+}
+
+/* to = x, which is below 2^52 (2^23), rounded to the nearest integral value, ties away from zero: what cutting it off leaves
+ * is exact, and so is one more if that is half or more. The sign is x's, also of zero. quiet: 8, or 0 to raise inexact. */
+static void round_away(cg *c, uint32_t type, cg_reg to, cg_reg x, int quiet)
+{
+    bool avx = rule_has(c, CG_AVX), wide = fp_double(type);
+    uint64_t sign = wide ? UINT64_C(1) << 63 : UINT64_C(1) << 31;
+    cg_reg rest = cg_temp_vector(c), one = cg_temp_vector(c);
+
+    fp_op2(c, wide ? SSE_ROUNDSD : SSE_ROUNDSS, to, x, 3 | quiet);
+    asm_sse3(&c->a, avx, fp_scalar(SSE_SUB, type), rest - XMM0, x - XMM0, to - XMM0);
+    op_constant(c, SSE_ANDPS, rest, rest, ~sign & (wide ? UINT64_MAX : UINT32_MAX));
+    /* All ones where it is not less than a half. */
+    asm_sse2(&c->a, avx, SSE_MOVAPS_LOAD, one - XMM0, rest - XMM0);
+    cg_pool_op(c, fp_scalar(0xc2 | ASM_0F, type) | (avx ? ASM_VEX : 0), one - XMM0, one - XMM0,
+               (pb_u128){ power_of_two(type, -1), 0 }, 5);
+    op_constant(c, SSE_ANDPS, one, one, power_of_two(type, 0));
+    op_constant(c, SSE_ANDPS, rest, x, sign);
+    asm_sse3(&c->a, avx, SSE_ORPS, one - XMM0, one - XMM0, rest - XMM0);
+    asm_sse3(&c->a, avx, fp_scalar(SSE_ADD, type), to - XMM0, to - XMM0, one - XMM0);
+    asm_sse3(&c->a, avx, SSE_ORPS, to - XMM0, to - XMM0, rest - XMM0);
+    cg_release(c, rest);
+    cg_release(c, one);
 }
 
 /* Compare the operand's bits, as an unsigned number, with those of a positive float: negative operands, infinities and NaNs
@@ -80,37 +119,51 @@ static void truncate_signed(cg *c, const ir_op_record *r, uint32_t type)
     cg_cold_redo(c, asm_jcc(&c->a, CC_O), r, &from, to);
 }
 
-/* Everything else: what may not fit goes to the cold path before anything is raised. Unsigned: also what is negative,
- * and from 2^63 on. */
+/* What is surely in range with its fraction bits, as a power of two. Unsigned: up to 2^63; from 2^32 on, rounding may leave the
+ * range. */
+static int32_t safe_power(uint32_t bits, bool is_signed, uint32_t round, uint32_t n)
+{
+    int32_t power = (int32_t)bits - 2;
+
+    if (!is_signed)
+        power = bits == 64 ? 63 : round == PB_FP_TO_ZERO ? 32 : 31;
+    return power - (int32_t)n;
+}
+
+/* Everything else: what may not fit goes to the cold path before anything is raised. Unsigned: also what is negative. */
 bool rule_ftoi(cg *c, const ir_op_record *r)
 {
     uint32_t type = cg_type(c, r->arg[0]), bits = rule_bits(r), round = fp_round(c, r), over, cold;
-    bool is_signed = r->op == IR_OP_FCVT_S, wide;
-    int control = round_control(round);
-    cg_reg from, to, t, x;
+    uint32_t n = r->attr >> 6 & 0xff;
+    bool is_signed = r->op == IR_OP_FCVT_S, wide = bits == 64 || !is_signed;
+    cg_reg from, to, t, x, scaled;
 
-    if (!fp_host_type(type) || bits < 32 || r->attr >> 6 & 0xff || control < 0 ||
+    if (!fp_host_type(type) || bits < 32 || !can_round(round) ||
         !fp_host_rules(c, r->attr >> 4 & 3))
         return false;
-    if (is_signed && round == PB_FP_TO_ZERO) {
+    if (is_signed && round == PB_FP_TO_ZERO && !n) {
         truncate_signed(c, r, type);
         return true;
     }
     cg_clobber_flags(c);
-    from = x = cg_use(c, r->arg[0]);
+    from = x = scaled = cg_use(c, r->arg[0]);
     t = cg_temp(c);
     to = cg_def(c, 0, CG_SET(t));
     if (round != PB_FP_TO_ZERO)
         x = cg_temp_vector(c);
+    if (n)
+        scaled = cg_temp_vector(c);
     over = test_range(c, type, from, t, is_signed,
-                      power_of_two(type, is_signed                ? bits - 2
-                                         : bits == 64             ? 63
-                                         : round == PB_FP_TO_ZERO ? 32
-                                                                  : 31));
+                      power_of_two(type, safe_power(bits, is_signed, round, n)));
     cold = cg_cold_redo(c, over, r, &from, to);
-    if (x != from)
-        fp_op2(c, fp_double(type) ? SSE_ROUNDSD : SSE_ROUNDSS, x, from, control);
-    wide = bits == 64 || !is_signed;
+    if (n)
+        op_constant(c, fp_scalar(SSE_MUL, type), scaled, from, power_of_two(type, (int32_t)n));
+    if (round == PB_FP_TO_ZERO)
+        x = scaled;
+    else if (round == PB_FP_NEAREST_AWAY)
+        round_away(c, type, x, scaled, 0);
+    else
+        fp_op2(c, fp_double(type) ? SSE_ROUNDSD : SSE_ROUNDSS, x, scaled, round_control(round));
     asm_sse2(&c->a, rule_has(c, CG_AVX), fp_scalar(SSE_TRUNCATE, type) | (wide ? ASM_W : 0), to,
              x - XMM0);
     cg_cold_back(c, cold, to, CG_NO_REG);
@@ -119,15 +172,17 @@ bool rule_ftoi(cg *c, const ir_op_record *r)
 
 /* ---- from integers ----------------------------------------------------------------------------------------- */
 
-/* ucvt.f of i32: of the same number as i64. Of i64: from 2^63 on on the cold path. */
+/* ucvt.f of i32: of the same number as i64. Of i64: from 2^63 on on the cold path. Fraction bits: the quotient by their power of two
+ * is exact. */
 bool rule_itof(cg *c, const ir_op_record *r)
 {
     uint32_t bits = ir_type_bits[cg_type(c, r->arg[0])];
     bool is_signed = r->op == IR_OP_SCVT_F, wide = bits == 64 || !is_signed;
     uint32_t op = fp_scalar(SSE_FROM_INT, r->type) | (wide ? ASM_W : 0), cold = CG_NONE;
+    uint32_t n = r->attr >> 6 & 0xff;
     cg_reg from, to;
 
-    if (!fp_host_type(r->type) || bits < 32 || r->attr >> 6 & 0xff || !fp_host_rounds(c, r))
+    if (!fp_host_type(r->type) || bits < 32 || !fp_host_rounds(c, r))
         return false;
     if (bits == 64 && !is_signed)
         cg_clobber_flags(c);
@@ -138,6 +193,8 @@ bool rule_itof(cg *c, const ir_op_record *r)
         cold = cg_cold_redo(c, asm_jcc(&c->a, CC_S), r, &from, to);
     }
     fp_op2(c, op, to, from, -1);
+    if (n)
+        op_constant(c, fp_scalar(SSE_MUL, r->type), to, to, power_of_two(r->type, -(int32_t)n));
     if (cold != CG_NONE)
         cg_cold_back(c, cold, to, CG_NO_REG);
     return true;
@@ -145,17 +202,35 @@ bool rule_itof(cg *c, const ir_op_record *r)
 
 /* ---- integral values --------------------------------------------------------------------------------------- */
 
+/* Ties away from zero: of numbers that may have a fraction. Others, infinities and NaNs go to the cold path. */
+static void frint_away(cg *c, const ir_op_record *r, int quiet)
+{
+    cg_reg from = cg_use(c, r->arg[0]), t = cg_temp(c), to = cg_def(c, 0, CG_SET(from));
+    uint32_t over =
+        test_range(c, r->type, from, t, true, power_of_two(r->type, fp_double(r->type) ? 52 : 23));
+    uint32_t cold = cg_cold_redo(c, over, r, &from, to);
+
+    round_away(c, r->type, to, from, quiet);
+    cg_cold_back(c, cold, to, CG_NO_REG);
+}
+
 bool rule_frint(cg *c, const ir_op_record *r)
 {
-    int control = round_control(fp_round(c, r)), quiet = r->attr >> 6 & 1 ? 0 : 8;
+    uint32_t round = fp_round(c, r);
+    int quiet = r->attr >> 6 & 1 ? 0 : 8;
     cg_reg from, to;
 
-    if (!fp_host_type(r->type) || control < 0 || !fp_host_rules(c, r->attr >> 4 & 3))
+    if (!fp_host_type(r->type) || !can_round(round) || !fp_host_rules(c, r->attr >> 4 & 3))
         return false;
     cg_clobber_flags(c);
+    if (round == PB_FP_NEAREST_AWAY) {
+        frint_away(c, r, quiet);
+        return true;
+    }
     from = cg_use(c, r->arg[0]);
     to = cg_def(c, 0, CG_SET(from));
-    fp_op2(c, fp_double(r->type) ? SSE_ROUNDSD : SSE_ROUNDSS, to, from, control | quiet);
+    fp_op2(c, fp_double(r->type) ? SSE_ROUNDSD : SSE_ROUNDSS, to, from,
+           round_control(round) | quiet);
     fp_test(c, r, &from, to, false);
     return true;
 }
