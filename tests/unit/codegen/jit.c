@@ -19,6 +19,7 @@ typedef struct jit {
     pb_codegen_info info;
     ir_unit *ir;
     const uint8_t *prepared;
+    uint32_t references; /* of it */
     pb_jump_entry jumps[PB_JUMP_ENTRIES];
 } jit;
 
@@ -319,7 +320,13 @@ bool jit_prepare(accel *a, const ir_unit *unit)
     if (emit(j, a->m->vcpu, unit, &job, false) != PB_EMIT_OK)
         return false;
     j->prepared = job.slice.rx + job.entry;
+    j->references = job.references;
     return true;
+}
+
+uint32_t jit_references(const accel *a)
+{
+    return ((const jit *)a->self)->references;
 }
 
 uint32_t jit_again(accel *a)

@@ -38,6 +38,8 @@ double jit_time(accel *a, const ir_unit *unit, uint32_t n, uint32_t *bytes);
  * time with the vCPU's state as it is: the exit's kind. */
 bool jit_prepare(accel *a, const ir_unit *unit);
 uint32_t jit_again(accel *a);
+/* Operations of the unit prepared last that are calls of reference functions. */
+uint32_t jit_references(const accel *a);
 
 /* ---- patching ------------------------------------------------------------------------------------------------ */
 
