@@ -249,6 +249,55 @@ static void count_uses(cg *c)
     }
 }
 
+static bool is_precise(const cg *c, const ir_op_record *r)
+{
+    switch (r->op) {
+    case IR_OP_LD:
+    case IR_OP_ST:
+    case IR_OP_RMW:
+    case IR_OP_CAS:
+    case IR_OP_LDX:
+    case IR_OP_STX:
+    case IR_OP_GET_IDX:
+    case IR_OP_PUT_IDX:
+        return true;
+    case IR_OP_CALL:
+        return !(c->self->cpu->translator->helpers[r->attr].flags & PB_HELPER_PURE);
+    default:
+        return false;
+    }
+}
+
+/* Puts into a slot that gets another value before anybody looks: in one block, with no precise point between. */
+static bool find_dead_puts(cg *c)
+{
+    uint32_t *over = calloc(c->self->n_slots, sizeof(*over)),
+             now = 0; /* == now: it is overwritten */
+
+    if (!over)
+        return false;
+    for (uint32_t b = 0; b < c->u->n_blocks; b++) {
+        now++;
+        for (uint32_t i = c->u->blocks[b].end; i-- > c->u->blocks[b].first;) {
+            const ir_op_record *r = &c->u->ops[i];
+            uint32_t slot = r->attr & 0xffff;
+
+            if (is_precise(c, r)) {
+                now++;
+            } else if (r->op == IR_OP_GET) {
+                over[slot] = 0;
+            } else if (r->op == IR_OP_PUT && over[slot] != now) {
+                over[slot] = now;
+            } else if (r->op == IR_OP_PUT) {
+                c->values[i << 1].flags |= CG_IS_DEAD;
+                c->values[cg_index(c, r->arg[0])].uses--;
+            }
+        }
+    }
+    free(over);
+    return true;
+}
+
 /* Records without effect that nobody needs. */
 static void find_dead(cg *c)
 {
@@ -453,25 +502,6 @@ static uint32_t origin(const cg *c, uint32_t id)
     return id;
 }
 
-static bool is_precise(const cg *c, const ir_op_record *r)
-{
-    switch (r->op) {
-    case IR_OP_LD:
-    case IR_OP_ST:
-    case IR_OP_RMW:
-    case IR_OP_CAS:
-    case IR_OP_LDX:
-    case IR_OP_STX:
-    case IR_OP_GET_IDX:
-    case IR_OP_PUT_IDX:
-        return true;
-    case IR_OP_CALL:
-        return !(c->self->cpu->translator->helpers[r->attr].flags & PB_HELPER_PURE);
-    default:
-        return false;
-    }
-}
-
 /* Operations that may be emitted at the put of their result instead, behind an access that may fault: then they compute
  * in the slot's register (writeback of a base register). */
 static bool can_be_late(const cg *c, uint32_t record)
@@ -605,6 +635,8 @@ bool cg_analyse(cg *c)
     count_preds(c);
     init_values(c);
     count_uses(c);
+    if (!find_dead_puts(c))
+        return false;
     find_dead(c);
     find_pairs(c);
     for (uint32_t i = 0; i < c->u->n_ops; i++) {

@@ -370,6 +370,8 @@ void cg_def_condition(cg *c, uint32_t result, uint32_t cc);
 /* Bring a condition of a bundle, or an i1, into the host's flags: the CC_* under which it holds. */
 uint32_t cg_need_cc(cg *c, uint32_t bundle, uint32_t cc);
 uint32_t cg_need_condition(cg *c, uint32_t id);
+/* What cg_need_cc() needs registers for, if it is called again when others are in use. */
+void cg_prepare_cc(cg *c, uint32_t bundle, uint32_t cc);
 /* A value that is in the flags to where others can find it: a register, or the home of its slot. The host's flags stay. */
 void cg_save_flags_value(cg *c, uint32_t value);
 /* cg_clobber_flags() for the allocator, in the middle of a rule. */

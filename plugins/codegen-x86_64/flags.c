@@ -119,8 +119,8 @@ static void save_bundle(cg *c)
         v->dirty--;
         cg_stored(c, slot, v);
         c->locked = locked;
-        if (v->home >= 0 && !v->dirty)
-            return;
+        if (v->home >= 0 && !v->dirty && !v->uses)
+            return; /* else it stays in the register too: who reads it soon would wait for the store */
     }
     c->reg_value[RAX] = c->flags.bundle;
     v->reg = RAX;
@@ -268,15 +268,8 @@ uint32_t cg_need_cc(cg *c, uint32_t bundle, uint32_t cc)
     if (flag != 0xff) {
         uint32_t bit = v->fl_valid >> flag & 1 ? 1u << flag : 0;
 
-        if (v->reg < 0 && v->home >= 0) {
-            asm_mem m = cg_home(c, (uint32_t)v->home);
-
-            m.disp += (int32_t)(flag >> 3);
-            asm_rm(&c->a, 0xf6, 0, m);
-            asm_8(&c->a, bit >> (flag & 8));
-        } else {
-            asm_test_imm(&c->a, W32, cg_use(c, bundle), (int32_t)bit);
-        }
+        /* From memory with the width that it was stored with: of a part of it the host would wait for the store. */
+        asm_test_imm(&c->a, W32, cg_use(c, bundle), (int32_t)bit);
         c->locked = locked;
         return CC_NE ^ (cc & 1);
     }
@@ -296,6 +289,18 @@ uint32_t cg_need_cc(cg *c, uint32_t bundle, uint32_t cc)
     c->flags.inverted_a = false;
     v->flags |= CG_IN_FLAGS;
     return cg_map_cc(c, cc);
+}
+
+void cg_prepare_cc(cg *c, uint32_t bundle, uint32_t cc)
+{
+    uint32_t index = (uint32_t)(cg_value_of(c, bundle) - c->values);
+
+    if (c->flags.bundle == index || single_flag(cc) == 0xff) {
+        cg_need_cc(c, bundle, cc);
+    } else {
+        cg_clobber_flags(c);
+        cg_use(c, bundle);
+    }
 }
 
 uint32_t cg_need_condition(cg *c, uint32_t id)

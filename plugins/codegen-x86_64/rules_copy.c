@@ -158,7 +158,7 @@ static bool choose_bundle(cg *c, const ir_op_record *r, bool bundle)
         return false;
     cg_clobber_flags(c);
     if (bundle)
-        cg_need_cc(c, r->arg[0], r->attr & 15);
+        cg_prepare_cc(c, r->arg[0], r->attr & 15);
     c->locked = 0;
     from = cg_use(c, r->arg[1]);
     to = cg_def_from(c, 0, r->arg[2], r->arg[1]);
@@ -188,7 +188,7 @@ static bool choose(cg *c, const ir_op_record *r, bool bundle)
     if (v == cg_value_of(c, yes) || v == cg_value_of(c, no) || (vector && rule_bits(r) < 32))
         return false;
     if (bundle)
-        cg_need_cc(c, r->arg[0], r->attr & 15);
+        cg_prepare_cc(c, r->arg[0], r->attr & 15);
     else if (!is_at_hand(c, r))
         cg_need_condition(c, r->arg[0]);
     c->locked = 0;
