@@ -489,6 +489,78 @@ static void filling_of_traps(void)
     bench_finish(&b);
 }
 
+/* A mapping of less than a page, as of a page with watchpoints: every access is translated. */
+static void parts_of_pages(void)
+{
+    bench b;
+    pb_vcpu *v;
+
+    init_spaces(&b);
+    v = b.vcpu[0];
+    mapping_bytes = PB_PAGE_SIZE / 2;
+    for (uint32_t i = 0; i < 3; i++) {
+        CU_ASSERT_FALSE(v->ops->tlb_fill(v, window(6), LOG2(0), i & 1));
+        CU_ASSERT_EQUAL(seen(v, 6), 6);
+        store(v, window(6) + 1, LOG2(0), i);
+        CU_ASSERT_EQUAL(walks, 3 * (i + 1));
+        CU_ASSERT_EQUAL(v->tlb[0]->tag_read[6], PB_TLB_INVALID);
+    }
+    bench_finish(&b);
+}
+
+/* What emitted code would find of a page in the second level; null: nothing. */
+static const pb_tlb2_entry *in_second(const pb_vcpu *v, uint64_t gva)
+{
+    const pb_tlb_refill *refill = v->refill[0];
+    uint64_t page = gva >> PB_PAGE_BITS;
+
+    for (uint32_t k = 0; k < 2; k++) {
+        uint64_t set = (page ^ page >> PB_TLB2_BITS ^ refill->salt[k]) & (PB_TLB2_SETS - 1);
+
+        for (uint32_t way = 0; way < PB_TLB2_WAYS; way++) {
+            if (refill->second->tag[set][way] == (page << PB_PAGE_BITS | refill->space[k]))
+                return &refill->second->entry[set][way];
+        }
+    }
+    return NULL;
+}
+
+static void what_emitted_code_finds(void)
+{
+    bench b;
+    pb_vcpu *v;
+    const pb_tlb2_entry *entry;
+
+    init_spaces(&b);
+    v = b.vcpu[0];
+    CU_ASSERT_PTR_NULL(v->refill[0]);
+    go(v, 0, 3);
+    seen(v, 2);
+    entry = in_second(v, window(2));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+    CU_ASSERT_EQUAL(entry->plain, (uintptr_t)(pb_ram_host(b.ram) + 5 * PB_PAGE_SIZE) |
+                                      PB_TLB2_READ | PB_TLB2_WRITE);
+    CU_ASSERT_NOT_EQUAL(*entry->tagged, PB_TLB2_TAGGED); /* nobody wrote yet */
+    store(v, window(2), LOG2(0), 1);
+    CU_ASSERT_EQUAL(*entry->tagged, PB_TLB2_TAGGED);
+    ask_code(v, 2);
+    CU_ASSERT_NOT_EQUAL(*entry->tagged, PB_TLB2_TAGGED);
+    CU_ASSERT_EQUAL(v->refill[0]->touched[0], PB_TLB_TOUCHED_LOCAL);
+    seen(v, 40);
+    CU_ASSERT_EQUAL(v->refill[0]->touched[5], PB_TLB_TOUCHED_GLOBAL);
+    load(v, DEVICE, LOG2(2)); /* in no page of the window: by_space() leaves it where it is */
+    entry = in_second(v, DEVICE);
+    CU_ASSERT(entry && entry->plain == 0);
+    go(v, 0, 4);
+    CU_ASSERT_PTR_NULL(in_second(v, window(2)));
+    CU_ASSERT_PTR_NOT_NULL(in_second(v, window(40)));
+    CU_ASSERT_EQUAL(v->tlb[0]->tag_read[2], PB_TLB_INVALID);
+    CU_ASSERT_EQUAL(v->tlb[0]->tag_read[40], window(40));
+    go(v, 0, 3);
+    CU_ASSERT_PTR_NOT_NULL(in_second(v, window(2)));
+    bench_finish(&b);
+}
+
 static void broadcast_while_nothing_runs(void)
 {
     bench b;
@@ -787,6 +859,8 @@ int main(void)
         { "tlb_epoch after flushes of code", epochs_of_flushed_code },
         { "filling", filling },
         { "filling: what must be noticed", filling_of_traps },
+        { "parts of pages", parts_of_pages },
+        { "what emitted code finds", what_emitted_code_finds },
         { "broadcast while nothing runs", broadcast_while_nothing_runs },
         { "flush storm", flush_storm },
         { "flush storm in address spaces", flush_storm_in_spaces },
