@@ -382,7 +382,7 @@ class Runs(Command):
 
     def test_statistics(self):
         kernel = self.kernel(program.elf(program.prints("")))
-        _, _, err = self.run_command("run", "arm-virt", "--kernel", kernel, "--statistics")
+        _, _, err = self.run_command("run", "arm-virt", "--accel", "interp", "--kernel", kernel, "--statistics")
         self.assertRegex(err, r"(?m)^instructions: 5$")
         self.assertRegex(err, r"(?m)^nanoseconds to first instruction: \d+$")
         self.assertRegex(err, r"(?m)^resident KiB: \d+$")
