@@ -374,7 +374,7 @@ static void set_inputs(program *p)
         machine->state->slot[i] = operand((ir_type)toy_type.slots[i].type);
     machine->state->slot[TOY_PC].lo = 0x100;
     if (random_below(2)) {
-        for (uint32_t i = 0; i < 4; i++)
+        for (uint32_t i = 0; i < first->record.n_args; i++)
             args[i] = operand(first->types[i + 1]);
         bring_near(&first->record, ir_type_bits[first->types[1]], args);
         for (uint32_t i = 0; i < first->record.n_args; i++) {
