@@ -74,7 +74,7 @@ class Programs:
 
 
 def checksum(text):
-    """The last line that is one: --serial may bring other text."""
+    """The last line of a program's output that is one; otherwise the end of the output."""
     found = re.findall(r"^([0-9a-f]{16})\r?$", text, re.M)
     return found[-1] if found else text.strip()[-200:]
 
