@@ -123,9 +123,9 @@ def calibrate(program, timers, target):
     while True:
         expected = checksum(run([program, str(rounds)]).out)
         slowest = max(timer.seconds(rounds, expected) for timer in timers)
-        if slowest >= target / 8 or rounds >= 1 << 40:
+        if slowest >= target / 2 or rounds >= 1 << 40:
             return max(1, int(rounds * target / slowest))
-        rounds *= 8
+        rounds *= 4
 
 
 def bench_kernel(programs, ours, theirs, kernel, options):
