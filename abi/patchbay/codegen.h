@@ -92,7 +92,7 @@ typedef struct pb_code_link {
 /* A guest instruction's code, for debuggers and profiles. */
 typedef struct pb_code_line {
     uint32_t offset; /* of its first byte of host code on the main path */
-    uint32_t mark;   /* index in the unit's marks */
+    uint32_t mark;   /* index in the unit's marks; UINT32_MAX: what follows is off the main path */
 } pb_code_line;
 
 typedef enum pb_code_flags {

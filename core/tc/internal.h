@@ -85,6 +85,8 @@ _Static_assert(sizeof(tc_unit) == 96 && sizeof(tc_link) == 28, "memory for each 
 _Static_assert(1 << MIN_SLAB_LOG2 >= PB_CODEGEN_THUNK_BYTES, "thunks are in slab 0");
 _Static_assert((1 << (MAX_SLAB_LOG2 - LINK_BYTES_LOG2)) <= UINT16_MAX, "first_link");
 
+typedef struct tc_watch tc_watch;
+
 typedef struct tc_slab {
     GList node; /* in one of tc->{empty,full,limbo} */
     uint32_t index;
@@ -129,6 +131,7 @@ struct pb_tc {
     GHashTable *pages;         /* generation to its first unit */
     GQueue empty, full, limbo; /* slabs; full: in use, the oldest first */
     uint64_t flushed;          /* epoch of the last drop_all() */
+    tc_watch *watch;           /* null: nobody looks (watch.h) */
     /* Statistics. */
     uint64_t alive, published, refused, raced, dropped[TC_REASONS];
     uint64_t linked, unlinked, evictions, spared, laters;

@@ -1,7 +1,7 @@
 /*
  * Slabs: given to users, evicted, and reused when nobody can execute them any more. Rules 4 to 9 of internal.h.
  */
-#include <core/tc/internal.h>
+#include <core/tc/watch.h>
 
 #include <sys/mman.h>
 
@@ -31,12 +31,16 @@ bool tc_enter(pb_tc_user *user)
         __atomic_store_n(&user->active, epoch, __ATOMIC_SEQ_CST);
         again = __atomic_load_n(&tc->epoch, __ATOMIC_SEQ_CST);
     } while (again != epoch);
+    if (tc->watch)
+        tc_watch_enter(user->tc);
     return take_on(user, epoch);
 }
 
 void tc_leave(pb_tc_user *user)
 {
     end_reservation(user);
+    if (user->tc->watch)
+        tc_watch_leave(user->tc);
     __atomic_store_n(&user->active, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -193,6 +197,8 @@ static void reclaim_locked(pb_tc *tc)
         if (anybody_holds(tc, slab->epoch))
             break; /* later ones are of later epochs */
         g_queue_unlink(&tc->limbo, node);
+        if (tc->watch)
+            tc_watch_reclaimed_locked(tc, slab);
         __atomic_store_n(&slab->n_units, 0, __ATOMIC_RELAXED);
         slab->n_links = slab->used = 0;
         slab->cooled = false;

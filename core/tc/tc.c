@@ -1,7 +1,7 @@
 /*
  * A translation cache's life, its users, statistics, and the table of functions.
  */
-#include <core/tc/internal.h>
+#include <core/tc/watch.h>
 
 static pb_bus *(*bus_of_object)(pb_object *object);
 
@@ -33,6 +33,7 @@ static void make_slabs(pb_tc *tc)
 
 static void tc_free(pb_tc *tc)
 {
+    tc_watch_free(tc);
     tc_unmap(tc);
     g_free(tc->slabs);
     g_free(tc->touched);
@@ -70,6 +71,7 @@ static pb_tc *tc_open(pb_object *object, uint64_t bytes, const pb_codegen_type *
         return NULL;
     }
     *thunks = (pb_code_slice){ .rw = tc->rw, .rx = tc->rx, .bytes = slab_bytes(tc) };
+    tc->watch = tc_watch_new(tc);
     pb_bus_listen_code(tc->bus, tc_stale, tc);
     return tc;
 }

@@ -1,7 +1,7 @@
 /*
  * Units: found by name without a lock, found by address, entered, dropped with their page.
  */
-#include <core/tc/internal.h>
+#include <core/tc/watch.h>
 
 /* ---- names ----------------------------------------------------------------------------------------------- */
 
@@ -271,6 +271,8 @@ pb_tc_unit *tc_publish(pb_tc_user *user, const pb_tc_key *key, const ir_unit *ir
         tc->raced++;
     } else {
         u = enter_locked(tc, user->slab, key, ir, job);
+        if (tc->watch)
+            tc_watch_published_locked(tc, u, ir, job);
         __atomic_store_n(&user->writing, 0, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&tc->lock);

@@ -16,6 +16,9 @@
 /* Instructions of a unit, at most. The interpreter's are as long, though nothing depends on it. */
 enum { UNIT_INSNS = 48 };
 
+/* Instructions of a unit whose places in the code are kept, at most. */
+enum { UNIT_LINES = 640 };
+
 /* Unit keys whose jump tables a vCPU keeps: user and kernel, with a few rounding modes. */
 enum { JUMP_TABLES = 8 };
 
@@ -86,6 +89,7 @@ typedef struct jit_vcpu {
     const uint8_t
         *unlisted; /* code of the last unit that is not in the cache: only `job` knows it */
     pb_code_job job;
+    pb_code_line lines[UNIT_LINES]; /* of job: for those who look at code */
 } jit_vcpu;
 
 /* What is wanted of find_entry(). */

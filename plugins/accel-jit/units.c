@@ -28,8 +28,12 @@ static emitted emit(jit_vcpu *x, uint32_t flags)
     uint32_t status, room;
 
     do {
-        x->job =
-            (pb_code_job){ .size = sizeof(x->job), .flags = flags, .unit = x->ir, .vcpu = x->vcpu };
+        x->job = (pb_code_job){ .size = sizeof(x->job),
+                                .flags = flags | PB_CODE_LINES,
+                                .unit = x->ir,
+                                .vcpu = x->vcpu,
+                                .lines = x->lines,
+                                .max_lines = UNIT_LINES };
         room = j->tc_ops->reserve(x->user, bytes, &x->job.slice);
         if (room != PB_TC_ROOM)
             return room == PB_TC_LATER ? EMIT_LATER : EMIT_SHORTER;

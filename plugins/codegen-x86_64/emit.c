@@ -49,17 +49,23 @@ static void check_after_helper(cg *c, const ir_op_record *r)
     cg_cold_entry(c, asm_jcc(&c->a, CC_L), pc, left, true);
 }
 
-static void emit_mark(cg *c, const ir_op_record *r)
+/* What follows belongs to the mark; CG_NONE: to none. */
+static void note_line(cg *c, uint32_t mark)
 {
     pb_code_job *job = c->job;
 
+    if (job->flags & PB_CODE_LINES && job->lines && job->n_lines < job->max_lines)
+        job->lines[job->n_lines++] = (pb_code_line){ asm_offset(&c->a), mark };
+}
+
+static void emit_mark(cg *c, const ir_op_record *r)
+{
     if (c->self->counted && c->helper_called)
         check_after_helper(c, r);
     c->helper_called = c->effect_done = false;
     c->mark = r->guest;
     c->after--;
-    if (job->flags & PB_CODE_LINES && job->lines && job->n_lines < job->max_lines)
-        job->lines[job->n_lines++] = (pb_code_line){ asm_offset(&c->a), r->guest };
+    note_line(c, r->guest);
 }
 
 void cg_emit_late(cg *c, uint32_t record)
@@ -227,6 +233,7 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
         emit_entry(&c);
         cg_arrive(&c);
         emit_blocks(&c);
+        note_line(&c, CG_NONE);
         if (!c.failed)
             cg_emit_cold(&c);
         if (!c.failed)

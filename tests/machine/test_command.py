@@ -398,6 +398,35 @@ class Runs(Command):
                 self.assertRegex(err, rf"(?m)^{name}: \d+$")
             self.assertEqual("instructions: " in err, counted, err)
 
+    def test_perf(self):
+        kernel = self.kernel(program.elf(program.prints("A")))
+        out = self.good("run", "arm-virt", "--accel", "jit", "--kernel", kernel, "--perf-map=map", "--jitdump", ".")
+        self.assertEqual(out, "A")
+        with open(os.path.join(self.folder, "map"), encoding="utf-8") as file:
+            text = file.read()
+        self.assertRegex(text, r"\A[0-9a-f]+ [0-9a-f]+ thunks\n")
+        self.assertRegex(text, r"(?m)^[0-9a-f]+ [0-9a-f]+ 0x40080000 ")
+        dumps = [name for name in os.listdir(self.folder) if re.fullmatch(r"jit-\d+\.dump", name)]
+        self.assertEqual(len(dumps), 1)
+        self.refused("No such file or directory", "run", "arm-virt", "--kernel", kernel, "--perf-map=none/map")
+
+    def test_hot(self):
+        """All but some of the time goes into the loop of two instructions."""
+        kernel = self.kernel(program.elf(program.spins(100000000)))
+        _, out, err = self.run_command("run", "arm-virt", "--accel", "jit", "--kernel", kernel, "--hot", "1")
+        self.assertEqual(out, "done\n")
+        hot = re.search(r"(?m)^1\. (\d+)\.\d% 0x40080008 ", err)
+        self.assertTrue(hot, err)
+        self.assertGreater(int(hot[1]), 50)
+        self.assertRegex(err, r"(?m)^ .* 0x0000000040080008:  420400f1  subs x2, x2, #1$")
+        self.assertNotRegex(err, r"(?m)^2\. ")
+        self.refused("--hot", "run", "arm-virt", "--kernel", kernel, "--hot=-1")
+
+    def test_hot_without_code(self):
+        kernel = self.kernel(program.elf(program.prints("")))
+        _, _, err = self.run_command("run", "arm-virt", "--accel", "interp", "--kernel", kernel, "--hot", "1")
+        self.assertIn("nothing was translated to host code", err)
+
     def test_log(self):
         kernel = self.kernel(program.elf(program.prints("A")))
         self.good("run", "arm-virt", "--kernel", kernel, "--log", "mmio,in_asm,exec", "--log-file", "log")

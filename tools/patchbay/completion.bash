@@ -22,7 +22,7 @@ _patchbay_parameters()
 # bash takes --set=ram=1GiB for five words.
 _patchbay_machine()
 {
-    local i word flags=' --snapshot --deterministic --no-reboot --statistics --check --dump-yaml --help '
+    local i word flags=' --snapshot --deterministic --no-reboot --perf-map --statistics --check --dump-yaml --help '
 
     for ((i = 2; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
@@ -59,6 +59,10 @@ _patchbay()
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
+    --jitdump)
+        mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        return
+        ;;
     --set)
         words=$(_patchbay_parameters "$(_patchbay_machine)")
         compopt -o nospace
@@ -67,7 +71,7 @@ _patchbay()
     --serial) words=$(_patchbay_names backends | sed -n 's|^chardev/||p') ;;
     --net) words=user ;;
     --log) words='guest unimp int mmio exec in_asm info' ;;
-    --append | --attach | --trace | --state-hash | --stop-at | --lockstep | --lockstep-every) return ;;
+    --append | --attach | --hot | --trace | --state-hash | --stop-at | --lockstep | --lockstep-every) return ;;
     *)
         if [[ $current == -* ]]; then
             words=$(_patchbay_options "$command")

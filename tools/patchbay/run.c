@@ -2,6 +2,7 @@
 #include "command.h"
 #include "lockstep.h"
 #include "points.h"
+#include "seeing.h"
 
 #include <core/device/object.h>
 #include <core/machine/snapshot.h>
@@ -19,6 +20,7 @@ typedef struct run_options {
     char *load;
     char *lockstep, *lockstep_every;
     point_options points;
+    seeing_options seeing;
 } run_options;
 
 /* ---- statistics ------------------------------------------------------------------------------ */
@@ -80,6 +82,7 @@ static int run_machine(pb_machine *machine, run_points *points, const run_option
         status = STATUS_USAGE;
     if (o->statistics)
         print_statistics(machine, started_ns);
+    seeing_report(&o->seeing);
     if (pb_check_violations() > 0)
         return complain(STATUS_FAILED, "plugins broke the rules %u times", pb_check_violations());
     return status;
@@ -103,7 +106,7 @@ static int build_and_run(const loaded_machine *m, const run_options *o)
     run_points *points;
     int status;
 
-    if (!set_up_logs(o, &error))
+    if (!set_up_logs(o, &error) || !seeing_begin(&o->seeing, &error))
         return complain(STATUS_USAGE, "%s", error->message);
     signal(SIGXFSZ, SIG_IGN); /* a limit of a file is an error of writing it */
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of that stream, not our end */
@@ -116,6 +119,9 @@ static int build_and_run(const loaded_machine *m, const run_options *o)
         points ? run_machine(machine, points, o) : complain(STATUS_USAGE, "%s", error->message);
     points_free(points);
     pb_machine_free(machine);
+    if (!seeing_end(&error))
+        status = complain(status ? status : STATUS_FAILED, "%s", error->message);
+    g_clear_error(&error);
     if (!pb_trace_close(&error))
         return complain(status ? status : STATUS_FAILED, "%s", error->message);
     return status;
@@ -140,9 +146,19 @@ static int load_and_run(const char *name, const run_options *o)
     return status;
 }
 
+/* --perf-map[=FILE]: without FILE where perf looks. */
+static gboolean parse_perf_map(const char *name, const char *value, gpointer opaque, GError **error)
+{
+    seeing_options *o = &((run_options *)opaque)->seeing;
+
+    g_free(o->perf_map);
+    o->perf_map = g_strdup(value ? value : "");
+    return TRUE;
+}
+
 static bool parse(run_options *o, int *argc, char ***argv, int *status)
 {
-    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 14];
+    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 17];
     const GOptionEntry own[] = {
         { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &o->machine.no_reboot, "A reset ends the run",
           NULL },
@@ -169,6 +185,14 @@ static bool parse(run_options *o, int *argc, char ***argv, int *status)
           "Run on two accelerators, A the judge, and stop at the first difference", "A,B" },
         { "lockstep-every", 0, 0, G_OPTION_ARG_STRING, &o->lockstep_every,
           "Compare after every so many instructions, 1000000 if it is not given", "N" },
+        { "hot", 0, 0, G_OPTION_ARG_INT, &o->seeing.hot,
+          "Show the N units of code that took most time, with guest and host code (--accel jit)",
+          "N" },
+        { "perf-map", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK,
+          (gpointer)(GOptionArgFunc)parse_perf_map,
+          "Name translated code for `perf report`, in /tmp/perf-PID.map or FILE", "FILE" },
+        { "jitdump", 0, 0, G_OPTION_ARG_FILENAME, &o->seeing.jitdump,
+          "Dump translated code for `perf inject --jit`, as FOLDER/jit-PID.dump", "FOLDER" },
         { "dump-yaml", 0, 0, G_OPTION_ARG_NONE, &o->dump_yaml,
           "Print the composed machine as a machine file, and do not run", NULL },
         { 0 }
@@ -234,5 +258,6 @@ int command_run(int argc, char **argv)
     g_free(o.lockstep_every);
     g_strfreev(o.points.saves);
     g_free(o.points.stop);
+    seeing_options_finish(&o.seeing);
     return status;
 }
