@@ -133,6 +133,7 @@ struct pb_tc {
     uint64_t flushed;          /* epoch of the last drop_all() */
     tc_watch *watch;           /* null: nobody looks (watch.h) */
     /* Statistics. */
+    uint64_t insns, code_bytes; /* of published units */
     uint64_t alive, published, refused, raced, dropped[TC_REASONS];
     uint64_t linked, unlinked, evictions, spared, laters;
 };

@@ -136,6 +136,8 @@ static void tc_statistics(pb_tc *tc, void (*line)(void *opaque, const char *name
         { "cache bytes in use", code_bytes_locked(tc) },
         { "units alive", tc->alive },
         { "units published", tc->published },
+        { "guest instructions in published units", tc->insns },
+        { "bytes of code in published units", tc->code_bytes },
         { "units refused as stale", tc->refused },
         { "units made twice", tc->raced },
         { "units dropped as stale", tc->dropped[TC_STALE] },

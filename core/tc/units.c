@@ -249,6 +249,8 @@ static tc_unit *enter_locked(pb_tc *tc, tc_slab *slab, const pb_tc_key *key, con
     chain_locked(tc, u);
     tc->alive++;
     tc->published++;
+    tc->insns += ir->n_marks;
+    tc->code_bytes += job->bytes;
     return u;
 }
 

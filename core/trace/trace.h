@@ -20,6 +20,7 @@ typedef enum pb_log_item {
     PB_LOG_ITEM_EXEC = 16,   /* each unit of guest code that is executed */
     PB_LOG_ITEM_IN_ASM = 32, /* guest code, disassembled, when it is translated */
     PB_LOG_ITEM_INFO = 64,
+    PB_LOG_ITEM_IR = 128, /* units of IR (core/ir/text.h), as translators made them */
 } pb_log_item;
 
 /* Where lines go: a file, which is truncated; null: standard error. [setup] */
@@ -46,7 +47,7 @@ void pb_trace_object(const char *path, uint32_t kind, const char *text);
 bool pb_trace_event_on(const char *event);
 void pb_trace_event(const char *path, const char *event, const char *text);
 
-/* Tell the translation driver (core/ir) to show units if EXEC or IN_ASM is on. [setup] */
+/* Tell the translation driver (core/ir) to show units if EXEC, IN_ASM or IR is on. [setup] */
 void pb_trace_watch_units(void);
 
 /* Disassemble code of a cpu type, a line an instruction: address, bytes, text. What cannot be

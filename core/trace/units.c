@@ -1,4 +1,5 @@
-/* Guest code in the log: `--log exec` and `--log in_asm`. */
+/* Guest code in the log: `--log exec`, `--log in_asm` and `--log ir`. */
+#include <core/ir/text.h>
 #include <core/ir/translate.h>
 #include <core/trace/trace.h>
 #include <core/vcpu/vcpu.h>
@@ -18,12 +19,10 @@ static void log_exec(pb_vcpu *vcpu, const ir_unit *unit)
                   unit->n_marks);
 }
 
-static void show_unit(pb_vcpu *vcpu, const ir_unit *unit)
+static void show_code(pb_vcpu *vcpu, const ir_unit *unit)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
-    if (!pb_trace_wants(PB_LOG_ITEM_IN_ASM))
-        return;
     g_string_append_printf(text, "translate cpu%u 0x%" PRIx64, vcpu->index, unit->pc);
     for (uint32_t i = 0; i < unit->n_marks; i++) {
         uint8_t bytes[16];
@@ -40,12 +39,31 @@ static void show_unit(pb_vcpu *vcpu, const ir_unit *unit)
     pb_trace_line("%s", text->str);
 }
 
+static void show_ir(pb_vcpu *vcpu, const ir_unit *unit)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    pb_ir_print(unit, text);
+    if (text->len > 0 && text->str[text->len - 1] == '\n')
+        g_string_truncate(text, text->len - 1);
+    pb_trace_line("ir cpu%u\n%s", vcpu->index, text->str);
+}
+
+static void show_unit(pb_vcpu *vcpu, const ir_unit *unit)
+{
+    if (pb_trace_wants(PB_LOG_ITEM_IN_ASM))
+        show_code(vcpu, unit);
+    if (pb_trace_wants(PB_LOG_ITEM_IR))
+        show_ir(vcpu, unit);
+}
+
 void pb_trace_watch_units(void)
 {
     static const pb_translate_hooks hooks = { .unit = show_unit,
                                               .exec = log_exec,
                                               .exec_enabled = exec_enabled };
 
-    if (pb_trace_wants(PB_LOG_ITEM_EXEC) || pb_trace_wants(PB_LOG_ITEM_IN_ASM))
+    if (pb_trace_wants(PB_LOG_ITEM_EXEC) || pb_trace_wants(PB_LOG_ITEM_IN_ASM) ||
+        pb_trace_wants(PB_LOG_ITEM_IR))
         pb_translate_set_hooks(&hooks);
 }

@@ -56,7 +56,7 @@ typedef struct jit {
     pb_tc *tc; /* made with the first vCPU */
     uint32_t vcpus;
     bool counted;
-    uint64_t translated; /* a statistic; atomic */
+    uint64_t translated, insns, translating_ns; /* statistics; atomic */
     uint32_t regions;    /* property: jit_regions */
     bool has_sampler;
     bool asleep;           /* atomic: the sampler is */

@@ -140,6 +140,9 @@ static void statistics(void *self, void (*line)(void *opaque, const char *name, 
 
     line(opaque, "units translated", __atomic_load_n(&j->translated, __ATOMIC_RELAXED));
     line(opaque, "regions made", __atomic_load_n(&j->regions_made, __ATOMIC_RELAXED));
+    line(opaque, "guest instructions translated", __atomic_load_n(&j->insns, __ATOMIC_RELAXED));
+    line(opaque, "nanoseconds of translation",
+         __atomic_load_n(&j->translating_ns, __ATOMIC_RELAXED));
     if (j->tc)
         j->tc_ops->statistics(j->tc, line, opaque);
 }
@@ -190,6 +193,8 @@ static const pb_state state[] = { PB_TRANSIENT(jit, translate, "a table of the h
                                   PB_TRANSIENT(jit, ending, "what a thread is told"),
                                   PB_TRANSIENT(jit, first, "vCPUs that the host has told of"),
                                   PB_TRANSIENT(jit, met, "where time was spent"),
+                                  PB_TRANSIENT(jit, insns, "a statistic"),
+                                  PB_TRANSIENT(jit, translating_ns, "a statistic"),
                                   { 0 } };
 
 static const pb_accel_type jit_type = {

@@ -7,6 +7,8 @@
  */
 #include "jit.h"
 
+#include <time.h>
+
 /* Whether a unit of two pages has its second one where it was. */
 static bool second_page_fits(jit_vcpu *x, const pb_tc_unit *u, uint32_t mmu)
 {
@@ -57,10 +59,19 @@ static uint32_t limit_of(const jit_vcpu *x, jit_want want)
     return UNIT_INSNS;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* Translate and emit into x->job. False with the fault as find_entry() says. */
 static bool make(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *fault)
 {
     pb_translate_limits limits = { .max_insns = limit_of(x, want), .follow = !x->logging };
+    uint64_t began = now_ns();
 
     for (;;) {
         ir_unit *ir = x->jit->translate->translate(x->vcpu, pc, x->key, &limits, x->ir, fault);
@@ -79,6 +90,8 @@ static bool make(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *fault)
         limits.max_insns /= 2;
     }
     __atomic_add_fetch(&x->jit->translated, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&x->jit->insns, x->ir->n_marks, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&x->jit->translating_ns, now_ns() - began, __ATOMIC_RELAXED);
     return true;
 }
 

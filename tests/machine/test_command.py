@@ -386,6 +386,11 @@ class Runs(Command):
         self.assertRegex(err, r"(?m)^instructions: 5$")
         self.assertRegex(err, r"(?m)^nanoseconds to first instruction: \d+$")
         self.assertRegex(err, r"(?m)^resident KiB: \d+$")
+        _, _, err = self.run_command("run", "arm-virt", "--accel", "jit", "--kernel", kernel, "--statistics")
+        self.assertRegex(err, r"(?m)^units translated: [1-9]\d*$")
+        self.assertRegex(err, r"(?m)^guest instructions translated: [5-9]$")
+        self.assertRegex(err, r"(?m)^nanoseconds of translation: [1-9]\d*$")
+        self.assertRegex(err, r"(?m)^bytes of code in published units: [1-9]\d*$")
 
     @unittest.skipUnless(platform.machine() == "x86_64", "there is no code generator for this host")
     def test_statistics_of_the_compiler(self):
@@ -429,12 +434,14 @@ class Runs(Command):
 
     def test_log(self):
         kernel = self.kernel(program.elf(program.prints("A")))
-        self.good("run", "arm-virt", "--kernel", kernel, "--log", "mmio,in_asm,exec", "--log-file", "log")
+        self.good("run", "arm-virt", "--kernel", kernel, "--log", "mmio,in_asm,ir,exec", "--log-file", "log")
         with open(os.path.join(self.folder, "log"), encoding="utf-8") as file:
             log = file.read()
         self.assertIn("mmio uart0.regs+0x0 write4 0x41 by 0\n", log)
         self.assertRegex(log, r"hvc #0\n")
         self.assertRegex(log, r"exec cpu0 0x40080000 ")
+        self.assertRegex(log, r"(?m)^ir cpu0\nunit \S+ pc=0x40080000 ")
+        self.assertRegex(log, r"(?m)^ +insn 0x40080000 4")
 
     def test_log_is_complete_or_an_error(self):
         kernel = self.kernel(program.elf(program.prints("A")))

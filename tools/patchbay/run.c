@@ -163,7 +163,7 @@ static bool parse(run_options *o, int *argc, char ***argv, int *status)
         { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &o->machine.no_reboot, "A reset ends the run",
           NULL },
         { "log", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->logs,
-          "Log guest, unimp, int, mmio, exec, in_asm, info", "ITEM,..." },
+          "Log guest, unimp, int, mmio, exec, in_asm, ir, info", "ITEM,..." },
         { "trace", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->traces, "Log trace events: 'pl011.*'",
           "PATTERN,..." },
         { "log-file", 0, 0, G_OPTION_ARG_FILENAME, &o->log_file, "Where logs go", "FILE" },
@@ -217,7 +217,7 @@ static int lockstep(const char *name, run_options *o)
     int status;
 
     if (o->points.hash_every || o->points.saves || o->dump_yaml || o->statistics || o->check ||
-        o->machine.accel)
+        o->machine.accel || o->seeing.hot || o->seeing.perf_map || o->seeing.jitdump)
         return complain(STATUS_USAGE, "--lockstep names the accelerators, and goes with options of "
                                       "the machine, --load, --stop-at and logs only");
     if (!set_up_logs(o, &error))

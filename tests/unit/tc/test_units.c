@@ -39,6 +39,8 @@ static void finding(void)
     CU_ASSERT_PTR_NULL(v);
     CU_ASSERT_PTR_EQUAL(other, u);
     CU_ASSERT_EQUAL(bench_statistic(&b, "units made twice"), 1);
+    CU_ASSERT_EQUAL(bench_statistic(&b, "guest instructions in published units"), 1);
+    CU_ASSERT_EQUAL(bench_statistic(&b, "bytes of code in published units"), u->bytes);
     CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), 1);
     bench_close(&b);
 }
