@@ -37,6 +37,7 @@ typedef struct hot_insn {
 /* Of a unit, from when it is published. */
 typedef struct hot_note {
     const pb_cpu_type *cpu;
+    pb_tc_key key;     /* tc_watch_key() */
     uint32_t insns, n; /* instructions; entries, by offset */
     hot_insn at[];
 } hot_note;
@@ -180,11 +181,12 @@ static void copy_insn(const ir_unit *ir, const ir_mark *mark, hot_insn *to)
     }
 }
 
-static hot_note *note_of(const ir_unit *ir, const pb_code_job *job)
+static hot_note *note_of(const tc_unit *u, const ir_unit *ir, const pb_code_job *job)
 {
     hot_note *note = g_malloc0(sizeof(*note) + job->n_lines * sizeof(hot_insn));
 
     note->cpu = ir->cpu;
+    note->key = tc_watch_key(u, ir);
     note->insns = ir->n_marks;
     note->n = job->n_lines;
     for (uint32_t i = 0; i < job->n_lines; i++) {
@@ -267,10 +269,10 @@ static bool any_hit(const tc_hot *hot, const tc_unit *u)
 
 static void gather_unit(tc_hot *hot, const tc_unit *u)
 {
-    hot_unit *unit = unit_named(hot, &u->head.key);
+    const hot_note *note = hot->notes[number_of(hot->tc, u)];
+    hot_unit *unit = unit_named(hot, &note->key);
     uint32_t bytes = u->head.bytes;
     uint32_t *each = g_new0(uint32_t, bytes);
-    const hot_note *note = hot->notes[number_of(hot->tc, u)];
     uint64_t sum = take_hits(hot, u->head.code, bytes, each);
 
     unit->samples += sum;
@@ -306,7 +308,7 @@ static void gather(tc_hot *hot, const tc_slab *slab)
 void tc_hot_published(tc_hot *hot, tc_unit *u, const ir_unit *ir, const pb_code_job *job)
 {
     hot->once += take_hits(hot, u->head.code, u->head.bytes, NULL); /* of what was there before */
-    hot->notes[number_of(hot->tc, u)] = note_of(ir, job);
+    hot->notes[number_of(hot->tc, u)] = note_of(u, ir, job);
 }
 
 void tc_hot_reclaimed(tc_hot *hot, const tc_slab *slab)

@@ -19,6 +19,18 @@ void tc_watch_name(const pb_tc_key *key, const pb_cpu_type *cpu, GString *name)
     g_string_append_printf(name, "0x%" PRIx64 "%s%s", key->pc, *text ? " " : "", text);
     if (key->flags & PB_TC_ALONE)
         g_string_append(name, " alone");
+    if (key->flags & TC_WATCH_REGION)
+        g_string_append(name, " region");
+}
+
+pb_tc_key tc_watch_key(const tc_unit *u, const ir_unit *ir)
+{
+    pb_tc_key key = u->head.key;
+
+    for (uint32_t i = 0; i < ir->n_blocks; i++)
+        if (ir->blocks[i].flags & IR_BLOCK_HEAD)
+            key.flags |= TC_WATCH_REGION;
+    return key;
 }
 
 tc_watch *tc_watch_new(pb_tc *tc)
@@ -52,8 +64,9 @@ void tc_watch_published_locked(pb_tc *tc, tc_unit *u, const ir_unit *ir, const p
 {
     if (tc_perf_wanted()) {
         g_autoptr(GString) name = g_string_new(NULL);
+        pb_tc_key key = tc_watch_key(u, ir);
 
-        tc_watch_name(&u->head.key, ir->cpu, name);
+        tc_watch_name(&key, ir->cpu, name);
         tc_perf_code(u->head.code, u->head.bytes, name->str);
     }
     if (tc->watch->hot)

@@ -14,6 +14,9 @@ struct tc_watch {
     tc_hot *hot; /* null: nothing is sampled */
 };
 
+/* In pb_tc_key.flags, where units are named for people: a region, which has the key of a unit that it took the place of. */
+#define TC_WATCH_REGION (1u << 31)
+
 /* ---- watch.c --------------------------------------------------------------------------------------------- */
 
 /* Null if nothing is wanted. [setup] */
@@ -25,7 +28,9 @@ void tc_watch_reclaimed_locked(pb_tc *tc, const tc_slab *slab);
 /* Around execution, on the vCPU's thread. */
 void tc_watch_enter(pb_tc *tc);
 void tc_watch_leave(pb_tc *tc);
-/* How a unit is named: pc, what its key means, whether it is alone. */
+/* The unit's key, with TC_WATCH_REGION if it is one. */
+pb_tc_key tc_watch_key(const tc_unit *u, const ir_unit *ir);
+/* How a unit is named: pc, what its key means, whether it is alone or a region. */
 void tc_watch_name(const pb_tc_key *key, const pb_cpu_type *cpu, GString *name);
 
 /* ---- perf.c ---------------------------------------------------------------------------------------------- */

@@ -57,7 +57,7 @@ typedef struct jit {
     uint32_t vcpus;
     bool counted;
     uint64_t translated, insns, translating_ns; /* statistics; atomic */
-    uint32_t regions;    /* property: jit_regions */
+    uint32_t regions;                           /* property: jit_regions */
     bool has_sampler;
     bool asleep;           /* atomic: the sampler is */
     uint64_t regions_made; /* a statistic; atomic */

@@ -417,7 +417,7 @@ class Runs(Command):
 
     def test_hot(self):
         """All but some of the time goes into the loop of two instructions."""
-        kernel = self.kernel(program.elf(program.spins(100000000)))
+        kernel = self.kernel(program.elf(program.spins(300000000)))
         _, out, err = self.run_command("run", "arm-virt", "--accel", "jit", "--kernel", kernel, "--hot", "1")
         self.assertEqual(out, "done\n")
         hot = re.search(r"(?m)^1\. (\d+)\.\d% 0x40080008 ", err)
