@@ -104,7 +104,7 @@ static void dump(void)
     CU_ASSERT_EQUAL(word(data, 0), 0x4a695444);
     CU_ASSERT_EQUAL(word(data, 4), 1);
     CU_ASSERT_EQUAL(word(data, 8), 40);
-    CU_ASSERT_EQUAL(word(data, 20), getpid());
+    CU_ASSERT_EQUAL(word(data, 20), (uint32_t)getpid());
     at = 40 + word(data, 44); /* behind the thunks */
     CU_ASSERT_EQUAL_FATAL(bytes, at + word(data, at + 4));
     CU_ASSERT_EQUAL_FATAL(word(data, at + 4), 56 + 7 + count);
