@@ -395,6 +395,15 @@ static bool is_overwritten(const cg *c, uint32_t i, uint32_t slot)
     return false;
 }
 
+/* Whether the get is the only reader of what the put gives the slot, as far as `end`. */
+static bool is_only_get(const cg *c, uint32_t put, uint32_t get, uint32_t end)
+{
+    for (uint32_t k = put + 1; k < end; k++)
+        if (k != get && is_of_slot(&c->u->ops[k], IR_OP_GET, c->u->ops[put].attr & 0xffff))
+            return false;
+    return true;
+}
+
 static void make_dead(cg *c, uint32_t record)
 {
     c->values[record << 1].flags |= CG_IS_DEAD;
@@ -410,7 +419,7 @@ static void fuse(cg *c, uint32_t first, uint32_t put, uint32_t get, uint32_t sec
     if (c->values[first << 1].uses != 1)
         return;
     if (put != CG_NONE) {
-        if (c->values[get << 1].uses != 1 ||
+        if (c->values[get << 1].uses != 1 || !is_only_get(c, put, get, second) ||
             !is_overwritten(c, second, c->u->ops[put].attr & 0xffff))
             return;
         make_dead(c, put);
