@@ -6,8 +6,10 @@
  */
 #include "jit.h"
 
+#include <core/ir/text.h>
 #include <core/ir/translate.h>
 #include <core/ir/unit.h>
+#include <core/ir/verify.h>
 
 #include "../runner.h"
 #include "random.h"
@@ -280,6 +282,55 @@ static void flags_of_c(void)
     flags_of_c_how("counted,tlb", PB_FP_UP);
 }
 
+/* Two operations that become one, and somebody else reads the first one's result from its slot. */
+static void fused(void)
+{
+    static const char text[] = "unit toy pc=0x100 key=0x0\n"
+                               "b0:\n"
+                               "  insn 0x100 4\n"
+                               "  %0:v128 = get {slot=v128b}\n"
+                               "  %1:v128 = v.aesdec %0\n"
+                               "  put %1 {slot=v128a}\n"
+                               "  %2:v128 = get {slot=v128a}\n"
+                               "  put %2 {slot=v128b}\n"
+                               "  %3:v128 = get {slot=v128a}\n"
+                               "  %4:v128 = v.aesimc %3\n"
+                               "  put %4 {slot=v128a}\n"
+                               "  insn 0x104 4\n"
+                               "  %5:i64 = get {slot=x0}\n"
+                               "  %6:i64 = bitrev %5\n"
+                               "  put %6 {slot=x1}\n"
+                               "  %7:i64 = get {slot=x1}\n"
+                               "  %8:i64 = clz %7\n"
+                               "  %9:i64 = get {slot=x1}\n"
+                               "  put %8 {slot=x1}\n"
+                               "  put %9 {slot=x2}\n"
+                               "  jump 0x200:i64\n";
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ir_unit) u = pb_ir_unit_new(&toy_type);
+    pb_u128 *a_slot = &m->state->slot[toy_slot_of(IR_V128)], *b_slot = a_slot + 1;
+    accel a;
+
+    CU_ASSERT_TRUE_FATAL(pb_ir_parse(u, &toy_type, text, &error));
+    CU_ASSERT_TRUE_FATAL(pb_ir_verify(u, &error));
+    jit_set("");
+    a = accel_new(m, 0);
+    *a_slot = (pb_u128){ 1, 2 };
+    *b_slot = (pb_u128){ 0x6363636363636363, 0x6363636363636363 };
+    X(m, 0) = 0x50;
+    CU_ASSERT_TRUE_FATAL(jit_prepare(&a, u));
+    jit_again(&a);
+    /* FIPS 197, figure 14: 0x63 is where the inverse substitution has zero. */
+    CU_ASSERT_EQUAL(b_slot->lo, 0);
+    CU_ASSERT_EQUAL(b_slot->hi, 0);
+    CU_ASSERT_EQUAL(a_slot->lo, 0);
+    CU_ASSERT_EQUAL(a_slot->hi, 0);
+    CU_ASSERT_EQUAL(X(m, 1), 4);
+    CU_ASSERT_EQUAL(X(m, 2), UINT64_C(0x0a) << 56);
+    accel_free(&a);
+}
+
 /* A loop in one unit is left when somebody asks. */
 static void request_in_loop(void)
 {
@@ -529,6 +580,7 @@ int main(int argc, char **argv)
         { "exact counts", exact_counts },
         { "a lowered budget, a request", cut },
         { "floating point of C code", flags_of_c },
+        { "fused operations", fused },
         { "a request in a loop", request_in_loop },
         { "links, retired entries", links },
         { "indirect jumps", jump_cache },
