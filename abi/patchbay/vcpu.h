@@ -148,7 +148,8 @@ struct pb_vcpu {
     uint32_t unwind;
     /* A pb_run_reason (accel.h) with which a helper wants the run loop left (with unwind), or 0. */
     uint32_t leave_reason;
-    uint32_t reserved0;
+    /* Not 0: the accelerator keeps neither budget nor retired (accel.h, counts). Set when it takes the vCPU. */
+    uint32_t uncounted;
     /* Instructions this vCPU may still execute before run() returns PB_RUN_BUDGET; INT64_MAX when not
      * counting. Exact at every MMIO access and helper call (the instruction that executes is
      * counted off already), and read again after it: the core lowers it there when a timer was set

@@ -91,6 +91,7 @@ static bool vcpu_init(void *self, pb_vcpu *vcpu, pb_error *error)
     forget_jumps(x);
     vcpu->jumps = x->table->entries;
     vcpu->accel = x;
+    vcpu->uncounted = !j->counted;
     add_to_sampled(x);
     if (j->codegen->vcpu_init)
         j->codegen->vcpu_init(j->codegen_self, vcpu);

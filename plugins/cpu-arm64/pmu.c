@@ -3,9 +3,10 @@
  *
  * Manual: DDI 0487, D13 "The Performance Monitors Extension", PMUv3.
  *
- * Events: SW_INCR, INST_RETIRED (exact) and CPU_CYCLES. A cycle is a nanosecond of machine time.
- * Left out: filters by exception level, the division by 64 (PMCR_EL0.D), MDCR_EL2.HPMN. An
- * overflow is noticed, and its interrupt raised, when software next touches the monitors.
+ * Events: SW_INCR, INST_RETIRED (exact; PMCEID0_EL0 does not have it where the accelerator does not count) and
+ * CPU_CYCLES. A cycle is a nanosecond of machine time. Left out: filters by exception level, the division by 64
+ * (PMCR_EL0.D), MDCR_EL2.HPMN. An overflow is noticed, and its interrupt raised, when software next touches the
+ * monitors.
  */
 #include "cpu.h"
 #include "sysregs.h"
@@ -37,7 +38,7 @@ static uint64_t source(pb_vcpu *vcpu, uint32_t counter)
 
     switch (event) {
     case EVENT_INST_RETIRED:
-        return vcpu->retired;
+        return vcpu->uncounted ? 0 : vcpu->retired;
     case EVENT_CPU_CYCLES:
         return pb_clock_now_ns(vcpu->ops->clock(vcpu));
     default:
@@ -159,7 +160,9 @@ void arm64_pmu_swinc_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t valu
 
 uint64_t arm64_pmu_ceid_read(pb_vcpu *vcpu, const arm64_sysreg *row)
 {
-    return model_of(vcpu)->pmceid0;
+    uint64_t events = model_of(vcpu)->pmceid0;
+
+    return vcpu->uncounted ? events & ~BIT64(EVENT_INST_RETIRED) : events;
 }
 
 /* ---- counters -------------------------------------------------------------------------------- */

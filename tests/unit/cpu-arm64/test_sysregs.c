@@ -234,6 +234,21 @@ static void test_pmu(void)
     fake_stop();
 }
 
+/* Without counting there is no such event, and what the vCPU has instead of a count is not shown. */
+static void test_pmu_uncounted(void)
+{
+    start("cortex-a57", 1, false, false);
+    CU_ASSERT_EQUAL(mrs(REG(3, 3, 9, 12, 6)), 0x20101); /* PMCEID0 */
+    vcpu->uncounted = 1;
+    CU_ASSERT_EQUAL(mrs(REG(3, 3, 9, 12, 6)), 0x20001);
+    msr(REG(3, 3, 14, 12, 2), 0x08);
+    msr(REG(3, 3, 9, 12, 1), 4);
+    msr(REG(3, 3, 9, 12, 0), PMCR_E | PMCR_LC);
+    vcpu->retired = 7;
+    CU_ASSERT_EQUAL(mrs(REG(3, 3, 14, 8, 2)), 0);
+    fake_stop();
+}
+
 int main(void)
 {
     static const unit_case cases[] = {
@@ -245,6 +260,7 @@ int main(void)
         { "identification", test_identification },
         { "flushes", test_flushes },
         { "performance monitors", test_pmu },
+        { "performance monitors that count no instructions", test_pmu_uncounted },
         { 0 },
     };
 
