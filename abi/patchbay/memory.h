@@ -146,10 +146,9 @@ typedef struct pb_code_page {
 
 #define PB_TLB_BITS    10
 #define PB_TLB_ENTRIES (1u << PB_TLB_BITS)
-#define PB_TLB_INVALID UINT64_MAX
 
 /* Direct mapped by gva bits 21:12, one for each live MMU index, structure of arrays. A tag is the page's
- * address with zero low bits, or PB_TLB_INVALID. There are no flag bits: anything unusual (MMIO, clean
+ * address with zero low bits, or pb_tlb_invalid(). There are no flag bits: anything unusual (MMIO, clean
  * page, code page, watchpoint, sub-page region) is an invalid tag for that kind of access. `host` is
  * the host address of the page's first byte. Written only by the vCPU's own thread. */
 typedef struct pb_tlb {
@@ -157,6 +156,13 @@ typedef struct pb_tlb {
     uint64_t tag_write[PB_TLB_ENTRIES];
     uintptr_t host[PB_TLB_ENTRIES];
 } pb_tlb;
+
+/* The tag of entry i that stands for no page. A probe takes the xor of tag and address for an offset, so a tag must not be
+ * close to any address that is looked for in its entry: this one has all other index bits. */
+static inline uint64_t pb_tlb_invalid(uint32_t i)
+{
+    return ~((uint64_t)i << PB_PAGE_BITS);
+}
 
 /* ---- second-level TLB -------------------------------------------------------------------------------- */
 

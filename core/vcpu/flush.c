@@ -177,7 +177,7 @@ static void untag(pb_vcpu *vcpu, uintptr_t host, uint64_t bytes)
             continue;
         for (uint32_t i = 0; i < PB_TLB_ENTRIES; i++) {
             if (set->refill.touched[i / 8] && set->refill.first->host[i] - host < bytes)
-                set->refill.first->tag_write[i] = PB_TLB_INVALID;
+                set->refill.first->tag_write[i] = pb_tlb_invalid(i);
         }
     }
 }

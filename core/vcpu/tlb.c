@@ -26,6 +26,12 @@
 
 /* ---- making them --------------------------------------------------------------------------------------- */
 
+static void clear_tags(pb_tlb *first, uint32_t from, uint32_t n)
+{
+    for (uint32_t i = from; i < from + n; i++)
+        first->tag_read[i] = first->tag_write[i] = pb_tlb_invalid(i);
+}
+
 /* The set of an MMU index, made if it is not there: by the vCPU at its first access, or by whoever emits code that
  * makes one. */
 static pb_tlb_set *set_of(pb_vcpu *vcpu, uint32_t mmu)
@@ -43,8 +49,7 @@ static pb_tlb_set *set_of(pb_vcpu *vcpu, uint32_t mmu)
         set = calloc(1, sizeof(*set));
         if (!set)
             g_error("out of memory for a TLB");
-        memset(first->tag_read, 0xff, sizeof(first->tag_read));
-        memset(first->tag_write, 0xff, sizeof(first->tag_write));
+        clear_tags(first, 0, PB_TLB_ENTRIES);
         set->refill.size = sizeof(set->refill);
         set->refill.first = first;
         __atomic_store_n(&vcpu->tlb[mmu], first, __ATOMIC_RELEASE);
@@ -117,8 +122,7 @@ void pb_tlb_clear_first(pb_tlb_set *set, uint32_t touched)
         for (uint32_t k = i; eight; k++, eight >>= 8) {
             if (!(eight & touched))
                 continue;
-            memset(&first->tag_read[8 * k], 0xff, 8 * sizeof(first->tag_read[0]));
-            memset(&first->tag_write[8 * k], 0xff, 8 * sizeof(first->tag_write[0]));
+            clear_tags(first, 8 * k, 8);
             set->refill.touched[k] = 0;
         }
     }
@@ -130,9 +134,9 @@ void pb_tlb_drop_first(pb_tlb_set *set, uint64_t gva)
     uint32_t i = index_of(gva);
 
     if (set->refill.first->tag_read[i] == page)
-        set->refill.first->tag_read[i] = PB_TLB_INVALID;
+        set->refill.first->tag_read[i] = pb_tlb_invalid(i);
     if (set->refill.first->tag_write[i] == page)
-        set->refill.first->tag_write[i] = PB_TLB_INVALID;
+        set->refill.first->tag_write[i] = pb_tlb_invalid(i);
 }
 
 /* ---- the second level ---------------------------------------------------------------------------------- */
@@ -299,7 +303,7 @@ static void enter_first(pb_tlb_refill *refill, uint64_t page, uintptr_t host, bo
     uint32_t i = index_of(page);
 
     if (first->host[i] != host || (first->tag_read[i] != page && first->tag_write[i] != page)) {
-        first->tag_read[i] = first->tag_write[i] = PB_TLB_INVALID;
+        first->tag_read[i] = first->tag_write[i] = pb_tlb_invalid(i);
         first->host[i] = host;
     }
     refill->touched[i / 8] |= global ? PB_TLB_TOUCHED_GLOBAL : PB_TLB_TOUCHED_LOCAL;

@@ -152,6 +152,14 @@ static void make_touch(refiller *r)
                   asm_index(RCX, RDX, 0, (int32_t)offsetof(pb_tlb_refill, touched)), RAX);
 }
 
+/* rdx: pb_tlb_invalid() of the index in rax. */
+static void make_invalid(refiller *r)
+{
+    asm_mov(r->a, W32, RDX, RAX);
+    asm_shift_imm(r->a, SHIFT_SHL, W64, RDX, PB_PAGE_BITS);
+    asm_alu_imm(r->a, ALU_XOR, W64, RDX, -1);
+}
+
 /* A write tag brings the one for reading; one for reading leaves a write tag of the same page. */
 static void make_enter(refiller *r)
 {
@@ -163,7 +171,7 @@ static void make_enter(refiller *r)
     asm_load(a, W64, RCX, refill_at(offsetof(pb_tlb_refill, first)));
     make_index(r);
     if (r->write) {
-        asm_mov_imm(a, RDX, PB_TLB_INVALID);
+        make_invalid(r);
         asm_test_imm(a, W32, RDI, PB_TLB2_READ);
         asm_cmov(a, CC_NE, W64, RDX, RSI);
         asm_store(a, W64, read, RDX);
@@ -178,7 +186,8 @@ static void make_enter(refiller *r)
         asm_alu_load(a, ALU_CMP, W64, RSI, write);
         same = asm_jcc(a, CC_E);
         asm_patch(a, moved, asm_offset(a));
-        asm_store_imm(a, W64, write, UINT32_MAX); /* sign-extended: PB_TLB_INVALID */
+        make_invalid(r);
+        asm_store(a, W64, write, RDX);
         asm_patch(a, same, asm_offset(a));
         asm_store(a, W64, read, RSI);
     }

@@ -504,7 +504,7 @@ static void check_refills(void)
     /* A page from that code was taken may be read. */
     m->code[0x16] = true;
     CU_ASSERT_EQUAL(refill(m, 0x16000, 0x17000), 1);
-    CU_ASSERT_EQUAL(m->tlb->tag_write[0x16], PB_TLB_INVALID);
+    CU_ASSERT_EQUAL(m->tlb->tag_write[0x16], pb_tlb_invalid(0x16));
     /* Nowhere, and no memory. */
     CU_ASSERT_EQUAL(refill(m, TOY_MMIO, TOY_MMIO), 4);
 }

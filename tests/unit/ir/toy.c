@@ -659,7 +659,8 @@ void toy_fill_tlb(toy_machine *m, bool all)
     memset(m->tlb, 0xff, sizeof(pb_tlb));
     for (uint32_t page = 0; all && page < TOY_RAM >> PB_PAGE_BITS; page++) {
         m->tlb->tag_read[page] = (uint64_t)page << PB_PAGE_BITS;
-        m->tlb->tag_write[page] = m->code[page] ? PB_TLB_INVALID : (uint64_t)page << PB_PAGE_BITS;
+        m->tlb->tag_write[page] =
+            m->code[page] ? pb_tlb_invalid(page) : (uint64_t)page << PB_PAGE_BITS;
         m->tlb->host[page] = (uintptr_t)m->ram + ((uintptr_t)page << PB_PAGE_BITS);
     }
 }
@@ -681,7 +682,7 @@ void toy_fill_second(toy_machine *m)
         m->tagged[page] = m->code[page] ? 0 : PB_TLB2_TAGGED;
         if (!(page & TOY_SECOND))
             continue;
-        m->tlb->tag_read[page] = m->tlb->tag_write[page] = PB_TLB_INVALID;
+        m->tlb->tag_read[page] = m->tlb->tag_write[page] = pb_tlb_invalid(page);
         m->second->tag[set][way] = (uint64_t)page << PB_PAGE_BITS | m->refill.space[space];
         m->second->entry[set][way] = (pb_tlb2_entry){
             .plain = ((uintptr_t)m->ram + ((uintptr_t)page << PB_PAGE_BITS)) | PB_TLB2_READ |

@@ -151,7 +151,7 @@ static void data_again_after_a_write(void)
     CU_ASSERT_EQUAL(*page.generation, generation); /* at full speed */
     CU_ASSERT_EQUAL(v->tlb[0]->tag_write[3], 0x3000);
     take_code(v, 0x3000);
-    CU_ASSERT_EQUAL(v->tlb[0]->tag_write[3], PB_TLB_INVALID);
+    CU_ASSERT_EQUAL(v->tlb[0]->tag_write[3], pb_tlb_invalid(3));
     bench_finish(&b);
 }
 

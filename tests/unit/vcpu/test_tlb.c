@@ -444,7 +444,7 @@ static void filling(void)
     v = b.vcpu[0];
     CU_ASSERT(v->ops->tlb_fill(v, window(1), attr, false));
     CU_ASSERT_EQUAL(v->tlb[0]->tag_read[1], window(1));
-    CU_ASSERT_EQUAL(v->tlb[0]->tag_write[1], PB_TLB_INVALID);
+    CU_ASSERT_EQUAL(v->tlb[0]->tag_write[1], pb_tlb_invalid(1));
     CU_ASSERT_FALSE(v->ops->tlb_fill(v, window(1), attr, false)); /* that was not what is missing */
     CU_ASSERT(v->ops->tlb_fill(v, window(1), attr, true));
     CU_ASSERT_EQUAL(v->tlb[0]->tag_write[1], window(1));
@@ -479,7 +479,7 @@ static void filling_of_traps(void)
     store(v, window(5), LOG2(0), 1); /* data again */
     CU_ASSERT_EQUAL(v->tlb[0]->tag_write[5], window(5));
     pb_ram_dirty_start(b.ram, PB_DIRTY_TOOL);
-    CU_ASSERT_EQUAL(v->tlb[0]->tag_write[5], PB_TLB_INVALID);
+    CU_ASSERT_EQUAL(v->tlb[0]->tag_write[5], pb_tlb_invalid(5));
     CU_ASSERT_FALSE(v->ops->tlb_fill(v, window(5), LOG2(0), true));
     store(v, window(5), LOG2(0), 1);
     CU_ASSERT_EQUAL(pb_ram_dirty_take(b.ram, PB_DIRTY_TOOL, 5 * PB_PAGE_SIZE, PB_PAGE_SIZE, &dirty),
@@ -503,7 +503,7 @@ static void parts_of_pages(void)
         CU_ASSERT_EQUAL(seen(v, 6), 6);
         store(v, window(6) + 1, LOG2(0), i);
         CU_ASSERT_EQUAL(walks, 3 * (i + 1));
-        CU_ASSERT_EQUAL(v->tlb[0]->tag_read[6], PB_TLB_INVALID);
+        CU_ASSERT_EQUAL(v->tlb[0]->tag_read[6], pb_tlb_invalid(6));
     }
     bench_finish(&b);
 }
@@ -554,7 +554,7 @@ static void what_emitted_code_finds(void)
     go(v, 0, 4);
     CU_ASSERT_PTR_NULL(in_second(v, window(2)));
     CU_ASSERT_PTR_NOT_NULL(in_second(v, window(40)));
-    CU_ASSERT_EQUAL(v->tlb[0]->tag_read[2], PB_TLB_INVALID);
+    CU_ASSERT_EQUAL(v->tlb[0]->tag_read[2], pb_tlb_invalid(2));
     CU_ASSERT_EQUAL(v->tlb[0]->tag_read[40], window(40));
     go(v, 0, 3);
     CU_ASSERT_PTR_NOT_NULL(in_second(v, window(2)));
