@@ -57,12 +57,13 @@ static void op_constant(cg *c, uint32_t op, cg_reg d, cg_reg s, uint64_t bits)
 }
 
 /* to = x, which is below 2^52 (2^23), rounded to the nearest integral value, ties away from zero: what cutting it off leaves
- * is exact, and so is one more if that is half or more. The sign is x's, also of zero. quiet: 8, or 0 to raise inexact. */
-static void round_away(cg *c, uint32_t type, cg_reg to, cg_reg x, int quiet)
+ * is exact, and so is one more if that is half or more. The sign is x's, also of zero. quiet: 8, or 0 to raise inexact.
+ * rest, one: registers to use, which are got before any jump to a cold path: getting them may store what was in them. */
+static void round_away(cg *c, uint32_t type, cg_reg to, cg_reg x, cg_reg rest, cg_reg one,
+                       int quiet)
 {
     bool avx = rule_has(c, CG_AVX), wide = fp_double(type);
     uint64_t sign = wide ? UINT64_C(1) << 63 : UINT64_C(1) << 31;
-    cg_reg rest = cg_temp_vector(c), one = cg_temp_vector(c);
 
     fp_op2(c, wide ? SSE_ROUNDSD : SSE_ROUNDSS, to, x, 3 | quiet);
     asm_sse3(&c->a, avx, fp_scalar(SSE_SUB, type), rest - XMM0, x - XMM0, to - XMM0);
@@ -76,8 +77,6 @@ static void round_away(cg *c, uint32_t type, cg_reg to, cg_reg x, int quiet)
     asm_sse3(&c->a, avx, SSE_ORPS, one - XMM0, one - XMM0, rest - XMM0);
     asm_sse3(&c->a, avx, fp_scalar(SSE_ADD, type), to - XMM0, to - XMM0, one - XMM0);
     asm_sse3(&c->a, avx, SSE_ORPS, to - XMM0, to - XMM0, rest - XMM0);
-    cg_release(c, rest);
-    cg_release(c, one);
 }
 
 /* Compare the operand's bits, as an unsigned number, with those of a positive float: negative operands, infinities and NaNs
@@ -136,7 +135,7 @@ bool rule_ftoi(cg *c, const ir_op_record *r)
     uint32_t type = cg_type(c, r->arg[0]), bits = rule_bits(r), round = fp_round(c, r), over, cold;
     uint32_t n = r->attr >> 6 & 0xff;
     bool is_signed = r->op == IR_OP_FCVT_S, wide = bits == 64 || !is_signed;
-    cg_reg from, to, t, x, scaled;
+    cg_reg from, to, t, x, scaled, rest = CG_NO_REG, one = CG_NO_REG;
 
     if (!fp_host_type(type) || bits < 32 || !can_round(round) ||
         !fp_host_rules(c, r->attr >> 4 & 3))
@@ -153,6 +152,10 @@ bool rule_ftoi(cg *c, const ir_op_record *r)
         x = cg_temp_vector(c);
     if (n)
         scaled = cg_temp_vector(c);
+    if (round == PB_FP_NEAREST_AWAY) {
+        rest = cg_temp_vector(c);
+        one = cg_temp_vector(c);
+    }
     over = test_range(c, type, from, t, is_signed,
                       power_of_two(type, safe_power(bits, is_signed, round, n)));
     cold = cg_cold_redo(c, over, r, &from, to);
@@ -161,7 +164,7 @@ bool rule_ftoi(cg *c, const ir_op_record *r)
     if (round == PB_FP_TO_ZERO)
         x = scaled;
     else if (round == PB_FP_NEAREST_AWAY)
-        round_away(c, type, x, scaled, 0);
+        round_away(c, type, x, scaled, rest, one, 0);
     else
         fp_op2(c, fp_double(type) ? SSE_ROUNDSD : SSE_ROUNDSS, x, scaled, round_control(round));
     asm_sse2(&c->a, rule_has(c, CG_AVX), fp_scalar(SSE_TRUNCATE, type) | (wide ? ASM_W : 0), to,
@@ -205,12 +208,13 @@ bool rule_itof(cg *c, const ir_op_record *r)
 /* Ties away from zero: of numbers that may have a fraction. Others, infinities and NaNs go to the cold path. */
 static void frint_away(cg *c, const ir_op_record *r, int quiet)
 {
-    cg_reg from = cg_use(c, r->arg[0]), t = cg_temp(c), to = cg_def(c, 0, CG_SET(from));
+    cg_reg from = cg_use(c, r->arg[0]), t = cg_temp(c), rest = cg_temp_vector(c),
+           one = cg_temp_vector(c), to = cg_def(c, 0, CG_SET(from));
     uint32_t over =
         test_range(c, r->type, from, t, true, power_of_two(r->type, fp_double(r->type) ? 52 : 23));
     uint32_t cold = cg_cold_redo(c, over, r, &from, to);
 
-    round_away(c, r->type, to, from, quiet);
+    round_away(c, r->type, to, from, rest, one, quiet);
     cg_cold_back(c, cold, to, CG_NO_REG);
 }
 
