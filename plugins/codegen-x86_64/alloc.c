@@ -430,10 +430,12 @@ cg_reg cg_def(cg *c, uint32_t result, uint32_t avoid)
         return r;
     }
     r = dying_register(c, class_of(v) & ~avoid);
-    if (r != CG_NO_REG)
-        cg_drop(c, r);
-    else
+    if (r == CG_NO_REG) {
         r = cg_allocate(c, class_of(v) & ~avoid);
+    } else {
+        cg_drop(c, r);
+        c->locked |= CG_SET(r); /* a rule may have let go of the operand */
+    }
     cg_own(c, r, v);
     return r;
 }
