@@ -165,6 +165,9 @@ static uint64_t descriptor(unsigned page)
         return AT(page) | device | el0;
     if (page == LOW || page == CODE || page == CODE + 1 || page == DATA_RO)
         return AT(page) | normal | el0 | read_only;
+    /* A table that is written without a TLBI behind it may be seen or not. */
+    if (page >= SERVICE && page < ALIAS)
+        return AT(page) | normal | read_only;
     if (page == ALIAS || page == ALIAS + 1)
         return AT(page - ALIAS + CODE) | normal | el0;
     return AT(page) | normal | (page > ALIAS && page != DATA_EL1 ? el0 : 0);
