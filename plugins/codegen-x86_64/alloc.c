@@ -177,6 +177,7 @@ static void evict(cg *c, cg_reg r)
         return;
     v = &c->values[c->reg_value[r]];
     if (v->reg == r && cg_other_pin(c, c->reg_value[r], r) == CG_NO_REG) {
+        c->n_evicted += v->dirty || (v->uses && !in_memory(v));
         if (v->dirty && !(v->flags & CG_IS_CONST) && v->spill < 0)
             clean_slots_of(c, v);
         if (v->uses && !in_memory(v))

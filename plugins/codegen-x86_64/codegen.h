@@ -211,6 +211,7 @@ typedef struct cg {
     uint32_t n_named, n_dirty;
     uint32_t reg_value[CG_REGS]; /* CG_NONE: nothing */
     uint32_t locked;             /* registers of the rule that runs */
+    uint32_t n_evicted;          /* stores that made a register free, so far */
     uint32_t spill_free[(CG_SPILLS + 31) / 32];
     bool has_loops;
 

@@ -22,6 +22,7 @@ typedef struct cg_cold {
     uint32_t data, bytes; /* in cold_data */
     uint64_t pc;
     const ir_op_record *jump;
+    uint32_t evicted; /* cg.n_evicted where the path begins */
 } cg_cold;
 
 static bool grow(void **array, uint32_t *cap, uint32_t wanted, size_t each)
@@ -216,6 +217,7 @@ uint32_t cg_cold_redo(cg *c, uint32_t from, const ir_op_record *r, const cg_reg 
     }
     k = new_cold(c, COLD_REDO, from);
     k->back = asm_offset(&c->a);
+    k->evicted = c->n_evicted;
     k->result = (uint8_t)result;
     k->bytes = sizeof(head);
     site_bytes(c, &head, sizeof(head));
@@ -246,6 +248,9 @@ void cg_cold_back(cg *c, uint32_t cold, cg_reg result, cg_reg result_2)
 {
     if (c->failed)
         return;
+    /* The store of what was evicted since is not on the cold path. A bug of the rule, but the unit is only refused. */
+    if (c->cold[cold].evicted != c->n_evicted && c->cold[cold].kind == COLD_REDO)
+        c->failed = true;
     c->cold[cold].result_2 = (uint8_t)result_2;
     c->cold[cold].back = asm_offset(&c->a);
     c->cold[cold].result = (uint8_t)result;

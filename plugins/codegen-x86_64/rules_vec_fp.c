@@ -256,17 +256,15 @@ bool rule_v_fcompare(cg *c, const ir_op_record *r)
 
 /* ---- conversions --------------------------------------------------------------------------------------------------------- */
 
-/* d = integers of a's lanes, toward zero. */
-static void truncate_lanes(cg *c, uint32_t es, cg_reg d, cg_reg a, cg_reg t)
+/* d = integers of a's lanes, toward zero; x is for lanes of 64 bits. */
+static void truncate_lanes(cg *c, uint32_t es, cg_reg d, cg_reg a, cg_reg t, cg_reg x)
 {
     bool avx = vec_avx(c);
-    cg_reg x;
 
     if (es == 2) {
         vec_unary(c, CVTTPS2DQ, d, a);
         return;
     }
-    x = cg_temp(c);
     vec_unary_imm(c, PSHUFD, t, a, 0xee);
     asm_sse2(&c->a, avx, SSE_TRUNCATE | SSE_SD | ASM_W, x, a - XMM0);
     asm_sse2(&c->a, avx, SSE_MOVD_LOAD | ASM_W, d - XMM0, x);
@@ -281,13 +279,16 @@ bool rule_v_ftoi(cg *c, const ir_op_record *r)
 {
     uint32_t es = vec_es(r), u = r->op == IR_OP_V_FCVT_U, cold = 0;
     int control = round_control(round_of(c, r));
-    cg_reg a, t, from, d;
+    cg_reg a, t, from, d, x;
 
     if (!host_size(r) || control < 0 || behind_env(r) || !fp_host_rules(c, env_of(r)))
         return false;
     cg_clobber_flags(c);
     a = from = use_clean(c, r->arg[0]);
     t = cg_temp_vector(c);
+    x = es == 3 ? cg_temp(c) : CG_NO_REG;
+    if (control != 3)
+        from = cg_temp_vector(c);
     d = cg_def(c, 0, CG_SET(a));
     if (u) {
         uint64_t limit = es == 3 ? 0x43e0000000000000 : 0x4f000000;
@@ -297,11 +298,9 @@ bool rule_v_ftoi(cg *c, const ir_op_record *r)
         vec_op(c, POR, t, t, a);
         cold = redo_if_masked(c, r, &a, d, t, sign_lanes(es));
     }
-    if (control != 3) {
-        from = cg_temp_vector(c);
+    if (control != 3)
         vec_unary_imm(c, es == 3 ? ROUNDPD : ROUNDPS, from, a, (uint32_t)control);
-    }
-    truncate_lanes(c, es, d, from, t);
+    truncate_lanes(c, es, d, from, t, x);
     if (u) {
         cg_cold_back(c, cold, d, CG_NO_REG);
     } else {
@@ -311,17 +310,15 @@ bool rule_v_ftoi(cg *c, const ir_op_record *r)
     return true;
 }
 
-/* d = a's lanes as signed integers. */
-static void convert_lanes(cg *c, uint32_t es, cg_reg d, cg_reg a, cg_reg t)
+/* d = a's lanes, signed integers, as numbers; x is for lanes of 64 bits. */
+static void convert_lanes(cg *c, uint32_t es, cg_reg d, cg_reg a, cg_reg t, cg_reg x)
 {
     bool avx = vec_avx(c);
-    cg_reg x;
 
     if (es == 2) {
         vec_unary(c, CVTDQ2PS, d, a);
         return;
     }
-    x = cg_temp(c);
     asm_sse2(&c->a, avx, SSE_MOVD_STORE | ASM_W, a - XMM0, x);
     fp_op2(c, SSE_FROM_INT | SSE_SD | ASM_W, d, x, -1);
     asm_sse2(&c->a, avx, SSE_PEXTRQ, a - XMM0, x);
@@ -335,7 +332,7 @@ bool rule_v_itof(cg *c, const ir_op_record *r)
 {
     uint32_t es = vec_es(r), u = r->op == IR_OP_V_UCVT_F, n = behind_env(r), cold = 0;
     uint64_t scale = es == 3 ? (uint64_t)(1023 - n) << 52 : (uint64_t)(127 - n) << 23;
-    cg_reg a, t, d;
+    cg_reg a, t, d, x;
 
     if (!host_rounds(c, r))
         return false;
@@ -343,10 +340,11 @@ bool rule_v_itof(cg *c, const ir_op_record *r)
         cg_clobber_flags(c);
     a = use_clean(c, r->arg[0]);
     t = cg_temp_vector(c);
+    x = es == 3 ? cg_temp(c) : CG_NO_REG;
     d = cg_def(c, 0, CG_SET(a));
     if (u)
         cold = redo_if_masked(c, r, &a, d, a, sign_lanes(es));
-    convert_lanes(c, es, d, a, t);
+    convert_lanes(c, es, d, a, t, x);
     if (n)
         vec_op_const(c, packed(SSE_MUL, es), d, d, vec_lanes(es, scale));
     if (u)
