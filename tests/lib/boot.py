@@ -201,7 +201,8 @@ def web_server(served):
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            with contextlib.suppress(ConnectionError):      # a guest may go away in the middle
+                self.wfile.write(content)
 
         def log_message(self, format, *args):
             pass
