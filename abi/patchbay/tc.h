@@ -98,6 +98,10 @@ typedef struct pb_tc_ops {
                        void *opaque);
     /* Drop one unit, so that another one can have its name. Nothing is done if it was dropped. Inside. */
     void (*drop)(pb_tc_user *user, pb_tc_unit *unit);
+    /* A word into which `bits` are or'd atomically when a region (PB_CODE_REGION) was dropped for any reason: whoever is in
+     * its loops looks at that word alone, neither at its entry nor at its links. Done last, and whether the user is
+     * inside or not. [setup] */
+    void (*request_word)(pb_tc_user *user, uint32_t *word, uint32_t bits);
 } pb_tc_ops;
 
 #endif

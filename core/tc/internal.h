@@ -27,6 +27,8 @@
  *    other slabs are unlinked, and users forget their entries; if units of it are looked up after that,
  *    it goes to the end of the queue instead.
  * 9. A slab that somebody writes in is left alone only from reserve() to the end of that reservation.
+ * 10. A region has loops inside, which are not left by way of an entry or of a link. When one is dropped, after all that
+ *    rule 3 says, users' request words are set. Who looks at one and clears it looks units up after that.
  *
  * Not here: pages that are dropped line by line (a store drops all units of its page), pages with code and
  * data whose units compare their bytes, the cache on disk, units of more than two pages.
@@ -67,7 +69,8 @@ typedef struct tc_unit {
     uint32_t page_next, page_prev; /* units of the same page */
     uint32_t direct, stale;        /* offsets in the code */
     uint16_t first_link;           /* in the slab */
-    uint8_t n_links;
+    uint8_t n_links : 7;
+    uint8_t is_region : 1;
     uint8_t state; /* tc_unit_state */
 } tc_unit;
 
@@ -83,6 +86,7 @@ typedef struct __attribute__((packed, aligned(4))) tc_link {
 
 _Static_assert(sizeof(tc_unit) == 96 && sizeof(tc_link) == 28, "memory for each unit and jump");
 _Static_assert(1 << MIN_SLAB_LOG2 >= PB_CODEGEN_THUNK_BYTES, "thunks are in slab 0");
+_Static_assert(PB_CODE_LINKS < 1 << 7, "n_links");
 _Static_assert((1 << (MAX_SLAB_LOG2 - LINK_BYTES_LOG2)) <= UINT16_MAX, "first_link");
 
 typedef struct tc_watch tc_watch;
@@ -108,6 +112,8 @@ struct pb_tc_user {
     uint64_t nudged;  /* under the lock: for slabs up to that epoch */
     void (*nudge)(void *opaque);
     void *opaque;
+    uint32_t *request; /* rule 10: a word and what is or'd into it; null: none */
+    uint32_t request_bits;
 } __attribute__((aligned(64)));
 
 struct pb_tc {

@@ -98,6 +98,12 @@ static pb_tc_user *tc_user_new(pb_tc *tc, void (*nudge)(void *opaque), void *opa
     return user;
 }
 
+static void tc_request_word(pb_tc_user *user, uint32_t *word, uint32_t bits)
+{
+    user->request = word;
+    user->request_bits = bits;
+}
+
 static void tc_user_free(pb_tc_user *user)
 {
     if (!user)
@@ -180,6 +186,7 @@ const pb_tc_ops *pb_tc_ops_of(pb_bus *(*bus_of)(pb_object *object))
         .each = tc_each,
         .statistics = tc_statistics,
         .drop = tc_drop,
+        .request_word = tc_request_word,
     };
 
     g_assert(!bus_of_object || bus_of_object == bus_of);

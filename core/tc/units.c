@@ -150,6 +150,17 @@ static void unlist_from_page_locked(pb_tc *tc, tc_unit *u, const uint32_t *page)
         tc->units[u->page_next].page_prev = u->page_prev;
 }
 
+/* Rule 10. */
+static void request_locked(pb_tc *tc)
+{
+    for (uint32_t i = 0; i < tc->users->len; i++) {
+        const pb_tc_user *user = tc->users->pdata[i];
+
+        if (user->request)
+            __atomic_fetch_or(user->request, user->request_bits, __ATOMIC_SEQ_CST);
+    }
+}
+
 void tc_drop_locked(pb_tc *tc, tc_unit *u, tc_reason reason)
 {
     pb_tc_unit *head = &u->head;
@@ -165,6 +176,8 @@ void tc_drop_locked(pb_tc *tc, tc_unit *u, tc_reason reason)
     __atomic_store_n(&u->state, TC_UNIT_DROPPED, __ATOMIC_RELAXED);
     tc->alive--;
     tc->dropped[reason]++;
+    if (u->is_region)
+        request_locked(tc);
 }
 
 void tc_drop(pb_tc_user *user, pb_tc_unit *unit)
@@ -209,7 +222,7 @@ static void enter_links(pb_tc *tc, tc_slab *slab, const pb_code_job *job, tc_uni
     tc_link *l = &tc->links[first_link(tc, slab) + slab->n_links];
 
     u->first_link = (uint16_t)slab->n_links;
-    u->n_links = (uint8_t)job->n_links;
+    u->n_links = job->n_links & 0x7f;
     for (uint32_t i = 0; i < job->n_links; i++) {
         const pb_code_link *from = &job->links[i];
 
@@ -237,6 +250,7 @@ static tc_unit *enter_locked(pb_tc *tc, tc_slab *slab, const pb_tc_key *key, con
                               .insns = ir->n_marks },
                     .direct = job->direct,
                     .stale = job->stale,
+                    .is_region = (job->flags & PB_CODE_REGION) != 0,
                     .state = TC_UNIT_ALIVE };
     if (headers > 1) {
         u[1] = (tc_unit){ .head = { .code = code }, .state = TC_UNIT_SECOND };

@@ -84,6 +84,8 @@ static bool vcpu_init(void *self, pb_vcpu *vcpu, pb_error *error)
     x->jit = j;
     x->vcpu = vcpu;
     x->user = j->tc_ops->user_new(j->tc, nudge, vcpu);
+    if (PB_HAS(j->tc_ops, request_word))
+        j->tc_ops->request_word(x->user, &vcpu->exit_request, PB_EXIT_ACCEL);
     x->pc_slot = (char *)vcpu->state + type->slots[type->pc_slot].offset;
     x->pc_is_32 = type->slots[type->pc_slot].type == IR_I32;
     x->align_log2 = log2_of(type->insn_align);

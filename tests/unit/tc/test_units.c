@@ -232,6 +232,56 @@ static void listing(void)
     bench_close(&b);
 }
 
+static pb_tc_unit *make_region(bench *b, uint32_t pc)
+{
+    ir_unit ir = bench_translate(b, pc, false);
+    pb_tc_key key = bench_key(b, pc);
+    pb_code_job job = { .size = sizeof(job), .flags = PB_CODE_REGION };
+    pb_tc_unit *other;
+
+    CU_ASSERT_EQUAL(b->ops->reserve(b->user, BENCH_UNIT_BYTES, &job.slice), PB_TC_ROOM);
+    bench_emit(&job, pc, (const uint32_t[]){ 8, 8 }, 0, 0);
+    return b->ops->publish(b->user, &key, &ir, &job, &other);
+}
+
+/* Whoever is in a region that is dropped is told, whatever it is dropped for; of other units nobody is. */
+static void dropping_regions(void)
+{
+    bench b;
+    pb_tc_user *away;
+    uint32_t word = 8, away_word = 0;
+    pb_tc_unit *u;
+
+    bench_open(&b, 1 << 20);
+    away = b.ops->user_new(b.tc, NULL, NULL);
+    b.ops->request_word(b.user, &word, 4);
+    b.ops->request_word(away, &away_word, 1);
+    bench_make(&b, 0x1000, 0, 0);
+    bench_write(&b, 0x1000);
+    CU_ASSERT_EQUAL(word, 8);
+
+    u = make_region(&b, 0x1000);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(u);
+    CU_ASSERT_EQUAL(word, 8);
+    bench_write(&b, 0x1000);
+    CU_ASSERT_EQUAL(word, 12);
+    CU_ASSERT_EQUAL(away_word, 1);
+
+    word = 0;
+    u = make_region(&b, 0x1000);
+    b.ops->drop(b.user, u);
+    CU_ASSERT_EQUAL(word, 4);
+    word = 0;
+    b.ops->drop(b.user, u); /* once */
+    CU_ASSERT_EQUAL(word, 0);
+
+    make_region(&b, 0x1000);
+    b.ops->drop_all(b.tc);
+    CU_ASSERT_EQUAL(word, 4);
+    b.ops->user_free(away);
+    bench_close(&b);
+}
+
 int main(void)
 {
     static const unit_case cases[] = {
@@ -243,6 +293,7 @@ int main(void)
         { "no page", no_page },
         { "addresses", addresses },
         { "listing", listing },
+        { "dropping regions", dropping_regions },
         { 0 },
     };
 
