@@ -403,6 +403,17 @@ void cg_cold_back(cg *c, uint32_t cold, cg_reg result, cg_reg result_2);
  * for rare operands. Gives its number. */
 uint32_t cg_cold_redo(cg *c, uint32_t from, const ir_op_record *r, const cg_reg *args,
                       cg_reg result);
+/* Code of a rule's own before the function is called: it makes the result right in some cases and jumps to `back`, or falls
+ * through. All registers are as they were at the jump then, but for the result and what is free (temp, CG_NO_REG: none), and
+ * only those may be others where it goes back. */
+typedef struct cg_fix {
+    void (*emit)(cg *c, const struct cg_fix *f);
+    const ir_op_record *r;
+    uint32_t back; /* offset */
+    int8_t args[3], result, temp[2];
+    bool swapped; /* the host got the second operand first */
+} cg_fix;
+void cg_cold_fix(cg *c, uint32_t cold, const cg_fix *fix);
 /* A cold path that makes the flags CG_FLAGS_EQUAL for a NaN, for a jp. */
 void cg_cold_unordered(cg *c, uint32_t from);
 /* A cold path that leaves by a jump record, after storing what is dirty now. credit: counted instructions that were not

@@ -23,6 +23,7 @@ typedef struct cg_cold {
     uint64_t pc;
     const ir_op_record *jump;
     uint32_t evicted; /* cg.n_evicted where the path begins */
+    cg_fix fix;       /* COLD_REDO: without `emit` there is none */
 } cg_cold;
 
 static bool grow(void **array, uint32_t *cap, uint32_t wanted, size_t each)
@@ -224,6 +225,12 @@ uint32_t cg_cold_redo(cg *c, uint32_t from, const ir_op_record *r, const cg_reg 
     return c->n_cold - 1;
 }
 
+void cg_cold_fix(cg *c, uint32_t cold, const cg_fix *fix)
+{
+    if (!c->failed)
+        c->cold[cold].fix = *fix;
+}
+
 void cg_cold_refill(cg *c, uint32_t cold, uint32_t again, cg_reg address, bool write)
 {
     if (c->failed)
@@ -321,8 +328,13 @@ static void emit_slow(cg *c, const cg_cold *cold)
 
 static void emit_redo(cg *c, const cg_cold *cold)
 {
+    cg_fix fix = cold->fix;
     redo_head head;
 
+    if (fix.emit) {
+        fix.back = cold->back;
+        fix.emit(c, &fix);
+    }
     cg_call_thunk(c, c->self->thunk_redo);
     memcpy(&head, c->cold_data + cold->data, sizeof(head));
     head.resume = (int32_t)(cold->back - asm_offset(&c->a));

@@ -3,9 +3,9 @@
  *
  * MXCSR has the guest's rounding mode while emitted code runs, and collects the flags. What comes out is right to the bit
  * under these rules:
- *   1. Results that are NaNs are redone by the reference function: which NaN it is depends on the architecture. It raises all
- *      flags that the host raised, and perhaps more: invalid is raised for the same operands everywhere, but for
- *      inf * 0 + NaN, where x86 raises nothing. (Denormal-operand, which x86 raises too, is not collected.)
+ *   1. Which NaN a result is depends on the architecture: rules_fp_nan.c makes it the guest's, or it is redone by the reference
+ *      function. That raises all flags that the host raised, and perhaps more: invalid is raised for the same operands
+ *      everywhere, but for inf * 0 + NaN, where x86 raises nothing. (Denormal-operand, which x86 raises too, is not collected.)
  *   2. Underflow: the host looks whether the result is tiny after rounding, Arm and PowerPC before. That differs only if
  *      the magnitude became the smallest normal number by rounding; such results are redone. Sums and differences that
  *      are tiny are exact (Hauser 1996, theorem 3.4.1). A quotient is never so close below a power of two that
@@ -76,10 +76,11 @@ void fp_op2(cg *c, uint32_t op, cg_reg d, cg_reg b, int imm)
         asm_8(&c->a, (uint32_t)imm);
 }
 
-void fp_test(cg *c, const ir_op_record *r, const cg_reg *args, cg_reg result, bool tiny)
+void fp_test(cg *c, const ir_op_record *r, const cg_reg *args, bool swapped, cg_reg result,
+             bool tiny)
 {
     bool avx = rule_has(c, CG_AVX), wide = fp_double(r->type);
-    uint32_t compare = (wide ? SSE_UCOMISD : SSE_UCOMISS) | (avx ? ASM_VEX : 0);
+    uint32_t compare = (wide ? SSE_UCOMISD : SSE_UCOMISS) | (avx ? ASM_VEX : 0), cold;
 
     if (tiny && !env_of(c, 0)->rules.tiny_after) {
         uint32_t and = SSE_ANDPS | (avx ? ASM_VEX : 0);
@@ -91,11 +92,12 @@ void fp_test(cg *c, const ir_op_record *r, const cg_reg *args, cg_reg result, bo
                      wide ? SHARED_ABS_64 : SHARED_ABS_32, -1);
         cg_shared_op(c, compare, t - XMM0, 0, wide ? SHARED_TINY_64 : SHARED_TINY_32, -1);
         cg_release(c, t);
-        cg_cold_redo(c, asm_jcc(&c->a, CC_E), r, args, result);
-        return;
+        cold = cg_cold_redo(c, asm_jcc(&c->a, CC_E), r, args, result);
+    } else {
+        asm_rr(&c->a, compare, result - XMM0, result - XMM0);
+        cold = cg_cold_redo(c, asm_jcc(&c->a, CC_P), r, args, result);
     }
-    asm_rr(&c->a, compare, result - XMM0, result - XMM0);
-    cg_cold_redo(c, asm_jcc(&c->a, CC_P), r, args, result);
+    fp_fix_nans(c, cold, r, args, swapped, result, CG_NO_REG, CG_NO_REG);
 }
 
 /* ---- arithmetic -------------------------------------------------------------------------------------------- */
@@ -119,7 +121,7 @@ bool rule_farith(cg *c, const ir_op_record *r)
     swap = commutes && !cg_is_clean(c, r->arg[0]) && cg_is_clean(c, r->arg[1]);
     fp_op3(c, fp_scalar(op, r->type), r->type, to, args[swap], cg_is_clean(c, r->arg[swap]),
            args[!swap]);
-    fp_test(c, r, args, to, r->op == IR_OP_FMUL);
+    fp_test(c, r, args, swap, to, r->op == IR_OP_FMUL);
     return true;
 }
 
@@ -133,7 +135,7 @@ bool rule_fsqrt(cg *c, const ir_op_record *r)
     from = cg_use(c, r->arg[0]);
     to = cg_def(c, 0, CG_SET(from));
     fp_op2(c, fp_scalar(SSE_SQRT, r->type), to, from, -1);
-    fp_test(c, r, &from, to, false);
+    fp_test(c, r, &from, false, to, false);
     return true;
 }
 
@@ -158,7 +160,7 @@ bool rule_fma(cg *c, const ir_op_record *r)
           (neg & PB_FP_NEG_ADDEND ? FMA_NEG_ADDEND : 0);
     asm_vrr(&c->a, op | (fp_double(r->type) ? ASM_W : 0), to - XMM0, args[0] - XMM0,
             args[1] - XMM0);
-    fp_test(c, r, args, to, true);
+    fp_test(c, r, args, false, to, true);
     return true;
 }
 
@@ -216,6 +218,7 @@ bool rule_fminmax(cg *c, const ir_op_record *r)
     to = cg_def(c, 0, CG_SET(args[0]) | CG_SET(args[1]));
     asm_sse2(&c->a, avx, compare, args[0] - XMM0, args[1] - XMM0);
     cold = cg_cold_redo(c, asm_jcc(&c->a, CC_P), r, args, to);
+    fp_fix_nans(c, cold, r, args, false, to, CG_NO_REG, CG_NO_REG);
     asm_sse3(&c->a, avx, fp_scalar(min ? SSE_MIN : SSE_MAX, r->type), to - XMM0, args[0] - XMM0,
              args[1] - XMM0);
     over = asm_jcc(&c->a, CC_NE);

@@ -29,7 +29,23 @@ static inline uint32_t fp_scalar(uint32_t op, uint32_t type)
 void fp_op3(cg *c, uint32_t op, uint32_t type, cg_reg d, cg_reg a, bool clean, cg_reg b);
 /* d = op b, zeros above. */
 void fp_op2(cg *c, uint32_t op, cg_reg d, cg_reg b, int imm);
-/* A NaN in `result` goes to the cold path; with `tiny` also what may have been rounded up to the smallest normal number. */
-void fp_test(cg *c, const ir_op_record *r, const cg_reg *args, cg_reg result, bool tiny);
+/* A NaN in `result` goes to the cold path; with `tiny` also what may have been rounded up to the smallest normal number.
+ * swapped: the host's first operand is the second one. */
+void fp_test(cg *c, const ir_op_record *r, const cg_reg *args, bool swapped, cg_reg result,
+             bool tiny);
+
+/* Which NaNs come out of environment 0, as far as code on cold paths knows. */
+typedef enum fp_nan_way {
+    FP_NANS_OTHER,
+    FP_NANS_ARM,
+    FP_NANS_DEFAULT, /* always Arm's default NaN */
+} fp_nan_way;
+fp_nan_way fp_nans(const cg *c);
+/* Whether a NaN that is the only operand comes out quieted, as the host has it. */
+bool fp_host_quiets(const cg *c);
+/* Let a cold path (cg_cold_redo) first look for NaNs. t, u: registers that are free from there on, CG_NO_REG if there are none.
+ * Lanes: in t are ones in the lanes with NaNs, and in u, if it is there, in those that the function is wanted for. */
+void fp_fix_nans(cg *c, uint32_t cold, const ir_op_record *r, const cg_reg *args, bool swapped,
+                 cg_reg result, cg_reg t, cg_reg u);
 
 #endif

@@ -21,7 +21,8 @@ bool rule_fcvt(cg *c, const ir_op_record *r)
     from = cg_use(c, r->arg[0]);
     to = cg_def(c, 0, CG_SET(from));
     fp_op2(c, fp_scalar(SSE_CONVERT, type), to, from, -1);
-    fp_test(c, r, &from, to, r->type == IR_F32);
+    if (r->type == IR_F32 || !fp_host_quiets(c))
+        fp_test(c, r, &from, false, to, r->type == IR_F32);
     return true;
 }
 
@@ -235,6 +236,7 @@ bool rule_frint(cg *c, const ir_op_record *r)
     to = cg_def(c, 0, CG_SET(from));
     fp_op2(c, fp_double(r->type) ? SSE_ROUNDSD : SSE_ROUNDSS, to, from,
            round_control(round) | quiet);
-    fp_test(c, r, &from, to, false);
+    if (!fp_host_quiets(c))
+        fp_test(c, r, &from, false, to, false);
     return true;
 }

@@ -1,7 +1,7 @@
 /*
  * Floating point by lanes of 32 and 64 bits: the host's instruction, and a test of all lanes of its result. What is exact
- * and why is told in rules_fp.c; the same holds of each lane, and one lane that fails has all of them redone: flags
- * that other lanes have raised are raised again.
+ * and why is told in rules_fp.c; the same holds of each lane, and one lane that the reference function is needed for has all of
+ * them redone: flags that other lanes have raised are raised again.
  *
  * The lanes above a 64-bit vector are made zero first, a divisor's one, so that they raise nothing.
  */
@@ -107,24 +107,34 @@ static uint32_t redo_if_masked(cg *c, const ir_op_record *r, const cg_reg *args,
     return cg_cold_redo(c, asm_jcc(&c->a, CC_NE), r, args, d);
 }
 
-/* NaNs in the result, of lanes of this size, and with `tiny` what may have been rounded up to the smallest normal number. */
+/* What comes to the cold path, of lanes of this size: NaNs in the result, and with `tiny` what may have been rounded up to the
+ * smallest normal number. */
 static void guard(cg *c, const ir_op_record *r, uint32_t es, const cg_reg *args, cg_reg d,
-                  bool tiny)
+                  bool nans, bool tiny)
 {
-    cg_reg t = cg_temp_vector(c);
+    cg_reg t = nans ? cg_temp_vector(c) : CG_NO_REG, u = CG_NO_REG;
+    uint32_t cold;
 
-    vec_op_imm(c, packed(CMPPS, es), t, d, d, CMP_UNORDERED);
-    if (tiny && !c->job->vcpu->fp[0].rules.tiny_after) {
+    tiny &= !c->job->vcpu->fp[0].rules.tiny_after;
+    if (nans)
+        vec_op_imm(c, packed(CMPPS, es), t, d, d, CMP_UNORDERED);
+    if (tiny) {
         uint64_t smallest = es == 3 ? UINT64_C(1) << 52 : UINT64_C(1) << 23;
-        cg_reg u = cg_temp_vector(c);
 
+        u = cg_temp_vector(c);
         vec_op_const(c, PAND, u, d, vec_lanes(es, ir_sem_mask((8u << es) - 1)));
         vec_op_const(c, vec_cmeq_forms[es], u, u, vec_lanes(es, smallest));
-        vec_op(c, POR, t, t, u);
+        if (nans)
+            vec_op(c, POR, t, t, u);
         cg_release(c, u);
     }
-    redo_if_any(c, r, args, d, t);
-    cg_release(c, t);
+    if (!nans && !tiny)
+        return;
+    cold = redo_if_any(c, r, args, d, nans ? t : u);
+    if (nans) {
+        fp_fix_nans(c, cold, r, args, false, d, t, u);
+        cg_release(c, t);
+    }
 }
 
 /* ---- arithmetic ------------------------------------------------------------------------------------------------------ */
@@ -150,7 +160,7 @@ bool rule_v_farith(cg *c, const ir_op_record *r)
     }
     d = cg_def(c, 0, CG_SET(args[0]) | CG_SET(args[1]));
     vec_op(c, packed(forms[r->op - IR_OP_V_FADD], es), d, args[0], args[1]);
-    guard(c, r, es, args, d, r->op == IR_OP_V_FMUL);
+    guard(c, r, es, args, d, true, r->op == IR_OP_V_FMUL);
     if (r->op == IR_OP_V_FSUB) /* rounding down, 0 - 0 is -0 */
         vec_done(c, r, d);
     return true;
@@ -167,7 +177,7 @@ bool rule_v_fsqrt(cg *c, const ir_op_record *r)
     a = use_clean(c, r->arg[0]);
     d = cg_def(c, 0, CG_SET(a));
     vec_unary(c, packed(SSE_SQRT, es), d, a);
-    guard(c, r, es, &a, d, false);
+    guard(c, r, es, &a, d, true, false);
     return true;
 }
 
@@ -186,7 +196,7 @@ bool rule_v_fma(cg *c, const ir_op_record *r)
     op += (neg & PB_FP_NEG_PRODUCT ? FMA_NEG_PRODUCT : 0) +
           (neg & PB_FP_NEG_ADDEND ? FMA_NEG_ADDEND : 0);
     asm_vrr(&c->a, op | (es == 3 ? ASM_W : 0), d - XMM0, args[0] - XMM0, args[1] - XMM0);
-    guard(c, r, es, args, d, true);
+    guard(c, r, es, args, d, true, true);
     /* A product with a changed sign, or less a zero, is -0 above. */
     if (neg)
         vec_done(c, r, d);
@@ -225,6 +235,7 @@ bool rule_v_fminmax(cg *c, const ir_op_record *r)
     d = cg_def(c, 0, CG_SET(args[0]) | CG_SET(args[1]));
     vec_op_imm(c, packed(CMPPS, es), t, args[0], args[1], CMP_UNORDERED);
     cold = redo_if_any(c, r, args, d, t);
+    fp_fix_nans(c, cold, r, args, false, d, t, CG_NO_REG);
     vec_op(c, form, t, args[0], args[1]);
     vec_op(c, form, d, args[1], args[0]);
     vec_op(c, min ? POR : PAND, d, d, t);
@@ -364,7 +375,7 @@ bool rule_v_frint(cg *c, const ir_op_record *r)
     a = use_clean(c, r->arg[0]);
     d = cg_def(c, 0, CG_SET(a));
     vec_unary_imm(c, es == 3 ? ROUNDPD : ROUNDPS, d, a, (uint32_t)(control | quiet));
-    guard(c, r, es, &a, d, false);
+    guard(c, r, es, &a, d, !fp_host_quiets(c), false);
     return true;
 }
 
@@ -380,6 +391,6 @@ bool rule_v_fresize(cg *c, const ir_op_record *r)
     a = use_clean(c, r->arg[0]);
     d = cg_def(c, 0, CG_SET(a));
     vec_unary(c, wider ? CVTPS2PD : CVTPD2PS, d, a);
-    guard(c, r, wider ? 3 : 2, &a, d, !wider);
+    guard(c, r, wider ? 3 : 2, &a, d, !fp_host_quiets(c), !wider);
     return true;
 }

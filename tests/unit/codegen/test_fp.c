@@ -21,6 +21,7 @@ enum { PROGRAMS = 40, CASES = 24, MOST_STEPS = 12, MOST_VALUES = 48 };
 static uint32_t factor;
 static toy_machine *machine;
 static accel subject;
+static bool nans; /* of a case: most operands are NaNs, or make some */
 
 /* ---- operands ---------------------------------------------------------------------------------------------- */
 
@@ -58,6 +59,8 @@ static uint64_t edge(uint32_t bits)
     uint64_t infinity = ir_sem_mask(bits - 1 - mantissa) << mantissa, sign = ir_sem_sign(bits);
     uint64_t v = random_bits() & ir_sem_mask(bits);
 
+    if (nans && random_below(3))
+        return random_nan(bits);
     sign &= random_bits();
     switch (random_below(12)) {
     case 0:
@@ -370,6 +373,7 @@ static void set_inputs(program *p)
     pb_u128 args[4];
     const step *first = &p->steps[0];
 
+    nans = random_below(3) == 0;
     for (uint32_t i = 0; i < TOY_SLOTS; i++)
         machine->state->slot[i] = operand((ir_type)toy_type.slots[i].type);
     machine->state->slot[TOY_PC].lo = 0x100;

@@ -79,15 +79,16 @@ static void tiny_lane(uint32_t op, uint32_t bits, uint64_t lane[3])
 static void random_operands(uint32_t op, uint32_t es, pb_u128 args[3])
 {
     bool integers = op == IR_OP_V_SCVT_F || op == IR_OP_V_UCVT_F, dull = random_below(2);
-    uint32_t bits = 8u << es, special = random_below(16 >> es);
+    uint32_t bits = 8u << es, special = random_below(16 >> es), nans = random_below(3);
 
     for (uint32_t i = 0; i < 16u >> es; i++) {
         uint64_t lane[3];
 
         for (uint32_t k = 0; k < 3; k++)
-            lane[k] = integers               ? random_word(bits)
-                      : dull && i != special ? of_double(bits, (double)random_below(100) + 1)
-                                             : edge(bits);
+            lane[k] = integers                       ? random_word(bits)
+                      : dull && i != special         ? of_double(bits, 1 + random_below(100))
+                      : nans == 0 && random_below(3) ? random_nan(bits)
+                                                     : edge(bits);
         if (!integers && random_below(3) == 0)
             tiny_lane(op, bits, lane);
         for (uint32_t k = 0; k < 3; k++)

@@ -77,6 +77,29 @@ static inline uint64_t random_float(uint32_t bits)
     return sign | (exponent & exponents) << mantissa | fraction;
 }
 
+/* What NaNs are made of and what passes by them: quiet and signalling ones with all kinds of payloads, infinities, zeros, and
+ * negative numbers. */
+static inline uint64_t random_nan(uint32_t bits)
+{
+    uint32_t mantissa = bits == 16 ? 10 : bits == 32 ? 23 : 52;
+    uint64_t infinity = ir_sem_mask(bits - 1 - mantissa) << mantissa, sign = random_bits();
+    uint64_t payload = random_word(mantissa - 1), quiet = UINT64_C(1) << (mantissa - 1);
+
+    sign &= ir_sem_sign(bits);
+    switch (random_below(8)) {
+    case 0:
+        return sign;
+    case 1:
+        return sign | infinity;
+    case 2: /* signalling, or infinity */
+        return sign | infinity | payload;
+    case 3: /* one */
+        return sign | (infinity >> 1 & infinity);
+    default:
+        return sign | infinity | quiet | payload;
+    }
+}
+
 static inline pb_u128 random_vector(void)
 {
     pb_u128 v = { 0, 0 };
