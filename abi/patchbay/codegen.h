@@ -148,6 +148,28 @@ typedef struct pb_codegen_info {
     uint32_t typical_bytes; /* of code for one guest instruction, to size slices */
 } pb_codegen_info;
 
+/* ---- frames, for debuggers ------------------------------------------------------------------------------ */
+
+/* How code at a place finds its caller's frame. */
+typedef struct pb_code_frame {
+    uint32_t offset; /* in the thunks: the row holds from here to the next one's */
+    uint16_t bytes;  /* from the stack pointer to the frame's end: what it was before the call */
+    uint16_t saved; /* so many of pb_code_frames.saved are in the frame, the others are unchanged */
+} pb_code_frame;
+
+/* Frames of all emitted code. Register numbers are DWARF's for the host. */
+typedef struct pb_code_frames {
+    uint32_t size;
+    uint32_t n_thunks;
+    const pb_code_frame *thunks; /* by offset; the first one's is 0 */
+    pb_code_frame unit;          /* of units, everywhere in their code */
+    const uint8_t *saved; /* registers: the i-th is 8 * (i + 1) bytes below the frame's end */
+    uint8_t n_saved;
+    uint8_t stack_pointer;
+    uint8_t return_address; /* is among `saved` */
+    uint8_t reserved;
+} pb_code_frames;
+
 typedef struct pb_codegen_type {
     pb_class head; /* init fails with the reason if the host cannot run this generator's code */
     /* [setup] */
@@ -163,7 +185,14 @@ typedef struct pb_codegen_type {
     void (*run)(void *self, pb_vcpu *vcpu, const void *entry, pb_code_exit *exit);
     /* The vCPU is new: prepare its `codegen` words. [setup] */
     void (*vcpu_init)(void *self, pb_vcpu *vcpu);
+    /* What a debugger needs for a backtrace through emitted code; null: there is nothing. Constant after start().
+     * May be null. [any] */
+    const pb_code_frames *(*frames)(void *self);
 } pb_codegen_type;
+
+/* Whether a generator's type has the member. */
+#define PB_CODEGEN_HAS(type, member) \
+    ((type)->head.size >= offsetof(pb_codegen_type, member) + sizeof((type)->member))
 
 /* ---- "pb.codegen/1": the generator for this host ---------------------------------------------------- */
 

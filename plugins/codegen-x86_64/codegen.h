@@ -135,6 +135,8 @@ typedef struct x86_codegen {
     const uint8_t *shared;              /* constants behind the thunks, by cg_shared */
     const uint8_t *thunk_refill[2][16]; /* by write, address register; null: there is none */
     char host[96];
+    pb_code_frame frame_rows[96]; /* of thunks */
+    pb_code_frames frames;
 } x86_codegen;
 
 /* The frame as C sees it. */

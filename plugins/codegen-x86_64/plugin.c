@@ -241,6 +241,11 @@ static void vcpu_init(void *self, pb_vcpu *vcpu)
     memset(vcpu->codegen, 0, sizeof(vcpu->codegen));
 }
 
+static const pb_code_frames *frames(void *self)
+{
+    return &((const x86_codegen *)self)->frames;
+}
+
 static uint32_t emit(void *self, pb_code_job *job)
 {
     return emit_unit(self, job);
@@ -292,6 +297,8 @@ static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, thunk_refill, DERIVED),
     PB_TRANSIENT(x86_codegen, shared, DERIVED),
     PB_TRANSIENT(x86_codegen, host, "of the host"),
+    PB_TRANSIENT(x86_codegen, frame_rows, DERIVED),
+    PB_TRANSIENT(x86_codegen, frames, DERIVED),
     { 0 },
 };
 
@@ -312,6 +319,7 @@ static const pb_codegen_type codegen_type = {
     .retire = retire,
     .run = run,
     .vcpu_init = vcpu_init,
+    .frames = frames,
 };
 
 static const pb_class *const types[] = { &codegen_type.head, NULL };

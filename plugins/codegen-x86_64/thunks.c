@@ -13,6 +13,7 @@ typedef struct maker {
     x86_codegen *self;
     const pb_code_slice *slice;
     uint32_t leave, leave_raw; /* offsets */
+    uint32_t n_rows;           /* of frames; more than there is room for are counted only */
 } maker;
 
 /* Saved around C calls that do not look at the state. */
@@ -75,17 +76,74 @@ static void store_state(maker *m)
     }
 }
 
-/* ---- entering and leaving ----------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------------------------- */
 
 static const uint8_t pushed[] = { RBX, RBP, R12, R13, R14, R15 };
+
+enum {
+    DWARF_RETURN = 16,
+    ENTERED_BYTES = 8 + 8 * sizeof(pushed),
+    UNIT_BYTES = ENTERED_BYTES + CG_FRAME_BYTES
+};
+
+/* The return address, then `pushed`, by DWARF's numbers (x86-64 psABI, 3.6.2). */
+static const uint8_t saved_in_frame[] = { DWARF_RETURN, 3, 6, 12, 13, 14, 15 };
+
+/* From here on the frame has that many bytes, of which the return address and some of `pushed` are the last. */
+static void frame(maker *m, uint32_t bytes, uint32_t n_pushed)
+{
+    if (m->n_rows < sizeof(m->self->frame_rows) / sizeof(m->self->frame_rows[0]))
+        m->self->frame_rows[m->n_rows] =
+            (pb_code_frame){ asm_offset(&m->a), (uint16_t)bytes, (uint16_t)(1 + n_pushed) };
+    m->n_rows++;
+}
+
+/* Code from here on was jumped to, with a unit's frame. */
+static void frame_of_unit(maker *m)
+{
+    frame(m, UNIT_BYTES, sizeof(pushed));
+}
+
+/* Code from here on was called by a unit, and has moved the stack pointer so far since. */
+static void frame_of_called(maker *m, uint32_t moved)
+{
+    frame(m, 8 + moved, 0);
+}
+
+static void make_frames(maker *m)
+{
+    x86_codegen *s = m->self;
+
+    s->frames = (pb_code_frames){ .size = sizeof(s->frames),
+                                  .n_thunks = m->n_rows,
+                                  .thunks = s->frame_rows,
+                                  .unit = { 0, UNIT_BYTES, sizeof(saved_in_frame) },
+                                  .saved = saved_in_frame,
+                                  .n_saved = sizeof(saved_in_frame),
+                                  .stack_pointer = 7,
+                                  .return_address = DWARF_RETURN };
+}
+
+/* Before C is called or behind it: with an odd number of words on the stack it would be unaligned. */
+static void move_stack(maker *m, int32_t bytes)
+{
+    asm_alu_imm(&m->a, bytes > 0 ? ALU_SUB : ALU_ADD, W64, RSP, bytes > 0 ? bytes : -bytes);
+    frame_of_called(m, bytes > 0 ? (uint32_t)bytes : 0);
+}
+
+/* ---- entering and leaving ----------------------------------------------------------------------------------- */
 
 static void make_enter(maker *m)
 {
     begin(m);
     m->self->thunk_enter = here(m);
-    for (uint32_t i = 0; i < sizeof(pushed); i++)
+    frame(m, 8, 0);
+    for (uint32_t i = 0; i < sizeof(pushed); i++) {
         asm_push(&m->a, pushed[i]);
+        frame(m, 16 + 8 * i, i + 1);
+    }
     asm_alu_imm(&m->a, ALU_SUB, W64, RSP, CG_FRAME_BYTES);
+    frame_of_unit(m);
     asm_store(&m->a, W64, cg_frame_at(CG_FRAME_EXIT), RDX);
     asm_store(&m->a, W64, cg_frame_at(CG_FRAME_SELF), RCX);
     asm_lea(&m->a, W64, RBP, asm_at(RDI, -(RDI_IS_VCPU)));
@@ -100,11 +158,15 @@ static void make_leave(maker *m)
     begin(m);
     m->leave = asm_offset(&m->a);
     m->self->thunk_exit = here(m);
+    frame_of_unit(m);
     store_state(m);
     m->leave_raw = asm_offset(&m->a);
     asm_alu_imm(&m->a, ALU_ADD, W64, RSP, CG_FRAME_BYTES);
-    for (uint32_t i = sizeof(pushed); i-- > 0;)
+    frame(m, ENTERED_BYTES, sizeof(pushed));
+    for (uint32_t i = sizeof(pushed); i-- > 0;) {
         asm_pop(&m->a, pushed[i]);
+        frame(m, 8 + 8 * i, i);
+    }
     asm_ret(&m->a);
 }
 
@@ -153,25 +215,33 @@ static void move_all(maker *m, bool load, int32_t offset)
                cg_frame_at(CG_FRAME_VECTOR + 16 * i + offset));
 }
 
-/* Called; the record stands behind the call, and a C function gets it with all registers in the frame. */
+/* Called; the record stands behind the call, and a C function gets it with all registers in the frame. The return address
+ * stays on the stack meanwhile, for backtraces. */
 static const uint8_t *make_recorded(maker *m, uint64_t function)
 {
     const uint8_t *start;
-    uint32_t left;
+    uint32_t going_on;
 
     begin(m);
     start = here(m);
+    frame_of_called(m, 0);
     move_all(m, false, 8);
-    asm_pop(&m->a, RDX);
+    asm_load(&m->a, W64, RDX, asm_at(RSP, 0));
     asm_lea(&m->a, W64, RDI, asm_at(RBP, RDI_IS_VCPU));
-    asm_mov(&m->a, W64, RSI, RSP);
+    asm_lea(&m->a, W64, RSI, asm_at(RSP, 8));
+    move_stack(m, 8);
     call_c(m, function);
+    move_stack(m, -8);
     asm_test(&m->a, W64, RAX, RAX);
-    left = asm_jcc(&m->a, CC_E);
-    asm_push(&m->a, RAX);
+    going_on = asm_jcc(&m->a, CC_NE);
+    asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
+    frame_of_unit(m);
+    asm_patch(&m->a, asm_jmp(&m->a), m->leave_raw);
+    asm_patch(&m->a, going_on, asm_offset(&m->a));
+    frame_of_called(m, 0);
+    asm_store(&m->a, W64, asm_at(RSP, 0), RAX);
     move_all(m, true, 8);
     asm_ret(&m->a); /* pairs with the call, for the host's return predictor */
-    asm_patch(&m->a, left, m->leave_raw);
     return start;
 }
 
@@ -206,8 +276,9 @@ static void call_scalar(maker *m)
     for (uint32_t i = 0; i < sizeof(registers); i++)
         asm_load(&m->a, W64, registers[i], argument(i, 8));
     asm_rm(&m->a, 0xff, 6, argument(5, 8)); /* push */
+    frame_of_called(m, 8);
     asm_call_reg(&m->a, RAX);
-    asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
+    move_stack(m, -8);
 }
 
 static void call_vector(maker *m)
@@ -215,9 +286,9 @@ static void call_vector(maker *m)
     asm_lea(&m->a, W64, RDI, asm_at(RBP, RDI_IS_VCPU));
     asm_lea(&m->a, W64, RSI, cg_frame_at(CG_FRAME_RESULTS + 8));
     asm_lea(&m->a, W64, RDX, argument(0, 8));
-    asm_alu_imm(&m->a, ALU_SUB, W64, RSP, 8);
+    move_stack(m, 8);
     asm_call_reg(&m->a, RAX);
-    asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
+    move_stack(m, -8);
 }
 
 static const uint8_t *make_pure(maker *m, void (*call)(maker *m))
@@ -226,6 +297,7 @@ static const uint8_t *make_pure(maker *m, void (*call)(maker *m))
 
     begin(m);
     start = here(m);
+    frame_of_called(m, 0);
     move_caller_saved(m, false);
     call(m);
     move_caller_saved(m, true);
@@ -240,9 +312,9 @@ static void call_reference(maker *m)
     asm_lea(&m->a, W64, RDI, argument(0, 8));
     asm_lea(&m->a, W64, RDX, asm_at(RBP, RDI_IS_VCPU));
     asm_mov_imm(&m->a, RCX, (uintptr_t)m->self->fp);
-    asm_alu_imm(&m->a, ALU_SUB, W64, RSP, 8);
+    move_stack(m, 8);
     asm_call_reg(&m->a, RAX);
-    asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
+    move_stack(m, -8);
 }
 
 /* A helper that may look at everything, and change it. It runs under the host's MXCSR, and what it leaves there is not
@@ -255,15 +327,16 @@ static const uint8_t *make_helper(maker *m, void (*call)(maker *m))
 
     begin(m);
     start = here(m);
+    frame_of_called(m, 0);
     store_state(m);
     asm_mov(&m->a, W64, RBX, RAX);
     asm_rm(&m->a, 0xae | ASM_0F, 3, mxcsr); /* stmxcsr */
     asm_alu_mem_imm(&m->a, ALU_CMP, W32, mxcsr, 0x1f80);
     plain = asm_jcc(&m->a, CC_E);
-    asm_alu_imm(&m->a, ALU_SUB, W64, RSP, 8);
+    move_stack(m, 8);
     asm_lea(&m->a, W64, RDI, asm_at(RBP, RDI_IS_VCPU));
     call_c(m, (uintptr_t)before_helper);
-    asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
+    move_stack(m, -8);
     asm_store(&m->a, W32, mxcsr, RAX);
     asm_patch(&m->a, plain, asm_offset(&m->a));
     asm_mov(&m->a, W64, RAX, RBX);
@@ -277,10 +350,12 @@ static const uint8_t *make_helper(maker *m, void (*call)(maker *m))
     asm_alu_mem_imm(&m->a, ALU_CMP, W32, vcpu_at(offsetof(pb_vcpu, unwind)), 0);
     going_on = asm_jcc(&m->a, CC_E);
     asm_alu_imm(&m->a, ALU_ADD, W64, RSP, 8);
+    frame_of_unit(m);
     asm_load(&m->a, W64, RCX, cg_frame_at(CG_FRAME_EXIT));
     asm_store_imm(&m->a, W32, asm_at(RCX, offsetof(pb_code_exit, kind)), PB_CODE_EXIT_UNWOUND);
     asm_patch(&m->a, asm_jmp(&m->a), m->leave_raw);
     asm_patch(&m->a, going_on, asm_offset(&m->a));
+    frame_of_called(m, 0);
     load_pins(m);
     asm_ret(&m->a);
     return start;
@@ -338,6 +413,7 @@ bool make_thunks(x86_codegen *self, const pb_code_slice *slice)
 
     make_leave(&m);
     make_enter(&m);
+    frame_of_unit(&m);
     self->thunk_link = make_exit(&m, PB_CODE_EXIT_LINK);
     self->thunk_jump_miss = make_exit(&m, PB_CODE_EXIT_LOOKUP);
     self->thunk_new_key = make_exit(&m, PB_CODE_EXIT_NEW_KEY);
@@ -345,6 +421,7 @@ bool make_thunks(x86_codegen *self, const pb_code_slice *slice)
     self->thunk_entry = make_exit(&m, PB_CODE_EXIT_ENTRY);
     self->thunk_unwound = make_exit(&m, PB_CODE_EXIT_UNWOUND);
     self->thunk_slow = make_recorded(&m, (uintptr_t)slow_path);
+    frame_of_called(&m, 0);
     make_refill(&m.a, self, slice->rx);
     self->thunk_redo = make_recorded(&m, (uintptr_t)redo);
     self->thunk_reference = make_pure(&m, call_reference);
@@ -353,5 +430,6 @@ bool make_thunks(x86_codegen *self, const pb_code_slice *slice)
     self->thunk_scalar = make_helper(&m, call_scalar);
     self->thunk_vector = make_helper(&m, call_vector);
     make_shared(&m);
-    return !m.a.full;
+    make_frames(&m);
+    return !m.a.full && m.n_rows <= sizeof(self->frame_rows) / sizeof(self->frame_rows[0]);
 }
