@@ -1,5 +1,5 @@
 /*
- * Seeing what a translation cache holds and executes: for perf, and as a report of what is hot.
+ * Seeing what a translation cache holds and executes: for perf, for debuggers, and as a report of what is hot.
  *
  * Settings of the process, made before machines are. With none of them set a cache does nothing for
  * them but look at one pointer where a unit is published and where a vCPU begins to execute.
@@ -17,6 +17,8 @@ typedef struct pb_seeing_options {
     const char *jitdump;
     /* Sample what vCPUs' threads execute, for pb_seeing_hot(). */
     bool hot;
+    /* Tell debuggers of units and frames. */
+    bool gdb;
 } pb_seeing_options;
 
 /* Files that cannot be made are errors. [setup] */

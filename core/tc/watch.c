@@ -6,7 +6,7 @@
 #include <inttypes.h>
 
 static struct {
-    bool hot;
+    bool hot, gdb;
     GPtrArray *caches; /* that are watched and sampled */
 } seeing;
 
@@ -37,7 +37,7 @@ tc_watch *tc_watch_new(pb_tc *tc)
 {
     tc_watch *watch;
 
-    if (!seeing.hot && !tc_perf_wanted())
+    if (!seeing.hot && !seeing.gdb && !tc_perf_wanted())
         return NULL;
     watch = g_new0(tc_watch, 1);
     if (tc_perf_wanted())
@@ -46,6 +46,8 @@ tc_watch *tc_watch_new(pb_tc *tc)
         watch->hot = tc_hot_new(tc);
         g_ptr_array_add(seeing.caches, watch->hot);
     }
+    if (seeing.gdb)
+        watch->gdb = tc_gdb_new(tc);
     return watch;
 }
 
@@ -57,17 +59,22 @@ void tc_watch_free(pb_tc *tc)
         g_ptr_array_remove(seeing.caches, tc->watch->hot);
         tc_hot_free(tc->watch->hot);
     }
+    if (tc->watch->gdb)
+        tc_gdb_free(tc->watch->gdb);
     g_clear_pointer(&tc->watch, g_free);
 }
 
 void tc_watch_published_locked(pb_tc *tc, tc_unit *u, const ir_unit *ir, const pb_code_job *job)
 {
-    if (tc_perf_wanted()) {
+    if (tc->watch->gdb || tc_perf_wanted()) {
         g_autoptr(GString) name = g_string_new(NULL);
         pb_tc_key key = tc_watch_key(u, ir);
 
         tc_watch_name(&key, ir->cpu, name);
-        tc_perf_code(u->head.code, u->head.bytes, name->str);
+        if (tc_perf_wanted())
+            tc_perf_code(u->head.code, u->head.bytes, name->str);
+        if (tc->watch->gdb)
+            tc_gdb_published(tc->watch->gdb, u, name->str);
     }
     if (tc->watch->hot)
         tc_hot_published(tc->watch->hot, u, ir, job);
@@ -77,6 +84,8 @@ void tc_watch_reclaimed_locked(pb_tc *tc, const tc_slab *slab)
 {
     if (tc->watch->hot)
         tc_hot_reclaimed(tc->watch->hot, slab);
+    if (tc->watch->gdb)
+        tc_gdb_reclaimed(tc->watch->gdb, slab);
 }
 
 void tc_watch_enter(pb_tc *tc)
@@ -97,6 +106,7 @@ bool pb_seeing_begin(const pb_seeing_options *options, GError **error)
 {
     seeing.caches = g_ptr_array_new();
     seeing.hot = options->hot;
+    seeing.gdb = options->gdb;
     return tc_perf_open(options->perf_map, options->jitdump, error) &&
            (!options->hot || tc_hot_start(error));
 }
@@ -105,7 +115,7 @@ bool pb_seeing_end(GError **error)
 {
     if (seeing.hot)
         tc_hot_stop();
-    seeing.hot = false;
+    seeing.hot = seeing.gdb = false;
     g_clear_pointer(&seeing.caches, g_ptr_array_unref);
     return tc_perf_close(error);
 }

@@ -9,9 +9,11 @@
 #include <core/tc/seeing.h>
 
 typedef struct tc_hot tc_hot;
+typedef struct tc_gdb tc_gdb;
 
 struct tc_watch {
     tc_hot *hot; /* null: nothing is sampled */
+    tc_gdb *gdb; /* null: debuggers are not told */
 };
 
 /* In pb_tc_key.flags, where units are named for people: a region, which has the key of a unit that it took the place of. */
@@ -40,6 +42,14 @@ bool tc_perf_close(GError **error);
 bool tc_perf_wanted(void);
 /* Code at rx, which can be read at the same address. Any thread. */
 void tc_perf_code(const uint8_t *rx, uint32_t bytes, const char *name);
+
+/* ---- gdb.c ----------------------------------------------------------------------------------------------- */
+
+tc_gdb *tc_gdb_new(pb_tc *tc);
+void tc_gdb_free(tc_gdb *gdb);
+/* Under tc->lock. */
+void tc_gdb_published(tc_gdb *gdb, const tc_unit *u, const char *name);
+void tc_gdb_reclaimed(tc_gdb *gdb, const tc_slab *slab);
 
 /* ---- hot.c ----------------------------------------------------------------------------------------------- */
 

@@ -158,7 +158,7 @@ static gboolean parse_perf_map(const char *name, const char *value, gpointer opa
 
 static bool parse(run_options *o, int *argc, char ***argv, int *status)
 {
-    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 17];
+    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 18];
     const GOptionEntry own[] = {
         { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &o->machine.no_reboot, "A reset ends the run",
           NULL },
@@ -193,6 +193,8 @@ static bool parse(run_options *o, int *argc, char ***argv, int *status)
           "Name translated code for `perf report`, in /tmp/perf-PID.map or FILE", "FILE" },
         { "jitdump", 0, 0, G_OPTION_ARG_FILENAME, &o->seeing.jitdump,
           "Dump translated code for `perf inject --jit`, as FOLDER/jit-PID.dump", "FOLDER" },
+        { "gdb-jit", 0, 0, G_OPTION_ARG_NONE, &o->seeing.gdb,
+          "Name translated code for gdb, with what it needs for backtraces", NULL },
         { "dump-yaml", 0, 0, G_OPTION_ARG_NONE, &o->dump_yaml,
           "Print the composed machine as a machine file, and do not run", NULL },
         { 0 }
@@ -217,7 +219,8 @@ static int lockstep(const char *name, run_options *o)
     int status;
 
     if (o->points.hash_every || o->points.saves || o->dump_yaml || o->statistics || o->check ||
-        o->machine.accel || o->seeing.hot || o->seeing.perf_map || o->seeing.jitdump)
+        o->machine.accel || o->seeing.hot || o->seeing.perf_map || o->seeing.jitdump ||
+        o->seeing.gdb)
         return complain(STATUS_USAGE, "--lockstep names the accelerators, and goes with options of "
                                       "the machine, --load, --stop-at and logs only");
     if (!set_up_logs(o, &error))

@@ -6,9 +6,9 @@
 
 bool seeing_begin(const seeing_options *o, GError **error)
 {
-    const pb_seeing_options wanted = { .perf_map = o->perf_map,
-                                       .jitdump = o->jitdump,
-                                       .hot = o->hot > 0 };
+    const pb_seeing_options wanted = {
+        .perf_map = o->perf_map, .jitdump = o->jitdump, .hot = o->hot > 0, .gdb = o->gdb
+    };
 
     if (o->hot < 0) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,

@@ -1,4 +1,4 @@
-/* Seeing what `patchbay run` translated: the options --perf-map, --jitdump and --hot. */
+/* Seeing what `patchbay run` translated: the options --perf-map, --jitdump, --gdb-jit and --hot. */
 #ifndef PATCHBAY_COMMAND_SEEING_H
 #define PATCHBAY_COMMAND_SEEING_H
 
@@ -9,6 +9,7 @@
 typedef struct seeing_options {
     char *perf_map; /* "": where perf looks; or null */
     char *jitdump;  /* a folder, or null */
+    gboolean gdb;   /* tell debuggers */
     gint hot;       /* units to show, 0: none */
 } seeing_options;
 

@@ -1,10 +1,11 @@
 /*
- * What those who look at the cache see: core/tc/watch.c, perf.c and hot.c.
+ * What those who look at the cache see: core/tc/watch.c, perf.c, gdb.c and hot.c.
  */
 #include "bench.h"
 
 #include <core/tc/seeing.h>
 #include <core/tc/watch.h>
+#include <elf.h>
 #include <inttypes.h>
 #include <unistd.h>
 
@@ -137,12 +138,101 @@ static void bad_files(void)
     CU_ASSERT_PTR_NOT_NULL(third);
 }
 
+/* ---- debuggers ------------------------------------------------------------------------------------------- */
+
+/* "Debugging with GDB", 30.1. */
+struct jit_entry {
+    const struct jit_entry *next, *prev;
+    const char *file;
+    uint64_t bytes;
+};
+
+extern struct {
+    uint32_t version, action;
+    const struct jit_entry *relevant, *first;
+} __jit_debug_descriptor;
+
+static uint32_t count_objects(void)
+{
+    uint32_t n = 0;
+
+    for (const struct jit_entry *e = __jit_debug_descriptor.first; e; e = e->next) {
+        CU_ASSERT(!e->next || e->next->prev == e);
+        n++;
+    }
+    return n;
+}
+
+static const Elf64_Shdr *section(const struct jit_entry *e, uint32_t type)
+{
+    const Elf64_Ehdr *head = (const void *)e->file;
+    const Elf64_Shdr *sections = (const void *)(e->file + head->e_shoff);
+
+    CU_ASSERT_EQUAL_FATAL(memcmp(e->file, ELFMAG, SELFMAG), 0);
+    for (unsigned i = 0; i < head->e_shnum; i++) {
+        if (sections[i].sh_type == type)
+            return &sections[i];
+    }
+    return NULL;
+}
+
+/* Append what the objects call the code, and count names. */
+static uint32_t find_names(const uint8_t *code, uint32_t bytes, GString *text)
+{
+    uint32_t count = 0;
+
+    for (const struct jit_entry *e = __jit_debug_descriptor.first; e; e = e->next) {
+        const Elf64_Shdr *table = section(e, SHT_SYMTAB), *names = section(e, SHT_STRTAB),
+                         *code_of = section(e, SHT_NOBITS);
+        const Elf64_Sym *symbols = (const void *)(e->file + table->sh_offset);
+
+        for (unsigned i = 1; i < table->sh_size / sizeof(*symbols); i++) {
+            CU_ASSERT(symbols[i].st_value + symbols[i].st_size <= code_of->sh_size);
+            count++;
+            if (code_of->sh_addr + symbols[i].st_value == (uintptr_t)code &&
+                symbols[i].st_size == bytes)
+                g_string_append_printf(text, "%s;",
+                                       e->file + names->sh_offset + symbols[i].st_name);
+        }
+    }
+    return count;
+}
+
+/* Seven units are objects of four, two and one; the eighth makes one of all. */
+static void gdb(void)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    pb_tc_unit *u[8];
+    bench b;
+
+    begin(&(pb_seeing_options){ .gdb = true });
+    bench_open(&b, 1 << 20);
+    CU_ASSERT_EQUAL(count_objects(), 0);
+    for (uint32_t i = 0; i < 8; i++) {
+        static const uint32_t objects[] = { 1, 1, 2, 1, 2, 2, 3, 1 };
+
+        u[i] = bench_make(&b, 0x1010 + 16 * i, 0, 0);
+        CU_ASSERT_EQUAL(count_objects(), objects[i] + 1); /* and the thunks' */
+        CU_ASSERT_EQUAL(find_names(u[i]->code, u[i]->bytes, text), i + 2);
+    }
+    CU_ASSERT_STRING_EQUAL(text->str, "0x1010;0x1020;0x1030;0x1040;0x1050;0x1060;0x1070;0x1080;");
+    g_string_truncate(text, 0);
+    for (uint32_t i = 0; i < 8; i++)
+        find_names(u[i]->code, u[i]->bytes, text);
+    CU_ASSERT_STRING_EQUAL(text->str, "0x1010;0x1020;0x1030;0x1040;0x1050;0x1060;0x1070;0x1080;");
+    CU_ASSERT_EQUAL(__jit_debug_descriptor.version, 1);
+    CU_ASSERT_EQUAL(__jit_debug_descriptor.action, 0);
+    bench_close(&b);
+    end();
+    CU_ASSERT_EQUAL(count_objects(), 0);
+}
+
 /* ---- samples --------------------------------------------------------------------------------------------- */
 
 /* Only sample() counts, not the test's own timer. */
 static void open_sampled(bench *b)
 {
-    begin(&(pb_seeing_options){ .hot = true });
+    begin(&(pb_seeing_options){ .hot = true, .gdb = true });
     bench_open(b, 1 << 20);
     tc_hot_leave(b->tc->watch->hot);
 }
@@ -252,10 +342,15 @@ static void evicted(void)
     bench b;
     uint32_t i;
     const uint8_t *place;
+    uint32_t bytes;
     g_autofree char *text = NULL;
+    g_autoptr(GString) names = g_string_new(NULL);
 
     open_sampled(&b);
     place = bench_make(&b, 0x1000, 0, 0)->code;
+    bytes = b.ops->unit_at(b.user, place)->bytes;
+    find_names(place, bytes, names);
+    CU_ASSERT_STRING_EQUAL(names->str, "0x1000;");
     sample(&b, place, 7);
     for (i = 0; i < MOST && !is_replaced(&b, place); i++) {
         b.ops->quiescent(b.user);
@@ -264,6 +359,10 @@ static void evicted(void)
             b.ops->drop_all(b.tc);
     }
     CU_ASSERT_FATAL(i < MOST);
+    g_string_truncate(names, 0);
+    find_names(place, bytes, names);
+    CU_ASSERT_PTR_NULL(strstr(names->str, "0x1000;"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(names->str, "0x"));
     sample(&b, place, 3);
     text = report(2);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "hot units: 10 samples: 100.0% in 2 units"));
@@ -276,10 +375,9 @@ static void evicted(void)
 int main(void)
 {
     static const unit_case cases[] = {
-        { "nothing", nothing }, { "map", map },
-        { "dump", dump },       { "bad files", bad_files },
-        { "counted", counted }, { "instructions", instructions },
-        { "evicted", evicted }, { 0 },
+        { "nothing", nothing },           { "map", map },         { "dump", dump },
+        { "bad files", bad_files },       { "gdb", gdb },         { "counted", counted },
+        { "instructions", instructions }, { "evicted", evicted }, { 0 },
     };
 
     return unit_run("tc seeing", cases);
