@@ -3,6 +3,7 @@
 #include <core/machine/internal.h>
 #include <core/machine/lockstep.h>
 #include <core/machine/snapshot.h>
+#include <core/trace/symbols.h>
 #include <core/trace/trace.h>
 #include <glib/gstdio.h>
 #include <inttypes.h>
@@ -255,6 +256,7 @@ static void append_instruction(GString *text, pb_vcpu *vcpu, uint64_t pc)
         pb_trace_disassemble(vcpu->type, pc, bytes, length, text);
     behind = strchr(text->str + start, '\n');
     g_string_truncate(text, (gsize)(behind + 1 - text->str));
+    pb_symbols_annotate(text, start);
 }
 
 typedef struct show {
@@ -284,8 +286,10 @@ static void append_code(GString *text, const pb_accel_unit *unit, uint32_t first
 static void append_unit(GString *text, const show *s, const pb_accel_unit *unit)
 {
     const ir_unit *ir = unit->ir;
+    gsize start = text->len;
 
     pb_ir_print(ir, text);
+    pb_symbols_annotate(text, start);
     if (!unit->offsets || ir->n_marks == 0 || unit->offsets[0] == UINT32_MAX) {
         append_code(text, unit, 0, unit->bytes);
         return;

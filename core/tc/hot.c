@@ -9,6 +9,7 @@
  */
 #include <core/tc/watch.h>
 
+#include <core/trace/symbols.h>
 #include <core/trace/trace.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -410,8 +411,11 @@ static void append_insn(const hot_unit *unit, const hot_insn *insn, uint32_t fro
 {
     append_share(unit, from, to, text);
     if (insn && insn->length) {
+        gsize start = text->len;
+
         g_string_append(text, "  ");
         pb_trace_disassemble(unit->note->cpu, insn->pc, insn->bytes, insn->length, text);
+        pb_symbols_annotate(text, start);
     } else {
         g_string_append(text, insn ? "  off the main path\n" : "  entry\n");
     }

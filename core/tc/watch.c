@@ -3,6 +3,7 @@
  */
 #include <core/tc/watch.h>
 
+#include <core/trace/symbols.h>
 #include <inttypes.h>
 
 static struct {
@@ -16,6 +17,8 @@ void tc_watch_name(const pb_tc_key *key, const pb_cpu_type *cpu, GString *name)
 
     if (cpu && cpu->translator && cpu->translator->key_text)
         cpu->translator->key_text(key->key, text, sizeof(text));
+    if (pb_symbols_name(key->pc, name))
+        g_string_append_c(name, ' ');
     g_string_append_printf(name, "0x%" PRIx64 "%s%s", key->pc, *text ? " " : "", text);
     if (key->flags & PB_TC_ALONE)
         g_string_append(name, " alone");

@@ -32,7 +32,7 @@ void tc_watch_enter(pb_tc *tc);
 void tc_watch_leave(pb_tc *tc);
 /* The unit's key, with TC_WATCH_REGION if it is one. */
 pb_tc_key tc_watch_key(const tc_unit *u, const ir_unit *ir);
-/* How a unit is named: pc, what its key means, whether it is alone or a region. */
+/* How a unit is named: the guest's symbol if there is one, pc, what its key means, whether it is alone or a region. */
 void tc_watch_name(const pb_tc_key *key, const pb_cpu_type *cpu, GString *name);
 
 /* ---- perf.c ---------------------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 /* The log and trace events: see trace.h. */
+#include <core/trace/symbols.h>
 #include <core/trace/trace.h>
 #include <errno.h>
 #include <stdio.h>
@@ -225,18 +226,21 @@ static size_t count_locked(const char *line)
 
 void pb_trace_object(const char *path, uint32_t kind, const char *text)
 {
-    g_autofree char *line = NULL;
+    g_autoptr(GString) line = NULL;
     size_t count;
 
     if (!is_wanted(kind))
         return;
-    line = g_strdup_printf("%s: %s%s", path, kind == PB_LOG_WARNING ? "warning: " : "", text);
+    line = g_string_new(NULL);
+    g_string_printf(line, "%s: %s%s", path, kind == PB_LOG_WARNING ? "warning: " : "", text);
+    pb_symbols_annotate(line, 0);
     g_mutex_lock(&sink.lock);
-    count = count_locked(line);
+    count = count_locked(line->str);
     if (count <= 10) {
-        write_locked(line);
+        write_locked(line->str);
     } else if ((count & (count - 1)) == 0) {
-        g_autofree char *counted = g_strdup_printf("%s (%" G_GSIZE_FORMAT " times)", line, count);
+        g_autofree char *counted =
+            g_strdup_printf("%s (%" G_GSIZE_FORMAT " times)", line->str, count);
 
         write_locked(counted);
     }
@@ -278,5 +282,9 @@ bool pb_trace_event_on(const char *event)
 
 void pb_trace_event(const char *path, const char *event, const char *text)
 {
-    pb_trace_line("%s: %s: %s", path, event, text);
+    g_autoptr(GString) line = g_string_new(NULL);
+
+    g_string_printf(line, "%s: %s: %s", path, event, text);
+    pb_symbols_annotate(line, 0);
+    pb_trace_line("%s", line->str);
 }

@@ -1,6 +1,7 @@
 /* Guest code in the log: `--log exec`, `--log in_asm` and `--log ir`. */
 #include <core/ir/text.h>
 #include <core/ir/translate.h>
+#include <core/trace/symbols.h>
 #include <core/trace/trace.h>
 #include <core/vcpu/vcpu.h>
 
@@ -11,12 +12,15 @@ static bool exec_enabled(pb_vcpu *vcpu)
 
 static void log_exec(pb_vcpu *vcpu, const ir_unit *unit)
 {
+    g_autoptr(GString) text = g_string_new(NULL);
     char key[64] = "";
 
     if (unit->cpu->translator->key_text)
         unit->cpu->translator->key_text(unit->key, key, sizeof(key));
-    pb_trace_line("exec cpu%u 0x%" PRIx64 " %s %u insns", vcpu->index, unit->pc, key,
-                  unit->n_marks);
+    g_string_printf(text, "exec cpu%u 0x%" PRIx64 " %s %u insns", vcpu->index, unit->pc, key,
+                    unit->n_marks);
+    pb_symbols_annotate(text, 0);
+    pb_trace_line("%s", text->str);
 }
 
 static void show_code(pb_vcpu *vcpu, const ir_unit *unit)
@@ -36,6 +40,7 @@ static void show_code(pb_vcpu *vcpu, const ir_unit *unit)
             g_string_append_printf(text, "0x%016" PRIx64 ":  not readable", unit->marks[i].pc);
         }
     }
+    pb_symbols_annotate(text, 0);
     pb_trace_line("%s", text->str);
 }
 
@@ -46,6 +51,7 @@ static void show_ir(pb_vcpu *vcpu, const ir_unit *unit)
     pb_ir_print(unit, text);
     if (text->len > 0 && text->str[text->len - 1] == '\n')
         g_string_truncate(text, text->len - 1);
+    pb_symbols_annotate(text, 0);
     pb_trace_line("ir cpu%u\n%s", vcpu->index, text->str);
 }
 

@@ -427,6 +427,28 @@ class Runs(Command):
         self.assertNotRegex(err, r"(?m)^2\. ")
         self.refused("--hot", "run", "arm-virt", "--kernel", kernel, "--hot=-1")
 
+    def test_symbols(self):
+        """Where addresses are shown, so are names: in the log, in reports, for perf."""
+        kernel = self.kernel(program.elf(program.spins(300000000)))
+        symbols = self.file("System.map", "0 T start\n8 t loop\n10 T behind\n1000 D data\n") + ",offset=0x40080000"
+        _, out, err = self.run_command("run", "arm-virt", "--accel", "jit", "--kernel", kernel, "--hot", "1",
+                                       "--perf-map=map", "--symbols", symbols)
+        self.assertEqual(out, "done\n")
+        self.assertRegex(err, r"(?m)^1\. \d+\.\d% loop 0x40080008 ")
+        self.assertRegex(err, r"(?m)^ .* 0x000000004008000c <loop\+0x4>:  e1ffff54  b.ne #0x40080008 <loop>$")
+        with open(os.path.join(self.folder, "map"), encoding="utf-8") as file:
+            self.assertRegex(file.read(), r"(?m)^[0-9a-f]+ [0-9a-f]+ start 0x40080000 ")
+        kernel = self.kernel(program.elf([0xd4000001] + program.prints("")))  # svc #0
+        self.run_command("run", "arm-virt", "--kernel", kernel, "--log", "exec,in_asm,ir,int", "--log-file", "log",
+                         "--symbols", symbols, "--stop-at", "4", "--deterministic")
+        with open(os.path.join(self.folder, "log"), encoding="utf-8") as file:
+            log = file.read()
+        self.assertRegex(log, r"(?m)^exec cpu0 0x40080000 <start> ")
+        self.assertRegex(log, r"(?m)^0x0000000040080000 <start>:  ")
+        self.assertRegex(log, r"(?m)^ *insn 0x40080000 <start> ")
+        self.assertRegex(log, r"(?m)exception: .* pc 0x40080004 <start\+0x4> ")
+        self.refused("cannot open", "run", "arm-virt", "--kernel", kernel, "--symbols", "none")
+
     def test_hot_without_code(self):
         kernel = self.kernel(program.elf(program.prints("")))
         _, _, err = self.run_command("run", "arm-virt", "--accel", "interp", "--kernel", kernel, "--hot", "1")

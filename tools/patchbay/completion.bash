@@ -55,7 +55,7 @@ _patchbay()
         return
     fi
     case $previous in
-    --kernel | --initrd | --dtb | --firmware | --drive | --log-file | --load | --save-at)
+    --kernel | --initrd | --dtb | --firmware | --drive | --log-file | --load | --save-at | --symbols)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;

@@ -6,6 +6,7 @@
 
 #include <core/device/object.h>
 #include <core/machine/snapshot.h>
+#include <core/trace/symbols.h>
 #include <core/trace/trace.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@ typedef struct run_options {
     machine_options machine; /* first: machine_option_parse() takes it */
     gboolean dump_yaml, check, statistics;
     char *log_file;
-    char **logs, **traces;
+    char **logs, **traces, **symbols;
     char *load;
     char *lockstep, *lockstep_every;
     point_options points;
@@ -96,6 +97,10 @@ static bool set_up_logs(const run_options *o, GError **error)
     }
     for (char **list = o->traces; list && *list; list++)
         pb_trace_patterns(*list);
+    for (char **file = o->symbols; file && *file; file++) {
+        if (!pb_symbols_add(*file, error))
+            return false;
+    }
     return pb_trace_open(o->log_file, error);
 }
 
@@ -158,7 +163,7 @@ static gboolean parse_perf_map(const char *name, const char *value, gpointer opa
 
 static bool parse(run_options *o, int *argc, char ***argv, int *status)
 {
-    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 18];
+    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 19];
     const GOptionEntry own[] = {
         { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &o->machine.no_reboot, "A reset ends the run",
           NULL },
@@ -167,6 +172,9 @@ static bool parse(run_options *o, int *argc, char ***argv, int *status)
         { "trace", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->traces, "Log trace events: 'pl011.*'",
           "PATTERN,..." },
         { "log-file", 0, 0, G_OPTION_ARG_FILENAME, &o->log_file, "Where logs go", "FILE" },
+        { "symbols", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->symbols,
+          "Name guest code in logs and reports, by an ELF file, or one like System.map",
+          "FILE[,offset=N]" },
         { "statistics", 0, 0, G_OPTION_ARG_NONE, &o->statistics, "Print numbers at the end", NULL },
         { "check", 0, 0, G_OPTION_ARG_NONE, &o->check,
           "Check each call between plugins and core, and fail if a plugin broke the rules", NULL },
@@ -255,6 +263,8 @@ int command_run(int argc, char **argv)
     machine_options_finish(&o.machine);
     g_strfreev(o.logs);
     g_strfreev(o.traces);
+    g_strfreev(o.symbols);
+    pb_symbols_reset();
     g_free(o.log_file);
     g_free(o.load);
     g_free(o.lockstep);
