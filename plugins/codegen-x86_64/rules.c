@@ -228,4 +228,10 @@ cg_rule *const cg_rules[IR_OP_COUNT] = {
     [IR_OP_V_AESIMC] = rule_v_aesmc,
     [IR_OP_CRC32] = rule_crc32,
     [IR_OP_CRC32C] = rule_crc32c,
+    /* hashes */
+    [IR_OP_V_SHA1] = rule_v_sha1,
+    [IR_OP_V_SHA256H] = rule_v_sha256h,
+    [IR_OP_V_SHA256H2] = rule_v_sha256h,
+    [IR_OP_V_SHA256SU0] = rule_v_sha256su,
+    [IR_OP_V_SHA256SU1] = rule_v_sha256su,
 };

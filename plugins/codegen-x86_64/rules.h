@@ -33,7 +33,8 @@ cg_rule rule_v_zero, rule_v_dup, rule_v_lane, rule_v_slane, rule_v_setlane, rule
 /* rules_vec_wide.c */
 cg_rule rule_v_widen, rule_v_narrow, rule_v_qnarrow, rule_v_mull;
 /* rules_vec_crypto.c */
-cg_rule rule_v_pmul, rule_v_pmull, rule_v_aes, rule_v_aesmc, rule_crc32;
+cg_rule rule_v_pmul, rule_v_pmull, rule_v_aes, rule_v_aesmc, rule_crc32, rule_v_sha1,
+    rule_v_sha256h, rule_v_sha256su;
 /* rules_vec_fp.c */
 cg_rule rule_v_farith, rule_v_fsqrt, rule_v_fma, rule_v_fsign, rule_v_fminmax, rule_v_fcompare,
     rule_v_ftoi, rule_v_itof, rule_v_frint, rule_v_fresize;

@@ -130,7 +130,9 @@ enum {
     PEXTRW = P_3A(0x15),
     PEXTRD = P_3A(0x16),
     SHA1RNDS4 = 0xcc | ASM_3A,
-    SHA256RNDS2 = 0xcb | ASM_38,
+    SHA256RNDS2 = 0xcb | ASM_38, /* the schedule's words are in XMM0 */
+    SHA256MSG1 = 0xcc | ASM_38,
+    SHA256MSG2 = 0xcd | ASM_38,
 };
 
 /* Shifts by an immediate: group 12, 13, 14; their number in it stands above the form. */

@@ -1,7 +1,8 @@
 /*
- * Carry-less products, AES, CRC-32.
+ * Carry-less products, AES, SHA, CRC-32.
  *
- * Manuals: Intel SDM volume 1, 12.13 "AESNI"; FIPS 197 for the steps of a round. V. Gopal and others, "Fast CRC
+ * Manuals: Intel SDM volume 1, 12.13 "AESNI", volume 2 for SHA1RNDS4 and its like; FIPS 197 for the steps of a round,
+ * FIPS 180-4. V. Gopal and others, "Fast CRC
  * Computation for Generic Polynomials Using PCLMULQDQ Instruction", Intel 2009, for the reduction.
  */
 #include "rules_vec.h"
@@ -107,6 +108,132 @@ bool rule_v_aesmc(cg *c, const ir_op_record *r)
     vec_zero(c, zero);
     vec_op(c, AESDECLAST, d, a, zero);
     vec_op(c, AESENC, d, d, zero);
+    return true;
+}
+
+/* ---- SHA ----------------------------------------------------------------------------------------------------------------- */
+
+enum {
+    REVERSED = 0x1b,
+    SWAPPED = 0xb1,
+    UPPER = 0xee
+}; /* of PSHUFD: words, words of each half, the upper half twice */
+
+/* The host has words the other way round, and adds the constant itself, which the operand has in it already. */
+bool rule_v_sha1(cg *c, const ir_op_record *r)
+{
+    static const uint32_t constants[] = { 0x5a827999, 0x6ed9eba1, 0x8f1bbcdc };
+    uint32_t n = r->attr & 3;
+    cg_reg hash, e, schedule, t, x, d;
+
+    if (!rule_has(c, CG_SHA))
+        return false;
+    hash = cg_use(c, r->arg[0]);
+    e = cg_use(c, r->arg[1]);
+    schedule = cg_use(c, r->arg[2]);
+    t = cg_temp_vector(c);
+    x = cg_temp_vector(c);
+    rule_low_lane(c, 32, t, e);
+    vec_op(c, PADDD, t, t, schedule);
+    vec_op_const(c, PSUBD, t, t, vec_lanes(2, constants[n]));
+    vec_unary_imm(c, PSHUFD, t, t, REVERSED);
+    vec_unary_imm(c, PSHUFD, x, hash, REVERSED);
+    asm_rr(&c->a, SHA1RNDS4, x - XMM0, t - XMM0);
+    asm_8(&c->a, n);
+    d = cg_def(c, 0, 0);
+    vec_unary_imm(c, PSHUFD, d, x, REVERSED);
+    return true;
+}
+
+/* A scratch register other than XMM0, which is left to the rule if the allocator offers it. */
+static cg_reg temp_but_0(cg *c, bool *is_free)
+{
+    cg_reg t = cg_temp_vector(c);
+
+    if (t != XMM0)
+        return t;
+    *is_free = true;
+    return cg_temp_vector(c);
+}
+
+/* The host has words a b e f (x) and c d g h (y), the first one on top. Two rounds make new a b e f of them, and the old ones are
+ * the new c d g h then. */
+bool rule_v_sha256h(cg *c, const ir_op_record *r)
+{
+    bool first = r->op == IR_OP_V_SHA256H, xmm0_free = false;
+    cg_reg abcd, efgh, schedule, x, y, t, d;
+
+    if (!rule_has(c, CG_SHA))
+        return false;
+    abcd = cg_use(c, r->arg[!first]);
+    efgh = cg_use(c, r->arg[first]);
+    schedule = cg_use(c, r->arg[2]);
+    x = temp_but_0(c, &xmm0_free);
+    y = temp_but_0(c, &xmm0_free);
+    t = temp_but_0(c, &xmm0_free);
+    d = cg_def(c, 0, 0); /* which is XMM0 only if nobody needs what is there but this operation */
+    vec_unary_imm(c, PSHUFD, x, efgh, SWAPPED);
+    vec_unary_imm(c, PSHUFD, t, abcd, SWAPPED);
+    vec_op(c, PUNPCKHQDQ, y, x, t);
+    vec_op(c, PUNPCKLQDQ, x, x, t);
+    if (d != XMM0 && !xmm0_free)
+        vec_move(c, t, XMM0);
+    vec_move(c, XMM0, schedule);
+    asm_rr(&c->a, SHA256RNDS2, y - XMM0, x - XMM0);
+    vec_unary_imm(c, PSHUFD, XMM0, XMM0, UPPER);
+    asm_rr(&c->a, SHA256RNDS2, x - XMM0, y - XMM0);
+    if (d != XMM0 && !xmm0_free)
+        vec_move(c, XMM0, t);
+    vec_op(c, first ? PUNPCKHQDQ : PUNPCKLQDQ, d, x, y);
+    vec_unary_imm(c, PSHUFD, d, d, SWAPPED);
+    return true;
+}
+
+/* d += words of x, rotated right by two counts and shifted by a third, and combined; x is changed. */
+static void add_sigma(cg *c, cg_reg d, cg_reg x, const uint8_t counts[3])
+{
+    cg_reg t = cg_temp_vector(c), sum = cg_temp_vector(c);
+
+    vec_shift(c, PSRLD_I, sum, x, counts[2]);
+    for (uint32_t i = 0; i < 2; i++) {
+        vec_shift(c, PSRLD_I, t, x, counts[i]);
+        vec_op(c, PXOR, sum, sum, t);
+        vec_shift(c, PSLLD_I, t, x, 32u - counts[i]);
+        vec_op(c, PXOR, sum, sum, t);
+    }
+    vec_op(c, PADDD, d, d, sum);
+    cg_release(c, t);
+    cg_release(c, sum);
+}
+
+/* v.sha256su0, v.sha256su1; without the host's instructions by shifts, of su1 first the lower words. */
+bool rule_v_sha256su(cg *c, const ir_op_record *r)
+{
+    static const uint8_t sigma_0[3] = { 7, 18, 3 }, sigma_1[3] = { 17, 19, 10 };
+    bool first = r->op == IR_OP_V_SHA256SU0;
+    cg_reg a = cg_use(c, r->arg[0]), b = cg_use(c, r->arg[1]), x, sum;
+
+    if (rule_has(c, CG_SHA)) {
+        cg_reg d = cg_def(c, 0, CG_SET(b));
+
+        vec_move(c, d, a);
+        asm_rr(&c->a, first ? SHA256MSG1 : SHA256MSG2, d - XMM0, b - XMM0);
+        return true;
+    }
+    x = cg_temp_vector(c);
+    sum = cg_temp_vector(c);
+    vec_move(c, sum, a);
+    if (first) {
+        vec_move(c, x, b);
+        vec_op_imm(c, PALIGNR, x, x, a, 4);
+        add_sigma(c, sum, x, sigma_0);
+    } else {
+        vec_shift(c, PSRLDQ_I, x, b, 8);
+        add_sigma(c, sum, x, sigma_1);
+        vec_shift(c, PSLLDQ_I, x, sum, 8);
+        add_sigma(c, sum, x, sigma_1);
+    }
+    vec_move(c, cg_def(c, 0, 0), sum);
     return true;
 }
 

@@ -48,28 +48,29 @@ static ir_val rotate_words(a64_ctx *c, ir_val v, uint32_t left)
     return ir_v_or(c->ir, ir_v_shl(c->ir, v, 2, left), ir_v_shr(c->ir, v, 2, 32 - left));
 }
 
-static tr_status hash(a64_ctx *c, uint32_t rd, uint32_t rn, uint32_t rm, uint32_t helper)
+/* n: of v.sha1 */
+static tr_status sha1(a64_ctx *c, uint32_t rd, uint32_t rn, uint32_t rm, uint32_t n)
 {
-    write_v(c, rd, call3(c, helper, IR_V128, read_v(c, rd), read_v(c, rn), read_v(c, rm)));
+    write_v(c, rd, ir_v_sha1(c->ir, read_v(c, rd), read_v(c, rn), read_v(c, rm), n));
     return TR_NEXT;
 }
 
 /* SHA1C */
 tr_status tr_sha1c(a64_ctx *c, const a64_arg_sha1c *a)
 {
-    return hash(c, a->rd, a->rn, a->rm, H_SHA1C);
+    return sha1(c, a->rd, a->rn, a->rm, 0);
 }
 
 /* SHA1P */
 tr_status tr_sha1p(a64_ctx *c, const a64_arg_sha1p *a)
 {
-    return hash(c, a->rd, a->rn, a->rm, H_SHA1P);
+    return sha1(c, a->rd, a->rn, a->rm, 1);
 }
 
 /* SHA1M */
 tr_status tr_sha1m(a64_ctx *c, const a64_arg_sha1m *a)
 {
-    return hash(c, a->rd, a->rn, a->rm, H_SHA1M);
+    return sha1(c, a->rd, a->rn, a->rm, 2);
 }
 
 /* SHA1H */
@@ -106,42 +107,30 @@ tr_status tr_sha1su1(a64_ctx *c, const a64_arg_sha1su1 *a)
 /* SHA256H */
 tr_status tr_sha256h(a64_ctx *c, const a64_arg_sha256h *a)
 {
-    return hash(c, a->rd, a->rn, a->rm, H_SHA256H);
+    write_v(c, a->rd, ir_v_sha256h(c->ir, read_v(c, a->rd), read_v(c, a->rn), read_v(c, a->rm)));
+    return TR_NEXT;
 }
 
 /* SHA256H2 */
 tr_status tr_sha256h2(a64_ctx *c, const a64_arg_sha256h2 *a)
 {
-    return hash(c, a->rd, a->rn, a->rm, H_SHA256H2);
-}
-
-/* The message schedule's sigma: every word rotated right by two counts, and shifted by a third. */
-static ir_val sigma(a64_ctx *c, ir_val v, uint32_t r1, uint32_t r2, uint32_t shift)
-{
-    ir_val rotated = ir_v_xor(c->ir, rotate_words(c, v, 32 - r1), rotate_words(c, v, 32 - r2));
-
-    return ir_v_xor(c->ir, rotated, ir_v_shr(c->ir, v, 2, shift));
+    write_v(c, a->rd, ir_v_sha256h2(c->ir, read_v(c, a->rd), read_v(c, a->rn), read_v(c, a->rm)));
+    return TR_NEXT;
 }
 
 /* SHA256SU0 */
 tr_status tr_sha256su0(a64_ctx *c, const a64_arg_sha256su0 *a)
 {
-    ir_val d = read_v(c, a->rd);
-    ir_val next = ir_v_ext(c->ir, d, read_v(c, a->rn), 4);
-
-    write_v(c, a->rd, ir_v_add(c->ir, d, sigma(c, next, 7, 18, 3), 2));
+    write_v(c, a->rd, ir_v_sha256su0(c->ir, read_v(c, a->rd), read_v(c, a->rn)));
     return TR_NEXT;
 }
 
-/* SHA256SU1. The upper two words depend on the new lower ones. */
+/* SHA256SU1 */
 tr_status tr_sha256su1(a64_ctx *c, const a64_arg_sha256su1 *a)
 {
     ir_builder *b = c->ir;
-    ir_val m = read_v(c, a->rm);
-    ir_val sum = ir_v_add(b, read_v(c, a->rd), ir_v_ext(b, read_v(c, a->rn), m, 4), 2);
-    ir_val low = ir_v_add(b, ir_v_half(b, sum, 0), sigma(c, ir_v_half(b, m, 1), 17, 19, 10), 2);
-    ir_val high = ir_v_add(b, ir_v_half(b, sum, 1), sigma(c, low, 17, 19, 10), 2);
+    ir_val m = read_v(c, a->rm), between = ir_v_ext(b, read_v(c, a->rn), m, 4);
 
-    write_v(c, a->rd, ir_v_join(b, low, high));
+    write_v(c, a->rd, ir_v_sha256su1(b, ir_v_add(b, read_v(c, a->rd), between, 2), m));
     return TR_NEXT;
 }

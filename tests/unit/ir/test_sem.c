@@ -782,6 +782,108 @@ static void aes(void)
              "d4bf5d30e0b452aeb84111f11e2798e5");
 }
 
+static pb_u128 hash_step(ir_op op, uint32_t n, pb_u128 a, pb_u128 b, pb_u128 c)
+{
+    ir_type types[3] = { IR_V128, IR_V128, IR_V128 };
+    pb_u128 args[3] = { a, b, c }, out[2];
+
+    eval(op, IR_V128, n, op == IR_OP_V_SHA256SU0 || op == IR_OP_V_SHA256SU1 ? 2 : 3, types, args,
+         out);
+    return out[0];
+}
+
+static pb_u128 four_words(const uint32_t *w)
+{
+    return (pb_u128){ w[0] | (uint64_t)w[1] << 32, w[2] | (uint64_t)w[3] << 32 };
+}
+
+/* The message "abc": its padded block. */
+static const uint32_t hashed_block[16] = { 0x61626380, [15] = 24 };
+
+/* FIPS 180-4, 6.1.2, by NIST's example (SHA1.pdf). */
+static void sha1(void)
+{
+    static const uint32_t start[5] = { 0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0 };
+    static const uint32_t digest[5] = { 0xa9993e36, 0x4706816a, 0xba3e2571, 0x7850c26c,
+                                        0x9cd0d89d };
+    static const uint32_t constants[] = { 0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6 };
+    pb_u128 hash = four_words(start);
+    uint32_t w[80], e = start[4];
+
+    memcpy(w, hashed_block, sizeof(hashed_block));
+    for (uint32_t i = 16; i < 80; i++) {
+        uint32_t x = w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16];
+
+        w[i] = x << 1 | x >> 31;
+    }
+    for (uint32_t i = 0; i < 80; i += 4) {
+        uint32_t a = (uint32_t)hash.lo, n = i / 20, next = a << 30 | a >> 2, k[4];
+
+        for (uint32_t j = 0; j < 4; j++)
+            k[j] = w[i + j] + constants[n];
+        hash = hash_step(IR_OP_V_SHA1, n == 3 ? 1 : n, hash,
+                         (pb_u128){ e | random_bits() << 32, random_bits() }, four_words(k));
+        e = next;
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        uint64_t half = i < 2 ? hash.lo : hash.hi;
+        uint32_t word = i == 4 ? e : (uint32_t)(half >> 32 * (i & 1));
+
+        CHECK(IR_OP_V_SHA1, (uint32_t)(word + start[i]), digest[i], i, 0);
+    }
+}
+
+/* FIPS 180-4, 4.2.2 */
+static const uint32_t sha256_constants[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+/* Sums by lane of 32 bits. */
+static pb_u128 sum_words(pb_u128 a, pb_u128 b)
+{
+    return ir_sem_v_add(a, b, 2, 128);
+}
+
+/* FIPS 180-4, 6.2.2, by NIST's example (SHA256.pdf). */
+static void sha256(void)
+{
+    static const uint32_t start[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                       0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
+    static const uint32_t digest[8] = { 0xba7816bf, 0x8f01cfea, 0x414140de, 0x5dae2223,
+                                        0xb00361a3, 0x96177a9c, 0xb410ff61, 0xf20015ad };
+    pb_u128 abcd = four_words(start), efgh = four_words(start + 4), w[16], none = { 0, 0 };
+
+    for (uint32_t i = 0; i < 4; i++)
+        w[i] = four_words(&hashed_block[4 * i]);
+    for (uint32_t i = 4; i < 16;
+         i++) { /* sixteen words before, with fifteen before; seven before; two before */
+        pb_u128 part = hash_step(IR_OP_V_SHA256SU0, 0, w[i - 4], w[i - 3], none);
+
+        part = sum_words(part, ir_sem_v_ext(w[i - 2], w[i - 1], 4, 128));
+        w[i] = hash_step(IR_OP_V_SHA256SU1, 0, part, w[i - 1], none);
+    }
+    for (uint32_t i = 0; i < 16; i++) {
+        pb_u128 k = sum_words(w[i], four_words(&sha256_constants[4 * i]));
+        pb_u128 next = hash_step(IR_OP_V_SHA256H, 0, abcd, efgh, k);
+
+        efgh = hash_step(IR_OP_V_SHA256H2, 0, efgh, abcd, k);
+        abcd = next;
+    }
+    abcd = sum_words(abcd, four_words(start));
+    efgh = sum_words(efgh, four_words(start + 4));
+    CHECK(IR_OP_V_SHA256H, abcd.lo, four_words(digest).lo, 0, 0);
+    CHECK(IR_OP_V_SHA256H, abcd.hi, four_words(digest).hi, 1, 0);
+    CHECK(IR_OP_V_SHA256H2, efgh.lo, four_words(digest + 4).lo, 2, 0);
+    CHECK(IR_OP_V_SHA256H2, efgh.hi, four_words(digest + 4).hi, 3, 0);
+}
+
 /* The check values of the two polynomials: over "123456789", inverted at start and end. */
 static void crc(void)
 {
@@ -891,6 +993,8 @@ int main(void)
         { "lanes, by exact arithmetic", lanes },
         { "permutations", permutations },
         { "AES, by the standard's example", aes },
+        { "SHA-1, by the standard's example", sha1 },
+        { "SHA-256, by the standard's example", sha256 },
         { "CRC, by the check values", crc },
         { 0 },
     };
