@@ -102,6 +102,27 @@ typedef enum pb_code_flags {
     PB_CODE_REGION = 4,
 } pb_code_flags;
 
+/* What a generator tells of its work, for people. */
+typedef enum pb_code_note_kind {
+    PB_NOTE_BEGIN = 1, /* emission begins, perhaps anew: what was told before does not hold */
+    PB_NOTE_RECORD,    /* here is the code of the record */
+    PB_NOTE_SKIPPED,   /* the record has no code of its own; text: why */
+    PB_NOTE_VALUE,     /* behind the record's code a result of it, the value `id`, is at `text` */
+    PB_NOTE_SLOT, /* guest slot `id` is not in the state but at `text`: behind a record, or at a path (recovery map) */
+    PB_NOTE_PATH, /* here is a path off the main one, of the record; text: what it does */
+    PB_NOTE_DATA, /* here are bytes that are not code */
+} pb_code_note_kind;
+
+typedef struct pb_code_note {
+    uint32_t size;
+    uint32_t kind;   /* pb_code_note_kind */
+    uint32_t offset; /* in the unit's code */
+    uint32_t record; /* index in the unit's ops, UINT32_MAX: none */
+    uint32_t id;
+    uint32_t reserved;
+    const char *text; /* for the call; may be null */
+} pb_code_note;
+
 /* One unit to emit, and what became of it. The caller zeroes it and fills the first part. */
 typedef struct pb_code_job {
     uint32_t size;
@@ -120,6 +141,9 @@ typedef struct pb_code_job {
     pb_code_link links[PB_CODE_LINKS];
     uint32_t references; /* operations that became calls of their reference functions */
     uint32_t reserved;
+    /* The caller's, null: nobody wants to know. Called while code is emitted. */
+    void (*note)(void *opaque, const pb_code_note *note);
+    void *note_opaque;
 } pb_code_job;
 
 typedef enum pb_emit_status {

@@ -199,6 +199,7 @@ typedef struct cg {
     pb_code_job *job;
     uint32_t features;
     bool failed;     /* PB_EMIT_TOO_LARGE */
+    bool noting;     /* job->note wants to know */
     uint32_t record; /* being emitted */
     uint32_t mark;   /* guest instruction, CG_NONE: none yet */
     uint32_t block;

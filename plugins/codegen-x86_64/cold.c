@@ -2,6 +2,7 @@
  * What stands behind a unit's code: slow paths with their site records, exits that store first, stubs of jumps that are
  * not linked.
  */
+#include "note.h"
 #include "sites.h"
 
 #include <stdlib.h>
@@ -10,6 +11,7 @@ enum { COLD_SLOW, COLD_REDO, COLD_UNORDERED, COLD_EXIT, COLD_ENTRY, COLD_LINK };
 
 typedef struct cg_cold {
     uint8_t kind;
+    uint32_t record; /* that it is of */
     uint8_t result, result_2;
     uint8_t n_sync;
     uint8_t n_from;
@@ -51,8 +53,11 @@ static cg_cold *new_cold(cg *c, uint32_t kind, uint32_t from)
         c->failed = true;
         return &waste;
     }
-    c->cold[c->n_cold] =
-        (cg_cold){ .kind = (uint8_t)kind, .n_from = 1, .from = { from }, .data = c->n_cold_data };
+    c->cold[c->n_cold] = (cg_cold){ .kind = (uint8_t)kind,
+                                    .record = c->record,
+                                    .n_from = 1,
+                                    .from = { from },
+                                    .data = c->n_cold_data };
     return &c->cold[c->n_cold++];
 }
 
@@ -305,6 +310,8 @@ static void emit_record(cg *c, const cg_cold *cold, const void *head, uint32_t b
         c->a.full = true;
         return;
     }
+    if (c->noting)
+        cg_note_data(c);
     memcpy(c->a.p, head, bytes);
     memcpy(c->a.p + bytes, c->cold_data + cold->data + bytes, cold->bytes - bytes);
     c->a.p += cold->bytes;
@@ -461,6 +468,24 @@ static void emit_link_stub(cg *c, const cg_cold *cold)
     cg_jump_thunk(c, c->self->thunk_link);
 }
 
+static void note_cold(const cg *c, const cg_cold *cold)
+{
+    static const char *const what[] = {
+        [COLD_SLOW] = "slow path",
+        [COLD_REDO] = "done once more",
+        [COLD_UNORDERED] = "flags of a NaN",
+        [COLD_EXIT] = "way out",
+        [COLD_ENTRY] = "asked to leave, or no budget",
+        [COLD_LINK] = "jump that is not linked",
+    };
+
+    cg_note_path(c, cold->record, what[cold->kind]);
+    if (cold->kind == COLD_SLOW)
+        cg_note_site(c, cold->record, c->cold_data + cold->data);
+    else if (cold->kind == COLD_EXIT)
+        cg_note_map(c, cold->record, c->cold_data + cold->data, cold->n_sync);
+}
+
 void cg_emit_cold(cg *c)
 {
     for (uint32_t i = 0; i < c->n_cold && !c->failed; i++) { /* exits add stubs */
@@ -468,6 +493,8 @@ void cg_emit_cold(cg *c)
 
         for (uint32_t k = 0; k < cold.n_from; k++)
             asm_patch(&c->a, cold.from[k], asm_offset(&c->a));
+        if (c->noting)
+            note_cold(c, &cold);
         switch (cold.kind) {
         case COLD_SLOW:
             emit_slow(c, &cold);

@@ -2,6 +2,7 @@
  * The pass over a unit's records.
  */
 #include "emit.h"
+#include "note.h"
 
 #include <stdlib.h>
 
@@ -87,14 +88,21 @@ static void emit_record(cg *c, uint32_t i)
     cg_rule *rule = cg_rules[r->op];
 
     c->record = i;
-    if (c->values[i << 1].flags & (CG_IS_DEAD | CG_IS_LATE))
+    if (c->values[i << 1].flags & (CG_IS_DEAD | CG_IS_LATE)) {
+        if (c->noting)
+            cg_note_skipped(c, i);
         return;
+    }
+    if (c->noting)
+        cg_note_record(c, i);
     if (r->op == IR_OP_PUT && cg_late(c, r->arg[0]) != CG_NONE)
         cg_emit_late(c, r->arg[0] >> 1);
     if (r->op == IR_OP_INSN)
         emit_mark(c, r);
     else if (!(rule && rule(c, r)) && !cg_reference(c, r))
         c->failed = true;
+    if (c->noting)
+        cg_note_results(c, i);
     cg_end_record(c);
 }
 
@@ -157,6 +165,8 @@ static void emit_blocks(cg *c)
         for (uint32_t k = info->first + info->n_params; k + 1 < info->end; k++)
             emit_record(c, k);
         c->record = info->end - 1;
+        if (c->noting)
+            cg_note_record(c, c->record);
         inherits = cg_terminate(c, &c->u->ops[info->end - 1], next);
         cg_end_record(c);
     }
@@ -165,6 +175,8 @@ static void emit_blocks(cg *c)
 /* The stub of a retired entry. */
 static void emit_stale(cg *c)
 {
+    if (c->noting)
+        cg_note_path(c, CG_NONE, "where the entry leads if the unit is retired");
     c->job->stale = asm_offset(&c->a);
     asm_mov_imm(&c->a, RAX, c->u->pc);
     cg_jump_thunk(c, c->self->thunk_entry);
@@ -230,6 +242,7 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
         u->cpu != self->cpu)
         return PB_EMIT_TOO_LARGE;
     if (allocate_tables(&c) && cg_analyse(&c)) {
+        cg_note_begin(&c);
         emit_entry(&c);
         cg_arrive(&c);
         emit_blocks(&c);

@@ -2,7 +2,7 @@
  * Constants in memory, addressed from the instruction: those that all units share stand behind the thunks, a unit's own
  * behind its code.
  */
-#include "codegen.h"
+#include "note.h"
 
 #include <stdlib.h>
 
@@ -74,6 +74,8 @@ void cg_emit_pool(cg *c)
         c->a.full = true;
         return;
     }
+    if (c->noting)
+        cg_note_data(c);
     memset(c->a.p, 0, pad);
     c->a.p += pad;
     for (uint32_t i = 0; i < c->n_pool; i++) {
