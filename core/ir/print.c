@@ -278,3 +278,12 @@ void pb_ir_print_record(const ir_unit *unit, uint32_t record, GString *out)
     p.numbers = numbers;
     put_record(&p, record);
 }
+
+void pb_ir_print_value(const ir_unit *unit, uint32_t id, GString *out)
+{
+    printer p = printer_init(unit, out);
+    g_autofree uint32_t *numbers = number_values(unit);
+
+    p.numbers = numbers;
+    put_value(&p, id);
+}

@@ -27,6 +27,8 @@
 void pb_ir_print(const ir_unit *unit, GString *out);
 /* The line of one record, without line end. */
 void pb_ir_print_record(const ir_unit *unit, uint32_t record, GString *out);
+/* How the text calls a value: "%3", or a constant. */
+void pb_ir_print_value(const ir_unit *unit, uint32_t id, GString *out);
 
 #define PB_IR_ERROR (pb_ir_error_quark())
 GQuark pb_ir_error_quark(void);

@@ -1,5 +1,6 @@
 /* The code generator that an accelerator asks for: the extension "pb.codegen/1" (patchbay/codegen.h). */
 #include <core/machine/internal.h>
+#include <core/trace/trace.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -29,6 +30,27 @@ static bool set_properties(pb_instance *instance, const char *text, GError **err
     return pb_instance_settle_properties(instance, error);
 }
 
+/* With `--log code` the accelerator gets a type whose emit() also writes to the log. */
+static uint32_t emit_logged(void *self, pb_code_job *job)
+{
+    const GPtrArray *codegens = machine_of(job->vcpu->object)->codegens;
+    guint i = 0;
+
+    while (pb_instance_self(g_ptr_array_index(codegens, i)) != self)
+        i++;
+    return pb_trace_emit((const pb_codegen_type *)pb_instance_class(g_ptr_array_index(codegens, i)),
+                         self, job);
+}
+
+static const pb_codegen_type *logged(pb_machine *machine, const pb_class *class)
+{
+    pb_codegen_type *type = g_memdup2(class, class->size);
+
+    type->emit = emit_logged;
+    g_ptr_array_add(machine->codegen_types, type);
+    return type;
+}
+
 static void *open_codegen(pb_object *object, const char *name, const char *properties,
                           const pb_codegen_type **type, pb_error *error)
 {
@@ -45,7 +67,8 @@ static void *open_codegen(pb_object *object, const char *name, const char *prope
         pb_fail(error, "%s", why->message);
         return NULL;
     }
-    *type = (const pb_codegen_type *)class;
+    *type =
+        pb_trace_wants(PB_LOG_ITEM_CODE) ? logged(machine, class) : (const pb_codegen_type *)class;
     g_ptr_array_add(machine->codegens, instance);
     return pb_instance_self(g_steal_pointer(&instance));
 }

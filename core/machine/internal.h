@@ -60,11 +60,12 @@ struct pb_machine {
     GHashTable *by_path;
     GArray *memories; /* machine_memory */
     machine_part *accel;
-    GPtrArray *codegens; /* pb_instance, asked for by the accelerator */
-    bool started;        /* the accelerator has the processors */
-    bool prepared;       /* the loaders have read their files */
-    bool ready;          /* was reset, or a snapshot was loaded */
-    GError *failure;     /* of a reset while running */
+    GPtrArray *codegens;      /* pb_instance, asked for by the accelerator */
+    GPtrArray *codegen_types; /* pb_codegen_type, its copies for the log */
+    bool started;             /* the accelerator has the processors */
+    bool prepared;            /* the loaders have read their files */
+    bool ready;               /* was reset, or a snapshot was loaded */
+    GError *failure;          /* of a reset while running */
 
     /* Of pb_machine_count(). */
     uint64_t (*counted)(void *opaque, uint64_t total);

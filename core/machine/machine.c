@@ -382,6 +382,7 @@ pb_machine *pb_machine_new(const pb_plan *plan, pb_plugin_host *host, GError **e
     machine->host = host;
     machine->parts = g_ptr_array_new();
     machine->codegens = g_ptr_array_new_with_free_func((GDestroyNotify)pb_instance_free);
+    machine->codegen_types = g_ptr_array_new_with_free_func(g_free);
     machine->by_instance = g_hash_table_new(NULL, NULL);
     machine->by_path = g_hash_table_new(g_str_hash, g_str_equal);
     machine->memories = g_array_new(FALSE, FALSE, sizeof(machine_memory));
@@ -529,6 +530,7 @@ void pb_machine_free(pb_machine *machine)
     finish_parts(machine);
     free_parts(machine);
     g_ptr_array_unref(machine->codegens);
+    g_ptr_array_unref(machine->codegen_types);
     free_memories(machine);
     pb_cpus_free(machine->cpus);
     pb_space_free(machine->memory);

@@ -27,11 +27,20 @@ static struct {
 
 /* ---- finding ------------------------------------------------------------------------------------------------- */
 
+/* Bytes from the i-th one's address that are its. */
+static uint64_t bytes_of(guint i)
+{
+    const symbol *s = &g_array_index(known.symbols, symbol, i);
+
+    if (s->bytes > 0)
+        return s->bytes;
+    return i + 1 < known.symbols->len ? s[1].address - s->address : MOST_OF_LAST;
+}
+
 static const symbol *find(uint64_t address)
 {
     guint low = 0, high = known.symbols->len;
     const symbol *s;
-    uint64_t end;
 
     while (low < high) {
         guint middle = low + (high - low) / 2;
@@ -44,13 +53,7 @@ static const symbol *find(uint64_t address)
     if (low == 0)
         return NULL;
     s = &g_array_index(known.symbols, symbol, low - 1);
-    if (s->bytes > 0)
-        end = s->bytes;
-    else if (low < known.symbols->len)
-        end = s[1].address - s->address;
-    else
-        end = MOST_OF_LAST;
-    return s->name && address - s->address < end ? s : NULL;
+    return s->name && address - s->address < bytes_of(low - 1) ? s : NULL;
 }
 
 bool pb_symbols_name(uint64_t address, GString *text)
@@ -63,6 +66,20 @@ bool pb_symbols_name(uint64_t address, GString *text)
     if (address > s->address)
         g_string_append_printf(text, "+0x%" PRIx64, address - s->address);
     return true;
+}
+
+bool pb_symbols_find(const char *name, uint64_t *first, uint64_t *last)
+{
+    for (guint i = 0; known.symbols && i < known.symbols->len; i++) {
+        const symbol *s = &g_array_index(known.symbols, symbol, i);
+
+        if (!s->name || strcmp(s->name, name) != 0)
+            continue;
+        *first = s->address;
+        *last = s->address + bytes_of(i) - 1;
+        return true;
+    }
+    return false;
 }
 
 /* Digits behind "0x" at `at`, 0: there is no number. */

@@ -19,6 +19,8 @@ void pb_symbols_reset(void);
 
 /* Append "name" or "name+0x10"; false: there is no name. [any] */
 bool pb_symbols_name(uint64_t address, GString *text);
+/* The addresses of a name; false: there is none. [any] */
+bool pb_symbols_find(const char *name, uint64_t *first, uint64_t *last);
 /* Insert " <name+0x10>" behind every hexadecimal number, from byte `from` of the text on, that is an address with a
  * name. Numbers below 4096 are left alone, they mean other things. [any] */
 void pb_symbols_annotate(GString *text, gsize from);

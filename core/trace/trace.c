@@ -32,7 +32,8 @@ static const struct {
     { "guest", PB_LOG_ITEM_GUEST }, { "unimp", PB_LOG_ITEM_UNIMP },
     { "int", PB_LOG_ITEM_INT },     { "mmio", PB_LOG_ITEM_MMIO },
     { "exec", PB_LOG_ITEM_EXEC },   { "in_asm", PB_LOG_ITEM_IN_ASM },
-    { "ir", PB_LOG_ITEM_IR },       { "info", PB_LOG_ITEM_INFO },
+    { "ir", PB_LOG_ITEM_IR },       { "code", PB_LOG_ITEM_CODE },
+    { "info", PB_LOG_ITEM_INFO },
 };
 
 /* ---- setup ----------------------------------------------------------------------------------- */
@@ -161,6 +162,7 @@ void pb_trace_patterns(const char *list)
 
 void pb_trace_reset(void)
 {
+    pb_trace_filter_reset();
     sink.items = 0;
     sink.tracing = false;
     g_clear_pointer(&sink.patterns, g_ptr_array_unref);

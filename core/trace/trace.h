@@ -8,7 +8,7 @@
 #define CORE_TRACE_TRACE_H
 
 #include <glib.h>
-#include <patchbay/cpu.h>
+#include <patchbay/codegen.h>
 
 /* What `--log` takes. */
 typedef enum pb_log_item {
@@ -20,7 +20,8 @@ typedef enum pb_log_item {
     PB_LOG_ITEM_EXEC = 16,   /* each unit of guest code that is executed */
     PB_LOG_ITEM_IN_ASM = 32, /* guest code, disassembled, when it is translated */
     PB_LOG_ITEM_INFO = 64,
-    PB_LOG_ITEM_IR = 128, /* units of IR (core/ir/text.h), as translators made them */
+    PB_LOG_ITEM_IR = 128,   /* units of IR (core/ir/text.h), as translators made them */
+    PB_LOG_ITEM_CODE = 256, /* host code of units, with what it is of and where values are */
 } pb_log_item;
 
 /* Where lines go: a file, which is truncated; null: standard error. [setup] */
@@ -46,6 +47,17 @@ void pb_trace_object(const char *path, uint32_t kind, const char *text);
 
 bool pb_trace_event_on(const char *event);
 void pb_trace_event(const char *path, const char *event, const char *text);
+
+/* Show only units with an instruction in one of the ranges "0x1000-0x1fff", at one of the addresses "0x1000", or in one
+ * of the symbols (symbols.h) of the list: EXEC, IN_ASM, IR and CODE. Several lists add up. [setup] */
+bool pb_trace_filter(const char *list, GError **error);
+/* Show all. [setup] */
+void pb_trace_filter_reset(void);
+/* Whether a unit is one that is shown. */
+bool pb_trace_has(const ir_unit *unit);
+
+/* The type's emit(), with the unit's code to the log if pb_trace_has() it. [vcpu] */
+uint32_t pb_trace_emit(const pb_codegen_type *type, void *self, pb_code_job *job);
 
 /* Tell the translation driver (core/ir) to show units if EXEC, IN_ASM or IR is on. [setup] */
 void pb_trace_watch_units(void);

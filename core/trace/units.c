@@ -15,6 +15,8 @@ static void log_exec(pb_vcpu *vcpu, const ir_unit *unit)
     g_autoptr(GString) text = g_string_new(NULL);
     char key[64] = "";
 
+    if (!pb_trace_has(unit))
+        return;
     if (unit->cpu->translator->key_text)
         unit->cpu->translator->key_text(unit->key, key, sizeof(key));
     g_string_printf(text, "exec cpu%u 0x%" PRIx64 " %s %u insns", vcpu->index, unit->pc, key,
@@ -57,6 +59,8 @@ static void show_ir(pb_vcpu *vcpu, const ir_unit *unit)
 
 static void show_unit(pb_vcpu *vcpu, const ir_unit *unit)
 {
+    if (!pb_trace_has(unit))
+        return;
     if (pb_trace_wants(PB_LOG_ITEM_IN_ASM))
         show_code(vcpu, unit);
     if (pb_trace_wants(PB_LOG_ITEM_IR))

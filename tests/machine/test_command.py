@@ -449,6 +449,51 @@ class Runs(Command):
         self.assertRegex(log, r"(?m)exception: .* pc 0x40080004 <start\+0x4> ")
         self.refused("cannot open", "run", "arm-virt", "--kernel", kernel, "--symbols", "none")
 
+    @unittest.skipUnless(platform.machine() == "x86_64", "there is no code generator for this host")
+    def test_log_code(self):
+        """Each unit's code: instructions, operations, places of values, paths with their recovery maps."""
+        words = program.mov(1, 0x09000000) + [0xd2800003 | ord("A") << 5,  # mov x3, #'A'
+                                              0xf1000462,                  # subs x2, x3, #1
+                                              0x91000694,                  # add x20, x20, #1
+                                              0xb9000023]                  # str w3, [x1]
+        words += program.mov(0, program.PSCI_SYSTEM_OFF) + [0xd4000002]    # hvc #0
+        kernel = self.kernel(program.elf(words))
+        out, log = self.logged("--kernel", kernel, "--accel", "jit,regions=off", "--log", "code")
+        self.assertEqual(out, "A")
+        self.assertRegex(log, r"(?m)^code cpu0 0x40080000 el1h\S*, \d+ instructions, \d+ bytes at 0x[0-9a-f]+$")
+        self.assertRegex(log, r"(?m)^0x000000004008000c:  620400f1  subs x2, x3, #1$")
+        self.assertRegex(log, r"(?m)^  ; %\d+:i64, %\d+:fl = sub\.fl %?\w+(:i64)?, 1:i64$")
+        self.assertRegex(log, r"(?m)^  ;   x2 is in \w+, its own$")
+        self.assertRegex(log, r"(?m)^    0x[0-9a-f]{16}:  [0-9a-f]+  cmp dword ptr \[rbp ")
+        path = re.search(r"(?m)^off the main path: slow path, of st %\d+, %\d+ .*\n((?:  ; .*\n)+)    0x.*  call 0x", log)
+        self.assertTrue(path, log)
+        self.assertRegex(path[1], r"(?m)^  ;   x20 is in \w+$")
+        self.assertNotIn("nowhere", log)
+        self.assertRegex(log, r"(?m)^data\n    0x[0-9a-f]+: \d+ bytes$")
+
+    def logged(self, *options):
+        out = self.good("run", "arm-virt", *options, "--log-file", "log")
+        with open(os.path.join(self.folder, "log"), encoding="utf-8") as file:
+            return out, file.read()
+
+    def test_log_filter(self):
+        """Units with an instruction in a range, or in a symbol, and no others."""
+        kernel = self.kernel(program.elf(program.spins(1000)))
+        options = "--kernel", kernel, "--log", "in_asm,ir,exec", "--accel", "interp"
+        units = set(re.findall(r"(?m)^unit \S+ pc=(0x\w+)", self.logged(*options)[1]))
+        self.assertEqual(units, {"0x40080000", "0x40080004", "0x40080008", "0x4008000c"} | units)
+        symbols = self.file("symbols", "40080008 T loop\n40080010 D behind\n")
+        for words, wanted in ((("0x40080004",), {"0x40080004"}),
+                              (("0x40080004-0x40080007,0x4008000c",), {"0x40080004", "0x4008000c"}),
+                              (("loop", "--symbols", symbols), {"0x40080008", "0x4008000c"})):
+            log = self.logged(*options, "--log-filter", *words)[1]
+            self.assertEqual(set(re.findall(r"(?m)^unit \S+ pc=(0x\w+)", log)), wanted)
+            self.assertEqual({found.lower() for found in re.findall(r"(?m)^exec cpu0 (0x\w+)", log)}, wanted)
+        for word in "loop", "", "5-4", "0x40-", "-4", "4x":
+            self.refused(f"--log-filter: '{word}' is neither", "run", "arm-virt", "--kernel", kernel,
+                         f"--log-filter={word}" if word.startswith("-") else "--log-filter",
+                         *([] if word.startswith("-") else [word]))
+
     def test_hot_without_code(self):
         kernel = self.kernel(program.elf(program.prints("")))
         _, _, err = self.run_command("run", "arm-virt", "--accel", "interp", "--kernel", kernel, "--hot", "1")

@@ -70,8 +70,8 @@ _patchbay()
     --accel) words=$(_patchbay_names accels) ;;
     --serial) words=$(_patchbay_names backends | sed -n 's|^chardev/||p') ;;
     --net) words=user ;;
-    --log) words='guest unimp int mmio exec in_asm ir info' ;;
-    --append | --attach | --hot | --trace | --state-hash | --stop-at | --lockstep | --lockstep-every) return ;;
+    --log) words='guest unimp int mmio exec in_asm ir code info' ;;
+    --append | --attach | --hot | --log-filter | --trace | --state-hash | --stop-at | --lockstep | --lockstep-every) return ;;
     *)
         if [[ $current == -* ]]; then
             words=$(_patchbay_options "$command")

@@ -17,7 +17,7 @@ typedef struct run_options {
     machine_options machine; /* first: machine_option_parse() takes it */
     gboolean dump_yaml, check, statistics;
     char *log_file;
-    char **logs, **traces, **symbols;
+    char **logs, **filters, **traces, **symbols;
     char *load;
     char *lockstep, *lockstep_every;
     point_options points;
@@ -101,6 +101,10 @@ static bool set_up_logs(const run_options *o, GError **error)
         if (!pb_symbols_add(*file, error))
             return false;
     }
+    for (char **list = o->filters; list && *list; list++) {
+        if (!pb_trace_filter(*list, error))
+            return false;
+    }
     return pb_trace_open(o->log_file, error);
 }
 
@@ -163,14 +167,17 @@ static gboolean parse_perf_map(const char *name, const char *value, gpointer opa
 
 static bool parse(run_options *o, int *argc, char ***argv, int *status)
 {
-    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 19];
+    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 20];
     const GOptionEntry own[] = {
         { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &o->machine.no_reboot, "A reset ends the run",
           NULL },
         { "log", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->logs,
-          "Log guest, unimp, int, mmio, exec, in_asm, ir, info", "ITEM,..." },
+          "Log guest, unimp, int, mmio, exec, in_asm, ir, code, info", "ITEM,..." },
         { "trace", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->traces, "Log trace events: 'pl011.*'",
           "PATTERN,..." },
+        { "log-filter", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->filters,
+          "Of exec, in_asm, ir and code log only what has an address, 0x1000-0x1fff, or a symbol",
+          "RANGE,..." },
         { "log-file", 0, 0, G_OPTION_ARG_FILENAME, &o->log_file, "Where logs go", "FILE" },
         { "symbols", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->symbols,
           "Name guest code in logs and reports, by an ELF file, or one like System.map",
@@ -264,6 +271,7 @@ int command_run(int argc, char **argv)
     g_strfreev(o.logs);
     g_strfreev(o.traces);
     g_strfreev(o.symbols);
+    g_strfreev(o.filters);
     pb_symbols_reset();
     g_free(o.log_file);
     g_free(o.load);
