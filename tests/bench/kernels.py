@@ -18,7 +18,7 @@ GROUPS = {
     "indirect calls": "objects compare",
     "interpreters": "switch goto",
     "memory": "stream copy stride",
-    "pointers": "chase16k chase1m chase16m",
+    "pointers": "chase16k chase1m chase16m chase64m",
     "hashes": "crc32 sha256 murmur3 xxh64 siphash",
     "scalar float": "nbody mandelbrot dmatrix fft spectral single",
     "vector int": "chacha blend dot16 xorvec maximum popcount",

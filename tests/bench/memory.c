@@ -1,4 +1,5 @@
-/* Memory: streams, strides, and pointers that lead to pointers, in sets that fit a first cache, a second, none. */
+/* Memory: streams, strides, and pointers that lead to pointers, in sets that fit a first cache, a second, none, and in
+ * more pages than processors' TLBs have. */
 #include "bench.h"
 
 uint64_t kernel_stream(uint64_t rounds);
@@ -7,6 +8,7 @@ uint64_t kernel_stride(uint64_t rounds);
 uint64_t kernel_chase16k(uint64_t rounds);
 uint64_t kernel_chase1m(uint64_t rounds);
 uint64_t kernel_chase16m(uint64_t rounds);
+uint64_t kernel_chase64m(uint64_t rounds);
 
 #define STREAM (64 << 10)
 
@@ -99,4 +101,11 @@ uint64_t kernel_chase16m(uint64_t rounds)
     static void *cells[(16 << 20) / sizeof(void *)];
 
     return chase(rounds, cells, (16 << 20) / 64);
+}
+
+uint64_t kernel_chase64m(uint64_t rounds)
+{
+    static void *cells[(64 << 20) / sizeof(void *)];
+
+    return chase(rounds, cells, (64 << 20) / 64);
 }
