@@ -151,7 +151,8 @@ void pb_tlb_start_anew(pb_vcpu *vcpu)
         vcpu->refill[i] = NULL;
     }
     if (core->last_number)
-        memset(core->second->tag, 0, sizeof(core->second->tag));
+        pb_tlb_empty_second(core);
+    memset(core->live, 0, sizeof(core->live));
     core->last_number = core->uses = core->turn = 0;
 }
 

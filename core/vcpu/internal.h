@@ -14,13 +14,14 @@
 
 /* ---- second level of the TLB --------------------------------------------------------------------------- */
 
-#define PB_TLB_SPACES 16
+#define PB_TLB_SPACES  16
+#define PB_TLB_NUMBERS 4096
 
 /* An address space that an MMU index is in, or was in not long ago; or what is in all spaces of a guest. */
 typedef struct pb_tlb_space {
     uint32_t guest, id;
     bool global;
-    bool entered;    /* something is in the second level under the number */
+    uint8_t entered; /* pb_tlb2_kinds: what is in the second level under the number */
     uint32_t number; /* in tags; 0: the row is free. Another one flushes the space */
     uint32_t used;   /* when it was current last */
     /* Which addresses may be covered by a piece of a larger mapping: a flush of any address of the
@@ -83,7 +84,11 @@ typedef struct pb_vcpu_core {
     /* The second level, and the numbers in its tags. */
     pb_tlb2 *second;
     uint32_t last_number, uses;
-    uint32_t turn; /* which way is replaced next */
+    uint32_t turn;     /* which way is replaced next */
+    uint32_t set_mask; /* pb_tlb_refill.set_mask of all indexes */
+    uint32_t
+        crowded; /* how much more often an entry in use had to go than there was room for another */
+    uint64_t live[PB_TLB_NUMBERS / 64]; /* numbers that a row has */
 
     /* vcpu->tlb_epoch. */
     uint32_t last_epoch;
@@ -139,6 +144,7 @@ typedef struct pb_hit {
     uint8_t prot;
     uint8_t device;
     bool global;
+    bool block; /* the entry is a block's */
     pb_tlb2_entry
         *entry; /* where it was found or entered; null: it cannot be. Until the next translation */
 } pb_hit;
@@ -163,6 +169,8 @@ void pb_tlb_clear_first(pb_tlb_set *set, uint32_t touched);
 /* Drop the page at gva from the first level, and from a space. */
 void pb_tlb_drop_first(pb_tlb_set *set, uint64_t gva);
 void pb_tlb_drop_second(pb_vcpu *vcpu, const pb_tlb_space *space, uint64_t gva);
+/* Empty the second level, and give its memory back. */
+void pb_tlb_empty_second(pb_vcpu_core *core);
 void pb_tlb_free(pb_vcpu *vcpu);
 intptr_t pb_vcpu_tlb_prepare(pb_vcpu *vcpu, uint32_t mmu);
 
@@ -177,7 +185,15 @@ void pb_tlb_forget_spaces(pb_vcpu *vcpu, pb_tlb_set *set);
 /* A mapping was entered in pieces; whether the address may be of one. */
 void pb_tlb_note_mapping(pb_tlb_space *space, uint64_t gva, uint64_t bytes);
 bool pb_tlb_may_be_larger(const pb_tlb_space *space, uint64_t gva);
-/* The low bits of a page's address that choose its set of the second level. */
+/* What emitted code reads of the rows and of the second level's size, after a change. */
+void pb_tlb_tell(const pb_vcpu_core *core, pb_tlb_set *set);
+static inline bool pb_tlb_is_live(const pb_vcpu_core *core, uint64_t tag)
+{
+    uint32_t number = tag & (PB_TLB_NUMBERS - 1);
+
+    return core->live[number / 64] >> (number % 64) & 1;
+}
+/* What chooses, with the low bits of its address, the set of a page or block in the second level. */
 static inline uint32_t pb_tlb_salt(uint32_t number)
 {
     return number * 0x2b5 & (PB_TLB2_SETS - 1);

@@ -17,7 +17,7 @@
 #define GIB (UINT64_C(1) << 30)
 
 /* All ones is an invalid tag of the first level. */
-#define MOST_NUMBERS ((uint32_t)PB_PAGE_MASK - 1)
+#define MOST_NUMBERS ((uint32_t)PB_TLB_NUMBERS - 2)
 
 /* ---- larger mappings ----------------------------------------------------------------------------------- */
 
@@ -50,21 +50,27 @@ static bool is_current(const pb_tlb_set *set, const pb_tlb_space *space)
     return space == set->local || space == set->global;
 }
 
-/* What emitted code reads of the rows. */
-static void tell(pb_tlb_set *set)
+void pb_tlb_tell(const pb_vcpu_core *core, pb_tlb_set *set)
 {
     const pb_tlb_space *rows[2] = { set->local, set->global };
 
+    set->refill.set_mask = core->set_mask;
+    set->refill.kinds = 0;
     for (uint32_t i = 0; i < 2; i++) {
         set->refill.space[i] = rows[i] ? rows[i]->number : 0;
         set->refill.salt[i] = pb_tlb_salt(set->refill.space[i]);
+        set->refill.kinds |= (uint8_t)(rows[i] ? rows[i]->entered << i * PB_TLB2_KINDS_BITS : 0);
     }
 }
 
-static void number_anew(pb_tlb_space *space, uint32_t number)
+/* 0: the row is free. */
+static void number_anew(pb_vcpu_core *core, pb_tlb_space *space, uint32_t number)
 {
+    core->live[space->number / 64] &= ~(UINT64_C(1) << (space->number % 64));
+    if (number)
+        core->live[number / 64] |= UINT64_C(1) << (number % 64);
     space->number = number;
-    space->entered = false;
+    space->entered = 0;
     memset(space->medium, 0, sizeof(space->medium));
     space->large = 0;
     space->huge = false;
@@ -72,18 +78,25 @@ static void number_anew(pb_tlb_space *space, uint32_t number)
 
 static void start_over(pb_vcpu_core *core)
 {
-    memset(core->second->tag, 0, sizeof(core->second->tag));
+    pb_tlb_empty_second(core);
     core->last_number = 0;
     for (uint32_t i = 0; i < PB_MMU_INDEXES; i++) {
         pb_tlb_set *set = __atomic_load_n(&core->sets[i], __ATOMIC_ACQUIRE);
 
         for (uint32_t k = 0; set && k < PB_TLB_SPACES; k++)
-            number_anew(&set->spaces[k],
-                        is_current(set, &set->spaces[k]) ? ++core->last_number : 0);
+            number_anew(core, &set->spaces[k], 0);
+    }
+    for (uint32_t i = 0; i < PB_MMU_INDEXES; i++) {
+        pb_tlb_set *set = __atomic_load_n(&core->sets[i], __ATOMIC_ACQUIRE);
+
+        for (uint32_t k = 0; set && k < PB_TLB_SPACES; k++) {
+            if (is_current(set, &set->spaces[k]))
+                number_anew(core, &set->spaces[k], ++core->last_number);
+        }
         if (!set)
             continue;
         pb_tlb_clear_first(set, PB_TLB_TOUCHED_LOCAL | PB_TLB_TOUCHED_GLOBAL);
-        tell(set);
+        pb_tlb_tell(core, set);
     }
 }
 
@@ -114,8 +127,12 @@ static pb_tlb_space *row_of(pb_vcpu_core *core, pb_tlb_set *set, uint32_t guest,
         if (!chosen || (chosen->number && (!row->number || row->used < chosen->used)))
             chosen = row;
     }
-    *chosen = (pb_tlb_space){ .guest = guest, .id = id, .global = global, .used = ++core->uses };
-    number_anew(chosen, next_number(core));
+    number_anew(core, chosen, 0);
+    number_anew(core, chosen, next_number(core));
+    chosen->guest = guest;
+    chosen->id = id;
+    chosen->global = global;
+    chosen->used = ++core->uses;
     return chosen;
 }
 
@@ -131,20 +148,22 @@ void pb_tlb_find_spaces(pb_vcpu *vcpu, pb_tlb_set *set, uint32_t mmu)
     set->local = NULL;
     set->local = row_of(core, set, now->guest, now->space, false);
     set->refill.second = core->second;
-    tell(set);
+    pb_tlb_tell(core, set);
     vcpu->refill[mmu] = &set->refill;
 }
 
 void pb_tlb_forget_space(pb_vcpu *vcpu, pb_tlb_set *set, pb_tlb_space *space)
 {
+    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
+
     if (!is_current(set, space)) {
-        space->number = 0;
+        number_anew(core, space, 0);
         return;
     }
     if (!space->entered)
         return;
-    number_anew(space, next_number(pb_vcpu_core_of(vcpu)));
-    tell(set);
+    number_anew(core, space, next_number(core));
+    pb_tlb_tell(core, set);
 }
 
 void pb_tlb_forget_spaces(pb_vcpu *vcpu, pb_tlb_set *set)

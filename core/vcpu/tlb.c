@@ -12,8 +12,13 @@
  *    MMIO access of its own, and is poked when another thread changes the map.
  * 3. A write tag exists only while pb_ram_write_tag() allowed it (rules in core/bus/ram.c). The second level has
  *    no right to write, only the place where the page's flags say whether a tag may be made.
- * 4. Mappings larger than a page are entered in pages. A flush of one address must flush all of them: where
- *    the address may belong to such a mapping, the whole space is flushed.
+ * 4. Mappings larger than a page are entered in blocks of 2 MiB if they have whole ones, else in pages; where a
+ *    block is not plain memory from end to end, its pages that are have entries of their own as well. A
+ *    flush of one address must flush all of them: where the address may belong to such a mapping, the whole
+ *    space is flushed.
+ * 5. The second level's table of pages begins small, as its hash touches all of it soon. It becomes twice as large when
+ *    entries in use have to go much more often than there is room. When numbers of spaces are used up it is
+ *    emptied, its memory given back, and it begins anew.
  */
 #include <core/vcpu/internal.h>
 
@@ -23,6 +28,8 @@
 /* pb_tlb2_entry.own: the page's physical address, with this in its low bits. */
 #define OWN_PROT   UINT64_C(7)
 #define OWN_DEVICE UINT64_C(8)
+
+#define FEWEST_SETS (1u << PB_TLB2_BITS)
 
 /* ---- making them --------------------------------------------------------------------------------------- */
 
@@ -81,6 +88,7 @@ static pb_tlb_set *ready_set(pb_vcpu *vcpu, uint32_t mmu)
             mmap(NULL, sizeof(pb_tlb2), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (core->second == MAP_FAILED)
             g_error("out of memory for a TLB");
+        core->set_mask = FEWEST_SETS - 1;
     }
     pb_tlb_find_spaces(vcpu, set, mmu);
     return set;
@@ -141,20 +149,32 @@ void pb_tlb_drop_first(pb_tlb_set *set, uint64_t gva)
 
 /* ---- the second level ---------------------------------------------------------------------------------- */
 
-/* Where a page of a space would be. */
+/* Where a page or a block of a space would be. */
 typedef struct place {
     uint64_t tag;
     uint64_t *tags;
     pb_tlb2_entry *entries;
 } place;
 
-static place place_of(const pb_vcpu_core *core, const pb_tlb_space *space, uint64_t gva)
+/* The set of page n. */
+static uint32_t set_of_page(const pb_vcpu_core *core, uint64_t n, uint32_t number)
 {
-    uint64_t page = gva >> PB_PAGE_BITS;
-    uint32_t row = (page ^ page >> PB_TLB2_BITS ^ pb_tlb_salt(space->number)) & (PB_TLB2_SETS - 1);
+    return (uint32_t)(n ^ n >> PB_TLB2_BITS ^ pb_tlb_salt(number)) & core->set_mask;
+}
 
-    return (place){ page << PB_PAGE_BITS | space->number, core->second->tag[row],
-                    core->second->entry[row] };
+static place place_of(const pb_vcpu_core *core, const pb_tlb_space *space, uint64_t gva, bool block)
+{
+    uint64_t n = gva >> (block ? PB_BLOCK_BITS : PB_PAGE_BITS);
+    pb_tlb2 *second = core->second;
+    uint32_t set;
+
+    if (!block) {
+        set = set_of_page(core, n, space->number);
+        return (place){ n << PB_PAGE_BITS | space->number, second->tag[set], second->entry[set] };
+    }
+    set = (n ^ n >> PB_TLB2_BLOCK_BITS ^ pb_tlb_salt(space->number)) & (PB_TLB2_BLOCK_SETS - 1);
+    return (place){ n << PB_BLOCK_BITS | space->number, second->block_tag[set],
+                    second->block[set] };
 }
 
 static pb_tlb2_entry *find(const place *at)
@@ -166,9 +186,9 @@ static pb_tlb2_entry *find(const place *at)
     return NULL;
 }
 
-void pb_tlb_drop_second(pb_vcpu *vcpu, const pb_tlb_space *space, uint64_t gva)
+static void drop(const pb_vcpu_core *core, const pb_tlb_space *space, uint64_t gva, bool block)
 {
-    place at = place_of(pb_vcpu_core_of(vcpu), space, gva);
+    place at = place_of(core, space, gva, block);
 
     for (uint32_t i = 0; i < PB_TLB2_WAYS; i++) {
         if (at.tags[i] == at.tag)
@@ -176,36 +196,115 @@ void pb_tlb_drop_second(pb_vcpu *vcpu, const pb_tlb_space *space, uint64_t gva)
     }
 }
 
-/* In place of what is there of the page already, else of nothing, else of whatever has its turn. */
-static uint32_t way_for(pb_vcpu_core *core, const place *at)
+void pb_tlb_drop_second(pb_vcpu *vcpu, const pb_tlb_space *space, uint64_t gva)
 {
-    uint32_t empty = PB_TLB2_WAYS;
+    drop(pb_vcpu_core_of(vcpu), space, gva, false);
+}
 
+void pb_tlb_empty_second(pb_vcpu_core *core)
+{
+    /* Private and anonymous: what was written is gone, and zeros come instead. */
+    if (madvise(core->second, sizeof(*core->second), MADV_DONTNEED) < 0)
+        memset(core->second, 0, sizeof(*core->second));
+    core->set_mask = FEWEST_SETS - 1;
+    core->crowded = 0;
+}
+
+/* To twice as many sets: what a set has goes to the same ways of itself, or of the one that far behind, which is empty. */
+static void enlarge(pb_vcpu_core *core)
+{
+    uint32_t sets = core->set_mask + 1;
+    pb_tlb2 *second = core->second;
+
+    core->crowded = 0;
+    core->set_mask = 2 * sets - 1;
+    for (uint32_t i = 0; i < sets * PB_TLB2_WAYS; i++) {
+        uint64_t *tag = &second->tag[i / PB_TLB2_WAYS][i % PB_TLB2_WAYS];
+        uint32_t set = set_of_page(core, *tag >> PB_PAGE_BITS, *tag & (PB_TLB_NUMBERS - 1));
+
+        if (set < sets)
+            continue;
+        second->entry[set][i % PB_TLB2_WAYS] = second->entry[i / PB_TLB2_WAYS][i % PB_TLB2_WAYS];
+        second->tag[set][i % PB_TLB2_WAYS] = *tag;
+        *tag = 0;
+    }
+    for (uint32_t i = 0; i < PB_MMU_INDEXES; i++) {
+        pb_tlb_set *set = __atomic_load_n(&core->sets[i], __ATOMIC_ACQUIRE);
+
+        if (set)
+            pb_tlb_tell(core, set);
+    }
+}
+
+/* Whether the table of pages is too small: whatever had its turn was in use, and had to go. */
+static bool is_crowded(pb_vcpu_core *core, bool gone)
+{
+    if (gone)
+        core->crowded++;
+    else if (core->crowded)
+        core->crowded--;
+    return core->crowded > core->set_mask / 2 && core->set_mask < PB_TLB2_SETS - 1;
+}
+
+/* In place of what is there already, else of what nobody looks for any more, else of whatever has its turn. */
+static uint32_t way_for(pb_vcpu_core *core, const place *at, bool *gone)
+{
+    uint32_t unused = PB_TLB2_WAYS;
+
+    *gone = false;
     for (uint32_t i = 0; i < PB_TLB2_WAYS; i++) {
         if (at->tags[i] == at->tag)
             return i;
-        if (!at->tags[i])
-            empty = i;
+        if (!pb_tlb_is_live(core, at->tags[i]))
+            unused = i;
     }
-    return empty < PB_TLB2_WAYS ? empty : core->turn++ % PB_TLB2_WAYS;
+    *gone = unused == PB_TLB2_WAYS;
+    return *gone ? core->turn++ % PB_TLB2_WAYS : unused;
 }
 
-static pb_tlb2_entry *remember(pb_vcpu *vcpu, pb_tlb_set *set, uint64_t gva,
-                               const pb_translation *t)
+static pb_tlb2_entry *enter_second(pb_vcpu_core *core, pb_tlb_set *set, pb_tlb_space *space,
+                                   uint64_t gva, bool block, pb_tlb2_entry value)
+{
+    uint8_t kind = block ? PB_TLB2_BLOCKS : PB_TLB2_PAGES;
+    place at = place_of(core, space, gva, block);
+    bool gone;
+    uint32_t way = way_for(core, &at, &gone);
+
+    if (!block && is_crowded(core, gone)) {
+        enlarge(core);
+        at = place_of(core, space, gva, block);
+        way = way_for(core, &at, &gone);
+    }
+    at.tags[way] = at.tag;
+    at.entries[way] = value;
+    if (!(space->entered & kind)) {
+        space->entered |= kind;
+        pb_tlb_tell(core, set);
+    }
+    return &at.entries[way];
+}
+
+/* Whether a mapping has all of the block of 2 MiB around the address. */
+static bool has_block(uint64_t gva, const pb_translation *t)
+{
+    return t->page_bytes >= PB_BLOCK_SIZE && ((gva ^ t->gpa) & PB_BLOCK_MASK) == 0;
+}
+
+static void remember(pb_vcpu *vcpu, pb_tlb_set *set, uint64_t gva, const pb_translation *t,
+                     pb_hit *hit)
 {
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
     pb_tlb_space *space = t->global ? set->global : set->local;
-    place at = place_of(core, space, gva);
-    uint32_t way = way_for(core, &at);
 
-    pb_tlb_drop_second(vcpu, t->global ? set->local : set->global, gva);
-    at.tags[way] = at.tag;
-    at.entries[way] = (pb_tlb2_entry){ .own = (t->gpa & ~PB_PAGE_MASK) | (t->prot & OWN_PROT) |
-                                              (t->device ? OWN_DEVICE : 0),
-                                       .attrs = t->attrs };
-    space->entered = true;
+    hit->block = has_block(gva, t);
+    for (uint32_t i = 0; i < 4; i++)
+        drop(core, i & 1 ? set->local : set->global, gva, i & 2);
+    hit->entry = enter_second(
+        core, set, space, gva, hit->block,
+        (pb_tlb2_entry){ .own = (t->gpa & ~(hit->block ? PB_BLOCK_MASK : PB_PAGE_MASK)) |
+                                (t->prot & OWN_PROT) | (t->device ? OWN_DEVICE : 0),
+                         .attrs = t->attrs });
     pb_tlb_note_mapping(space, gva, t->page_bytes);
-    return &at.entries[way];
 }
 
 /* ---- translation --------------------------------------------------------------------------------------- */
@@ -244,24 +343,32 @@ static bool permits(uint64_t prot, uint32_t type)
 static bool look(const pb_slow *slow, const pb_tlb_set *set, uint64_t gva, pb_hit *hit)
 {
     const pb_vcpu_core *core = pb_vcpu_core_of(slow->vcpu);
-    place at = place_of(core, set->local, gva);
-    pb_tlb2_entry *entry = find(&at);
-    bool global = !entry;
 
-    if (global) {
-        at = place_of(core, set->global, gva);
+    /* The current space's pages, those of all, and their blocks. */
+    for (uint32_t i = 0; i < 4; i++) {
+        const pb_tlb_space *space = i & 1 ? set->global : set->local;
+        bool block = i & 2;
+        uint64_t mask = block ? PB_BLOCK_MASK : PB_PAGE_MASK;
+        pb_tlb2_entry *entry;
+        place at;
+
+        if (!(space->entered & (block ? PB_TLB2_BLOCKS : PB_TLB2_PAGES)))
+            continue;
+        at = place_of(core, space, gva, block);
         entry = find(&at);
+        if (!entry)
+            continue;
+        *hit = (pb_hit){ .gpa = (entry->own & ~mask) | (gva & mask),
+                         .mapping = PB_PAGE_SIZE,
+                         .attrs = entry->attrs,
+                         .prot = (uint8_t)(entry->own & OWN_PROT),
+                         .device = (entry->own & OWN_DEVICE) != 0,
+                         .global = i & 1,
+                         .block = block,
+                         .entry = entry };
+        return permits(entry->own, slow->type);
     }
-    if (!entry || !permits(entry->own, slow->type))
-        return false;
-    *hit = (pb_hit){ .gpa = (entry->own & ~PB_PAGE_MASK) | (gva & PB_PAGE_MASK),
-                     .mapping = PB_PAGE_SIZE,
-                     .attrs = entry->attrs,
-                     .prot = (uint8_t)(entry->own & OWN_PROT),
-                     .device = (entry->own & OWN_DEVICE) != 0,
-                     .global = global,
-                     .entry = entry };
-    return true;
+    return false;
 }
 
 bool pb_tlb_translate(const pb_slow *slow, uint64_t gva, pb_hit *hit)
@@ -279,7 +386,7 @@ bool pb_tlb_translate(const pb_slow *slow, uint64_t gva, pb_hit *hit)
                          .device = t.device,
                          .global = t.global };
         if (t.page_bytes >= PB_PAGE_SIZE)
-            hit->entry = remember(slow->vcpu, set, gva, &t);
+            remember(slow->vcpu, set, gva, &t, hit);
     }
     hit->attrs.instruction = slow->type == PB_ACCESS_FETCH;
     return true;
@@ -287,12 +394,12 @@ bool pb_tlb_translate(const pb_slow *slow, uint64_t gva, pb_hit *hit)
 
 /* ---- entering ------------------------------------------------------------------------------------------ */
 
-/* Whole pages of plain memory only, that are whole pages of the RAM too. */
-static bool is_plain(const pb_hit *hit, uint64_t page_gpa, const pb_range *range)
+/* Whether `bytes` from a physical address on, a power of two of them, are plain memory, in whole pages of the RAM. */
+static bool is_plain(const pb_range *range, uint64_t gpa, uint64_t bytes)
 {
-    return hit->entry && !hit->device && range->host && page_gpa >= range->first &&
-           range->last - page_gpa >= PB_PAGE_MASK &&
-           ((range->ram_offset + (page_gpa - range->first)) & PB_PAGE_MASK) == 0;
+    return range->host && gpa >= range->first && gpa <= range->last &&
+           range->last - gpa >= bytes - 1 &&
+           ((range->ram_offset + (gpa - range->first)) & PB_PAGE_MASK) == 0;
 }
 
 /* A tag for reading stays with one for writing, if both are of the same page. */
@@ -313,22 +420,41 @@ static void enter_first(pb_tlb_refill *refill, uint64_t page, uintptr_t host, bo
         first->tag_write[i] = page;
 }
 
+/* What the second level tells emitted code. An entry of a page for a block that is not plain from end to end. */
+static void tell_plain(const pb_slow *slow, pb_tlb_set *set, const pb_hit *hit,
+                       const pb_range *range)
+{
+    uint64_t mask = hit->block ? PB_BLOCK_MASK : PB_PAGE_MASK;
+    pb_tlb2_entry *entry = hit->entry;
+    bool is_ram = range->kind == PB_RANGE_RAM;
+    uint64_t gpa;
+
+    if (hit->block && !is_plain(range, hit->gpa & ~mask, PB_BLOCK_SIZE)) {
+        mask = PB_PAGE_MASK;
+        entry = enter_second(
+            pb_vcpu_core_of(slow->vcpu), set, hit->global ? set->global : set->local, slow->gva,
+            false,
+            (pb_tlb2_entry){ .own = (hit->gpa & ~mask) | (entry->own & (OWN_PROT | OWN_DEVICE)),
+                             .attrs = entry->attrs });
+    }
+    gpa = hit->gpa & ~mask;
+    entry->tagged = is_ram ? pb_ram_tagged(range->ram, pb_range_page(range, gpa)) : NULL;
+    entry->plain = (uintptr_t)pb_range_host(range, gpa) |
+                   (hit->prot & PB_PROT_READ ? PB_TLB2_READ : 0) |
+                   (is_ram && hit->prot & PB_PROT_WRITE ? PB_TLB2_WRITE : 0);
+}
+
 void pb_tlb_enter(const pb_slow *slow, const pb_hit *hit, const pb_range *range)
 {
     pb_tlb_set *set = set_of(slow->vcpu, PB_MEM_GET_MMU(slow->attr));
-    uint64_t page = slow->gva & ~PB_PAGE_MASK, page_gpa = hit->gpa & ~PB_PAGE_MASK;
-    bool is_ram = range->kind == PB_RANGE_RAM, write;
-    uint64_t number;
-    uintptr_t host;
+    uint64_t page = slow->gva & ~PB_PAGE_MASK, gpa = hit->gpa & ~PB_PAGE_MASK;
+    bool write;
 
-    if (!is_plain(hit, page_gpa, range))
+    if (!hit->entry || hit->device || !is_plain(range, gpa, PB_PAGE_SIZE))
         return;
-    number = range->ram ? pb_range_page(range, page_gpa) : 0;
-    host = (uintptr_t)pb_range_host(range, page_gpa);
-    hit->entry->plain = host | (hit->prot & PB_PROT_READ ? PB_TLB2_READ : 0) |
-                        (is_ram && hit->prot & PB_PROT_WRITE ? PB_TLB2_WRITE : 0);
-    hit->entry->tagged = is_ram ? pb_ram_tagged(range->ram, number) : NULL;
-    write = is_ram && slow->type == PB_ACCESS_WRITE && (hit->prot & PB_PROT_WRITE) &&
-            pb_ram_write_tag(range->ram, number);
-    enter_first(&set->refill, page, host, (hit->prot & PB_PROT_READ) != 0, write, hit->global);
+    tell_plain(slow, set, hit, range);
+    write = range->kind == PB_RANGE_RAM && slow->type == PB_ACCESS_WRITE &&
+            (hit->prot & PB_PROT_WRITE) && pb_ram_write_tag(range->ram, pb_range_page(range, gpa));
+    enter_first(&set->refill, page, (uintptr_t)pb_range_host(range, gpa),
+                (hit->prot & PB_PROT_READ) != 0, write, hit->global);
 }

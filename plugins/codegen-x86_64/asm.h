@@ -366,6 +366,12 @@ static inline void asm_test_imm(asm_buffer *a, uint32_t w, int x, int32_t imm)
     asm_imm_of(a, w, false, imm);
 }
 
+static inline void asm_test_mem_imm(asm_buffer *a, uint32_t w, asm_mem m, int32_t imm)
+{
+    asm_rm(a, w == W8 ? 0xf6 : asm_wide(0xf7, w), 0, m);
+    asm_imm_of(a, w, false, imm);
+}
+
 static inline void asm_group3(asm_buffer *a, uint32_t n, uint32_t w, int r)
 {
     asm_rr(a, w == W8 ? 0xf6 | ASM_BYTE_RM : asm_wide(0xf7, w), (int)n, r);

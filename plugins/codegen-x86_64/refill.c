@@ -17,7 +17,7 @@
 typedef struct refiller {
     asm_buffer *a;
     bool write;
-    uint32_t general[8]; /* jumps to the slow path */
+    uint32_t general[12]; /* jumps to the slow path */
     uint32_t n_general;
 } refiller;
 
@@ -33,11 +33,6 @@ static asm_mem saved_at(uint32_t reg)
 static asm_mem refill_at(size_t member)
 {
     return asm_at(RCX, (int32_t)member);
-}
-
-static asm_mem entry_at(size_t member)
-{
-    return asm_at(RDI, (int32_t)(offsetof(pb_tlb2, entry) + member));
 }
 
 static asm_mem first_at(int base, size_t array)
@@ -89,26 +84,52 @@ static void make_start(refiller *r)
     to_general(r, CC_E);
 }
 
-/* Look in a space (0, 1): rdi at the tag if it is there, and go on behind; else to the jump that is given. */
-static uint32_t make_look(refiller *r, uint32_t space)
+/* One of the tables of the second level. */
+typedef struct table {
+    uint32_t address_bits, fold;
+    size_t tags, entries; /* in pb_tlb2 */
+} table;
+
+static const table pages = { PB_PAGE_BITS, PB_TLB2_BITS, offsetof(pb_tlb2, tag),
+                             offsetof(pb_tlb2, entry) };
+static const table blocks = { PB_BLOCK_BITS, PB_TLB2_BLOCK_BITS, offsetof(pb_tlb2, block_tag),
+                              offsetof(pb_tlb2, block) };
+
+/* rdi: 8 bytes for each tag before the one that may be the page's; rax: the tag. */
+static void make_place(refiller *r, const table *t, uint32_t space)
 {
     asm_buffer *a = r->a;
-    uint32_t hits[PB_TLB2_WAYS], missed;
 
     asm_mov(a, W64, RAX, RSI);
-    asm_shift_imm(a, SHIFT_SHR, W64, RAX, PB_PAGE_BITS);
+    asm_shift_imm(a, SHIFT_SHR, W64, RAX, t->address_bits);
     asm_mov(a, W64, RDI, RAX);
-    asm_shift_imm(a, SHIFT_SHR, W64, RDI, PB_TLB2_BITS);
-    asm_alu(a, ALU_XOR, W32, RAX, RDI);
-    asm_alu_load(a, ALU_XOR, W32, RAX, refill_at(offsetof(pb_tlb_refill, salt) + 4 * space));
-    asm_alu_imm(a, ALU_AND, W32, RAX, PB_TLB2_SETS - 1);
-    asm_shift_imm(a, SHIFT_SHL, W32, RAX, 5);
-    asm_load(a, W64, RDI, refill_at(offsetof(pb_tlb_refill, second)));
-    asm_alu(a, ALU_ADD, W64, RDI, RAX);
-    asm_load(a, W32, RAX, refill_at(offsetof(pb_tlb_refill, space) + 4 * space));
-    asm_alu(a, ALU_OR, W64, RAX, RSI);
+    asm_shift_imm(a, SHIFT_SHR, W64, RDI, t->fold);
+    asm_alu(a, ALU_XOR, W32, RDI, RAX);
+    asm_alu_load(a, ALU_XOR, W32, RDI, refill_at(offsetof(pb_tlb_refill, salt) + 4 * space));
+    if (t == &pages)
+        asm_alu_load(a, ALU_AND, W32, RDI, refill_at(offsetof(pb_tlb_refill, set_mask)));
+    else
+        asm_alu_imm(a, ALU_AND, W32, RDI, PB_TLB2_BLOCK_SETS - 1);
+    asm_shift_imm(a, SHIFT_SHL, W32, RDI, 5);
+    asm_shift_imm(a, SHIFT_SHL, W64, RAX, t->address_bits);
+    asm_load(a, W32, RDX, refill_at(offsetof(pb_tlb_refill, space) + 4 * space));
+    asm_alu(a, ALU_OR, W64, RAX, RDX);
+}
+
+/* Look in a table for a space (0, 1): rdi at the entry, without the table's place in pb_tlb2, and the jump that is
+ * given; if it is not there go on behind. */
+static uint32_t make_look(refiller *r, const table *t, uint32_t space)
+{
+    uint32_t kind = (t == &pages ? PB_TLB2_PAGES : PB_TLB2_BLOCKS) << space * PB_TLB2_KINDS_BITS;
+    uint32_t hits[PB_TLB2_WAYS], none, missed, found;
+    asm_buffer *a = r->a;
+
+    asm_test_mem_imm(a, W8, refill_at(offsetof(pb_tlb_refill, kinds)), (int32_t)kind);
+    none = asm_jcc(a, CC_E);
+    make_place(r, t, space);
+    asm_alu_load(a, ALU_ADD, W64, RDI, refill_at(offsetof(pb_tlb_refill, second)));
     for (uint32_t i = 0; i < PB_TLB2_WAYS; i++) {
-        asm_alu_load(a, ALU_CMP, W64, RAX, asm_at(RDI, 8 * (int32_t)i));
+        asm_alu_load(a, ALU_CMP, W64, RAX, asm_at(RDI, (int32_t)t->tags + 8 * (int32_t)i));
         hits[i] = asm_jcc(a, CC_E);
     }
     missed = asm_jmp(a);
@@ -117,32 +138,20 @@ static uint32_t make_look(refiller *r, uint32_t space)
         if (i > 0)
             asm_alu_imm(a, ALU_ADD, W64, RDI, 8);
     }
-    asm_mov_imm(a, RAX, space ? PB_TLB_TOUCHED_GLOBAL : PB_TLB_TOUCHED_LOCAL);
-    return missed;
-}
-
-_Static_assert(sizeof(uint64_t[PB_TLB2_WAYS]) == 1 << 5, "the tags of a set, in make_look()");
-_Static_assert(sizeof(pb_tlb2_entry) == 4 * sizeof(uint64_t), "four times a tag, in make_check()");
-
-/* rdi: what the entry says of plain memory; al stays. */
-static void make_check(refiller *r)
-{
-    asm_buffer *a = r->a;
-
     asm_alu_load(a, ALU_SUB, W64, RDI, refill_at(offsetof(pb_tlb_refill, second)));
     asm_shift_imm(a, SHIFT_SHL, W64, RDI, 2);
     asm_alu_load(a, ALU_ADD, W64, RDI, refill_at(offsetof(pb_tlb_refill, second)));
-    asm_load(a, W64, RDX, entry_at(offsetof(pb_tlb2_entry, plain)));
-    asm_test_imm(a, W32, RDX, r->write ? PB_TLB2_WRITE : PB_TLB2_READ);
-    to_general(r, CC_E);
-    if (r->write) {
-        asm_load(a, W64, RDI, entry_at(offsetof(pb_tlb2_entry, tagged)));
-        asm_alu_mem_imm(a, ALU_CMP, W8, asm_at(RDI, 0), PB_TLB2_TAGGED);
-        to_general(r, CC_NE);
-    }
-    asm_mov(a, W64, RDI, RDX);
+    asm_mov_imm(a, RAX, space ? PB_TLB_TOUCHED_GLOBAL : PB_TLB_TOUCHED_LOCAL);
+    found = asm_jmp(a);
+    asm_patch(a, none, asm_offset(a));
+    asm_patch(a, missed, asm_offset(a));
+    return found;
 }
 
+_Static_assert(sizeof(uint64_t[PB_TLB2_WAYS]) == 1 << 5, "the tags of a set, in make_place()");
+_Static_assert(sizeof(pb_tlb2_entry) == 4 * sizeof(uint64_t), "four times a tag, in make_look()");
+
+/* al: a kind of touched. */
 static void make_touch(refiller *r)
 {
     asm_mov(r->a, W32, RDX, RSI);
@@ -150,6 +159,35 @@ static void make_touch(refiller *r)
     asm_alu_imm(r->a, ALU_AND, W32, RDX, PB_TLB_ENTRIES / 8 - 1);
     asm_alu_store(r->a, ALU_OR, W8,
                   asm_index(RCX, RDX, 0, (int32_t)offsetof(pb_tlb_refill, touched)), RAX);
+}
+
+/* rdi: what the entry there says of plain memory, for the page. */
+static void make_check(refiller *r, const table *t)
+{
+    asm_mem plain = asm_at(RDI, (int32_t)(t->entries + offsetof(pb_tlb2_entry, plain)));
+    asm_mem tagged = asm_at(RDI, (int32_t)(t->entries + offsetof(pb_tlb2_entry, tagged)));
+    asm_buffer *a = r->a;
+
+    asm_load(a, W64, RDX, plain);
+    asm_test_imm(a, W32, RDX, r->write ? PB_TLB2_WRITE : PB_TLB2_READ);
+    to_general(r, CC_E);
+    if (t == &blocks) { /* rax: the page's number in the block */
+        asm_mov(a, W32, RAX, RSI);
+        asm_shift_imm(a, SHIFT_SHR, W32, RAX, PB_PAGE_BITS);
+        asm_alu_imm(a, ALU_AND, W32, RAX, PB_BLOCK_SIZE / PB_PAGE_SIZE - 1);
+    }
+    if (r->write) {
+        asm_load(a, W64, RDI, tagged);
+        asm_alu_mem_imm(a, ALU_CMP, W8, t == &blocks ? asm_index(RDI, RAX, 0, 0) : asm_at(RDI, 0),
+                        PB_TLB2_TAGGED);
+        to_general(r, CC_NE);
+    }
+    if (t == &blocks) {
+        asm_shift_imm(a, SHIFT_SHL, W32, RAX, PB_PAGE_BITS);
+        asm_lea(a, W64, RDI, asm_index(RDX, RAX, 0, 0));
+    } else {
+        asm_mov(a, W64, RDI, RDX);
+    }
 }
 
 /* rdx: pb_tlb_invalid() of the index in rax. */
@@ -194,22 +232,31 @@ static void make_enter(refiller *r)
     asm_store(a, W64, host, RDI);
 }
 
+/* Found in one of the tables: enter it, and return. */
+static void make_found(refiller *r, const table *t, const uint32_t found[2])
+{
+    for (uint32_t i = 0; i < 2; i++)
+        asm_patch(r->a, found[i], asm_offset(r->a));
+    make_touch(r);
+    make_check(r, t);
+    make_enter(r);
+    restore(r->a);
+    asm_ret(r->a);
+}
+
 static void make_body(asm_buffer *a, bool write, uint32_t slow)
 {
     refiller r = { .a = a, .write = write };
-    uint32_t missed, found;
+    uint32_t in_pages[2], in_blocks[2];
 
     make_start(&r);
-    missed = make_look(&r, 0);
-    found = asm_jmp(a);
-    asm_patch(a, missed, asm_offset(a));
-    r.general[r.n_general++] = make_look(&r, 1);
-    asm_patch(a, found, asm_offset(a));
-    make_check(&r);
-    make_touch(&r);
-    make_enter(&r);
-    restore(a);
-    asm_ret(a);
+    for (uint32_t i = 0; i < 2; i++)
+        in_pages[i] = make_look(&r, &pages, i);
+    for (uint32_t i = 0; i < 2; i++)
+        in_blocks[i] = make_look(&r, &blocks, i);
+    r.general[r.n_general++] = asm_jmp(a);
+    make_found(&r, &pages, in_pages);
+    make_found(&r, &blocks, in_blocks);
     for (uint32_t i = 0; i < r.n_general; i++)
         asm_patch(a, r.general[i], asm_offset(a));
     restore(a);

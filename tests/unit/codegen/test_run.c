@@ -519,7 +519,7 @@ static void check_no_refills(void)
 
     X(m, 3) = X(m, 4) = 0x12000;
     CU_ASSERT_EQUAL(accel_run(&a, 100), PB_RUN_IDLE); /* which fills */
-    set = (0x12 ^ m->refill.salt[0]) & (PB_TLB2_SETS - 1);
+    set = (0x12 ^ m->refill.salt[0]) & (TOY_SECOND_SETS - 1);
     entry = &m->second->entry[set][0];
     CU_ASSERT_EQUAL_FATAL(m->second->tag[set][0], 0x12000 | m->refill.space[0]);
     jit_how.use_second = false; /* leave it as it is */
@@ -543,14 +543,95 @@ static void check_no_refills(void)
     accel_free(&a);
 }
 
+/* A page that only the second level leads to, at an address of which all bits count, in a space (0, 1); what leads there
+ * to the same page of RAM. */
+static pb_tlb2_entry *add_far(toy_machine *m, uint64_t gva, uint64_t page, uint32_t space,
+                              bool block)
+{
+    uint64_t n = gva >> (block ? PB_BLOCK_BITS : PB_PAGE_BITS);
+    uint32_t fold = block ? PB_TLB2_BLOCK_BITS : PB_TLB2_BITS;
+    uint32_t set = (n ^ n >> fold ^ m->refill.salt[space]) &
+                   (block ? PB_TLB2_BLOCK_SETS - 1 : m->refill.set_mask);
+    uint32_t way = 2 * space + 1;
+    pb_tlb2_entry *entry = block ? &m->second->block[set][way] : &m->second->entry[set][way];
+
+    *(block ? &m->second->block_tag[set][way] : &m->second->tag[set][way]) =
+        n << (block ? PB_BLOCK_BITS : PB_PAGE_BITS) | m->refill.space[space];
+    *entry = (pb_tlb2_entry){ .plain = (uintptr_t)(m->ram + page * PB_PAGE_SIZE) | PB_TLB2_READ |
+                                       PB_TLB2_WRITE,
+                              .tagged = &m->tagged[page] };
+    return entry;
+}
+
+/* How often the core is asked for a load and a store of each of two pages, and whether they went to pages of RAM. */
+static uint32_t refill_far(toy_machine *m, uint64_t a, uint32_t page_a, uint64_t b, uint32_t page_b)
+{
+    uint32_t asked = refill(m, a + 8, b + 16);
+
+    if (asked)
+        return asked;
+    CU_ASSERT_EQUAL(m->ram[page_a * PB_PAGE_SIZE + 8], 0x5a);
+    CU_ASSERT_EQUAL(m->ram[page_b * PB_PAGE_SIZE + 16], 0x5a);
+    CU_ASSERT_EQUAL(m->tlb->host[a >> PB_PAGE_BITS & (PB_TLB_ENTRIES - 1)],
+                    (uintptr_t)m->ram + page_a * PB_PAGE_SIZE);
+    CU_ASSERT_EQUAL(m->tlb->tag_write[b >> PB_PAGE_BITS & (PB_TLB_ENTRIES - 1)], b & ~PB_PAGE_MASK);
+    return 0;
+}
+
+static void check_far(uint32_t set_mask)
+{
+    const uint64_t pages = UINT64_C(0xffff800012345000), blocks = UINT64_C(0xffff800087600000);
+    g_autoptr(toy_machine) m = machine_with(refill_program, G_N_ELEMENTS(refill_program));
+    pb_tlb2_entry *block;
+    accel a = accel_new(m, 0);
+
+    CU_ASSERT_EQUAL(accel_run(&a, 100), PB_RUN_IDLE); /* which fills */
+    accel_free(&a);
+    jit_how.use_second = jit_how.use_tlb = false;
+    m->refill.set_mask = set_mask;
+    m->refill.kinds = 0xf;
+    memset(m->tagged, PB_TLB2_TAGGED, sizeof(m->tagged));
+    add_far(m, pages, 0x81, 0, false);
+    add_far(m, pages + 0x76543000, 0x82, 1, false);
+    CU_ASSERT_EQUAL(refill_far(m, pages, 0x81, pages + 0x76543000, 0x82), 0);
+    /* Pages 0x90 and 0xa5 of one block, for all spaces; 0xb0 of another one. */
+    block = add_far(m, blocks, 0, 1, true);
+    add_far(m, blocks + PB_BLOCK_SIZE, 0, 0, true);
+    CU_ASSERT_EQUAL(refill_far(m, blocks + 0x90000, 0x90, blocks + 0xa5000, 0xa5), 0);
+    CU_ASSERT_EQUAL(refill_far(m, blocks + 0xa5000, 0xa5, blocks + PB_BLOCK_SIZE + 0xb0000, 0xb0),
+                    0);
+    /* A page's own entry comes first. */
+    add_far(m, blocks + 0x90000, 0xc0, 0, false);
+    CU_ASSERT_EQUAL(refill_far(m, blocks + 0x90000, 0xc0, blocks + 0x91000, 0x91), 0);
+    /* Where the core can do it too. */
+    m->refill.kinds = PB_TLB2_BLOCKS << PB_TLB2_KINDS_BITS;
+    block = add_far(m, 0, 0, 1, true);
+    CU_ASSERT_EQUAL(refill(m, 0x8c000, 0xa5000), 0);
+    m->tagged[0xa5] = 0; /* somebody watches this one */
+    CU_ASSERT_EQUAL(refill(m, 0x8c000, 0xa4000), 0);
+    CU_ASSERT_EQUAL(refill(m, 0x8c000, 0xa5000), 1);
+    block->plain &= ~(uintptr_t)PB_TLB2_WRITE;
+    CU_ASSERT_EQUAL(refill(m, 0x8c000, 0xa4000), 2);
+    block->plain |= PB_TLB2_WRITE;
+    m->refill.kinds = PB_TLB2_BLOCKS; /* of the other space */
+    CU_ASSERT_EQUAL(refill(m, 0x8c000, 0xa4000), 4);
+    m->refill.kinds = PB_TLB2_PAGES | PB_TLB2_PAGES << PB_TLB2_KINDS_BITS;
+    CU_ASSERT_EQUAL(refill(m, 0x8c000, 0xa4000), 4);
+}
+
 static void second_level(void)
 {
-    jit_set("tlb2");
-    check_refills();
-    check_no_refills();
-    jit_set("tlb2,baseline,pinned=2");
-    check_refills();
-    check_no_refills();
+    static const char *const how[] = { "tlb2", "tlb2,baseline,pinned=2" };
+
+    for (uint32_t i = 0; i < G_N_ELEMENTS(how); i++) {
+        jit_set(how[i]);
+        check_refills();
+        check_no_refills();
+        for (uint32_t bits = PB_TLB2_BITS; bits <= PB_TLB2_MOST_BITS; bits++) {
+            jit_set(how[i]);
+            check_far((1u << bits) - 1);
+        }
+    }
 }
 
 static void no_room(void)

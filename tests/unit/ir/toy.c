@@ -672,11 +672,13 @@ void toy_fill_second(toy_machine *m)
     m->refill = (pb_tlb_refill){ .size = sizeof(pb_tlb_refill),
                                  .space = { 5, 9 },
                                  .salt = { 0x123, 0x456 },
+                                 .set_mask = TOY_SECOND_SETS - 1,
+                                 .kinds = PB_TLB2_PAGES | PB_TLB2_PAGES << PB_TLB2_KINDS_BITS,
                                  .first = m->tlb,
                                  .second = m->second };
     m->vcpu->refill[0] = &m->refill;
     for (uint32_t page = 0; page < TOY_RAM >> PB_PAGE_BITS; page++) {
-        uint32_t space = page & 1, set = (page ^ m->refill.salt[space]) & (PB_TLB2_SETS - 1);
+        uint32_t space = page & 1, set = (page ^ m->refill.salt[space]) & (TOY_SECOND_SETS - 1);
         uint32_t way = page >> 2 & (PB_TLB2_WAYS - 1);
 
         m->tagged[page] = m->code[page] ? 0 : PB_TLB2_TAGGED;

@@ -123,7 +123,7 @@ static inline uint32_t toy_branch(uint32_t op, int32_t words)
 void toy_fill_tlb(toy_machine *m, bool all);
 /* After toy_fill_tlb(): pages with a bit of TOY_SECOND in their numbers go to the second level, the odd ones to the space
  * for all. Of code nothing may be written. */
-enum { TOY_SECOND = 0x12 };
+enum { TOY_SECOND = 0x12, TOY_SECOND_SETS = 1 << PB_TLB2_BITS };
 void toy_fill_second(toy_machine *m);
 void toy_load(toy_machine *m, uint64_t at, const uint32_t *words, size_t n);
 

@@ -515,7 +515,7 @@ static const pb_tlb2_entry *in_second(const pb_vcpu *v, uint64_t gva)
     uint64_t page = gva >> PB_PAGE_BITS;
 
     for (uint32_t k = 0; k < 2; k++) {
-        uint64_t set = (page ^ page >> PB_TLB2_BITS ^ refill->salt[k]) & (PB_TLB2_SETS - 1);
+        uint64_t set = (page ^ page >> PB_TLB2_BITS ^ refill->salt[k]) & refill->set_mask;
 
         for (uint32_t way = 0; way < PB_TLB2_WAYS; way++) {
             if (refill->second->tag[set][way] == (page << PB_PAGE_BITS | refill->space[k]))
@@ -558,6 +558,165 @@ static void what_emitted_code_finds(void)
     CU_ASSERT_EQUAL(v->tlb[0]->tag_read[40], window(40));
     go(v, 0, 3);
     CU_ASSERT_PTR_NOT_NULL(in_second(v, window(2)));
+    bench_finish(&b);
+}
+
+/* ---- blocks, and many pages -------------------------------------------------------------------------------------- */
+
+/* A RAM of three MiB, of which a mapping of one GiB has one whole block and a half. */
+#define BLOCKS UINT64_C(0x40000000)
+#define UPPER  UINT64_C(0xffff800000000000)
+
+static bool by_block(pb_vcpu *vcpu, const pb_walk_request *request, pb_translation *out,
+                     pb_guest_fault *fault)
+{
+    walks++;
+    out->gpa = request->gva & ~UPPER;
+    out->page_bytes = UINT64_C(1) << 30;
+    out->global = request->gva >= UPPER;
+    return true;
+}
+
+static const pb_tlb2_entry *block_of(const pb_vcpu *v, uint64_t gva)
+{
+    const pb_tlb_refill *refill = v->refill[0];
+    uint64_t n = gva >> PB_BLOCK_BITS;
+
+    for (uint32_t k = 0; k < 2; k++) {
+        uint64_t set = (n ^ n >> PB_TLB2_BLOCK_BITS ^ refill->salt[k]) & (PB_TLB2_BLOCK_SETS - 1);
+
+        for (uint32_t way = 0; way < PB_TLB2_WAYS; way++) {
+            if (refill->second->block_tag[set][way] == (n << PB_BLOCK_BITS | refill->space[k]))
+                return &refill->second->block[set][way];
+        }
+    }
+    return NULL;
+}
+
+/* One whole block, seen at gva. */
+static void check_block(bench *b, pb_ram *ram, uint64_t gva)
+{
+    const pb_guest_fault none = { 0 };
+    pb_vcpu *v = b->vcpu[0];
+    const pb_tlb2_entry *entry;
+    pb_guest_fault fault = none;
+    pb_code_page code;
+
+    walks = 0;
+    CU_ASSERT_EQUAL(load(v, gva + 0x3000, LOG2(3)), 3);
+    entry = block_of(v, gva);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+    CU_ASSERT_PTR_NULL(in_second(v, gva + 0x3000));
+    CU_ASSERT_EQUAL(entry->plain, (uintptr_t)pb_ram_host(ram) | PB_TLB2_READ | PB_TLB2_WRITE);
+    CU_ASSERT_EQUAL(load(v, gva + 0x1ff000, LOG2(3)), 0x1ff);
+    store(v, gva + 0x1fe008, LOG2(3), 77);
+    CU_ASSERT_EQUAL(((uint64_t *)(void *)pb_ram_host(ram))[0x1fe008 / 8], 77);
+    CU_ASSERT_EQUAL(entry->tagged[0x1fe], PB_TLB2_TAGGED);
+    CU_ASSERT_EQUAL(v->tlb[0]->tag_write[0x1fe], gva + 0x1fe000);
+    CU_ASSERT_EQUAL(v->ops->code(v, gva + 0x1fe000, 0, &code, &fault), PB_MEM_OK);
+    CU_ASSERT_EQUAL(code.gpa, BLOCKS + 0x1fe000);
+    CU_ASSERT_NOT_EQUAL(entry->tagged[0x1fe], PB_TLB2_TAGGED);
+    CU_ASSERT_EQUAL(walks, 1);
+    /* An address of the mapping that was never looked at. */
+    v->ops->tlb_flush_page(v, gva + 0x88000, 1, 1, PB_SCOPE_LOCAL);
+    CU_ASSERT_PTR_NULL(block_of(v, gva));
+    CU_ASSERT_EQUAL(v->tlb[0]->tag_read[3], pb_tlb_invalid(3));
+    CU_ASSERT_EQUAL(load(v, gva + 0x4000, LOG2(3)), 4);
+    CU_ASSERT_EQUAL(walks, 2);
+}
+
+/* A block half of which is memory. */
+static void check_odd_block(bench *b, pb_ram *ram, uint64_t gva)
+{
+    uint64_t odd = gva + PB_BLOCK_SIZE;
+    pb_vcpu *v = b->vcpu[0];
+
+    walks = 0;
+    CU_ASSERT_EQUAL(load(v, odd + 0x3000, LOG2(3)), 0x203);
+    CU_ASSERT_EQUAL(load(v, odd + 0xff000, LOG2(3)), 0x2ff);
+    CU_ASSERT(block_of(v, odd) && block_of(v, odd)->plain == 0);
+    CU_ASSERT(in_second(v, odd + 0xff000) &&
+              in_second(v, odd + 0xff000)->plain ==
+                  ((uintptr_t)(pb_ram_host(ram) + 0x2ff000) | PB_TLB2_READ | PB_TLB2_WRITE));
+    CU_ASSERT_EQUAL(load_fault(v, odd + 0x100000, LOG2(3)).kind, PB_FAULT_BUS);
+    CU_ASSERT_EQUAL(walks, 1);
+    v->ops->tlb_flush_page(v, odd + 0x3000, 1, 1, PB_SCOPE_LOCAL);
+    CU_ASSERT_PTR_NULL(block_of(v, odd));
+    CU_ASSERT_PTR_NULL(in_second(v, odd + 0xff000));
+}
+
+static void blocks(void)
+{
+    pb_bus_region *region;
+    pb_ram *ram;
+    bench b;
+
+    init(&b, 1);
+    b.walk = by_block;
+    ram = pb_ram_new(b.bus, "blocks", 3 * (PB_BLOCK_SIZE / 2), PB_RAM_PAGES, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ram);
+    region = pb_bus_region_new_ram(b.bus, "blocks", ram, 0, 3 * (PB_BLOCK_SIZE / 2));
+    pb_bus_region_add(b.root, region, BLOCKS, 0);
+    for (uint64_t i = 0; i < 0x300; i++)
+        memcpy(pb_ram_host(ram) + i * PB_PAGE_SIZE, &i, sizeof(i));
+    for (uint32_t i = 0; i < 2; i++) {
+        check_block(&b, ram, i ? UPPER | BLOCKS : BLOCKS);
+        check_odd_block(&b, ram, i ? UPPER | BLOCKS : BLOCKS);
+    }
+    pb_bus_region_unref(region);
+    pb_ram_unref(ram);
+    bench_finish(&b);
+}
+
+/* All addresses are mapped, in single pages. */
+static bool by_anything(pb_vcpu *vcpu, const pb_walk_request *request, pb_translation *out,
+                        pb_guest_fault *fault)
+{
+    walks++;
+    out->gpa = request->gva & (RAM_BYTES - 1);
+    return true;
+}
+
+static void touch(pb_vcpu *v, uint32_t pages)
+{
+    for (uint32_t i = 0; i < pages; i++)
+        load(v, UPPER + i * PB_PAGE_SIZE, LOG2(0));
+}
+
+/* The second level grows with what is used, and not because flushes leave behind what nobody uses. */
+static void growth(void)
+{
+    const pb_tlb_flush flush = { .size = sizeof(flush), .mmu_mask = 1, .whose = PB_TLB_SPACE };
+    uint32_t fewest = (1u << PB_TLB2_BITS) - 1;
+    bench b;
+    pb_vcpu *v;
+
+    init(&b, 1);
+    b.walk = by_anything;
+    v = b.vcpu[0];
+    for (uint32_t i = 0; i < 100; i++) {
+        touch(v, 2000);
+        v->ops->tlb_flush_some(v, &flush);
+    }
+    CU_ASSERT_EQUAL(v->refill[0]->set_mask, fewest);
+    for (uint32_t i = 0; i < 4; i++)
+        touch(v, 30000);
+    CU_ASSERT(v->refill[0]->set_mask > fewest);
+    walks = 0;
+    touch(v, 30000);
+    CU_ASSERT_EQUAL(walks, 0);
+    for (uint32_t i = 0; i < 4; i++)
+        touch(v, 100000); /* never fit */
+    CU_ASSERT_EQUAL(v->refill[0]->set_mask, PB_TLB2_SETS - 1);
+    for (uint32_t i = 0; i < 5000; i++) { /* until numbers start over */
+        touch(v, 1);
+        v->ops->tlb_flush_some(v, &flush);
+    }
+    CU_ASSERT_EQUAL(v->refill[0]->set_mask, fewest);
+    touch(v, 100);
+    walks = 0;
+    touch(v, 100);
+    CU_ASSERT_EQUAL(walks, 0);
     bench_finish(&b);
 }
 
@@ -860,6 +1019,8 @@ int main(void)
         { "filling", filling },
         { "filling: what must be noticed", filling_of_traps },
         { "parts of pages", parts_of_pages },
+        { "blocks", blocks },
+        { "growth", growth },
         { "what emitted code finds", what_emitted_code_finds },
         { "broadcast while nothing runs", broadcast_while_nothing_runs },
         { "flush storm", flush_storm },

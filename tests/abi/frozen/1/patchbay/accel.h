@@ -17,6 +17,15 @@ typedef enum pb_run_reason {
     PB_RUN_DEBUG,       /* breakpoint, watchpoint, single step */
 } pb_run_reason;
 
+/* A unit as an accelerator executes it, for people who look for what is wrong with it. */
+typedef struct pb_accel_unit {
+    uint32_t size;
+    uint32_t bytes;          /* of code */
+    const ir_unit *ir;       /* what it was made from */
+    const uint8_t *code;     /* for the host's processor */
+    const uint32_t *offsets; /* of each mark's code, UINT32_MAX: not known; null: of none */
+} pb_accel_unit;
+
 typedef struct pb_accel_type {
     pb_class head;
     /* [setup], and its opposite */
@@ -30,7 +39,17 @@ typedef struct pb_accel_type {
     /* One line a statistic, for `info`. */
     void (*statistics)(void *self, void (*line)(void *opaque, const char *name, uint64_t value),
                        void *opaque);
+    /* Whether it keeps vcpu->retired. Null: yes. [setup] */
+    bool (*counts)(void *self);
+    /* Call fn for every unit there is with the instruction at pc, first for one that was made for the end of the run. Null if it has no
+     * host code. While nothing runs. [setup] */
+    void (*show)(void *self, pb_vcpu *vcpu, uint64_t pc,
+                 void (*fn)(void *opaque, const pb_accel_unit *unit), void *opaque);
 } pb_accel_type;
+
+/* A member that was added at the end: true if a type is new enough to have it. */
+#define PB_ACCEL_HAS(type, member) \
+    ((type)->head.size >= offsetof(pb_accel_type, member) + sizeof((type)->member))
 
 /* ---- "pb.translate/1": units of IR for accelerators ----------------------------------------------- */
 
@@ -40,6 +59,18 @@ typedef struct pb_translate_limits {
     uint32_t max_insns; /* 1 for single steps */
     bool follow; /* go on behind conditional branches and along unconditional ones on the page */
 } pb_translate_limits;
+
+#define PB_REGION_PIECES 64 /* at most */
+
+typedef struct pb_region_request {
+    uint32_t size;
+    uint32_t max_insns;   /* of the region */
+    uint32_t max_pieces;  /* not more than PB_REGION_PIECES */
+    uint32_t piece_insns; /* of one piece, at most */
+    /* Whether the region shall go on at pc, which a jump of it leads to. */
+    bool (*wanted)(void *opaque, uint64_t pc);
+    void *opaque;
+} pb_region_request;
 
 typedef struct pb_translate_ops {
     uint32_t size;
@@ -52,6 +83,12 @@ typedef struct pb_translate_ops {
     /* Write what was executed to the log, if `--log exec` is on (vcpu->log & ...). */
     void (*log_exec)(pb_vcpu *vcpu, const ir_unit *unit);
     bool (*log_exec_enabled)(pb_vcpu *vcpu);
+    /* Translate a region: a unit of several pieces of guest code on one page, which go on in each other and loop. The
+     * first piece begins at pc; another one begins where a jump leads, if request->wanted says so. Every piece
+     * is a block with IR_BLOCK_HEAD (behind an empty first block) and what follows it. Null: there is none of the wanted
+     * form, because the code cannot be fetched, is not RAM or has no loop. Otherwise as translate(). [vcpu] */
+    ir_unit *(*region)(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
+                       const struct pb_region_request *request, ir_unit *reuse);
 } pb_translate_ops;
 
 #endif

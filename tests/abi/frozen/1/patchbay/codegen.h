@@ -26,7 +26,7 @@
 
 /* ---- where indirect jumps go ---------------------------------------------------------------------- */
 
-#define PB_JUMP_BITS    11
+#define PB_JUMP_BITS    12
 #define PB_JUMP_ENTRIES (1u << PB_JUMP_BITS)
 
 /* What a vCPU remembers of units by virtual address, probed by emitted code: vcpu->jumps points to
@@ -92,12 +92,14 @@ typedef struct pb_code_link {
 /* A guest instruction's code, for debuggers and profiles. */
 typedef struct pb_code_line {
     uint32_t offset; /* of its first byte of host code on the main path */
-    uint32_t mark;   /* index in the unit's marks */
+    uint32_t mark;   /* index in the unit's marks; UINT32_MAX: what follows is off the main path */
 } pb_code_line;
 
 typedef enum pb_code_flags {
     PB_CODE_ALONE = 1, /* one instruction that may do everything: no PB_CODE_EXIT_ALONE from it */
     PB_CODE_LINES = 2, /* fill lines */
+    /* A region, executed often: choose registers for this unit, keep to the convention at its edges only. */
+    PB_CODE_REGION = 4,
 } pb_code_flags;
 
 /* One unit to emit, and what became of it. The caller zeroes it and fills the first part. */
@@ -116,6 +118,8 @@ typedef struct pb_code_job {
     uint32_t n_links, n_lines, max_lines;
     pb_code_line *lines; /* max_lines of them, the caller's; may be null */
     pb_code_link links[PB_CODE_LINKS];
+    uint32_t references; /* operations that became calls of their reference functions */
+    uint32_t reserved;
 } pb_code_job;
 
 typedef enum pb_emit_status {

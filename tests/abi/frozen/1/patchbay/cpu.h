@@ -40,7 +40,9 @@ static inline uint32_t pb_slot_bytes(uint32_t type)
 }
 
 typedef enum pb_helper_flags {
-    PB_HELPER_PURE = 1,      /* result depends on arguments only; may be merged or dropped */
+    /* result depends on arguments only; may be merged or dropped. It computes with integers: the host's floating point is
+     * the guest's while emitted code runs, rounding and flags alike */
+    PB_HELPER_PURE = 1,
     PB_HELPER_MAY_FAULT = 2, /* may set unwind after an exception: a precise point */
     PB_HELPER_MAY_EXIT = 4,  /* the same, for other reasons than a fault */
     PB_HELPER_NO_RETURN = 8, /* always sets unwind */

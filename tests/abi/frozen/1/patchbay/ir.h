@@ -16,7 +16,8 @@
  *  4. A unit ends with ir_jump, ir_branch, ir_jump_ind or ir_exit on every path. A helper that does not
  *     return is followed by one of them too.
  *  5. A loop inside a unit (a branch to an earlier block) has a bound that the guest does not choose, for
- *     no interrupt is taken inside. An instruction that repeats by a guest's count jumps to its own pc.
+ *     no interrupt is taken inside. An instruction that repeats by a guest's count jumps to its own pc. Regions,
+ *     which the core makes, loop by way of blocks with IR_BLOCK_HEAD.
  *  6. ir_jump and ir_jump_ind go where the unit key is the same, unless they say IR_NEW_KEY. What changes
  *     the key (MSR) ends the unit with such a jump or with ir_exit, or sets b->jump_flags.
  *
@@ -141,10 +142,16 @@ typedef struct ir_mark {
     uint32_t record; /* index of the insn record */
 } ir_mark;
 
+typedef enum ir_block_flags {
+    /* The unit may be left where the block begins, which is with an insn record and without parameters: requests and the
+     * budget are looked at there. Set in regions (accel.h) only. */
+    IR_BLOCK_HEAD = 1,
+} ir_block_flags;
+
 typedef struct ir_block_info {
     uint32_t first, end; /* records, [first, end); parameters come first. end 0: not built yet */
     uint32_t n_params;
-    uint32_t reserved;
+    uint32_t flags; /* ir_block_flags */
 } ir_block_info;
 
 /* Made and freed by the core ("pb.translate/1", accel.h). The arrays are never null: the core allocates

@@ -146,10 +146,9 @@ typedef struct pb_code_page {
 
 #define PB_TLB_BITS    10
 #define PB_TLB_ENTRIES (1u << PB_TLB_BITS)
-#define PB_TLB_INVALID UINT64_MAX
 
 /* Direct mapped by gva bits 21:12, one for each live MMU index, structure of arrays. A tag is the page's
- * address with zero low bits, or PB_TLB_INVALID. There are no flag bits: anything unusual (MMIO, clean
+ * address with zero low bits, or pb_tlb_invalid(). There are no flag bits: anything unusual (MMIO, clean
  * page, code page, watchpoint, sub-page region) is an invalid tag for that kind of access. `host` is
  * the host address of the page's first byte. Written only by the vCPU's own thread. */
 typedef struct pb_tlb {
@@ -157,5 +156,84 @@ typedef struct pb_tlb {
     uint64_t tag_write[PB_TLB_ENTRIES];
     uintptr_t host[PB_TLB_ENTRIES];
 } pb_tlb;
+
+/* The tag of entry i that stands for no page. A probe takes the xor of tag and address for an offset, so a tag must not be
+ * close to any address that is looked for in its entry: this one has all other index bits. */
+static inline uint64_t pb_tlb_invalid(uint32_t i)
+{
+    return ~((uint64_t)i << PB_PAGE_BITS);
+}
+
+/* ---- second-level TLB -------------------------------------------------------------------------------- */
+
+/* One for each vCPU, over all MMU indexes. Emitted code may look here at a miss of the first level, and enter what it
+ * finds there; what it does not find the core does (ops->load and so on). Flushes and fills are the core's. All
+ * of it is used on the vCPU's own thread.
+ *
+ * Pages and blocks of 2 MiB have tables of their own; a page that is in both is what the table of pages says. A tag is the
+ * address of one, with the number of an address space in its low bits. An MMU index is in two spaces at a time: the
+ * current one, and the one of mappings that are in all. Numbers are never 0. How many sets of pages are in use
+ * is the core's choice, from 1 << PB_TLB2_BITS to PB_TLB2_SETS. */
+#define PB_TLB2_BITS       11
+#define PB_TLB2_MOST_BITS  14
+#define PB_TLB2_SETS       (1u << PB_TLB2_MOST_BITS)
+#define PB_TLB2_WAYS       4
+#define PB_TLB2_BLOCK_BITS 7
+#define PB_TLB2_BLOCK_SETS (1u << PB_TLB2_BLOCK_BITS)
+
+#define PB_BLOCK_BITS 21
+#define PB_BLOCK_SIZE (UINT64_C(1) << PB_BLOCK_BITS)
+#define PB_BLOCK_MASK (PB_BLOCK_SIZE - 1)
+
+/* Low bits of pb_tlb2_entry.plain. */
+typedef enum pb_tlb2_plain {
+    PB_TLB2_READ = 1,  /* tag_read may be entered */
+    PB_TLB2_WRITE = 2, /* tag_write may, while *tagged is PB_TLB2_TAGGED */
+} pb_tlb2_plain;
+
+#define PB_TLB2_TAGGED 2
+
+typedef struct pb_tlb2_entry {
+    /* Host address of the first byte, with pb_tlb2_plain; 0: the core has to look. */
+    uintptr_t plain;
+    const uint8_t *tagged; /* of the first page; those of the other pages of a block follow */
+    uint64_t own;          /* the core's */
+    pb_attrs attrs;
+} pb_tlb2_entry;
+
+typedef struct pb_tlb2 {
+    uint64_t tag[PB_TLB2_SETS][PB_TLB2_WAYS];
+    pb_tlb2_entry entry[PB_TLB2_SETS][PB_TLB2_WAYS];
+    uint64_t block_tag[PB_TLB2_BLOCK_SETS][PB_TLB2_WAYS];
+    pb_tlb2_entry block[PB_TLB2_BLOCK_SETS][PB_TLB2_WAYS];
+} pb_tlb2;
+
+/* pb_tlb_refill.kinds: what the second level may have in the two spaces of an MMU index. */
+typedef enum pb_tlb2_kinds {
+    PB_TLB2_PAGES = 1,
+    PB_TLB2_BLOCKS = 2,
+    PB_TLB2_KINDS_BITS = 2, /* shift to those of the space for all */
+} pb_tlb2_kinds;
+
+/* pb_tlb_refill.touched: what kind of entries eight of the first level may have. */
+typedef enum pb_tlb_touched {
+    PB_TLB_TOUCHED_LOCAL = 1, /* found in space[0] */
+    PB_TLB_TOUCHED_GLOBAL = 2,
+} pb_tlb_touched;
+
+/* How one MMU index is refilled. */
+typedef struct pb_tlb_refill {
+    uint32_t size;
+    uint32_t space[2]; /* numbers: of the current one, of the one for all */
+    /* A page's set is (page ^ page >> PB_TLB2_BITS ^ salt) & set_mask, a block's (block ^ block >> PB_TLB2_BLOCK_BITS
+     * ^ salt) & (PB_TLB2_BLOCK_SETS - 1). */
+    uint32_t salt[2];
+    uint32_t set_mask;
+    pb_tlb *first;
+    pb_tlb2 *second;
+    /* By index in the first level >> 3: written with each entry, else a flush would overlook it. */
+    uint8_t touched[PB_TLB_ENTRIES / 8];
+    uint8_t kinds; /* pb_tlb2_kinds */
+} pb_tlb_refill;
 
 #endif

@@ -96,6 +96,8 @@ typedef struct pb_tc_ops {
     void (*each)(pb_tc_user *user, void (*fn)(void *opaque, const pb_tc_unit *unit), void *opaque);
     void (*statistics)(pb_tc *tc, void (*line)(void *opaque, const char *name, uint64_t value),
                        void *opaque);
+    /* Drop one unit, so that another one can have its name. Nothing is done if it was dropped. Inside. */
+    void (*drop)(pb_tc_user *user, pb_tc_unit *unit);
 } pb_tc_ops;
 
 #endif

@@ -19,6 +19,7 @@ struct ir_unit;
 typedef enum pb_exit_request {
     PB_EXIT_INTERRUPT = 1, /* an interrupt input changed: the cpu type's interrupt() decides */
     PB_EXIT_WORK = 2,      /* the core has work for this vCPU: flushes, exclusive sections, stop */
+    PB_EXIT_ACCEL = 4,     /* the accelerator's own, which clears it: no reason to leave run() */
 } pb_exit_request;
 
 /* Results of memory operations. */
@@ -33,6 +34,24 @@ typedef enum pb_scope {
     PB_SCOPE_LOCAL = 0, /* this vCPU */
     PB_SCOPE_ALL, /* every vCPU; complete when the call that waits for it (tlb_sync) returns */
 } pb_scope;
+
+/* Whose translations a flush is about. */
+typedef enum pb_tlb_whose {
+    PB_TLB_ALL = 0,          /* everybody's */
+    PB_TLB_GUEST,            /* all of a guest's spaces, global ones too */
+    PB_TLB_SPACE,            /* those of one space that are not global */
+    PB_TLB_SPACE_AND_GLOBAL, /* those of one space, and its guest's global ones */
+} pb_tlb_whose;
+
+/* Which translations to forget. */
+typedef struct pb_tlb_flush {
+    uint32_t size;
+    uint32_t mmu_mask;     /* bit per MMU index */
+    uint32_t scope;        /* pb_scope */
+    uint32_t whose;        /* pb_tlb_whose */
+    uint32_t guest, space; /* as of tlb_switch */
+    uint64_t gva, bytes;   /* 0 bytes: all addresses */
+} pb_tlb_flush;
 
 typedef struct pb_vcpu_ops {
     uint32_t size;
@@ -104,6 +123,19 @@ typedef struct pb_vcpu_ops {
     /* -- for code generators. The distance in bytes from a vCPU to its first-level TLB of an MMU index, which is made
      * on all vCPUs of the machine if it was not there. [any] */
     intptr_t (*tlb_prepare)(pb_vcpu *vcpu, uint32_t mmu);
+
+    /* -- address spaces of the TLB. What walk() finds belongs to the space that its MMU index is in, or, if it says so, to
+     * all spaces of the guest. `space` is the architecture's number of one (Arm: ASID), `guest` that of the
+     * virtual machine (VMID), 0 where there is no such. Entries of a space are found again when the index comes back
+     * to it. An index that was never switched is in space 0 of guest 0. Costs no more than what the first
+     * level has. [vcpu], or while nothing runs */
+    void (*tlb_switch)(pb_vcpu *vcpu, uint32_t mmu_mask, uint32_t guest, uint32_t space);
+    /* As tlb_flush and tlb_flush_page, of less. [vcpu] */
+    void (*tlb_flush_some)(pb_vcpu *vcpu, const pb_tlb_flush *flush);
+    /* Enter the page of an access into the first level, if it was not there and is plain memory, and finding out
+     * touches nothing but RAM: true, and the access may be tried again. It never faults, and the guest can see of
+     * it what it would of the access itself: flags in its page tables. [vcpu] */
+    bool (*tlb_fill)(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool write);
 } pb_vcpu_ops;
 
 struct pb_vcpu {
@@ -116,7 +148,8 @@ struct pb_vcpu {
     uint32_t unwind;
     /* A pb_run_reason (accel.h) with which a helper wants the run loop left (with unwind), or 0. */
     uint32_t leave_reason;
-    uint32_t reserved0;
+    /* Not 0: the accelerator keeps neither budget nor retired (accel.h, counts). Set when it takes the vCPU. */
+    uint32_t uncounted;
     /* Instructions this vCPU may still execute before run() returns PB_RUN_BUDGET; INT64_MAX when not
      * counting. Exact at every MMIO access and helper call (the instruction that executes is
      * counted off already), and read again after it: the core lowers it there when a timer was set
@@ -136,19 +169,24 @@ struct pb_vcpu {
     uint64_t exclusive_gva, exclusive_gpa;
     pb_u128 exclusive_value;
     /* Floating-point environments; FP operations name one by number. 0 is the current one; others are the
-     * frontend's (Arm: 1 the standard FPSCR value, 2 for half precision). */
+     * frontend's (Arm: 1 the standard FPSCR value, 2 for half precision). Of the flags PB_FP_IEEE_FLAGS are
+     * state, and complete wherever the rest of the state is; the others (WHY, ROUNDED_UP) tell something of the last
+     * operations that were done by pb_fp_ops, which depends on the accelerator. */
     pb_fp_env fp[4];
     /* First-level TLBs by MMU index; null: not in use yet (ops->tlb_prepare). Each lies at the same distance from
      * its vCPU in every vCPU of a machine, so emitted code reaches it without this pointer. */
     pb_tlb *tlb[PB_MMU_INDEXES];
-    /* Changes whenever what an address translates to may have changed for this vCPU: a flush of any part of its
-     * TLB, a change of the memory map. Written on its own thread. Who remembers code by virtual address
-     * asks ops->code again when it differs. */
+    /* Changes whenever what ops->code said may have changed for this vCPU: another address space, a flush of the part of
+     * its TLB where code was asked for, a change of the memory map. An earlier value comes back with the address
+     * space that it stood for, if all is as it was. Written on its own thread. Who remembers code by virtual
+     * address asks ops->code again when it differs. */
     uint32_t tlb_epoch;
     uint32_t reserved1;
     /* For emitted code (codegen.h): where indirect jumps go, and the generator's own words. */
     struct pb_jump_entry *jumps;
     uint64_t codegen[32];
+    /* By MMU index: how emitted code refills the first level from the second; null: it cannot, now. */
+    pb_tlb_refill *refill[PB_MMU_INDEXES];
 };
 
 #define PB_VCPU_STATE_OFFSET 1024
