@@ -135,7 +135,7 @@ typedef struct pb_guest_fault {
 typedef struct pb_code_page {
     const uint8_t *host; /* the page's bytes; null: not RAM or ROM, read by fetch accesses */
     uint64_t gpa;        /* of the page's first byte */
-    /* Counts writes to the page once code was taken from it; a unit is stale when it differs. Never null. */
+    /* Counts writes to what was read as code (code_reads); a unit is stale when it differs. Never null. */
     const uint32_t *generation;
     /* What it was when the page was marked: a unit records this value, and bytes are read after it. The mark
      * ends with the first write, so a value read later could belong to bytes that nobody watches. */

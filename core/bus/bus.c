@@ -14,7 +14,7 @@ typedef struct listener {
 } listener;
 
 typedef struct code_listener {
-    void (*stale)(void *opaque, const uint32_t *generation);
+    pb_code_stale_fn *stale;
     void *opaque;
 } code_listener;
 
@@ -192,16 +192,14 @@ void pb_bus_untag(pb_bus *bus, const uint8_t *host, uint64_t bytes)
 
 /* ---- stale code -------------------------------------------------------------------------------------- */
 
-void pb_bus_listen_code(pb_bus *bus, void (*stale)(void *opaque, const uint32_t *generation),
-                        void *opaque)
+void pb_bus_listen_code(pb_bus *bus, pb_code_stale_fn *stale, void *opaque)
 {
     code_listener l = { stale, opaque };
 
     g_array_append_val(bus->code_listeners, l);
 }
 
-void pb_bus_unlisten_code(pb_bus *bus, void (*stale)(void *opaque, const uint32_t *generation),
-                          void *opaque)
+void pb_bus_unlisten_code(pb_bus *bus, pb_code_stale_fn *stale, void *opaque)
 {
     for (uint32_t i = bus->code_listeners->len; i-- > 0;) {
         const code_listener *l = &g_array_index(bus->code_listeners, code_listener, i);
@@ -211,12 +209,12 @@ void pb_bus_unlisten_code(pb_bus *bus, void (*stale)(void *opaque, const uint32_
     }
 }
 
-void pb_bus_code_stale(pb_bus *bus, const uint32_t *generation)
+void pb_bus_code_stale(pb_bus *bus, const uint32_t *generation, uint64_t lines)
 {
     for (uint32_t i = 0; i < bus->code_listeners->len; i++) {
         const code_listener *l = &g_array_index(bus->code_listeners, code_listener, i);
 
-        l->stale(l->opaque, generation);
+        l->stale(l->opaque, generation, lines);
     }
 }
 

@@ -201,12 +201,14 @@ void pb_bus_set_untag(pb_bus *bus, void (*untag)(void *opaque, const uint8_t *ho
 
 /* ---- for caches of code ---------------------------------------------------------------------------- */
 
-/* Be told when code of a page became stale: `generation` is the page's as pb_ram_code_take() gave it, and was counted
- * up already. Called on the thread that wrote, which may hold the device lock or be a vCPU in the middle of
- * a store; no lock of the bus is held. [setup] */
-void pb_bus_listen_code(pb_bus *bus, void (*stale)(void *opaque, const uint32_t *generation),
-                        void *opaque);
-void pb_bus_unlisten_code(pb_bus *bus, void (*stale)(void *opaque, const uint32_t *generation),
-                          void *opaque);
+/* Code of a page became stale: `generation` is the page's as pb_ram_code_take() gave it, and was counted up already; bit i
+ * of `lines` says that of the code in the 64 bytes from 64 i on. Called on the thread that wrote, which may hold
+ * the device lock or be a vCPU in the middle of a store, and under the lock of the RAM: whoever writes the same place
+ * goes on when all listeners have returned. It calls nothing of the bus. */
+typedef void pb_code_stale_fn(void *opaque, const uint32_t *generation, uint64_t lines);
+
+/* Be told of it. [setup] */
+void pb_bus_listen_code(pb_bus *bus, pb_code_stale_fn *stale, void *opaque);
+void pb_bus_unlisten_code(pb_bus *bus, pb_code_stale_fn *stale, void *opaque);
 
 #endif

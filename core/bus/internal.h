@@ -89,7 +89,7 @@ void pb_space_retire(pb_space *space);
 const pb_range *pb_space_at_or_above(pb_space *space, uint64_t gpa);
 
 void pb_bus_untag(pb_bus *bus, const uint8_t *host, uint64_t bytes);
-void pb_bus_code_stale(pb_bus *bus, const uint32_t *generation);
+void pb_bus_code_stale(pb_bus *bus, const uint32_t *generation, uint64_t lines);
 void pb_bus_say(pb_bus *bus, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 #endif

@@ -16,13 +16,21 @@
  * 4. Slow stores, DMA and devices write the bytes first and look at the flags afterwards, with a full
  *    barrier between; who sets a trap reads the bytes after it. So either the writer sees the
  *    trap or the reader sees the bytes.
- * 5. A write to a CODE page clears CODE and counts the generation up, together under the RAM's lock. All units
- *    taken before are stale then, so nothing needs the trap; the page is data again, at full speed, until
- *    code is taken from it once more. pb_ram_code_take() therefore reads the generation before it sees
- *    CODE set: a value read afterwards might belong to bytes that nobody watches.
- * 6. TAGGED is cleared only by rule 3 for CODE, under the lock, and only if the generation did not move since CODE
+ * 5. A page has a bit for each line of 64 bytes from which code was read: set before the bytes are read
+ *    (pb_ram_code_reads). A write to a CODE page that touches no such line is done with the barrier of rule 4. One that does
+ *    kills the lines: with BUSY set, under the RAM's lock, the generation is counted up, listeners are told, and
+ *    the bits cleared. So who finds the bits cleared finds the units gone, and who finds them set waits for the lock.
+ * 6. Who takes code reads the generation first. If CODE stands then without BUSY, every later kill of a line that is
+ *    read now counts the generation up after that; if not, it waits for the lock. So the stamp tells whether
+ *    what was read is still good, whatever became of the bits.
+ * 7. When no line is left, or the page had many writes beside its code, all lines are killed and CODE is cleared, with BUSY: the
+ *    page is data again, at full speed, until code is taken from it once more. How many writes are many doubles with
+ *    each time that this happened, so a page of both costs less and less.
+ * 8. TAGGED is cleared only by rule 3 for CODE, under the lock, and only if the generation did not move since CODE
  *    was set: then CODE stood all the time and no tag was given in between. It makes the next
  *    taking of code from the page cheap.
+ *
+ * Listeners are called under the RAM's lock: theirs are inner ones.
  */
 #include <core/bus/host.h>
 #include <core/bus/internal.h>
@@ -34,14 +42,30 @@
 
 #define FLAG_CODE     0x01
 #define FLAG_TAGGED   0x02
+#define FLAG_BUSY     0x04
 #define FLAG_CLEAN(c) (0x10 << (c))
 #define FLAGS_CLEAN   (FLAG_CLEAN(PB_DIRTY_CLIENTS) - FLAG_CLEAN(0))
 #define FLAGS_TRAPS   (FLAG_CODE | FLAGS_CLEAN)
 
 _Static_assert(FLAG_CLEAN(PB_DIRTY_CLIENTS) <= 0x100, "a client has a bit in the byte of flags");
 
+#define LINE_BITS 6 /* of code: a bit of 64 for each in a page */
 #define HUGE_PAGE (UINT64_C(2) << 20)
 #define MFD_2MB   (21u << 26) /* MFD_HUGE_2MB of <linux/memfd.h>, which cannot be included here */
+
+/* Writes beside the code of a page that are borne the first time, and at most. A write costs some 50 ns more, making the
+ * units of a page anew some 100 us. */
+#define BESIDE_LOG2      10
+#define MOST_BESIDE_LOG2 20
+
+/* What is known of a page that code was taken from. */
+typedef struct code_page {
+    uint32_t generation; /* atomic. First: its address names the page */
+    uint32_t beside;     /* atomic: writes that touched no line of code, since CODE was set last */
+    uint64_t lines;      /* atomic: bit i: code was read from the bytes from 64 i on */
+    uint32_t dropped;    /* under the lock: times that all was dropped because of them */
+    uint32_t reserved;
+} code_page;
 
 struct pb_ram {
     int refs;
@@ -53,9 +77,9 @@ struct pb_ram {
     int fd;
     bool huge; /* of huge pages, or wishes to be */
     uint8_t *host;
-    uint8_t *flags;        /* one a page; atomic */
-    uint32_t *generations; /* one a page; atomic */
-    pthread_mutex_t lock;  /* rules 5 and 6 */
+    uint8_t *flags;       /* one a page; atomic */
+    code_page *code;      /* one a page */
+    pthread_mutex_t lock; /* rules 5 to 8 */
 };
 
 /* Bytes of guest RAM that the process has, over all machines. */
@@ -177,8 +201,8 @@ static bool allocate(pb_ram *ram, pb_ram_backing backing, GError **error)
     if (!map_file(ram, backing, error))
         return false;
     ram->flags = map_sparse(ram->pages);
-    ram->generations = map_sparse(ram->pages * sizeof(uint32_t));
-    if (!ram->flags || !ram->generations)
+    ram->code = map_sparse(ram->pages * sizeof(code_page));
+    if (!ram->flags || !ram->code)
         return fail_errno(error, ram->name, "map the flags of guest memory");
     return true;
 }
@@ -189,8 +213,8 @@ static void release(pb_ram *ram)
         munmap(ram->host, ram->mapped);
     if (ram->flags)
         munmap(ram->flags, ram->pages);
-    if (ram->generations)
-        munmap(ram->generations, ram->pages * sizeof(uint32_t));
+    if (ram->code)
+        munmap(ram->code, ram->pages * sizeof(code_page));
     if (ram->fd >= 0)
         close(ram->fd);
     pthread_mutex_destroy(&ram->lock);
@@ -344,57 +368,108 @@ static uint8_t flags_of(const pb_ram *ram, uint64_t page)
     return __atomic_load_n(&ram->flags[page], __ATOMIC_SEQ_CST);
 }
 
-void pb_ram_code_drop(pb_ram *ram, uint64_t page)
+/* Bits of the lines that bytes of a page lie in; at least one of them. */
+static uint64_t lines_of(uint64_t first, uint64_t bytes)
 {
-    bool stale;
+    uint64_t from = (first & PB_PAGE_MASK) >> LINE_BITS;
+    uint64_t to = ((first & PB_PAGE_MASK) + bytes - 1) >> LINE_BITS;
 
-    g_assert(page < ram->pages);
-    if (!(flags_of(ram, page) & FLAG_CODE))
-        return;
+    return (~UINT64_C(0) << from) & (~UINT64_C(0) >> (63 - to));
+}
+
+static uint64_t code_lines(const code_page *c)
+{
+    return __atomic_load_n(&c->lines, __ATOMIC_SEQ_CST);
+}
+
+/* Rules 5 and 7, with CODE set. */
+static void kill_locked(pb_ram *ram, uint64_t page, uint64_t lines)
+{
+    code_page *c = &ram->code[page];
+    uint8_t done = FLAG_BUSY;
+
+    __atomic_fetch_or(&ram->flags[page], FLAG_BUSY, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&c->generation, 1, __ATOMIC_SEQ_CST);
+    pb_bus_code_stale(ram->bus, &c->generation, lines);
+    if (__atomic_and_fetch(&c->lines, ~lines, __ATOMIC_SEQ_CST) == 0)
+        done |= FLAG_CODE;
+    __atomic_fetch_and(&ram->flags[page], (uint8_t)~done, __ATOMIC_SEQ_CST);
+}
+
+static void kill_lines(pb_ram *ram, uint64_t page, uint64_t lines)
+{
     pthread_mutex_lock(&ram->lock);
-    stale = (flags_of(ram, page) & FLAG_CODE) != 0;
-    if (stale) {
-        __atomic_fetch_add(&ram->generations[page], 1, __ATOMIC_SEQ_CST);
-        __atomic_fetch_and(&ram->flags[page], (uint8_t)~FLAG_CODE, __ATOMIC_SEQ_CST);
+    if ((flags_of(ram, page) & FLAG_CODE) && (code_lines(&ram->code[page]) & lines))
+        kill_locked(ram, page, lines);
+    pthread_mutex_unlock(&ram->lock);
+}
+
+static uint32_t most_beside(const code_page *c)
+{
+    uint32_t dropped = __atomic_load_n(&c->dropped, __ATOMIC_RELAXED);
+
+    return 1u << MIN(BESIDE_LOG2 + dropped, MOST_BESIDE_LOG2);
+}
+
+/* There were many writes beside the code. */
+static void give_up_code(pb_ram *ram, uint64_t page)
+{
+    code_page *c = &ram->code[page];
+
+    pthread_mutex_lock(&ram->lock);
+    if ((flags_of(ram, page) & FLAG_CODE) && c->beside >= most_beside(c)) {
+        __atomic_store_n(&c->dropped, c->dropped + 1, __ATOMIC_RELAXED);
+        kill_locked(ram, page, ~UINT64_C(0));
     }
     pthread_mutex_unlock(&ram->lock);
-    if (stale)
-        pb_bus_code_stale(ram->bus, &ram->generations[page]);
+}
+
+/* A write happened to a page of code. */
+static void write_code(pb_ram *ram, uint64_t page, uint64_t lines)
+{
+    code_page *c = &ram->code[page];
+
+    if (code_lines(c) & lines)
+        kill_lines(ram, page, lines);
+    else if (__atomic_add_fetch(&c->beside, 1, __ATOMIC_RELAXED) >= most_beside(c))
+        give_up_code(ram, page);
 }
 
 /* A write happened to a page that has traps. */
-static void spring(pb_ram *ram, uint64_t page, uint8_t flags)
+static void spring(pb_ram *ram, uint64_t page, uint8_t flags, uint64_t lines)
 {
     if (flags & FLAGS_CLEAN)
         __atomic_fetch_and(&ram->flags[page], (uint8_t)~FLAGS_CLEAN, __ATOMIC_SEQ_CST);
     if (flags & FLAG_CODE)
-        pb_ram_code_drop(ram, page);
+        write_code(ram, page, lines);
 }
 
-void pb_ram_stored(pb_ram *ram, uint64_t page)
+void pb_ram_stored(pb_ram *ram, uint64_t first, uint32_t bytes)
 {
+    uint64_t page = first >> PB_PAGE_BITS;
     uint8_t flags;
 
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* rule 4 */
     flags = flags_of(ram, page);
     if (flags & FLAGS_TRAPS)
-        spring(ram, page, flags);
+        spring(ram, page, flags, lines_of(first, bytes));
 }
 
 void pb_ram_written(pb_ram *ram, uint64_t first, uint64_t bytes)
 {
-    uint64_t page, last;
+    uint64_t last = first + bytes - 1;
 
     if (bytes == 0)
         return;
     g_assert(first < ram->mapped && bytes <= ram->mapped - first);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* rule 4 */
-    last = (first + bytes - 1) >> PB_PAGE_BITS;
-    for (page = first >> PB_PAGE_BITS; page <= last; page++) {
+    for (uint64_t page = first >> PB_PAGE_BITS; page <= last >> PB_PAGE_BITS; page++) {
+        uint64_t from = MAX(first, page << PB_PAGE_BITS);
+        uint64_t to = MIN(last, page << PB_PAGE_BITS | PB_PAGE_MASK);
         uint8_t flags = flags_of(ram, page);
 
         if (flags & FLAGS_TRAPS)
-            spring(ram, page, flags);
+            spring(ram, page, flags, lines_of(from, to - from + 1));
     }
 }
 
@@ -423,7 +498,14 @@ const uint8_t *pb_ram_tagged(const pb_ram *ram, uint64_t page)
 
 static uint32_t generation_of(const pb_ram *ram, uint64_t page)
 {
-    return __atomic_load_n(&ram->generations[page], __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&ram->code[page].generation, __ATOMIC_SEQ_CST);
+}
+
+/* Before CODE is set: bits that are there are of those who read under earlier stamps. */
+static void begin_code_locked(code_page *c)
+{
+    __atomic_store_n(&c->lines, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&c->beside, 0, __ATOMIC_RELAXED);
 }
 
 /* Sets CODE, takes write tags away, and returns the generation that CODE was set under. */
@@ -433,6 +515,8 @@ static uint32_t mark_code(pb_ram *ram, uint64_t page)
     uint8_t old;
 
     pthread_mutex_lock(&ram->lock);
+    if (!(flags_of(ram, page) & FLAG_CODE))
+        begin_code_locked(&ram->code[page]);
     old = __atomic_fetch_or(&ram->flags[page], FLAG_CODE, __ATOMIC_SEQ_CST);
     generation = generation_of(ram, page);
     pthread_mutex_unlock(&ram->lock);
@@ -441,7 +525,7 @@ static uint32_t mark_code(pb_ram *ram, uint64_t page)
 
     pb_bus_untag(ram->bus, ram->host + (page << PB_PAGE_BITS), PB_PAGE_SIZE);
     pthread_mutex_lock(&ram->lock);
-    if (generation_of(ram, page) == generation) /* rule 6 */
+    if (generation_of(ram, page) == generation) /* rule 8 */
         __atomic_fetch_and(&ram->flags[page], (uint8_t)~FLAG_TAGGED, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&ram->lock);
     return generation;
@@ -452,11 +536,39 @@ uint32_t pb_ram_code_take(pb_ram *ram, uint64_t page, const uint32_t **generatio
     uint32_t value;
 
     g_assert(page < ram->pages);
-    *generation = &ram->generations[page];
-    value = generation_of(ram, page); /* before the flags: rule 5 */
-    if ((flags_of(ram, page) & (FLAG_CODE | FLAG_TAGGED)) == FLAG_CODE)
+    *generation = &ram->code[page].generation;
+    value = generation_of(ram, page); /* before the flags: rule 6 */
+    if ((flags_of(ram, page) & (FLAG_CODE | FLAG_TAGGED | FLAG_BUSY)) == FLAG_CODE)
         return value;
     return mark_code(ram, page);
+}
+
+void pb_ram_code_reads(const uint32_t *generation, uint32_t first, uint32_t bytes)
+{
+    code_page *c = (code_page *)(void *)(uintptr_t)generation;
+    uint64_t lines = lines_of(first, bytes);
+
+    if (~code_lines(c) & lines)
+        __atomic_fetch_or(&c->lines, lines, __ATOMIC_SEQ_CST);
+}
+
+void pb_ram_code_flush(pb_ram *ram, uint64_t first, uint64_t bytes)
+{
+    uint64_t page = first >> PB_PAGE_BITS, lines = lines_of(first, bytes);
+
+    g_assert(page < ram->pages);
+    if ((flags_of(ram, page) & FLAG_CODE) && (code_lines(&ram->code[page]) & lines))
+        kill_lines(ram, page, lines);
+}
+
+bool pb_ram_is_beside_code(const pb_ram *ram, uint64_t first, uint32_t bytes)
+{
+    uint64_t page = first >> PB_PAGE_BITS;
+    const code_page *c = &ram->code[page];
+
+    return (flags_of(ram, page) & FLAGS_TRAPS) == FLAG_CODE &&
+           !(code_lines(c) & lines_of(first, bytes)) &&
+           __atomic_load_n(&c->beside, __ATOMIC_RELAXED) + 1 < most_beside(c);
 }
 
 /* ---- dirty pages ------------------------------------------------------------------------------------ */

@@ -73,17 +73,23 @@ uint64_t pb_ram_dirty_take(pb_ram *ram, pb_dirty_client client, uint64_t first, 
 
 /* ---- for core/vcpu --------------------------------------------------------------------------------- */
 
-/* Take code from a page: writes to it will be noticed. *generation is where they are counted and the
- * return value what it was: record that one, never what *generation says later. Waits until no vCPU
- * can write the page unnoticed. [vcpu] or [device] */
+/* Take code from a page: writes to what will be read of it (pb_ram_code_reads) will be noticed. *generation is where
+ * they are counted and the return value what it was: record that one, never what *generation says later. Waits
+ * until no vCPU can write the page unnoticed. [vcpu] or [device] */
 uint32_t pb_ram_code_take(pb_ram *ram, uint64_t page, const uint32_t **generation);
-/* Make units of code from the page stale, if there are any. [any] */
-void pb_ram_code_drop(pb_ram *ram, uint64_t page);
+/* Bytes of a page, named by the generation that pb_ram_code_take() gave, will be read as code: say so before they are. Only
+ * writes to lines of 64 bytes that were named so count the generation up. [vcpu] or [device] */
+void pb_ram_code_reads(const uint32_t *generation, uint32_t first, uint32_t bytes);
+/* Make units of code from these bytes of one page stale, if there are any. They are gone when it returns. [any] */
+void pb_ram_code_flush(pb_ram *ram, uint64_t first, uint64_t bytes);
+/* Whether a write of bytes in one page would be trapped because of code, leave all code as it is, and be heard by nobody
+ * else. [vcpu] */
+bool pb_ram_is_beside_code(const pb_ram *ram, uint64_t first, uint32_t bytes);
 /* A vCPU wants a write tag, that is, to write the page without telling. False: it may not now. [vcpu] */
 bool pb_ram_write_tag(pb_ram *ram, uint64_t page);
 /* Where it may look first: while the byte is PB_TLB2_TAGGED, pb_ram_write_tag() would say yes. [vcpu] */
 const uint8_t *pb_ram_tagged(const pb_ram *ram, uint64_t page);
 /* After a store by a vCPU through the slow path. The bytes lie in one page. [vcpu] [hot] */
-void pb_ram_stored(pb_ram *ram, uint64_t page);
+void pb_ram_stored(pb_ram *ram, uint64_t first, uint32_t bytes);
 
 #endif

@@ -25,6 +25,7 @@ typedef struct reader {
     struct {
         bool known;
         uint64_t gva;
+        uint64_t named; /* bit i: the 64 bytes from 64 i on, by code_reads */
         pb_code_page page;
     } pages[2];
     bool crossed; /* something was read from the second page */
@@ -56,6 +57,18 @@ static bool fetch(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
     return true;
 }
 
+/* Before bytes are read; of each line of the page once. */
+static void name_bytes(reader *r, uint32_t page, uint32_t first, uint32_t length)
+{
+    const pb_vcpu_ops *ops = r->vcpu->ops;
+    uint64_t lines = UINT64_C(1) << (first / 64) | UINT64_C(1) << ((first + length - 1) / 64);
+
+    if (!(lines & ~r->pages[page].named) || !PB_HAS(ops, code_reads) || !ops->code_reads)
+        return;
+    r->pages[page].named |= lines;
+    ops->code_reads(r->vcpu, &r->pages[page].page, first, length);
+}
+
 /* Read bytes that lie on one page. */
 static bool read_page(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
 {
@@ -67,10 +80,12 @@ static bool read_page(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
             return false;
         r->pages[i].known = true;
         r->pages[i].gva = base;
+        r->pages[i].named = 0;
     }
     r->crossed |= i == 1;
     if (!r->pages[i].page.host)
         return fetch(r, gva, bytes, length);
+    name_bytes(r, i, (uint32_t)(gva & PB_PAGE_MASK), length);
     memcpy(bytes, r->pages[i].page.host + (gva & PB_PAGE_MASK), length);
     return true;
 }

@@ -20,7 +20,8 @@
  * 5. A user is told to forget remembered entries when it takes on another epoch. What was only dropped need not be
  *    forgotten: its entry is retired.
  * 6. publish() compares the pages' stamps under the lock; a page's generation is counted up before the lock is taken to
- *    drop its units. So either the stamp differs, or the unit is entered in time to be dropped.
+ *    drop units made from the lines that were written. So either the stamp differs, or the unit is entered in time to be
+ *    dropped. Whoever wrote goes on after that (core/bus/ram.c).
  * 7. Slabs are evicted ahead of need, so that `spares` of them are free or in limbo. Nobody waits: if all are in limbo,
  *    the users that hold them back are nudged and reserve() says PB_TC_LATER.
  * 8. The oldest slab is evicted first, with a second chance. Some slabs before it is its turn it is cooled: jumps from
@@ -30,8 +31,7 @@
  * 10. A region has loops inside, which are not left by way of an entry or of a link. When one is dropped, after all that
  *    rule 3 says, users' request words are set. Who looks at one and clears it looks units up after that.
  *
- * Not here: pages that are dropped line by line (a store drops all units of its page), pages with code and
- * data whose units compare their bytes, the cache on disk, units of more than two pages.
+ * Not here: pages with code and data whose units compare their bytes, the cache on disk, units of more than two pages.
  */
 #ifndef CORE_TC_INTERNAL_H
 #define CORE_TC_INTERNAL_H
@@ -46,6 +46,7 @@
 #define MIN_SLAB_LOG2 15 /* 1 MiB has 32 of them */
 #define MAX_SLAB_LOG2 18
 #define UNIT_ALIGN    32
+#define TC_LINE_BYTES 64 /* of code that is written to */
 /* Code for each header and jump record that a slab has room for; with more of them it is full earlier. */
 #define UNIT_BYTES_LOG2 6
 #define LINK_BYTES_LOG2 4
@@ -67,6 +68,7 @@ typedef struct tc_unit {
     uint32_t chain;                /* atomic: the next in the bucket */
     uint32_t first_in;             /* jump record: the first of those that lead here */
     uint32_t page_next, page_prev; /* units of the same page */
+    uint64_t lines;                /* of its page: bit i: made from bytes of the 64 from 64 i on */
     uint32_t direct, stale;        /* offsets in the code */
     uint16_t first_link;           /* in the slab */
     uint8_t n_links : 7;
@@ -84,7 +86,7 @@ typedef struct __attribute__((packed, aligned(4))) tc_link {
     uint32_t next, prev; /* jump records with the same target */
 } tc_link;
 
-_Static_assert(sizeof(tc_unit) == 96 && sizeof(tc_link) == 28, "memory for each unit and jump");
+_Static_assert(sizeof(tc_unit) == 104 && sizeof(tc_link) == 28, "memory for each unit and jump");
 _Static_assert(1 << MIN_SLAB_LOG2 >= PB_CODEGEN_THUNK_BYTES, "thunks are in slab 0");
 _Static_assert(PB_CODE_LINKS < 1 << 7, "n_links");
 _Static_assert((1 << (MAX_SLAB_LOG2 - LINK_BYTES_LOG2)) <= UINT16_MAX, "first_link");
@@ -213,8 +215,8 @@ pb_tc_unit *tc_unit_at(pb_tc_user *user, const uint8_t *host);
 void tc_each(pb_tc_user *user, void (*fn)(void *opaque, const pb_tc_unit *unit), void *opaque);
 void tc_drop_locked(pb_tc *tc, tc_unit *u, tc_reason reason);
 void tc_drop(pb_tc_user *user, pb_tc_unit *unit);
-/* A page's generation was counted up. [any] */
-void tc_stale(void *opaque, const uint32_t *generation);
+/* pb_code_stale_fn. */
+void tc_stale(void *opaque, const uint32_t *generation, uint64_t lines);
 tc_unit *tc_find(const pb_tc *tc, const uint8_t *host);
 
 /* ---- links.c --------------------------------------------------------------------------------------------- */

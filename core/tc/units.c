@@ -191,16 +191,35 @@ void tc_drop(pb_tc_user *user, pb_tc_unit *unit)
     pthread_mutex_unlock(&tc->lock);
 }
 
-void tc_stale(void *opaque, const uint32_t *generation)
+/* Of a unit in two pages, the header that is in the other page's list. */
+static tc_unit *partner_of(tc_unit *u)
+{
+    if (u->state == TC_UNIT_SECOND)
+        return u - 1;
+    return u->head.next_page ? u + 1 : NULL;
+}
+
+static tc_unit *unit_or_null(pb_tc *tc, uint32_t number)
+{
+    return number ? &tc->units[number] : NULL;
+}
+
+void tc_stale(void *opaque, const uint32_t *generation, uint64_t lines)
 {
     pb_tc *tc = opaque;
-    uint32_t i;
+    tc_unit *u, *next;
 
     pthread_mutex_lock(&tc->lock);
-    while ((i = first_of_page(tc, generation)) != 0) {
-        tc_unit *u = &tc->units[i];
+    for (u = unit_or_null(tc, first_of_page(tc, generation)); u; u = next) {
+        tc_unit *partner = partner_of(u);
 
-        tc_drop_locked(tc, u->state == TC_UNIT_SECOND ? u - 1 : u, TC_STALE);
+        next = unit_or_null(tc, u->page_next);
+        if (!(u->lines & lines))
+            continue;
+        if (next &&
+            next == partner) /* both pages are the same one, and both headers leave the list */
+            next = unit_or_null(tc, next->page_next);
+        tc_drop_locked(tc, u->state == TC_UNIT_SECOND ? partner : u, TC_STALE);
     }
     pthread_mutex_unlock(&tc->lock);
 }
@@ -215,6 +234,27 @@ static bool is_current(const pb_tc_user *user, const ir_unit *ir)
         if (__atomic_load_n(ir->pages[i].generation, __ATOMIC_SEQ_CST) != ir->pages[i].stamp)
             return false;
     return true;
+}
+
+/* Bits of the lines of a page that its bytes from `first` to `last` lie in. */
+static uint64_t lines_of(uint64_t first, uint64_t last)
+{
+    return (~UINT64_C(0) << (first / TC_LINE_BYTES)) &
+           (~UINT64_C(0) >> (63 - last / TC_LINE_BYTES));
+}
+
+/* From which lines of its two pages a unit was made; from all of them if it does not tell. */
+static void find_lines(const ir_unit *ir, uint64_t lines[2])
+{
+    lines[0] = lines[1] = ir->marks ? 0 : ~UINT64_C(0);
+    for (uint32_t i = 0; ir->marks && i < ir->n_marks; i++) {
+        uint64_t first = ir->marks[i].pc & PB_PAGE_MASK;
+        uint64_t last = first + MAX(ir->marks[i].length, 1) - 1;
+
+        lines[0] |= lines_of(first, MIN(last, PB_PAGE_MASK));
+        if (last > PB_PAGE_MASK)
+            lines[1] |= lines_of(0, last & PB_PAGE_MASK);
+    }
 }
 
 static void enter_links(pb_tc *tc, tc_slab *slab, const pb_code_job *job, tc_unit *u)
@@ -241,19 +281,22 @@ static tc_unit *enter_locked(pb_tc *tc, tc_slab *slab, const pb_tc_key *key, con
     tc_unit *u = &tc->units[first_unit(tc, slab) + slab->n_units];
     const uint8_t *code = job->slice.rx;
     uint32_t headers = ir->n_pages;
+    uint64_t lines[2];
 
+    find_lines(ir, lines);
     *u = (tc_unit){ .head = { .key = *key,
                               .next_page = headers > 1 ? ir->pages[1].generation : NULL,
                               .code = code,
                               .entry = code + job->entry,
                               .bytes = job->bytes,
                               .insns = ir->n_marks },
+                    .lines = lines[0],
                     .direct = job->direct,
                     .stale = job->stale,
                     .is_region = (job->flags & PB_CODE_REGION) != 0,
                     .state = TC_UNIT_ALIVE };
     if (headers > 1) {
-        u[1] = (tc_unit){ .head = { .code = code }, .state = TC_UNIT_SECOND };
+        u[1] = (tc_unit){ .head = { .code = code }, .lines = lines[1], .state = TC_UNIT_SECOND };
         list_in_page_locked(tc, u + 1, ir->pages[1].generation);
     }
     list_in_page_locked(tc, u, key->page);

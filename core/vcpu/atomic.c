@@ -271,7 +271,7 @@ static pb_mem_result update_misaligned(pb_slow *slow, const update *u, pb_u128 *
     }
     pb_sched_exclusive(pb_vcpu_core_of(slow->vcpu)->cpus->sched, update_scattered, &s);
     for (uint32_t i = 0; i < u->size; i++)
-        pb_ram_stored(ranges[i]->ram, pb_range_page(ranges[i], hits[i].gpa));
+        pb_ram_stored(ranges[i]->ram, pb_range_at(ranges[i], hits[i].gpa), 1);
     *old = s.old;
     return PB_MEM_OK;
 }
@@ -321,7 +321,7 @@ static pb_mem_result update_slow(pb_slow *slow, const update *u, pb_u128 *old)
     if (range->kind != PB_RANGE_RAM)
         return update_slowly(slow, u, &hit, old);
     *old = update_host(u, pb_range_host(range, hit.gpa));
-    pb_ram_stored(range->ram, pb_range_page(range, hit.gpa));
+    pb_ram_stored(range->ram, pb_range_at(range, hit.gpa), u->size);
     pb_tlb_enter(slow, &hit, range);
     return PB_MEM_OK;
 }
@@ -483,7 +483,7 @@ static pb_mem_result store_exclusive(const pb_slow *slow, pb_u128 raw)
         return PB_MEM_OK; /* stored, with the effect that stores to ROM have */
     if (!host_cas(pb_range_host(range, hit.gpa), size, &expected, raw))
         return PB_MEM_FAIL;
-    pb_ram_stored(range->ram, pb_range_page(range, hit.gpa));
+    pb_ram_stored(range->ram, pb_range_at(range, hit.gpa), size);
     return PB_MEM_OK;
 }
 

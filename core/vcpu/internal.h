@@ -258,6 +258,11 @@ static inline uint64_t pb_range_page(const pb_range *range, uint64_t gpa)
 {
     return (range->ram_offset + (gpa - range->first)) >> PB_PAGE_BITS;
 }
+/* Its place in the RAM. */
+static inline uint64_t pb_range_at(const pb_range *range, uint64_t gpa)
+{
+    return range->ram_offset + (gpa - range->first);
+}
 static inline uint8_t *pb_range_host(const pb_range *range, uint64_t gpa)
 {
     return range->host + (gpa - range->first);
@@ -268,6 +273,7 @@ pb_mem_result pb_vcpu_mem_load(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u1
 pb_mem_result pb_vcpu_mem_store(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 value,
                                 pb_guest_fault *fault);
 bool pb_vcpu_tlb_fill(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool write);
+bool pb_vcpu_is_beside_code(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, uint32_t bytes);
 
 pb_mem_result pb_vcpu_rmw(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, uint32_t op, uint64_t operand,
                           uint64_t *old, pb_guest_fault *fault);
@@ -285,6 +291,7 @@ pb_mem_result pb_vcpu_translate(pb_vcpu *vcpu, const pb_walk_request *request, p
                                 pb_guest_fault *fault);
 pb_mem_result pb_vcpu_code(pb_vcpu *vcpu, uint64_t gva, uint32_t mmu, pb_code_page *page,
                            pb_guest_fault *fault);
+void pb_vcpu_code_reads(pb_vcpu *vcpu, const pb_code_page *page, uint32_t first, uint32_t bytes);
 void pb_vcpu_code_flush(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes);
 pb_bus_result pb_vcpu_phys_read(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, uint32_t size,
                                 uint64_t *value);

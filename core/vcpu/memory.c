@@ -238,7 +238,7 @@ static pb_mem_result store_slow(const pb_slow *slow, pb_u128 value)
         pb_range_page(range, gpa) != pb_range_page(range, gpa + size - 1))
         return store_pieces(slow, pieces, n, value);
     store_host(pb_range_host(range, gpa), size, slow->attr, value);
-    pb_ram_stored(range->ram, pb_range_page(range, gpa));
+    pb_ram_stored(range->ram, pb_range_at(range, gpa), size);
     pb_tlb_enter(slow, &pieces[0].hit, range);
     return PB_MEM_OK;
 }
@@ -283,6 +283,31 @@ bool pb_vcpu_tlb_fill(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool write)
     core->only_ram = false;
     pb_reader_leave(core->reader);
     return pb_tlb_is_tagged(vcpu, gva, mmu, write);
+}
+
+bool pb_vcpu_is_beside_code(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, uint32_t bytes)
+{
+    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
+    pb_guest_fault fault;
+    pb_slow slow = { vcpu, gva, attr, PB_ACCESS_WRITE, &fault };
+    const pb_range *range;
+    bool beside = false;
+    pb_hit hit;
+
+    if (!pb_is_aligned(gva, attr) || (gva & PB_PAGE_MASK) > PB_PAGE_SIZE - bytes)
+        return false;
+    pb_reader_enter(core->reader);
+    core->only_ram = true;
+    core->abandoned = false;
+    if (pb_tlb_translate(&slow, gva, &hit) && hit.mapping == PB_PAGE_SIZE && !hit.device) {
+        range = pb_space_lookup(core->cpus->memory, core->reader, hit.gpa);
+        beside = holds(range, hit.gpa, bytes) && range->kind == PB_RANGE_RAM &&
+                 (pb_range_at(range, hit.gpa) & PB_PAGE_MASK) <= PB_PAGE_SIZE - bytes &&
+                 pb_ram_is_beside_code(range->ram, pb_range_at(range, hit.gpa), bytes);
+    }
+    core->only_ram = false;
+    pb_reader_leave(core->reader);
+    return beside;
 }
 
 pb_mem_result pb_vcpu_mem_load(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 *value,

@@ -1,10 +1,9 @@
 /*
  * Code pages, translation on request, physical accesses, and a debugger's view of memory.
  *
- * Instruction caches: every write to a page from which code was taken makes it stale by itself
- * (core/bus/ram.c): stores of any vCPU, DMA, devices. code_flush() of a range still drops the pages of the
- * range, because guests use it where a device's mapped DMA has not been told yet; of everything it has
- * nothing to do.
+ * Instruction caches: every write to what was read as code makes it stale by itself (core/bus/ram.c): stores of any
+ * vCPU, DMA, devices. code_flush() of a range still drops the code of the range, because guests use it where
+ * a device's mapped DMA has not been told yet; of everything it has nothing to do.
  */
 #include <core/vcpu/internal.h>
 
@@ -63,10 +62,26 @@ pb_mem_result pb_vcpu_code(pb_vcpu *vcpu, uint64_t gva, uint32_t mmu, pb_code_pa
     return PB_MEM_OK;
 }
 
+void pb_vcpu_code_reads(pb_vcpu *vcpu, const pb_code_page *page, uint32_t first, uint32_t bytes)
+{
+    if (page->host)
+        pb_ram_code_reads(page->generation, first, bytes);
+}
+
+/* Of one page of the guest, which may lie in two of the RAM. */
+static void flush_bytes(const pb_range *range, uint64_t gpa, uint64_t bytes)
+{
+    uint64_t at = pb_range_at(range, gpa), left = PB_PAGE_SIZE - (at & PB_PAGE_MASK);
+
+    pb_ram_code_flush(range->ram, at, MIN(bytes, left));
+    if (bytes > left)
+        pb_ram_code_flush(range->ram, at + left, bytes - left);
+}
+
 void pb_vcpu_code_flush(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes)
 {
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-    uint64_t first = gva & ~PB_PAGE_MASK;
+    uint64_t first = gva & ~PB_PAGE_MASK, last = gva + bytes - 1;
     uint64_t pages =
         bytes == 0 ? 0 : ((gva + bytes - 1) >> PB_PAGE_BITS) - (gva >> PB_PAGE_BITS) + 1;
     pb_walk_request request = { .type = PB_ACCESS_READ,
@@ -79,12 +94,15 @@ void pb_vcpu_code_flush(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes)
         pb_translation t;
         const pb_range *range;
 
-        request.gva = first + i * PB_PAGE_SIZE;
+        uint64_t here;
+
+        request.gva = i ? first + i * PB_PAGE_SIZE : gva;
+        here = MIN(last - request.gva, PB_PAGE_MASK - (request.gva & PB_PAGE_MASK)) + 1;
         if (pb_vcpu_translate(vcpu, &request, &t, &fault) != PB_MEM_OK)
             continue;
         range = pb_space_lookup(core->cpus->memory, core->reader, t.gpa);
         if (range && range->host)
-            pb_ram_code_drop(range->ram, pb_range_page(range, t.gpa));
+            flush_bytes(range, t.gpa, MIN(here, range->last - t.gpa + 1));
     }
     pb_reader_leave(core->reader);
 }
@@ -178,7 +196,7 @@ bool pb_vcpu_phys_cas(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, uint32_t size
         ((uintptr_t)pb_range_host(range, gpa) & (size - 1)) == 0) {
         done = cas_host(pb_range_host(range, gpa), size, expected, desired);
         if (done)
-            pb_ram_stored(range->ram, pb_range_page(range, gpa));
+            pb_ram_stored(range->ram, pb_range_at(range, gpa), size);
     } else {
         done = cas_slowly(vcpu, gpa, attrs, size, expected, desired);
     }

@@ -64,6 +64,8 @@ static const pb_vcpu_ops vcpu_ops = {
     .tlb_switch = pb_vcpu_tlb_switch,
     .tlb_flush_some = pb_vcpu_tlb_flush_some,
     .tlb_fill = pb_vcpu_tlb_fill,
+    .code_reads = pb_vcpu_code_reads,
+    .is_beside_code = pb_vcpu_is_beside_code,
 };
 
 /* ---- all of them ----------------------------------------------------------------------------------------- */

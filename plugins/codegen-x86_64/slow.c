@@ -265,6 +265,15 @@ static bool is_plain(pb_vcpu *vcpu, const site_head *head, uint64_t gva)
            vcpu->ops->tlb_fill(vcpu, gva, head->attr, write) && has_tags(vcpu, head, gva);
 }
 
+/* Counted: a store that is trapped only because there is code in its page elsewhere. */
+static bool is_beside_code(pb_vcpu *vcpu, const site_head *head, uint64_t gva)
+{
+    uint32_t bytes = PB_MEM_GET_BYTES(head->attr) << (head->flags & SITE_PAIR ? 1 : 0);
+
+    return head->op == IR_OP_ST && PB_HAS(vcpu->ops, is_beside_code) && vcpu->ops->is_beside_code &&
+           vcpu->ops->is_beside_code(vcpu, gva, head->attr, bytes);
+}
+
 /* Where to go on, null to leave. */
 static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
 {
@@ -283,7 +292,7 @@ static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *r
     exact = counted && !(head.flags & (SITE_ALONE | SITE_EFFECT));
     if (exact && fill(vcpu, &head, args[0].lo))
         return record - REFILL_AGAIN;
-    plain = exact && is_plain(vcpu, &head, args[0].lo);
+    plain = exact && (is_plain(vcpu, &head, args[0].lo) || is_beside_code(vcpu, &head, args[0].lo));
     write_state(vcpu, f, &head, p);
     if (exact && !plain)
         return leave_alone(vcpu, f, head.after);

@@ -79,6 +79,7 @@ static void writes_are_noticed(void)
     add(b.root, pb_bus_region_new_ram(b.bus, "ram", ram, 0, 4 * PB_PAGE_SIZE), 0, 0);
     pb_ram_dirty_start(ram, PB_DIRTY_DISPLAY);
     stamp = pb_ram_code_take(ram, 1, &generation);
+    pb_ram_code_reads(generation, 0, 4);
     host = pb_dma_map(dma, PB_PAGE_SIZE, &length, true);
     pb_dma_unmap(dma, host, length, 0);
     CU_ASSERT_EQUAL(*generation, stamp); /* nothing was written */
@@ -88,6 +89,7 @@ static void writes_are_noticed(void)
     CU_ASSERT_EQUAL(pb_ram_dirty_take(ram, PB_DIRTY_DISPLAY, 0, 4 * PB_PAGE_SIZE, &bitmap), 2);
     CU_ASSERT_EQUAL(bitmap, 6);
     stamp = pb_ram_code_take(ram, 3, &generation);
+    pb_ram_code_reads(generation, 8, 4);
     CU_ASSERT_EQUAL(pb_dma_write(dma, 3 * PB_PAGE_SIZE + 8, "x", 1), PB_BUS_OK);
     CU_ASSERT_NOT_EQUAL(*generation, stamp);
     pb_dma_free(dma);

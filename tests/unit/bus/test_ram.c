@@ -84,6 +84,15 @@ static void filling(void)
     board_free(&b);
 }
 
+/* A page of which all is read as code. */
+static uint32_t take(pb_ram *ram, uint64_t page, const uint32_t **generation)
+{
+    uint32_t stamp = pb_ram_code_take(ram, page, generation);
+
+    pb_ram_code_reads(*generation, 0, PB_PAGE_SIZE);
+    return stamp;
+}
+
 /* Code of the pages becomes stale, and displays hear of it. */
 static void filling_counts_as_written(void)
 {
@@ -94,11 +103,11 @@ static void filling_counts_as_written(void)
     uint32_t taken;
 
     pb_ram_dirty_start(ram, PB_DIRTY_DISPLAY);
-    taken = pb_ram_code_take(ram, 2, &generation);
+    taken = take(ram, 2, &generation);
     CU_ASSERT_EQUAL(pb_ram_fill(ram, PB_PAGE_SIZE, image, 2 * PB_PAGE_SIZE), 0);
     CU_ASSERT_NOT_EQUAL(*generation, taken);
     CU_ASSERT_EQUAL(pb_ram_dirty_take(ram, PB_DIRTY_DISPLAY, 0, 8 * PB_PAGE_SIZE, NULL), 2);
-    taken = pb_ram_code_take(ram, 2, &generation);
+    taken = take(ram, 2, &generation);
     CU_ASSERT_EQUAL(pb_ram_fill(ram, 2 * PB_PAGE_SIZE, NULL, 3 * PB_PAGE_SIZE), 0);
     CU_ASSERT_NOT_EQUAL(*generation, taken);
     CU_ASSERT_EQUAL(pb_ram_dirty_take(ram, PB_DIRTY_DISPLAY, 0, 8 * PB_PAGE_SIZE, NULL), 3);
@@ -186,7 +195,7 @@ static void dirty_pages(void)
     pb_ram_dirty_start(ram, PB_DIRTY_DISPLAY);
     CU_ASSERT_EQUAL(pb_ram_dirty_take(ram, PB_DIRTY_DISPLAY, 0, 100 * PB_PAGE_SIZE, bitmap), 0);
     pb_ram_written(ram, 5 * PB_PAGE_SIZE - 1, 2);
-    pb_ram_stored(ram, 70);
+    pb_ram_stored(ram, 70 * PB_PAGE_SIZE, 8);
     CU_ASSERT_EQUAL(
         pb_ram_dirty_take(ram, PB_DIRTY_DISPLAY, 4 * PB_PAGE_SIZE, 80 * PB_PAGE_SIZE, bitmap), 3);
     CU_ASSERT_EQUAL(bitmap[0], 3);
@@ -229,28 +238,29 @@ static void code_pages(void)
     pb_bus_set_untag(b.bus, count_untag, &untags);
     CU_ASSERT(pb_ram_write_tag(ram, 1));
     stamp = pb_ram_code_take(ram, 1, &generation);
+    pb_ram_code_reads(generation, 100, 4);
     CU_ASSERT_EQUAL(untags, 1); /* the tag was taken away */
     CU_ASSERT_EQUAL(*generation, stamp);
     CU_ASSERT_FALSE(pb_ram_write_tag(ram, 1));
     CU_ASSERT_EQUAL(pb_ram_code_take(ram, 1, &generation), stamp);
     CU_ASSERT_EQUAL(untags, 1);
 
-    pb_ram_stored(ram, 2); /* another page */
+    pb_ram_stored(ram, 2 * PB_PAGE_SIZE + 100, 8); /* another page */
     CU_ASSERT_EQUAL(*generation, stamp);
-    pb_ram_stored(ram, 1);
+    pb_ram_stored(ram, PB_PAGE_SIZE + 96, 4);
     CU_ASSERT_NOT_EQUAL(*generation, stamp);
     again = *generation;
-    pb_ram_stored(ram, 1); /* data now: not counted */
+    pb_ram_stored(ram, PB_PAGE_SIZE + 96, 4); /* data now: not counted */
     CU_ASSERT_EQUAL(*generation, again);
     CU_ASSERT(pb_ram_write_tag(ram, 1));
 
-    stamp = pb_ram_code_take(ram, 1, &generation);
+    stamp = take(ram, 1, &generation);
     CU_ASSERT_EQUAL(untags, 2);
     pb_ram_written(ram, PB_PAGE_SIZE + 5, 1);
     CU_ASSERT_NOT_EQUAL(*generation, stamp);
-    stamp = pb_ram_code_take(ram, 1, &generation);
+    stamp = take(ram, 1, &generation);
     CU_ASSERT_EQUAL(untags, 2); /* no tag was given since */
-    pb_ram_code_drop(ram, 1);
+    pb_ram_code_flush(ram, PB_PAGE_SIZE + 0xfff, 1);
     CU_ASSERT_NOT_EQUAL(*generation, stamp);
     pb_ram_unref(ram);
     board_free(&b);
@@ -260,15 +270,17 @@ typedef struct heard {
     const uint32_t *generation; /* of the last page */
     uint32_t value;             /* what it said then */
     uint32_t times;
+    uint64_t lines;
 } heard;
 
-static void hear(void *opaque, const uint32_t *generation)
+static void hear(void *opaque, const uint32_t *generation, uint64_t lines)
 {
     heard *h = opaque;
 
     h->generation = generation;
     h->value = __atomic_load_n(generation, __ATOMIC_SEQ_CST);
     h->times++;
+    h->lines = lines;
 }
 
 /* Told once for each time that code is taken, after the generation was counted up. */
@@ -283,27 +295,119 @@ static void stale_code_is_told(void)
     pb_bus_listen_code(b.bus, hear, &first);
     pb_bus_listen_code(b.bus, hear, &second);
     stamp = pb_ram_code_take(ram, 1, &generation);
-    pb_ram_stored(ram, 2);
+    pb_ram_code_reads(generation, 0, 4);
+    pb_ram_stored(ram, 2 * PB_PAGE_SIZE, 4);
     CU_ASSERT_EQUAL(first.times, 0);
-    pb_ram_stored(ram, 1);
+    pb_ram_stored(ram, PB_PAGE_SIZE, 4);
     CU_ASSERT_PTR_EQUAL(first.generation, generation);
     CU_ASSERT_NOT_EQUAL(first.value, stamp);
-    pb_ram_stored(ram, 1);
+    pb_ram_stored(ram, PB_PAGE_SIZE, 4);
     CU_ASSERT_EQUAL(first.times, 1);
     CU_ASSERT_EQUAL(second.times, 1);
 
     pb_bus_unlisten_code(b.bus, hear, &first);
-    pb_ram_code_take(ram, 1, &generation);
-    pb_ram_code_take(ram, 2, &generation);
+    take(ram, 1, &generation);
+    take(ram, 2, &generation);
     pb_ram_written(ram, 0, 8 * PB_PAGE_SIZE);
     CU_ASSERT_EQUAL(first.times, 1);
     CU_ASSERT_EQUAL(second.times, 3);
     CU_ASSERT_PTR_EQUAL(second.generation, generation);
-    pb_ram_code_take(ram, 1, &generation);
-    pb_ram_code_drop(ram, 1);
-    pb_ram_code_drop(ram, 1);
+    take(ram, 1, &generation);
+    pb_ram_code_flush(ram, PB_PAGE_SIZE, PB_PAGE_SIZE);
+    pb_ram_code_flush(ram, PB_PAGE_SIZE, PB_PAGE_SIZE);
     CU_ASSERT_EQUAL(second.times, 4);
     pb_bus_unlisten_code(b.bus, hear, &second);
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
+/* Writes kill the lines that they touch. */
+static void lines_of_code(void)
+{
+    board b = board_new();
+    pb_ram *ram = new_ram(&b, 4 * PB_PAGE_SIZE);
+    const uint32_t *generation;
+    heard told = { 0 };
+    uint32_t stamp;
+
+    pb_bus_listen_code(b.bus, hear, &told);
+    stamp = pb_ram_code_take(ram, 1, &generation);
+    pb_ram_code_reads(generation, 0x7c, 8);  /* lines 1 and 2 */
+    pb_ram_code_reads(generation, 0xffc, 4); /* the last one */
+    pb_ram_stored(ram, 0x1000, 16);
+    pb_ram_stored(ram, 0x10c0, 1);
+    pb_ram_written(ram, 0, 0x1040);
+    pb_ram_written(ram, 0x10c0, 0xf00);
+    pb_ram_code_flush(ram, 0x1000, 64);
+    CU_ASSERT_EQUAL(*generation, stamp);
+    CU_ASSERT_EQUAL(told.times, 0);
+    CU_ASSERT_FALSE(pb_ram_write_tag(ram, 1));
+    CU_ASSERT(pb_ram_is_beside_code(ram, 0x1038, 8));
+    CU_ASSERT_FALSE(pb_ram_is_beside_code(ram, 0x103c, 8));
+    CU_ASSERT_FALSE(pb_ram_is_beside_code(ram, 0x2000, 8)); /* no code there */
+
+    pb_ram_stored(ram, 0x103f, 2);
+    CU_ASSERT_EQUAL(*generation, stamp + 1);
+    CU_ASSERT_EQUAL(told.times, 1);
+    CU_ASSERT_EQUAL(told.lines, 3);
+    pb_ram_stored(ram, 0x1040, 1); /* no code any more */
+    CU_ASSERT_EQUAL(told.times, 1);
+    /* What is read again is watched again. */
+    CU_ASSERT_EQUAL(pb_ram_code_take(ram, 1, &generation), stamp + 1);
+    pb_ram_code_reads(generation, 0x40, 4);
+    pb_ram_code_flush(ram, 0x1040, 64);
+    CU_ASSERT_EQUAL(told.times, 2);
+    CU_ASSERT_EQUAL(told.lines, 2);
+    pb_ram_written(ram, 0x10bf, 0x2000); /* the last two lines of code */
+    CU_ASSERT_EQUAL(told.times, 3);
+    CU_ASSERT_EQUAL(told.lines, ~UINT64_C(0) << 2);
+    CU_ASSERT(pb_ram_write_tag(ram, 1));
+    pb_bus_unlisten_code(b.bus, hear, &told);
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
+/* Writes that are trapped until the page is given up as one of code. */
+static uint32_t writes_beside(pb_ram *ram, const uint32_t *generation)
+{
+    uint32_t n = 0, before = *generation;
+
+    while (*generation == before && n < 1 << 22) {
+        bool beside = pb_ram_is_beside_code(ram, 0x1400, 8);
+
+        pb_ram_stored(ram, 0x1400, 8);
+        n++;
+        /* Who is told that all code stays may rely on it. */
+        CU_ASSERT_EQUAL(beside, *generation == before);
+    }
+    return n;
+}
+
+/* Each time it takes twice as many, up to a bound. */
+static void data_beside_code(void)
+{
+    board b = board_new();
+    pb_ram *ram = new_ram(&b, 4 * PB_PAGE_SIZE);
+    const uint32_t *generation;
+    heard told = { 0 };
+    uint32_t n = 0;
+
+    pb_bus_listen_code(b.bus, hear, &told);
+    for (uint32_t round = 0; round < 13; round++) {
+        uint32_t m;
+
+        pb_ram_code_take(ram, 1, &generation);
+        pb_ram_code_reads(generation, 0, 4);
+        m = writes_beside(ram, generation);
+        CU_ASSERT_EQUAL(told.times, round + 1);
+        CU_ASSERT_EQUAL(told.lines, ~UINT64_C(0));
+        CU_ASSERT(pb_ram_write_tag(ram, 1));
+        CU_ASSERT(m <= 1 << 20);
+        CU_ASSERT(m == 2 * n || n == 0 || n == 1 << 20);
+        n = m;
+    }
+    CU_ASSERT_EQUAL(n, 1 << 20);
+    pb_bus_unlisten_code(b.bus, hear, &told);
     pb_ram_unref(ram);
     board_free(&b);
 }
@@ -319,7 +423,7 @@ static void dirty_traps_take_tags_away(void)
     pb_ram_dirty_start(ram, PB_DIRTY_DISPLAY);
     CU_ASSERT_EQUAL(untags, 1);
     CU_ASSERT_FALSE(pb_ram_write_tag(ram, 0));
-    pb_ram_stored(ram, 0);
+    pb_ram_stored(ram, 0, 4);
     CU_ASSERT(pb_ram_write_tag(ram, 0));
     pb_ram_unref(ram);
     board_free(&b);
@@ -339,6 +443,8 @@ int main(void)
         { "dirty clients are independent", clients_are_independent },
         { "code pages and their generation", code_pages },
         { "stale code is told of", stale_code_is_told },
+        { "lines of code", lines_of_code },
+        { "data beside code", data_beside_code },
         { "dirty traps take tags away", dirty_traps_take_tags_away },
         { 0 },
     };

@@ -255,6 +255,7 @@ static inline ir_unit bench_translate(bench *b, uint32_t pc, bool two_pages)
         ir.pages[i].host = pb_ram_host(b->ram) + (page << PB_PAGE_BITS);
         ir.pages[i].gpa = page << PB_PAGE_BITS;
         ir.pages[i].stamp = pb_ram_code_take(b->ram, page, &ir.pages[i].generation);
+        pb_ram_code_reads(ir.pages[i].generation, 0, PB_PAGE_SIZE);
     }
     return ir;
 }
@@ -303,7 +304,7 @@ static inline pb_tc_unit *bench_make(bench *b, uint32_t pc, uint32_t next0, uint
 static inline void bench_write(bench *b, uint32_t pc)
 {
     pb_ram_host(b->ram)[pc]++;
-    pb_ram_stored(b->ram, pc >> PB_PAGE_BITS);
+    pb_ram_stored(b->ram, pc, 1);
 }
 
 /* The site of the unit's jump, and whether it leads to its stub. */

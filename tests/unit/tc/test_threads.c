@@ -201,7 +201,7 @@ static void *disturb(void *opaque)
             uint32_t value = f->bytes[page] + 1;
 
             __atomic_store_n(&f->bytes[page], value, __ATOMIC_RELAXED);
-            pb_ram_stored(f->b.ram, page);
+            pb_ram_stored(f->b.ram, page << PB_PAGE_BITS, 1);
             __atomic_store_n(&f->settled[page], value, __ATOMIC_RELEASE);
         }
         sched_yield();

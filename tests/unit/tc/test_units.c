@@ -131,7 +131,7 @@ static void dropping_a_page(void)
 
     u[0] = bench_make(&b, 0x1000, 0, 0);
     CU_ASSERT_PTR_EQUAL(bench_find(&b, b.user, 0x1000), u[0]);
-    pb_ram_code_drop(b.ram, 1); /* cache maintenance */
+    pb_ram_code_flush(b.ram, PB_PAGE_SIZE, PB_PAGE_SIZE); /* cache maintenance */
     CU_ASSERT_PTR_NULL(bench_find(&b, b.user, 0x1000));
     CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), 0);
     bench_close(&b);
@@ -170,6 +170,73 @@ static void two_pages(void)
     bench_write(&b, 0x2000);
     CU_ASSERT_PTR_NULL(
         bench_publish(&b, b.user, &ir, 0x1ffe, (const uint32_t[]){ 0, 0 }, 0, &other));
+    bench_close(&b);
+}
+
+/* A unit of one instruction; must succeed. */
+static pb_tc_unit *make_of_lines(bench *b, uint32_t pc, uint16_t length)
+{
+    bool two_pages = (pc & PB_PAGE_MASK) + length > PB_PAGE_SIZE;
+    ir_unit ir = bench_translate(b, pc, two_pages);
+    ir_mark mark = { .pc = pc, .length = length };
+    pb_tc_unit *other, *u;
+
+    ir.marks = &mark;
+    u = bench_publish(b, b->user, &ir, pc, (const uint32_t[]){ 0, 0 }, 0, &other);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(u);
+    return u;
+}
+
+/* A write drops what was made from the line. */
+static void lines(void)
+{
+    bench b;
+    pb_tc_unit *u[4];
+
+    bench_open(&b, 1 << 20);
+    u[0] = make_of_lines(&b, 0x1000, 4);
+    u[1] = make_of_lines(&b, 0x103c, 8);
+    u[2] = make_of_lines(&b, 0x10bc, 4);
+    u[3] = make_of_lines(&b, 0x1fff, 2);
+    bench_write(&b, 0x10c0);
+    bench_write(&b, 0x2040);
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), 4);
+    bench_write(&b, 0x107f); /* the second line of u[1] */
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), 3);
+    CU_ASSERT_PTR_NULL(bench_find(&b, b.user, 0x103c));
+    bench_write(&b, 0x1000);
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), 2);
+    CU_ASSERT_PTR_NULL(bench_find(&b, b.user, 0x1000));
+    CU_ASSERT_PTR_EQUAL(bench_find(&b, b.user, 0x10bc), u[2]);
+    bench_write(&b, 0x203f); /* the second page of u[3] */
+    CU_ASSERT_PTR_NULL(bench_find(&b, b.user, 0x1fff));
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), 1);
+    bench_close(&b);
+}
+
+/* Two pages of the guest are the same one: the unit is in its list twice. */
+static void one_page_twice(void)
+{
+    bench b;
+    pb_tc_unit *u[3], *other;
+
+    bench_open(&b, 1 << 20);
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 3; i++) {
+            uint32_t pc = 0x1ffe + 0x10000 * i;
+            ir_unit ir = bench_translate(&b, 0x1000, false);
+
+            ir.n_pages = 2;
+            ir.pages[1] = ir.pages[0];
+            u[i] = bench_publish(&b, b.user, &ir, pc, (const uint32_t[]){ 0, 0 }, 0, &other);
+            CU_ASSERT_PTR_NOT_NULL_FATAL(u[i]);
+        }
+        if (round)
+            b.ops->drop(b.user, u[1]);
+        bench_write(&b, 0x1008);
+        CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), 0);
+        CU_ASSERT_EQUAL(bench_statistic(&b, "pages with units"), 0);
+    }
     bench_close(&b);
 }
 
@@ -290,6 +357,8 @@ int main(void)
         { "stale before publishing", stale_before_publishing },
         { "dropping a page", dropping_a_page },
         { "two pages", two_pages },
+        { "lines", lines },
+        { "one page twice", one_page_twice },
         { "no page", no_page },
         { "addresses", addresses },
         { "listing", listing },

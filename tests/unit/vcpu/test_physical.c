@@ -12,6 +12,15 @@ static pb_code_page take_code(pb_vcpu *v, uint64_t gva)
     return page;
 }
 
+/* As if all of the page was read as code. */
+static pb_code_page take_page(pb_vcpu *v, uint64_t gva)
+{
+    pb_code_page page = take_code(v, gva);
+
+    v->ops->code_reads(v, &page, 0, PB_PAGE_SIZE);
+    return page;
+}
+
 static bool is_stale(const pb_code_page *page)
 {
     return __atomic_load_n(page->generation, __ATOMIC_SEQ_CST) != page->stamp;
@@ -75,7 +84,7 @@ static void stores_make_it_stale(void)
             pb_code_page page;
 
             store(b.vcpu[who], 0x3100, LOG2(3), 1); /* it has a write tag now */
-            page = take_code(v, 0x3000);
+            page = take_page(v, 0x3000);
             CU_ASSERT_FALSE(is_stale(&page));
             load(b.vcpu[who], rows[i].gva, rows[i].attr);
             CU_ASSERT_FALSE(is_stale(&page));
@@ -99,38 +108,67 @@ static void all_kinds_of_writes(void)
     bench_init(&b, 1);
     v = b.vcpu[0];
     dma = pb_dma_new(b.space, 1);
-    page = take_code(v, 0x3000);
+    page = take_page(v, 0x3000);
     v->ops->rmw(v, 0x3008, LOG2(3), PB_RMW_OR, 0, &old, &fault);
     CU_ASSERT(is_stale(&page));
-    page = take_code(v, 0x3000);
+    page = take_page(v, 0x3000);
     v->ops->rmw(v, 0x2ffd, LOG2(3), PB_RMW_OR, 0, &old, &fault);
     CU_ASSERT(is_stale(&page));
-    page = take_code(v, 0x3000);
+    page = take_page(v, 0x3000);
     v->ops->ldx(v, 0x3000, LOG2(3), &value, &fault);
     CU_ASSERT_FALSE(is_stale(&page));
     CU_ASSERT_EQUAL(v->ops->stx(v, 0x3000, LOG2(3), value, &fault), PB_MEM_OK);
     CU_ASSERT(is_stale(&page));
-    page = take_code(v, 0x3000);
+    page = take_page(v, 0x3000);
     CU_ASSERT(v->ops->phys_cas(v, 0x3000, (pb_attrs){ 0 }, 8, value.lo, value.lo));
     CU_ASSERT(is_stale(&page));
-    page = take_code(v, 0x3000);
+    page = take_page(v, 0x3000);
     v->ops->phys_write(v, 0x3000, (pb_attrs){ 0 }, 4, 0);
     CU_ASSERT(is_stale(&page));
-    page = take_code(v, 0x3000);
+    page = take_page(v, 0x3000);
     CU_ASSERT_EQUAL(pb_dma_write(dma, 0x3ffc, "12345678", 8), PB_BUS_OK);
     CU_ASSERT(is_stale(&page));
-    page = take_code(v, 0x3000);
+    page = take_page(v, 0x3000);
     CU_ASSERT(pb_space_program(b.space, 0x3000, "x", 1, "image", NULL));
     CU_ASSERT(is_stale(&page));
-    page = take_code(v, 0x3000);
+    page = take_page(v, 0x3000);
     CU_ASSERT(pb_vcpu_poke(v, 0x3000, "x", 1));
     CU_ASSERT(is_stale(&page));
-    page = take_code(v, 0x3000);
+    page = take_page(v, 0x3000);
     v->ops->code_flush(v, 0x4000, 64);
     CU_ASSERT_FALSE(is_stale(&page));
     v->ops->code_flush(v, 0x2fff, 2);
     CU_ASSERT(is_stale(&page));
     pb_dma_free(dma);
+    bench_finish(&b);
+}
+
+/* Stores that touch no line of code. */
+static void beside_code(void)
+{
+    const uint32_t aligned = LOG2(3) | PB_MEM_ALIGN_LOG2(3);
+    bench b;
+    pb_vcpu *v;
+    pb_code_page page;
+
+    bench_init(&b, 1);
+    v = b.vcpu[0];
+    page = take_code(v, 0x3000);
+    v->ops->code_reads(v, &page, 0x40, 4);
+    CU_ASSERT(v->ops->is_beside_code(v, 0x3080, aligned, 8));
+    CU_ASSERT(v->ops->is_beside_code(v, 0x3038, aligned, 8));
+    CU_ASSERT_FALSE(v->ops->is_beside_code(v, 0x3038, aligned, 16)); /* a pair */
+    CU_ASSERT_FALSE(v->ops->is_beside_code(v, 0x3040, LOG2(0), 1));
+    CU_ASSERT_FALSE(v->ops->is_beside_code(v, 0x3084, aligned, 8)); /* faults */
+    CU_ASSERT_FALSE(v->ops->is_beside_code(v, 0x3ffc, LOG2(3), 8)); /* crosses */
+    CU_ASSERT_FALSE(v->ops->is_beside_code(v, 0x2000, LOG2(3), 8)); /* no code */
+    store(v, 0x3080, LOG2(3), 1);
+    store(v, 0x3038, LOG2(3), 1);
+    CU_ASSERT_FALSE(is_stale(&page));
+    v->ops->code_flush(v, 0x3080, 64);
+    CU_ASSERT_FALSE(is_stale(&page));
+    store(v, 0x303c, LOG2(3), 1);
+    CU_ASSERT(is_stale(&page));
     bench_finish(&b);
 }
 
@@ -143,8 +181,9 @@ static void data_again_after_a_write(void)
 
     bench_init(&b, 1);
     v = b.vcpu[0];
-    page = take_code(v, 0x3000);
-    store(v, 0x3000, LOG2(3), 1);
+    page = take_page(v, 0x3000);
+    for (uint64_t gva = 0x3000; gva < 0x4000; gva += 64)
+        store(v, gva, LOG2(3), 1);
     generation = *page.generation;
     for (int i = 0; i < 10; i++)
         store(v, 0x3000, LOG2(3), 1);
@@ -169,7 +208,7 @@ static uint32_t write_or_take(pb_vcpu *v, bench_state *s)
         store(v, 0x3000, LOG2(3), s->executed << 2 | v->index);
         return 0;
     }
-    page = take_code(v, 0x3000);
+    page = take_page(v, 0x3000);
     place = (const uint64_t *)(const void *)page.host;
     before = __atomic_load_n(place, __ATOMIC_SEQ_CST);
     for (int i = 0; i < 50; i++)
@@ -218,6 +257,7 @@ int main(void)
         { "fetch faults", fetch_faults },
         { "stores make it stale", stores_make_it_stale },
         { "all kinds of writes", all_kinds_of_writes },
+        { "beside code", beside_code },
         { "data again after a write", data_again_after_a_write },
         { "no write is lost between vCPUs", no_write_is_lost },
         { "translating", translating },

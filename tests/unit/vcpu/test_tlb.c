@@ -336,6 +336,7 @@ static void ask_code(pb_vcpu *v, uint32_t n)
     pb_code_page page;
 
     CU_ASSERT_EQUAL(v->ops->code(v, window(n), 0, &page, &fault), PB_MEM_OK);
+    v->ops->code_reads(v, &page, 0, 4);
 }
 
 static void epochs(void)
