@@ -2,8 +2,9 @@
  * Finding units: in the translation cache by their page and pc, else they are translated, emitted and
  * published there.
  *
- * Some are not published: code that is not RAM, units cut to the budget, units of the execution log, and one
- * whose second page is now another. They are executed once, right after they were emitted.
+ * Some are not published: code that is not RAM, units cut to the budget, units of the execution log, one
+ * whose second page is now another. They are executed once, right after they were emitted. So is the first instruction
+ * of one whose page was written to since.
  */
 #include "jit.h"
 
@@ -104,7 +105,7 @@ static const void *publish(jit_vcpu *x, const pb_tc_key *key)
 
     if (!u)
         u = other;
-    if (!u) /* the page was written to meanwhile: once, as the instructions were fetched before */
+    if (!u) /* the page was written to meanwhile */
         return NULL;
     if (x->linking && !u->next_page)
         j->tc_ops->link(x->user, x->linking, u);
@@ -113,6 +114,7 @@ static const void *publish(jit_vcpu *x, const pb_tc_key *key)
     return u->entry;
 }
 
+/* Nothing retires what is in no cache. */
 static const void *execute_once(jit_vcpu *x)
 {
     x->unlisted = x->job.slice.rx;
@@ -157,8 +159,12 @@ const void *find_entry(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *
         return NULL;
     if (x->logging)
         j->translate->log_exec(x->vcpu, x->ir);
-    if (listed && x->ir->n_pages)
+    if (listed && x->ir->n_pages) {
         entry = publish(x, &key);
+        /* A loop to its own entry would go on with the old code for ever: alone it has none. */
+        if (!entry && !make(x, pc, WANT_ALONE, fault))
+            return NULL;
+    }
     return entry ? entry : execute_once(x);
 }
 
