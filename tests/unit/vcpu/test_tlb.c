@@ -616,6 +616,7 @@ static void check_block(bench *b, pb_ram *ram, uint64_t gva)
     CU_ASSERT_EQUAL(v->tlb[0]->tag_write[0x1fe], gva + 0x1fe000);
     CU_ASSERT_EQUAL(v->ops->code(v, gva + 0x1fe000, 0, &code, &fault), PB_MEM_OK);
     CU_ASSERT_EQUAL(code.gpa, BLOCKS + 0x1fe000);
+    v->ops->code_reads(v, &code, 0, 64); /* what the next store writes */
     CU_ASSERT_NOT_EQUAL(entry->tagged[0x1fe], PB_TLB2_TAGGED);
     CU_ASSERT_EQUAL(walks, 1);
     /* An address of the mapping that was never looked at. */
