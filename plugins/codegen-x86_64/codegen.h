@@ -415,6 +415,7 @@ typedef struct cg_fix {
     uint32_t back; /* offset */
     int8_t args[3], result, temp[2];
     bool swapped; /* the host got the second operand first */
+    bool kept;    /* MXCSR as it was before is in the frame's scratch, for the function */
 } cg_fix;
 void cg_cold_fix(cg *c, uint32_t cold, const cg_fix *fix);
 /* A cold path that makes the flags CG_FLAGS_EQUAL for a NaN, for a jp. */

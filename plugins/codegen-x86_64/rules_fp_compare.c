@@ -61,25 +61,20 @@ bool rule_fcmp(cg *c, const ir_op_record *r)
     uint32_t type = cg_type(c, r->arg[0]), cc = condition_asked(c);
     bool signalling = r->attr & 1, avx = rule_has(c, CG_AVX);
     cg_flags_form form = CG_FLAGS_COMPARED;
-    cg_reg a, b;
+    cg_reg args[2];
 
     if (!fp_host_type(type) || !fp_host_rules(c, r->attr >> 8 & 3))
         return false;
     if (cc != CG_NONE && !cg_form_has(form, cc))
         form = cg_form_has(CG_FLAGS_SWAPPED, cc) ? CG_FLAGS_SWAPPED : CG_FLAGS_EQUAL;
     cg_clobber_flags(c);
-    a = cg_use(c, r->arg[0]);
-    b = cg_use(c, r->arg[1]);
-    if (form == CG_FLAGS_SWAPPED) {
-        cg_reg t = a;
-
-        a = b;
-        b = t;
-    }
+    args[0] = cg_use(c, r->arg[0]);
+    args[1] = cg_use(c, r->arg[1]);
+    fp_flush_in(c, fp_es(type), true, args, 2);
     asm_sse2(&c->a, avx,
              fp_double(type) ? (signalling ? SSE_COMISD : SSE_UCOMISD)
                              : (signalling ? SSE_COMISS : SSE_UCOMISS),
-             a - XMM0, b - XMM0);
+             args[form == CG_FLAGS_SWAPPED] - XMM0, args[form != CG_FLAGS_SWAPPED] - XMM0);
     if (form == CG_FLAGS_EQUAL)
         cg_cold_unordered(c, asm_jcc(&c->a, CC_P));
     cg_def_flags_form(c, 0, form);

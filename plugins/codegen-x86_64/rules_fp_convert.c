@@ -9,7 +9,9 @@
 bool rule_fcvt(cg *c, const ir_op_record *r)
 {
     uint32_t type = cg_type(c, r->arg[0]);
+    fp_tiny tiny = r->type == IR_F32 ? FP_TINY : FP_NOT_TINY;
     cg_reg from, to;
+    bool kept;
 
     if (r->type == type) {
         cg_def_alias(c, 0, r->arg[0]);
@@ -19,10 +21,12 @@ bool rule_fcvt(cg *c, const ir_op_record *r)
         return false;
     cg_clobber_flags(c);
     from = cg_use(c, r->arg[0]);
+    fp_flush_in(c, fp_es(type), true, &from, 1);
     to = cg_def(c, 0, CG_SET(from));
+    kept = fp_keep_flags(c, tiny);
     fp_op2(c, fp_scalar(SSE_CONVERT, type), to, from, -1);
-    if (r->type == IR_F32 || !fp_host_quiets(c))
-        fp_test(c, r, &from, false, to, r->type == IR_F32);
+    if (tiny == FP_TINY || !fp_host_quiets(c))
+        fp_test(c, r, &from, false, to, tiny, kept);
     return true;
 }
 
@@ -112,6 +116,7 @@ static void truncate_signed(cg *c, const ir_op_record *r, uint32_t type)
 
     cg_clobber_flags(c);
     from = cg_use(c, r->arg[0]);
+    fp_flush_in(c, fp_es(type), true, &from, 1);
     to = cg_def(c, 0, 0);
     asm_sse2(&c->a, rule_has(c, CG_AVX), fp_scalar(SSE_TRUNCATE, type) | (w == W64 ? ASM_W : 0), to,
              from - XMM0);
@@ -146,7 +151,9 @@ bool rule_ftoi(cg *c, const ir_op_record *r)
         return true;
     }
     cg_clobber_flags(c);
-    from = x = scaled = cg_use(c, r->arg[0]);
+    from = cg_use(c, r->arg[0]);
+    fp_flush_in(c, fp_es(type), true, &from, 1);
+    x = scaled = from;
     t = cg_temp(c);
     to = cg_def(c, 0, CG_SET(t));
     if (round != PB_FP_TO_ZERO)
@@ -209,12 +216,17 @@ bool rule_itof(cg *c, const ir_op_record *r)
 /* Ties away from zero: of numbers that may have a fraction. Others, infinities and NaNs go to the cold path. */
 static void frint_away(cg *c, const ir_op_record *r, int quiet)
 {
-    cg_reg from = cg_use(c, r->arg[0]), t = cg_temp(c), rest = cg_temp_vector(c),
-           one = cg_temp_vector(c), to = cg_def(c, 0, CG_SET(from));
-    uint32_t over =
-        test_range(c, r->type, from, t, true, power_of_two(r->type, fp_double(r->type) ? 52 : 23));
-    uint32_t cold = cg_cold_redo(c, over, r, &from, to);
+    cg_reg from = cg_use(c, r->arg[0]), t, rest, one, to;
+    uint32_t over, cold;
 
+    fp_flush_in(c, fp_es(r->type), true, &from, 1);
+    t = cg_temp(c);
+    rest = cg_temp_vector(c);
+    one = cg_temp_vector(c);
+    to = cg_def(c, 0, CG_SET(from));
+    over =
+        test_range(c, r->type, from, t, true, power_of_two(r->type, fp_double(r->type) ? 52 : 23));
+    cold = cg_cold_redo(c, over, r, &from, to);
     round_away(c, r->type, to, from, rest, one, quiet);
     cg_cold_back(c, cold, to, CG_NO_REG);
 }
@@ -233,10 +245,11 @@ bool rule_frint(cg *c, const ir_op_record *r)
         return true;
     }
     from = cg_use(c, r->arg[0]);
+    fp_flush_in(c, fp_es(r->type), true, &from, 1);
     to = cg_def(c, 0, CG_SET(from));
     fp_op2(c, fp_double(r->type) ? SSE_ROUNDSD : SSE_ROUNDSS, to, from,
            round_control(round) | quiet);
     if (!fp_host_quiets(c))
-        fp_test(c, r, &from, false, to, false);
+        fp_test(c, r, &from, false, to, FP_NOT_TINY, false);
     return true;
 }

@@ -103,6 +103,8 @@ static void done(path *p)
     for (uint32_t i = 0; i < p->n_redo; i++)
         asm_patch(&p->c->a, p->redo[i], asm_offset(&p->c->a));
     put_back(p);
+    if (p->f->kept)
+        fp_back_to_kept(p->c);
 }
 
 /* ---- scalars -------------------------------------------------------------------------------------------------------- */
@@ -158,11 +160,32 @@ static void make_positive(path *p)
     with_constant(p, PAND, ir_sem_mask(is_wide(p) ? 63 : 31));
 }
 
-/* What came here for another reason than a NaN. */
+/* Go back if a number is zero. */
+static void back_if_zero(path *p, uint32_t type, cg_reg a)
+{
+    cg_pool_op(p->c, (fp_double(type) ? SSE_UCOMISD : SSE_UCOMISS) | (vec_avx(p->c) ? ASM_VEX : 0),
+               a - XMM0, 0, ir_sem_v_zero(), -1);
+    back_if(p, CC_E);
+}
+
+/* Numbers, which came here because they may be tiny. Where denormals are flushed zeros did too: exact ones stay. */
 static void redo_numbers(path *p)
 {
-    compare(p, p->f->result, p->f->result);
-    redo_if(p, CC_NP);
+    const cg_fix *f = p->f;
+    uint32_t op = f->r->op, type = f->r->type, nan;
+
+    compare(p, f->result, f->result);
+    nan = asm_jcc(&p->c->a, CC_P);
+    if (fp_flushes(p->c)) {
+        if (op == IR_OP_FADD || op == IR_OP_FSUB)
+            back_if_zero(p, type, f->result);
+        else
+            back_if_zero(p, cg_type(p->c, f->r->arg[0]), f->args[0]);
+        if (op == IR_OP_FMUL || op == IR_OP_FMA)
+            back_if_zero(p, type, f->args[1]);
+    }
+    p->redo[p->n_redo++] = asm_jmp(&p->c->a);
+    asm_patch(&p->c->a, nan, asm_offset(&p->c->a));
 }
 
 /* Of the first two operands: go back if one is a NaN; if both are, only if the host took the first one and the second one does
@@ -191,7 +214,7 @@ static void fix_scalar(cg *c, const cg_fix *f)
     path p = { .c = c, .f = f };
     uint32_t op = f->r->op;
 
-    if (op == IR_OP_FMUL || op == IR_OP_FCVT)
+    if (op == IR_OP_FMUL || op == IR_OP_FCVT || (fp_flushes(c) && op <= IR_OP_FDIV))
         redo_numbers(&p);
     if (fp_nans(c) == FP_NANS_DEFAULT) {
         take_default(&p);
@@ -328,17 +351,39 @@ static void positive_lanes(lanes *l)
 
 /* Registers: what guards leave are temp[0], which is t, and temp[1], the lanes that come here for another reason, if there
  * may be any. `more` of w and y are wanted too. All before the first jump, for they are put back behind the last one. */
+/* Exact zeros stay where results that are tiny are flushed: not in v any more, w is changed. */
+static void allow_zeros(lanes *l)
+{
+    const cg_fix *f = l->path.f;
+    cg *c = l->path.c;
+    uint32_t op = f->r->op, es = l->es + (op == IR_OP_V_FCVTN);
+
+    for (uint32_t i = 0; i < (op == IR_OP_V_FCVTN ? 1 : 2); i++) {
+        bool infinity = i == 1 && op == IR_OP_V_FDIV;
+        uint64_t k = es == 3 ? UINT64_C(0x7ff0000000000000) : UINT64_C(0x7f800000);
+
+        vec_op_const(c, PAND, l->w, f->args[i], vec_lanes(es, ir_sem_mask((8u << es) - 1)));
+        vec_op_const(c, vec_cmeq_forms[es], l->w, l->w, vec_lanes(es, infinity ? k : 0));
+        if (op == IR_OP_V_FCVTN)
+            vec_unary_imm(c, PSHUFD, l->w, l->w, 0x08);
+        vec_op(c, PANDN, l->w, l->w, l->v);
+        vec_move(c, l->v, l->w);
+    }
+}
+
 static lanes begin_lanes(cg *c, const cg_fix *f, uint32_t es, uint32_t more)
 {
     lanes l = { .path = { .c = c, .f = f }, .es = es, .t = f->temp[0], .v = f->temp[1] };
 
     if (l.v < 0)
         l.v = borrow(&l.path);
-    if (more > 0)
+    if (more > 0 || f->kept)
         l.w = borrow(&l.path);
     if (more > 1)
         l.y = borrow(&l.path);
     if (f->temp[1] >= 0) {
+        if (f->kept)
+            allow_zeros(&l);
         vec_unary(c, PTEST, l.v, l.v);
         redo_if(&l.path, CC_NE);
     }
@@ -478,15 +523,15 @@ static void (*fix_of(uint32_t op))(cg *c, const cg_fix *f)
     }
 }
 
-void fp_fix_nans(cg *c, uint32_t cold, const ir_op_record *r, const cg_reg *args, bool swapped,
-                 cg_reg result, cg_reg t, cg_reg u)
+void fp_fix_nans(cg *c, uint32_t cold, const ir_op_record *r, const cg_reg *args, fp_fix how)
 {
     cg_fix fix = { .emit = fix_of(r->op),
                    .r = r,
                    .args = { CG_NO_REG, CG_NO_REG, CG_NO_REG },
-                   .swapped = swapped,
-                   .result = (int8_t)result,
-                   .temp = { (int8_t)t, (int8_t)u } };
+                   .swapped = how.swapped,
+                   .kept = how.kept,
+                   .result = (int8_t)how.result,
+                   .temp = { (int8_t)how.t, (int8_t)how.u } };
 
     if (fp_nans(c) == FP_NANS_OTHER)
         return;

@@ -107,34 +107,64 @@ static uint32_t redo_if_masked(cg *c, const ir_op_record *r, const cg_reg *args,
     return cg_cold_redo(c, asm_jcc(&c->a, CC_NE), r, args, d);
 }
 
-/* What comes to the cold path, of lanes of this size: NaNs in the result, and with `tiny` what may have been rounded up to the
- * smallest normal number. */
-static void guard(cg *c, const ir_op_record *r, uint32_t es, const cg_reg *args, cg_reg d,
-                  bool nans, bool tiny)
+/* u = bits in lanes of d that are tiny or may be; w is changed. With `flushes`: zeros too, unless the result is exact. */
+static void tiny_lanes(cg *c, const ir_op_record *r, uint32_t es, cg_reg d, fp_tiny tiny, cg_reg u,
+                       cg_reg w)
 {
-    cg_reg t = nans ? cg_temp_vector(c) : CG_NO_REG, u = CG_NO_REG;
+    uint64_t magnitude = ir_sem_mask((8u << es) - 1);
+    uint64_t smallest = es == 3 ? UINT64_C(1) << 52 : UINT64_C(1) << 23;
+
+    if (fp_flushes(c)) {
+        vec_op_const(c, PAND, w, d, vec_lanes(es, magnitude - (smallest - 1)));
+        vec_op_const(c, vec_cmeq_forms[es], w, w, ir_sem_v_zero());
+    }
+    vec_op_const(c, PAND, u, d, vec_lanes(es, magnitude));
+    if (tiny == FP_TINY_EXACT) {
+        vec_op(c, PAND, u, u, w);
+        return;
+    }
+    vec_op_const(c, vec_cmeq_forms[es], u, u, vec_lanes(es, smallest));
+    if (fp_flushes(c)) {
+        vec_op(c, POR, u, u, w);
+        if (rule_bits(r) == 64)
+            vec_unary(c, SSE_MOVQ_LOAD, u, u);
+    }
+}
+
+/* What comes to the cold path, of lanes of this size: NaNs in the result, unless it may have them, and what may be tiny. */
+static void guard(cg *c, const ir_op_record *r, uint32_t es, const cg_reg *args, cg_reg d,
+                  bool nans, fp_tiny tiny, bool kept)
+{
+    cg_reg t, u = CG_NO_REG;
     uint32_t cold;
 
-    tiny &= !c->job->vcpu->fp[0].rules.tiny_after;
-    if (nans)
-        vec_op_imm(c, packed(CMPPS, es), t, d, d, CMP_UNORDERED);
-    if (tiny) {
-        uint64_t smallest = es == 3 ? UINT64_C(1) << 52 : UINT64_C(1) << 23;
-
-        u = cg_temp_vector(c);
-        vec_op_const(c, PAND, u, d, vec_lanes(es, ir_sem_mask((8u << es) - 1)));
-        vec_op_const(c, vec_cmeq_forms[es], u, u, vec_lanes(es, smallest));
-        if (nans)
-            vec_op(c, POR, t, t, u);
-        cg_release(c, u);
-    }
+    if (tiny == FP_TINY_EXACT ? !fp_flushes(c) : c->job->vcpu->fp[0].rules.tiny_after)
+        tiny = FP_NOT_TINY;
     if (!nans && !tiny)
         return;
-    cold = redo_if_any(c, r, args, d, nans ? t : u);
-    if (nans) {
-        fp_fix_nans(c, cold, r, args, false, d, t, u);
-        cg_release(c, t);
+    t = cg_temp_vector(c);
+    if (tiny) {
+        u = cg_temp_vector(c);
+        tiny_lanes(c, r, es, d, tiny, u, t);
     }
+    if (!nans && !fp_flushes(c)) {
+        redo_if_any(c, r, args, d, u);
+        return;
+    }
+    vec_op_imm(c, packed(CMPPS, es), t, d, d, CMP_UNORDERED);
+    if (tiny) {
+        cg_reg any = cg_temp_vector(c);
+
+        vec_op(c, POR, any, t, u);
+        cold = redo_if_any(c, r, args, d, any);
+        cg_release(c, any);
+    } else {
+        cold = redo_if_any(c, r, args, d, t);
+    }
+    fp_fix_nans(c, cold, r, args, (fp_fix){ d, t, u, .kept = kept });
+    cg_release(c, t);
+    if (tiny)
+        cg_release(c, u);
 }
 
 /* ---- arithmetic ------------------------------------------------------------------------------------------------------ */
@@ -144,13 +174,18 @@ bool rule_v_farith(cg *c, const ir_op_record *r)
 {
     static const uint32_t forms[4] = { SSE_ADD, SSE_SUB, SSE_MUL, SSE_DIV };
     uint32_t es = vec_es(r);
+    fp_tiny tiny = r->op == IR_OP_V_FMUL || (r->op == IR_OP_V_FDIV && fp_flushes(c)) ? FP_TINY
+                   : r->op == IR_OP_V_FDIV                                           ? FP_NOT_TINY
+                                           : FP_TINY_EXACT;
     cg_reg args[2], d;
+    bool kept;
 
     if (!host_rounds(c, r))
         return false;
     cg_clobber_flags(c);
     for (uint32_t i = 0; i < 2; i++)
         args[i] = use_clean(c, r->arg[i]);
+    fp_flush_in(c, es, false, args, 2);
     if (r->op == IR_OP_V_FDIV && rule_bits(r) == 64) {
         uint64_t one = es == 3 ? 0x3ff0000000000000 : 0x3f8000003f800000;
         cg_reg t = cg_temp_vector(c);
@@ -159,8 +194,9 @@ bool rule_v_farith(cg *c, const ir_op_record *r)
         args[1] = t;
     }
     d = cg_def(c, 0, CG_SET(args[0]) | CG_SET(args[1]));
+    kept = fp_keep_flags(c, tiny);
     vec_op(c, packed(forms[r->op - IR_OP_V_FADD], es), d, args[0], args[1]);
-    guard(c, r, es, args, d, true, r->op == IR_OP_V_FMUL);
+    guard(c, r, es, args, d, true, tiny, kept);
     if (r->op == IR_OP_V_FSUB) /* rounding down, 0 - 0 is -0 */
         vec_done(c, r, d);
     return true;
@@ -175,9 +211,10 @@ bool rule_v_fsqrt(cg *c, const ir_op_record *r)
         return false;
     cg_clobber_flags(c);
     a = use_clean(c, r->arg[0]);
+    fp_flush_in(c, es, false, &a, 1);
     d = cg_def(c, 0, CG_SET(a));
     vec_unary(c, packed(SSE_SQRT, es), d, a);
-    guard(c, r, es, &a, d, true, false);
+    guard(c, r, es, &a, d, true, FP_NOT_TINY, false);
     return true;
 }
 
@@ -185,18 +222,21 @@ bool rule_v_fma(cg *c, const ir_op_record *r)
 {
     uint32_t es = vec_es(r), neg = behind_env(r) & 7, op = FMA_231 - 1; /* packed */
     cg_reg args[3], d;
+    bool kept;
 
     if (!host_rounds(c, r) || !rule_has(c, CG_FMA) || neg & PB_FP_NEG_RESULT)
         return false;
     cg_clobber_flags(c);
     for (uint32_t i = 0; i < 3; i++)
         args[i] = use_clean(c, r->arg[i]);
+    fp_flush_in(c, es, false, args, 3);
     d = cg_def(c, 0, CG_SET(args[0]) | CG_SET(args[1]) | CG_SET(args[2]));
+    kept = fp_keep_flags(c, FP_TINY);
     vec_move(c, d, args[2]);
     op += (neg & PB_FP_NEG_PRODUCT ? FMA_NEG_PRODUCT : 0) +
           (neg & PB_FP_NEG_ADDEND ? FMA_NEG_ADDEND : 0);
     asm_vrr(&c->a, op | (es == 3 ? ASM_W : 0), d - XMM0, args[0] - XMM0, args[1] - XMM0);
-    guard(c, r, es, args, d, true, true);
+    guard(c, r, es, args, d, true, FP_TINY, kept);
     /* A product with a changed sign, or less a zero, is -0 above. */
     if (neg)
         vec_done(c, r, d);
@@ -231,11 +271,12 @@ bool rule_v_fminmax(cg *c, const ir_op_record *r)
     cg_clobber_flags(c);
     for (uint32_t i = 0; i < 2; i++)
         args[i] = use_clean(c, r->arg[i]);
+    fp_flush_in(c, es, false, args, 2);
     t = cg_temp_vector(c);
     d = cg_def(c, 0, CG_SET(args[0]) | CG_SET(args[1]));
     vec_op_imm(c, packed(CMPPS, es), t, args[0], args[1], CMP_UNORDERED);
     cold = redo_if_any(c, r, args, d, t);
-    fp_fix_nans(c, cold, r, args, false, d, t, CG_NO_REG);
+    fp_fix_nans(c, cold, r, args, (fp_fix){ d, t, CG_NO_REG });
     vec_op(c, form, t, args[0], args[1]);
     vec_op(c, form, d, args[1], args[0]);
     vec_op(c, min ? POR : PAND, d, d, t);
@@ -249,14 +290,17 @@ bool rule_v_fminmax(cg *c, const ir_op_record *r)
 bool rule_v_fcompare(cg *c, const ir_op_record *r)
 {
     bool eq = r->op == IR_OP_V_FCMEQ;
-    cg_reg a, b, d;
+    cg_reg args[2], d;
 
     if (!host_size(r) || !fp_host_rules(c, r->attr >> 2 & 3))
         return false;
-    a = use_clean(c, r->arg[!eq]); /* a >= b as b <= a */
-    b = use_clean(c, r->arg[eq]);
-    d = vec_def(c, b);
-    vec_op_imm(c, packed(CMPPS, vec_es(r)), d, a, b,
+    if (fp_flushes(c))
+        cg_clobber_flags(c);
+    args[0] = use_clean(c, r->arg[!eq]); /* a >= b as b <= a */
+    args[1] = use_clean(c, r->arg[eq]);
+    fp_flush_in(c, vec_es(r), false, args, 2);
+    d = vec_def(c, args[1]);
+    vec_op_imm(c, packed(CMPPS, vec_es(r)), d, args[0], args[1],
                eq                       ? CMP_EQ
                : r->op == IR_OP_V_FCMGE ? CMP_LE
                                         : CMP_LT);
@@ -295,7 +339,9 @@ bool rule_v_ftoi(cg *c, const ir_op_record *r)
     if (!host_size(r) || control < 0 || behind_env(r) || !fp_host_rules(c, env_of(r)))
         return false;
     cg_clobber_flags(c);
-    a = from = use_clean(c, r->arg[0]);
+    a = use_clean(c, r->arg[0]);
+    fp_flush_in(c, es, false, &a, 1);
+    from = a;
     t = cg_temp_vector(c);
     x = es == 3 ? cg_temp(c) : CG_NO_REG;
     if (control != 3)
@@ -373,24 +419,28 @@ bool rule_v_frint(cg *c, const ir_op_record *r)
         return false;
     cg_clobber_flags(c);
     a = use_clean(c, r->arg[0]);
+    fp_flush_in(c, es, false, &a, 1);
     d = cg_def(c, 0, CG_SET(a));
     vec_unary_imm(c, es == 3 ? ROUNDPD : ROUNDPS, d, a, (uint32_t)(control | quiet));
-    guard(c, r, es, &a, d, !fp_host_quiets(c), false);
+    guard(c, r, es, &a, d, !fp_host_quiets(c), FP_NOT_TINY, false);
     return true;
 }
 
 /* v.fcvtl, v.fcvtn between f32 and f64; es is the smaller one. */
 bool rule_v_fresize(cg *c, const ir_op_record *r)
 {
-    bool wider = r->op == IR_OP_V_FCVTL;
+    bool wider = r->op == IR_OP_V_FCVTL, kept;
+    fp_tiny tiny = wider ? FP_NOT_TINY : FP_TINY;
     cg_reg a, d;
 
     if (vec_es(r) != 2 || !(wider ? fp_host_rules(c, r->attr >> 2 & 3) : host_rounds(c, r)))
         return false;
     cg_clobber_flags(c);
     a = use_clean(c, r->arg[0]);
+    fp_flush_in(c, wider ? 2 : 3, false, &a, 1);
     d = cg_def(c, 0, CG_SET(a));
+    kept = fp_keep_flags(c, tiny);
     vec_unary(c, wider ? CVTPS2PD : CVTPD2PS, d, a);
-    guard(c, r, wider ? 3 : 2, &a, d, !fp_host_quiets(c), !wider);
+    guard(c, r, wider ? 3 : 2, &a, d, !fp_host_quiets(c), tiny, kept);
     return true;
 }

@@ -104,7 +104,7 @@ static void random_env(pb_fp_env *env)
         env->rules = random_below(2) ? pb_fp_rules_ppc() : pb_fp_rules_x86();
     if (random_below(4) == 0)
         env->rules.default_nan = 1;
-    if (random_below(8) == 0)
+    if (random_below(3) == 0)
         env->rules.flush_in = env->rules.flush_out = 1;
     if (random_below(16) == 0)
         env->rules.tiny_after ^= 1;
