@@ -374,11 +374,15 @@ static void add_call(sequence *s)
     add(s, 0xd65f03c0); /* ret */
 }
 
-/* mov w16, word; str w16, [x28, #...]; adr x17; dc cvau; dsb; ic ivau; dsb; isb: the word is one of the sequence. */
+/* mov w16, word; str w16, [x28, #...]; adr x17; dc cvau; dsb; ic ivau; dsb; isb: the word is one of the sequence. Not one of
+ * those from the store to the ISB: whether they are executed as they were is not defined (B2.4.4 of DDI 0487). */
 static void add_change(sequence *s, uint32_t end)
 {
+    const uint32_t first = s->n + 3, behind = s->n + 9;
     uint32_t word = random_insn(0), at = random_below(end);
 
+    if (at >= first && at < behind)
+        at = s->n;
     add(s, 0x52800010 | (word & 0xffff) << 5);
     add(s, 0x72a00010 | (word >> 16) << 5);
     add(s, 0xb9000390 | at << 10);
