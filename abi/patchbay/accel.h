@@ -70,6 +70,9 @@ typedef struct pb_region_request {
     /* Whether the region shall go on at pc, which a jump of it leads to. */
     bool (*wanted)(void *opaque, uint64_t pc);
     void *opaque;
+    /* Null, or the page of pc as ops->code gave it. Then no other is read, and of the vCPU only what is the same all the
+     * time it is there, so it may be done on any thread; unless somebody watches translations. */
+    const pb_code_page *page;
 } pb_region_request;
 
 typedef struct pb_translate_ops {
@@ -89,6 +92,8 @@ typedef struct pb_translate_ops {
      * form, because the code cannot be fetched, is not RAM or has no loop. Otherwise as translate(). [vcpu] */
     ir_unit *(*region)(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
                        const struct pb_region_request *request, ir_unit *reuse);
+    /* Whether somebody is told of all translations (a log): they are made on the vCPUs' threads then. [any] */
+    bool (*watched)(void);
 } pb_translate_ops;
 
 #endif

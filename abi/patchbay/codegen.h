@@ -128,7 +128,8 @@ typedef struct pb_code_job {
     uint32_t size;
     uint32_t flags;      /* pb_code_flags */
     const ir_unit *unit; /* is not changed */
-    pb_vcpu *vcpu;       /* for which FP rules and rounding hold: they follow from the unit key */
+    /* For which FP rules and rounding hold: they follow from the unit key. Nothing but `fp` is read, so a copy will do. */
+    pb_vcpu *vcpu;
     pb_code_slice slice;
 
     uint32_t bytes; /* used of the slice: code, cold code, maps */

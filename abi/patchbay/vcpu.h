@@ -139,7 +139,7 @@ typedef struct pb_vcpu_ops {
 
     /* -- pages with code and data. Say that `bytes` from offset `first` of the page will be read as code, before they are:
      * the page's generation counts writes to these, and perhaps to some around them. Nothing for a page that is not
-     * memory. Core and translators that read through a pb_code_reader need not care. [vcpu] */
+     * memory. Core and translators that read through a pb_code_reader need not care. [any] */
     void (*code_reads)(pb_vcpu *vcpu, const pb_code_page *page, uint32_t first, uint32_t bytes);
     /* Whether a store would be one to memory that has no write tag for the only reason that there is code elsewhere in its
      * page, and leave all code as it is: then nothing but memory sees it, as with a store through a tag. `bytes`

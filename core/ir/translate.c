@@ -28,6 +28,7 @@ typedef struct reader {
         uint64_t named; /* bit i: the 64 bytes from 64 i on, by code_reads */
         pb_code_page page;
     } pages[2];
+    bool apart;   /* the first page is known from the start, and nothing else can be read */
     bool crossed; /* something was read from the second page */
     bool failed;
     pb_guest_fault fault;
@@ -76,7 +77,8 @@ static bool read_page(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
     uint32_t i = r->pages[0].known && r->pages[0].gva != base;
 
     if (!r->pages[i].known || r->pages[i].gva != base) {
-        if (r->vcpu->ops->code(r->vcpu, gva, r->mmu, &r->pages[i].page, &r->fault) != PB_MEM_OK)
+        if (r->apart ||
+            r->vcpu->ops->code(r->vcpu, gva, r->mmu, &r->pages[i].page, &r->fault) != PB_MEM_OK)
             return false;
         r->pages[i].known = true;
         r->pages[i].gva = base;
@@ -552,6 +554,11 @@ static ir_unit *translate_region(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
                            .vcpu = vcpu,
                            .mmu = g.d.cpu->translator->fetch_mmu(key),
                            .address_mask = ir_sem_mask(ir_type_bits[u->pc_type]) };
+    if (PB_HAS(request, page) && request->page) {
+        g.d.reader.apart = g.d.reader.pages[0].known = true;
+        g.d.reader.pages[0].gva = pc & ~PB_PAGE_MASK;
+        g.d.reader.pages[0].page = *request->page;
+    }
     add_piece(&g, pc);
     is_region = make_region(&g);
     g_free(g.d.ctx);
@@ -580,6 +587,11 @@ static bool log_exec_enabled(pb_vcpu *vcpu)
     return hooks.exec && (!hooks.exec_enabled || hooks.exec_enabled(vcpu));
 }
 
+static bool watched(void)
+{
+    return hooks.unit != NULL || hooks.insn != NULL;
+}
+
 const pb_translate_ops pb_translate_ops_table = {
     .size = sizeof(pb_translate_ops),
     .translate = translate,
@@ -587,4 +599,5 @@ const pb_translate_ops pb_translate_ops_table = {
     .log_exec = log_exec,
     .log_exec_enabled = log_exec_enabled,
     .region = translate_region,
+    .watched = watched,
 };

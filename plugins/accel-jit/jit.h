@@ -3,7 +3,8 @@
  *
  * A vCPU's thread finds the unit for its pc, makes it if there is none, and runs emitted code until
  * that is left; the code finds its way from unit to unit by linked jumps and by the jump table of the
- * unit key in force. Everything of a jit_vcpu is used on the vCPU's thread.
+ * unit key in force. Everything of a jit_vcpu is used on the vCPU's thread. Regions are made by other threads
+ * (compile.c), which see nothing of a vCPU but what it gave them.
  */
 #ifndef ACCEL_JIT_H
 #define ACCEL_JIT_H
@@ -12,6 +13,7 @@
 #include <patchbay/tc.h>
 
 #include <pthread.h>
+#include <time.h>
 
 /* Instructions of a unit, at most. The interpreter's are as long, though nothing depends on it. */
 enum { UNIT_INSNS = 48 };
@@ -59,8 +61,11 @@ typedef struct jit {
     uint64_t translated, insns, translating_ns; /* statistics; atomic */
     uint32_t regions;                           /* property: jit_regions */
     bool has_sampler;
-    bool asleep;           /* atomic: the sampler is */
-    uint64_t regions_made; /* a statistic; atomic */
+    bool asleep;                 /* atomic: the sampler is */
+    uint32_t compile_threads;    /* property; 0: regions are compiled on the vCPUs' threads */
+    struct compilers *compilers; /* null: none */
+    /* Statistics; atomic. What was asked for is published, discarded, no loop, or waits. */
+    uint64_t requests, published, discarded, no_loops, compiling_ns;
     pthread_t sampler;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t wake;
@@ -92,6 +97,22 @@ typedef struct jit_vcpu {
     pb_code_line lines[UNIT_LINES]; /* of job: for those who look at code */
 } jit_vcpu;
 
+/* Who makes a region: the thread of a vCPU, or one of the compilers. */
+typedef struct jit_maker {
+    jit *jit;
+    pb_tc_user *user;
+    pb_vcpu *vcpu;  /* that it is for */
+    pb_vcpu *fp_of; /* which has its environments, perhaps those of before */
+    ir_unit *ir;    /* memory for translations, which belongs to the maker's owner */
+    pb_code_job *job;
+    pb_code_line *lines; /* UNIT_LINES */
+} jit_maker;
+
+static inline jit_maker maker_of(jit_vcpu *x)
+{
+    return (jit_maker){ x->jit, x->user, x->vcpu, x->vcpu, x->ir, &x->job, x->lines };
+}
+
 /* What is wanted of find_entry(). */
 typedef enum jit_want {
     WANT_ORDINARY = 0,
@@ -110,8 +131,8 @@ const void *find_entry(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *
 /* The pc of an unlinked jump by its site; false if nobody knows it any more. */
 bool pc_of_site(jit_vcpu *x, const uint8_t *site, uint64_t *pc);
 
-/* Emit x->ir as a region into x->job; false if it cannot be. */
-bool emit_region(jit_vcpu *x);
+/* Emit m->ir as a region into m->job; false if it cannot be. */
+bool emit_region(const jit_maker *m);
 
 /* ---- region.c --------------------------------------------------------------------------------------- */
 
@@ -124,8 +145,26 @@ void remove_from_sampled(jit_vcpu *x);
 void say_running(jit_vcpu *x, bool running);
 /* A sample found the vCPU at the entry of what is at pc: perhaps make a region of it. */
 void met(jit_vcpu *x, uint64_t pc);
+/* A region was asked for and made, for regions=always; whether it was published. */
+void count_region(jit *j, bool published);
 /* Translate and emit a region into x->ir and x->job; false if there is none. */
 bool make_region(jit_vcpu *x, const pb_tc_key *key);
+/* Make a region and let it take the place of the unit of that name. page: as pb_region_request says. Counts what became
+ * of it. */
+void promote(jit_maker *m, const pb_tc_key *key, const pb_code_page *page);
+/* The sample that asked for it was in vain: the next one may ask again. */
+void ask_again(jit *j, const pb_tc_key *key);
+
+/* ---- compile.c -------------------------------------------------------------------------------------- */
+
+/* The threads that the property says; the cache is there. */
+bool start_compilers(jit *j, pb_error *error);
+/* Ends them; what waits is forgotten. */
+void stop_compilers(jit *j);
+/* Let one of them promote what is at the key, on the page; on the thread of the vCPU. False: there is no room. */
+bool post_request(jit_vcpu *x, const pb_tc_key *key, const pb_code_page *page);
+/* Drop all units, and what is being made from what they were made from. [any] */
+void drop_everything(jit *j);
 
 /* ---- jumps.c ---------------------------------------------------------------------------------------- */
 
@@ -150,6 +189,14 @@ static inline void write_pc(jit_vcpu *x, uint64_t pc)
         *(uint32_t *)(void *)x->pc_slot = (uint32_t)pc;
     else
         *(uint64_t *)(void *)x->pc_slot = pc;
+}
+
+static inline uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 /* ---- show.c ----------------------------------------------------------------------------------------- */

@@ -39,12 +39,14 @@ static bool start(jit *j, pb_vcpu *vcpu, pb_error *error)
     j->tc =
         j->tc_ops->open(j->self, j->cache_bytes, j->codegen, j->codegen_self, &setup.thunks, error);
     j->info.size = sizeof(j->info);
-    return j->tc && j->codegen->start(j->codegen_self, &setup, &j->info, error);
+    return j->tc && j->codegen->start(j->codegen_self, &setup, &j->info, error) &&
+           start_compilers(j, error);
 }
 
 static void finish_cache(jit *j)
 {
     stop_sampler(j);
+    stop_compilers(j);
     j->tc_ops->close(j->tc);
     j->tc = NULL;
 }
@@ -133,7 +135,7 @@ static void flush(void *self, pb_vcpu *vcpu)
     if (x->running)
         x->flush_wanted = true;
     else
-        j->tc_ops->drop_all(j->tc);
+        drop_everything(j);
 }
 
 static void statistics(void *self, void (*line)(void *opaque, const char *name, uint64_t value),
@@ -142,7 +144,12 @@ static void statistics(void *self, void (*line)(void *opaque, const char *name, 
     jit *j = self;
 
     line(opaque, "units translated", __atomic_load_n(&j->translated, __ATOMIC_RELAXED));
-    line(opaque, "regions made", __atomic_load_n(&j->regions_made, __ATOMIC_RELAXED));
+    line(opaque, "regions requested", __atomic_load_n(&j->requests, __ATOMIC_RELAXED));
+    line(opaque, "regions published", __atomic_load_n(&j->published, __ATOMIC_RELAXED));
+    line(opaque, "regions discarded", __atomic_load_n(&j->discarded, __ATOMIC_RELAXED));
+    line(opaque, "regions without a loop", __atomic_load_n(&j->no_loops, __ATOMIC_RELAXED));
+    line(opaque, "nanoseconds of making regions",
+         __atomic_load_n(&j->compiling_ns, __ATOMIC_RELAXED));
     line(opaque, "guest instructions translated", __atomic_load_n(&j->insns, __ATOMIC_RELAXED));
     line(opaque, "nanoseconds of translation",
          __atomic_load_n(&j->translating_ns, __ATOMIC_RELAXED));
@@ -174,6 +181,9 @@ static const pb_prop props[] = {
       .choices = regions_choices,
       .doc = "Make units of whole loops: never, where samples find much time is spent, always (for "
              "tests)" },
+    { "compile-threads", PB_PROP_UINT, PB_MEMBER(jit, compile_threads), .initial = "1", .max = 4,
+      .doc =
+          "Threads that make regions while processors go on; 0: processors make them themselves" },
     { 0 }
 };
 
@@ -187,7 +197,12 @@ static const pb_state state[] = { PB_TRANSIENT(jit, translate, "a table of the h
                                   PB_TRANSIENT(jit, vcpus, "counts what the host has told"),
                                   PB_TRANSIENT(jit, counted, "of the machine"),
                                   PB_TRANSIENT(jit, translated, "a statistic"),
-                                  PB_TRANSIENT(jit, regions_made, "a statistic"),
+                                  PB_TRANSIENT(jit, compilers, "threads"),
+                                  PB_TRANSIENT(jit, requests, "a statistic"),
+                                  PB_TRANSIENT(jit, published, "a statistic"),
+                                  PB_TRANSIENT(jit, discarded, "a statistic"),
+                                  PB_TRANSIENT(jit, no_loops, "a statistic"),
+                                  PB_TRANSIENT(jit, compiling_ns, "a statistic"),
                                   PB_TRANSIENT(jit, has_sampler, "a thread"),
                                   PB_TRANSIENT(jit, asleep, "what a thread does"),
                                   PB_TRANSIENT(jit, sampler, "a thread"),

@@ -8,8 +8,8 @@
  *    an indirect jump leads.
  * 2. A pc that was met several times is promoted: pieces of code that were executed before, which is those that have
  *    units, and that jumps lead to from it, become a region if there is a loop.
- * 3. It is compiled on the vCPU's thread. A region takes some hundred microseconds, and each of them was asked for by
- *    more than a millisecond of its execution.
+ * 3. It is compiled by another thread, while the vCPU goes on in the units that there are (compile.c); on the vCPU's own if
+ *    there are none of those, or somebody watches translations.
  * 4. Nothing that the guest sees depends on it: a region counts instructions as units do.
  */
 #include "jit.h"
@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { REGION_INSNS = 256, REGION_PIECES = 32, SAMPLES = 3, PERIOD_NS = 1000000 };
+enum { REGION_INSNS = 256, REGION_PIECES = 32, SAMPLES = 3, PERIOD_NS = 1000000, TRIES = 4 };
 
 /* ---- the sampler ------------------------------------------------------------------------------------------------ */
 
@@ -142,53 +142,70 @@ void say_running(jit_vcpu *x, bool running)
 /* ---- making ------------------------------------------------------------------------------------------------------- */
 
 typedef struct wish {
-    jit_vcpu *x;
-    const uint32_t *page;
+    const jit_maker *m;
+    const pb_tc_key *key;
 } wish;
 
 static bool was_executed(void *opaque, uint64_t pc)
 {
     const wish *w = opaque;
-    const jit *j = w->x->jit;
-    pb_tc_key key = { .page = w->page, .pc = pc, .key = w->x->key };
+    const jit *j = w->m->jit;
+    pb_tc_key key = { .page = w->key->page, .pc = pc, .key = w->key->key };
 
-    return j->regions == REGIONS_ALWAYS || j->tc_ops->lookup(w->x->user, &key) != NULL;
+    return j->regions == REGIONS_ALWAYS || j->tc_ops->lookup(w->m->user, &key) != NULL;
 }
 
-bool make_region(jit_vcpu *x, const pb_tc_key *key)
+/* Translate a region into m->ir; false: there is none. */
+static bool translate(jit_maker *m, const pb_tc_key *key, const pb_code_page *page)
 {
-    const jit *j = x->jit;
-    wish w = { x, key->page };
+    const pb_translate_ops *ops = m->jit->translate;
+    wish w = { m, key };
     pb_region_request request = { .size = sizeof(request),
                                   .max_insns = REGION_INSNS,
                                   .max_pieces = REGION_PIECES,
                                   .piece_insns = UNIT_INSNS,
                                   .wanted = was_executed,
-                                  .opaque = &w };
+                                  .opaque = &w,
+                                  .page = page };
     ir_unit *ir;
 
-    if (!PB_HAS(j->translate, region) || !j->translate->region)
+    if (!PB_HAS(ops, region) || !ops->region)
         return false;
-    ir = j->translate->region(x->vcpu, key->pc, x->key, &request, x->ir);
+    ir = ops->region(m->vcpu, key->pc, key->key, &request, m->ir);
     if (!ir)
         return false;
-    x->ir = ir;
-    if (ir->n_pages != 1 || ir->pages[0].generation != key->page || !emit_region(x))
-        return false;
-    __atomic_add_fetch(&x->jit->regions_made, 1, __ATOMIC_RELAXED);
-    return true;
+    m->ir = ir;
+    return ir->n_pages == 1 && ir->pages[0].generation == key->page;
 }
 
-/* The region takes the place of the unit; false if there is none. */
-static bool replace(jit_vcpu *x, const pb_tc_key *key, pb_tc_unit *unit)
+bool make_region(jit_vcpu *x, const pb_tc_key *key)
 {
-    const jit *j = x->jit;
-    pb_tc_unit *other;
+    jit_maker m = maker_of(x);
+    bool made = translate(&m, key, NULL);
 
-    if (!make_region(x, key))
-        return false;
-    j->tc_ops->drop(x->user, unit);
-    return j->tc_ops->publish(x->user, key, x->ir, &x->job, &other) != NULL;
+    x->ir = m.ir;
+    return made && emit_region(&m);
+}
+
+static bool is_stale(const ir_unit *ir)
+{
+    return __atomic_load_n(ir->pages[0].generation, __ATOMIC_SEQ_CST) != ir->pages[0].stamp;
+}
+
+/* The region takes the place of the unit; null if its page was written to. Others may make the unit anew meanwhile. */
+static pb_tc_unit *replace(const jit_maker *m, const pb_tc_key *key)
+{
+    const pb_tc_ops *ops = m->jit->tc_ops;
+    pb_tc_unit *other = ops->lookup(m->user, key), *u = NULL;
+
+    for (uint32_t i = 0; i < TRIES && !u && !is_stale(m->ir); i++) {
+        if (other)
+            ops->drop(m->user, other);
+        u = ops->publish(m->user, key, m->ir, m->job, &other);
+        if (!u && !other)
+            break;
+    }
+    return u;
 }
 
 /* ---- what was met ------------------------------------------------------------------------------------------------- */
@@ -223,7 +240,7 @@ static bool is_due(jit *j, const pb_tc_key *key, const pb_tc_unit *unit)
     return due;
 }
 
-static void note_region(jit *j, const pb_tc_key *key, const pb_tc_unit *unit)
+static void note(jit *j, const pb_tc_key *key, const pb_tc_unit *unit, uint32_t samples)
 {
     jit_met *m;
 
@@ -231,9 +248,46 @@ static void note_region(jit *j, const pb_tc_key *key, const pb_tc_unit *unit)
     m = met_at(j, key);
     if (m) {
         m->unit = unit;
-        m->samples = SAMPLES;
+        m->samples = samples;
     }
     pthread_mutex_unlock(&j->lock);
+}
+
+void ask_again(jit *j, const pb_tc_key *key)
+{
+    __atomic_add_fetch(&j->discarded, 1, __ATOMIC_RELAXED);
+    note(j, key, NULL, 1);
+}
+
+void promote(jit_maker *m, const pb_tc_key *key, const pb_code_page *page)
+{
+    jit *j = m->jit;
+    uint64_t began = now_ns(), *count = &j->no_loops;
+    pb_tc_unit *u = NULL;
+
+    if (translate(m, key, page)) {
+        u = emit_region(m) ? replace(m, key) : NULL;
+        count = u ? &j->published : &j->discarded;
+    }
+    if (u)
+        note(j, key, u, SAMPLES);
+    __atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&j->compiling_ns, now_ns() - began, __ATOMIC_RELAXED);
+}
+
+void count_region(jit *j, bool published)
+{
+    __atomic_add_fetch(&j->requests, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(published ? &j->published : &j->discarded, 1, __ATOMIC_RELAXED);
+}
+
+/* On the vCPU's own thread. */
+static void promote_here(jit_vcpu *x, const pb_tc_key *key)
+{
+    jit_maker m = maker_of(x);
+
+    promote(&m, key, NULL);
+    x->ir = m.ir;
 }
 
 void met(jit_vcpu *x, uint64_t pc)
@@ -252,6 +306,9 @@ void met(jit_vcpu *x, uint64_t pc)
     unit = j->tc_ops->lookup(x->user, &key);
     if (!unit || unit->next_page || !is_due(j, &key, unit))
         return;
-    if (replace(x, &key, unit))
-        note_region(j, &key, j->tc_ops->lookup(x->user, &key));
+    __atomic_add_fetch(&j->requests, 1, __ATOMIC_RELAXED);
+    if (!j->compilers || !PB_HAS(j->translate, watched) || j->translate->watched())
+        promote_here(x, &key);
+    else if (!post_request(x, &key, &page))
+        ask_again(j, &key);
 }

@@ -117,7 +117,7 @@ static uint32_t run(jit_vcpu *x)
 
         if (x->flush_wanted) {
             x->flush_wanted = false;
-            j->tc_ops->drop_all(j->tc);
+            drop_everything(x->jit);
         }
         if (j->tc_ops->quiescent(x->user)) {
             forget_jumps(x);

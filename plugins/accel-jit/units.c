@@ -8,8 +8,6 @@
  */
 #include "jit.h"
 
-#include <time.h>
-
 /* Whether a unit of two pages has its second one where it was. */
 static bool second_page_fits(jit_vcpu *x, const pb_tc_unit *u, uint32_t mmu)
 {
@@ -23,32 +21,39 @@ static bool second_page_fits(jit_vcpu *x, const pb_tc_unit *u, uint32_t mmu)
 
 typedef enum emitted { EMITTED = 0, EMIT_SHORTER, EMIT_LATER } emitted;
 
-/* Emit the translation into x->job. */
-static emitted emit(jit_vcpu *x, uint32_t flags)
+static emitted emit_for(const jit_maker *m, uint32_t flags)
 {
-    const jit *j = x->jit;
-    uint32_t bytes = 512 + x->ir->n_marks * j->info.typical_bytes * 2;
+    const jit *j = m->jit;
+    uint32_t bytes = 512 + m->ir->n_marks * j->info.typical_bytes * 2;
     uint32_t status, room;
 
     do {
-        x->job = (pb_code_job){ .size = sizeof(x->job),
-                                .flags = flags | PB_CODE_LINES,
-                                .unit = x->ir,
-                                .vcpu = x->vcpu,
-                                .lines = x->lines,
-                                .max_lines = UNIT_LINES };
-        room = j->tc_ops->reserve(x->user, bytes, &x->job.slice);
+        *m->job = (pb_code_job){ .size = sizeof(*m->job),
+                                 .flags = flags | PB_CODE_LINES,
+                                 .unit = m->ir,
+                                 .vcpu = m->fp_of,
+                                 .lines = m->lines,
+                                 .max_lines = UNIT_LINES };
+        room = j->tc_ops->reserve(m->user, bytes, &m->job->slice);
         if (room != PB_TC_ROOM)
             return room == PB_TC_LATER ? EMIT_LATER : EMIT_SHORTER;
-        status = j->codegen->emit(j->codegen_self, &x->job);
-        bytes = x->job.slice.bytes * 2;
+        status = j->codegen->emit(j->codegen_self, m->job);
+        bytes = m->job->slice.bytes * 2;
     } while (status == PB_EMIT_NO_ROOM);
     return status == PB_EMIT_OK ? EMITTED : EMIT_SHORTER;
 }
 
-bool emit_region(jit_vcpu *x)
+/* Emit the translation into x->job. */
+static emitted emit(jit_vcpu *x, uint32_t flags)
 {
-    return emit(x, PB_CODE_REGION) == EMITTED;
+    jit_maker m = maker_of(x);
+
+    return emit_for(&m, flags);
+}
+
+bool emit_region(const jit_maker *m)
+{
+    return emit_for(m, PB_CODE_REGION) == EMITTED;
 }
 
 static uint32_t limit_of(const jit_vcpu *x, jit_want want)
@@ -58,14 +63,6 @@ static uint32_t limit_of(const jit_vcpu *x, jit_want want)
     if (want == WANT_BUDGET && x->vcpu->budget < UNIT_INSNS)
         return (uint32_t)x->vcpu->budget;
     return UNIT_INSNS;
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 /* Translate and emit into x->job. False with the fault as find_entry() says. */
@@ -151,8 +148,10 @@ const void *find_entry(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *
             remember_jump(x, pc, u->entry);
         return u->entry;
     }
-    if (x->jit->regions == REGIONS_ALWAYS && listed && !key.flags && make_region(x, &key))
+    if (x->jit->regions == REGIONS_ALWAYS && listed && !key.flags && make_region(x, &key)) {
         entry = publish(x, &key);
+        count_region(x->jit, entry != NULL);
+    }
     if (entry)
         return entry;
     if (!make(x, pc, want, fault))
