@@ -173,6 +173,8 @@ static void evict(cg *c, cg_reg r)
 {
     cg_value *v;
 
+    if (r == c->span.reg)
+        cg_end_span(c);
     if (c->reg_value[r] == CG_NONE)
         return;
     v = &c->values[c->reg_value[r]];
@@ -191,7 +193,7 @@ static uint32_t cost_of(const cg *c, cg_reg r)
     const cg_value *v;
 
     if (c->reg_value[r] == CG_NONE)
-        return 0;
+        return r == c->span.reg;
     v = &c->values[c->reg_value[r]];
     if (!v->uses && !v->dirty)
         return 1;

@@ -190,7 +190,7 @@ typedef enum cg_flags_form {
     CG_FLAGS_EQUAL, /* by ucomis a, b, but ZF says that they are equal: not set if one is a NaN */
 } cg_flags_form;
 
-enum { CG_CONDITIONS = 4 };
+enum { CG_CONDITIONS = 4, CG_SPAN_MEMBERS = 7 };
 
 typedef struct cg {
     asm_buffer a; /* first: &c->a */
@@ -234,6 +234,17 @@ typedef struct cg {
         uint32_t condition[CG_CONDITIONS]; /* values of type i1 */
         uint8_t cc[CG_CONDITIONS];
     } flags;
+
+    /* Accesses near to one another that one probe was for (rules_mem.c). */
+    struct {
+        cg_reg
+            reg; /* CG_NO_REG: none. It has the host address of the first one's bytes, or 0: it is not known */
+        uint32_t n;
+        struct {
+            uint32_t record; /* of the access, of a pair the first one's */
+            int32_t distance;
+        } member[CG_SPAN_MEMBERS]; /* that are still to come */
+    } span;
 
     uint32_t *
         first_of; /* by record of the second access of a pair, and of a fused operation: the first one, + 1 */
@@ -398,6 +409,13 @@ uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_r
 void cg_cold_refill(cg *c, uint32_t cold, uint32_t again, cg_reg address, bool write);
 /* Another jump to it. */
 void cg_cold_also(cg *c, uint32_t cold, uint32_t from);
+/* A cold path that the caller makes: emit() is called with a copy of the bytes, at most CG_COLD_BYTES, and where the
+ * code goes on. The slow path that it jumps to is made next, without a jump (CG_NONE), and is number + 1. */
+enum { CG_COLD_BYTES = 128 };
+typedef void cg_cold_emit(cg *c, const void *data, uint32_t number, uint32_t back);
+uint32_t cg_cold_code(cg *c, uint32_t from, cg_cold_emit *emit, const void *data, uint32_t bytes);
+/* Where the probe is to be done once more after a refill. */
+void cg_cold_again(cg *c, uint32_t cold, uint32_t again);
 /* The code goes on here, with the results in registers (CG_NO_REG: none). */
 void cg_cold_back(cg *c, uint32_t cold, cg_reg result, cg_reg result_2);
 /* A cold path that does the record's operation once more by its reference function, with the operands' registers as they
@@ -483,6 +501,21 @@ static inline uint32_t cg_fused(const cg *c)
 }
 /* The record's code is there: its interest in those operands ends. */
 void cg_end_fused(cg *c);
+
+/* Whether an operation leaves host addresses as they are: it calls no C that could change the TLB, or says so in its
+ * record (loads and stores). */
+static inline bool cg_keeps_span(uint32_t op)
+{
+    return op == IR_OP_GET || op == IR_OP_PUT || op == IR_OP_INSN || op == IR_OP_LD ||
+           op == IR_OP_ST || (op >= IR_OP_ADD && cg_rules_pure[op]);
+}
+
+/* Forget the host address that a span's register has. */
+static inline void cg_end_span(cg *c)
+{
+    c->span.reg = CG_NO_REG;
+    c->span.n = 0;
+}
 
 /* Whether an access can be one of a pair that is emitted with one probe. */
 bool cg_can_pair(const cg *c, const ir_op_record *r);

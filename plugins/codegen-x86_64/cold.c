@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { COLD_SLOW, COLD_REDO, COLD_UNORDERED, COLD_EXIT, COLD_ENTRY, COLD_LINK };
+enum { COLD_SLOW, COLD_REDO, COLD_UNORDERED, COLD_EXIT, COLD_ENTRY, COLD_LINK, COLD_CODE };
 
 typedef struct cg_cold {
     uint8_t kind;
@@ -24,8 +24,9 @@ typedef struct cg_cold {
     uint32_t data, bytes; /* in cold_data */
     uint64_t pc;
     const ir_op_record *jump;
-    uint32_t evicted; /* cg.n_evicted where the path begins */
-    cg_fix fix;       /* COLD_REDO: without `emit` there is none */
+    uint32_t evicted;   /* cg.n_evicted where the path begins */
+    cg_fix fix;         /* COLD_REDO: without `emit` there is none */
+    cg_cold_emit *code; /* COLD_CODE */
 } cg_cold;
 
 static bool grow(void **array, uint32_t *cap, uint32_t wanted, size_t each)
@@ -55,7 +56,7 @@ static cg_cold *new_cold(cg *c, uint32_t kind, uint32_t from)
     }
     c->cold[c->n_cold] = (cg_cold){ .kind = (uint8_t)kind,
                                     .record = c->record,
-                                    .n_from = 1,
+                                    .n_from = from != CG_NONE,
                                     .from = { from },
                                     .data = c->n_cold_data };
     return &c->cold[c->n_cold++];
@@ -174,6 +175,7 @@ uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_r
                        .op = r->op,
                        .sub = (uint8_t)r->aux,
                        .result = 0xff,
+                       .span = (uint8_t)c->span.reg,
                        .result_type = r->op == IR_OP_ST ? IR_VOID : r->type,
                        .n_args = r->n_args };
 
@@ -242,6 +244,28 @@ void cg_cold_refill(cg *c, uint32_t cold, uint32_t again, cg_reg address, bool w
         return;
     c->cold[cold].refill = c->self->thunk_refill[write][address];
     c->cold[cold].again = again;
+}
+
+void cg_cold_again(cg *c, uint32_t cold, uint32_t again)
+{
+    if (!c->failed)
+        c->cold[cold].again = again;
+}
+
+uint32_t cg_cold_code(cg *c, uint32_t from, cg_cold_emit *emit, const void *data, uint32_t bytes)
+{
+    uint32_t number;
+    cg_cold *k = new_cold(c, COLD_CODE, from);
+
+    number = c->n_cold - 1;
+    if (bytes > CG_COLD_BYTES)
+        c->failed = true;
+    if (c->failed)
+        return number;
+    k->code = emit;
+    k->bytes = bytes;
+    site_bytes(c, data, bytes);
+    return number;
 }
 
 void cg_cold_also(cg *c, uint32_t cold, uint32_t from)
@@ -477,6 +501,7 @@ static void note_cold(const cg *c, const cg_cold *cold)
         [COLD_EXIT] = "way out",
         [COLD_ENTRY] = "asked to leave, or no budget",
         [COLD_LINK] = "jump that is not linked",
+        [COLD_CODE] = "a probe of its own",
     };
 
     cg_note_path(c, cold->record, what[cold->kind]);
@@ -484,6 +509,15 @@ static void note_cold(const cg *c, const cg_cold *cold)
         cg_note_site(c, cold->record, c->cold_data + cold->data);
     else if (cold->kind == COLD_EXIT)
         cg_note_map(c, cold->record, c->cold_data + cold->data, cold->n_sync);
+}
+
+static void emit_code(cg *c, const cg_cold *cold, uint32_t number)
+{
+    _Alignas(16) uint8_t data[CG_COLD_BYTES];
+
+    asm_room(&c->a);
+    memcpy(data, c->cold_data + cold->data, cold->bytes);
+    cold->code(c, data, number, cold->back);
 }
 
 void cg_emit_cold(cg *c)
@@ -501,6 +535,9 @@ void cg_emit_cold(cg *c)
             break;
         case COLD_REDO:
             emit_redo(c, &cold);
+            break;
+        case COLD_CODE:
+            emit_code(c, &cold, i);
             break;
         case COLD_UNORDERED:
             cg_shared_op(c, 0x80, ALU_CMP, 0, SHARED_UNORDERED, CG_UNORDERED);

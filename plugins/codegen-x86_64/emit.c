@@ -97,6 +97,8 @@ static void emit_record(cg *c, uint32_t i)
         cg_note_record(c, i);
     if (r->op == IR_OP_PUT && cg_late(c, r->arg[0]) != CG_NONE)
         cg_emit_late(c, r->arg[0] >> 1);
+    if (c->span.reg != CG_NO_REG && !cg_keeps_span(r->op))
+        cg_end_span(c);
     if (r->op == IR_OP_INSN)
         emit_mark(c, r);
     else if (!(rule && rule(c, r)) && !cg_reference(c, r))
@@ -140,6 +142,7 @@ static void begin_block(cg *c, uint32_t block, bool inherits)
 {
     if (!inherits)
         begin_afresh(c);
+    cg_end_span(c);
     resolve(c, block);
     c->block = block;
     c->after = c->blocks[block].left;
@@ -232,7 +235,8 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
              .job = job,
              .features = self->features,
              .more_pins = more_pins,
-             .mark = CG_NONE };
+             .mark = CG_NONE,
+             .span.reg = CG_NO_REG };
     uint32_t status = PB_EMIT_TOO_LARGE;
 
     job->n_links = job->n_lines = job->references = 0;

@@ -10,6 +10,16 @@
  *     ja    slow
  *     mov   t, [rbp + t * 8 + HOST]
  *     mov   value, [t + u]
+ *
+ * Accesses near to one another, of one instruction or of several, are a *span*:
+ * 1. The first one asks whether the page has room for all that follow it at known distances. If so the host address stays
+ *    in a register and the others (members) test it for zero, which is all that is left of their probe. If not
+ *    it does its own probe, away from the hot path, leaves zero, and so does each member. So every access
+ *    faults by itself, in order, and only where it would.
+ * 2. Between the first access and a member no C code may run that could take the page out of the TLB. Operations that
+ *    call such code end the span (cg_keeps_span); after the slow path of another load or store the register is
+ *    zero (site_head.span).
+ * 3. The register is a free one that belongs to nobody. Who needs it takes it: that ends the span too.
  */
 #include "rules_mem.h"
 
@@ -61,39 +71,52 @@ static void emit_index(cg *c, cg_reg t, cg_reg address)
     }
 }
 
+static asm_mem entry_of(cg *c, const mem_access *m, cg_reg index, size_t array)
+{
+    int64_t distance = 0;
+
+    tlb_of(c, PB_MEM_GET_MMU(m->r->attr), &distance);
+    return asm_index(RBP, index, 3, (int32_t)distance + (int32_t)array);
+}
+
+/* u = the offset in the page of the tag that it would have: compared with what is left of a page for the access. */
+static void emit_compare(cg *c, const mem_access *m, cg_reg t, cg_reg u, uint32_t bytes)
+{
+    emit_index(c, t, m->address);
+    asm_load(
+        &c->a, W64, u,
+        entry_of(c, m, t, m->write ? offsetof(pb_tlb, tag_write) : offsetof(pb_tlb, tag_read)));
+    asm_alu(&c->a, ALU_XOR, W64, u, m->address);
+    asm_alu_imm(&c->a, ALU_CMP, W64, u, (int32_t)(PB_PAGE_SIZE - bytes));
+}
+
+static cg_cold_emit emit_short;
+
 void mem_probe(cg *c, mem_access *m)
 {
     uint32_t align = PB_MEM_GET_ALIGN_LOG2(m->r->attr), again, unaligned, miss;
-    int64_t distance = 0;
-    asm_mem host;
 
     if (m->align_log2 > align)
         align = m->align_log2;
-    tlb_of(c, PB_MEM_GET_MMU(m->r->attr), &distance);
     again = asm_offset(&c->a);
     unaligned = emit_alignment(c, m->address, align);
-    emit_index(c, m->t, m->address);
-    host = asm_index(RBP, m->t, 3, (int32_t)distance + (int32_t)offsetof(pb_tlb, host));
-    asm_load(&c->a, W64, m->u,
-             asm_index(RBP, m->t, 3,
-                       (int32_t)distance + (int32_t)(m->write ? offsetof(pb_tlb, tag_write)
-                                                              : offsetof(pb_tlb, tag_read))));
-    asm_alu(&c->a, ALU_XOR, W64, m->u, m->address);
-    asm_alu_imm(&c->a, ALU_CMP, W64, m->u, (int32_t)(PB_PAGE_SIZE - m->bytes));
+    emit_compare(c, m, m->t, m->u, m->reach ? m->reach : m->bytes);
     miss = asm_jcc(&c->a, CC_A);
+    if (m->reach) {
+        m->too_short = cg_cold_code(c, miss, emit_short, m, sizeof(*m));
+        miss = CG_NONE;
+    }
     m->cold = cg_cold_slow(c, miss, m->r, m->second, m->args);
     cg_cold_refill(c, m->cold, again, m->address, m->write);
     if (unaligned != CG_NONE)
         cg_cold_also(c, m->cold, unaligned);
     if (m->both) { /* the same page's tag for reading, which is a without the offset */
         asm_alu(&c->a, ALU_XOR, W64, m->u, m->address);
-        asm_alu_load(
-            &c->a, ALU_CMP, W64, m->u,
-            asm_index(RBP, m->t, 3, (int32_t)distance + (int32_t)offsetof(pb_tlb, tag_read)));
+        asm_alu_load(&c->a, ALU_CMP, W64, m->u, entry_of(c, m, m->t, offsetof(pb_tlb, tag_read)));
         cg_cold_also(c, m->cold, asm_jcc(&c->a, CC_NE));
         asm_alu(&c->a, ALU_XOR, W64, m->u, m->address);
     }
-    asm_load(&c->a, W64, m->t, host);
+    asm_load(&c->a, W64, m->t, entry_of(c, m, m->t, offsetof(pb_tlb, host)));
 }
 
 void mem_always_slow(cg *c, const ir_op_record *r, bool has_result)
@@ -196,85 +219,6 @@ static void load_integer(cg *c, const ir_op_record *r, cg_reg to, asm_mem from)
         rule_cut(c, bits, to);
 }
 
-/* Both records are done; the second one is ended by the pass. */
-static void end_pair(cg *c, uint32_t first)
-{
-    uint32_t now = c->record;
-
-    c->record = first;
-    c->values[first << 1].flags &= ~CG_IS_LATE;
-    cg_end_record(c);
-    c->record = now;
-}
-
-/* ldp: at the second load, with one probe for both. */
-static bool load_pair(cg *c, uint32_t first)
-{
-    const ir_op_record *r = &c->u->ops[first], *second = &c->u->ops[c->record];
-    uint32_t bytes = PB_MEM_GET_BYTES(r->attr), now = c->record;
-    mem_access m = { .r = r, .second = second, .bytes = 2 * bytes, .args = { CG_NO_REG } };
-    bool vector = cg_is_vector(r->type);
-    cg_reg to[2];
-
-    cg_clobber_flags(c);
-    c->record = first;
-    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
-    m.t = cg_temp(c);
-    m.u = cg_temp(c);
-    to[0] = cg_def(c, 0, 0);
-    c->record = now;
-    to[1] = cg_def(c, 0, CG_SET(to[0]));
-    mem_probe(c, &m);
-    for (uint32_t i = 0; i < 2; i++) {
-        asm_mem from = asm_index(m.t, m.u, 0, (int32_t)(i * bytes));
-
-        if (vector)
-            load_vector(c, bytes, false, to[i], from);
-        else
-            load_integer(c, i ? second : r, to[i], from);
-    }
-    cg_cold_back(c, m.cold, to[0], to[1]);
-    end_pair(c, first);
-    return true;
-}
-
-bool cg_can_pair(const cg *c, const ir_op_record *r)
-{
-    uint32_t type = r->op == IR_OP_ST ? cg_type(c, r->arg[1]) : r->type;
-    uint32_t align = PB_MEM_GET_ALIGN_LOG2(r->attr), size = PB_MEM_GET_SIZE_LOG2(r->attr);
-
-    return is_inline((cg *)(uintptr_t)c, type, r->attr) && align <= size &&
-           !PB_MEM_GET_ORDER(r->attr) && !(r->attr & PB_MEM_ATOMIC) &&
-           (!(r->attr & PB_MEM_BIG_ENDIAN) || rule_has(c, CG_MOVBE));
-}
-
-bool rule_ld(cg *c, const ir_op_record *r)
-{
-    bool vector = cg_is_vector(r->type), atomic = r->attr & PB_MEM_ATOMIC;
-    mem_access m = { .r = r, .bytes = PB_MEM_GET_BYTES(r->attr), .args = { CG_NO_REG } };
-    cg_reg to;
-
-    if (c->first_of[c->record])
-        return load_pair(c, c->first_of[c->record] - 1);
-    if (!is_inline(c, r->type, r->attr)) {
-        mem_always_slow(c, r, true);
-        return true;
-    }
-    cg_clobber_flags(c);
-    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
-    m.t = cg_temp(c);
-    m.u = cg_temp(c);
-    m.align_log2 = vector && m.bytes == 16 && atomic ? 4 : 0;
-    to = cg_def(c, 0, 0);
-    mem_probe(c, &m);
-    if (vector)
-        load_vector(c, m.bytes, m.align_log2, to, asm_index(m.t, m.u, 0, 0));
-    else
-        load_integer(c, r, to, asm_index(m.t, m.u, 0, 0));
-    cg_cold_back(c, m.cold, to, CG_NO_REG);
-    return true;
-}
-
 /* ---- stores -------------------------------------------------------------------------------------------------- */
 
 static void store_vector(cg *c, uint32_t bytes, bool aligned, cg_reg from, asm_mem to)
@@ -308,39 +252,382 @@ static void store_integer(cg *c, uint32_t attr, cg_reg from, asm_mem to, cg_reg 
     }
 }
 
-static void order_behind_store(cg *c, uint32_t attr)
+/* ---- moving -------------------------------------------------------------------------------------------------- */
+
+static void move_one(cg *c, const mem_access *m, uint32_t i, asm_mem at)
 {
-    if (PB_MEM_GET_ORDER(attr) >= PB_ORDER_RELEASE)
+    const ir_op_record *r = i ? m->second : m->r;
+    uint32_t bytes = PB_MEM_GET_BYTES(r->attr);
+    bool vector = cg_is_vector(m->write ? cg_type(c, r->arg[1]) : r->type);
+
+    if (!m->write && vector)
+        load_vector(c, bytes, m->align_log2, m->to[i], at);
+    else if (!m->write)
+        load_integer(c, r, m->to[i], at);
+    else if (vector)
+        store_vector(c, bytes, m->align_log2, m->args[i + 1], at);
+    else if (m->args[i + 1] == CG_NO_REG)
+        asm_store_imm(&c->a, PB_MEM_GET_SIZE_LOG2(r->attr), at, (uint32_t)m->imm);
+    else
+        store_integer(c, r->attr, m->args[i + 1], at, m->scratch);
+}
+
+/* The bytes at base + index + distance; index may be CG_NO_REG. */
+static void emit_move(cg *c, const mem_access *m, cg_reg base, cg_reg index, int32_t distance)
+{
+    for (uint32_t i = 0; i < (m->second ? 2 : 1); i++) {
+        int32_t at = distance + (int32_t)(i * PB_MEM_GET_BYTES(m->r->attr));
+
+        move_one(c, m, i, index == CG_NO_REG ? asm_at(base, at) : asm_index(base, index, 0, at));
+    }
+}
+
+/* ---- spans --------------------------------------------------------------------------------------------------- */
+
+enum { SPAN_RECORDS = 40, SPAN_BYTES = 512, SPAN_VALUES = 16, SPAN_SLOTS = 4 };
+
+/* Behind the probe of a span's first access: the page has not all, or it is another one. */
+static void emit_short(cg *c, const void *data, uint32_t number, uint32_t back)
+{
+    const mem_access *m = data;
+    uint32_t miss;
+
+    asm_alu_imm(&c->a, ALU_CMP, W64, m->u, (int32_t)(PB_PAGE_SIZE - m->bytes));
+    miss = asm_jcc(&c->a, CC_A);
+    asm_load(&c->a, W64, m->t, entry_of(c, m, m->t, offsetof(pb_tlb, host)));
+    emit_move(c, m, m->t, m->u, 0);
+    asm_alu(&c->a, ALU_XOR, W32, m->t, m->t);
+    asm_patch(&c->a, asm_jmp(&c->a), back);
+    asm_patch(&c->a, miss, asm_offset(&c->a));
+    asm_alu(&c->a, ALU_XOR, W32, m->t, m->t);
+    cg_cold_also(c, number + 1, asm_jmp(&c->a));
+}
+
+/* A member whose first access found no address: it has no registers for a probe, and saves two. */
+static void emit_member(cg *c, const void *data, uint32_t number, uint32_t back)
+{
+    static const uint8_t candidates[] = { RAX, RCX, RDX, RBX, RSI, RDI, R8, R9, R10, R11 };
+    const mem_access *m = data;
+    cg_reg used[] = { m->address, m->t, m->args[1], m->args[2], m->to[0], m->to[1], m->scratch };
+    asm_mem saved[2] = { cg_frame_at(CG_FRAME_SCRATCH), cg_frame_at(CG_FRAME_SCRATCH + 8) };
+    uint32_t again = asm_offset(&c->a), miss, set = 0;
+    cg_reg t[2];
+
+    for (uint32_t i = 0; i < sizeof(used) / sizeof(used[0]); i++)
+        set |= used[i] == CG_NO_REG ? 0 : CG_SET(used[i]);
+    for (uint32_t i = 0, n = 0; n < 2; i++)
+        if (!(set & CG_SET(candidates[i])))
+            t[n++] = candidates[i];
+    for (uint32_t i = 0; i < 2; i++)
+        asm_store(&c->a, W64, saved[i], t[i]);
+    emit_compare(c, m, t[0], t[1], m->bytes);
+    miss = asm_jcc(&c->a, CC_A);
+    asm_load(&c->a, W64, t[0], entry_of(c, m, t[0], offsetof(pb_tlb, host)));
+    emit_move(c, m, t[0], t[1], 0);
+    for (uint32_t i = 0; i < 2; i++)
+        asm_load(&c->a, W64, t[i], saved[i]);
+    asm_patch(&c->a, asm_jmp(&c->a), back);
+    asm_patch(&c->a, miss, asm_offset(&c->a));
+    for (uint32_t i = 0; i < 2; i++)
+        asm_load(&c->a, W64, t[i], saved[i]);
+    cg_cold_also(c, number + 1, asm_jmp(&c->a));
+    cg_cold_again(c, number + 1, again);
+}
+
+/* Distances of values and of slots from the first access's address, as far as they are known. */
+typedef struct distances {
+    struct {
+        uint32_t id; /* a value, or a slot */
+        int64_t at;
+    } value[SPAN_VALUES], slot[SPAN_SLOTS];
+    uint32_t n_values, n_slots;
+} distances;
+
+static void note_value(distances *d, uint32_t id, int64_t at)
+{
+    if (d->n_values < SPAN_VALUES) {
+        d->value[d->n_values].id = id;
+        d->value[d->n_values++].at = at;
+    }
+}
+
+static bool find_value(const distances *d, uint32_t id, int64_t *at)
+{
+    for (uint32_t i = 0; i < d->n_values; i++) {
+        if (d->value[i].id == id) {
+            *at = d->value[i].at;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A slot has an address at a known distance, or not any more. */
+static void note_slot(distances *d, uint32_t slot, bool known, int64_t at)
+{
+    uint32_t i = 0;
+
+    while (i < d->n_slots && d->slot[i].id != slot)
+        i++;
+    if (known && i < SPAN_SLOTS) {
+        d->n_slots += i == d->n_slots;
+        d->slot[i].id = slot;
+        d->slot[i].at = at;
+    } else if (!known && i < d->n_slots) {
+        d->slot[i] = d->slot[--d->n_slots];
+    }
+}
+
+static void follow(const cg *c, distances *d, uint32_t record)
+{
+    const ir_op_record *r = &c->u->ops[record];
+    uint64_t k;
+    int64_t at;
+
+    if (r->op == IR_OP_ADD && r->type == IR_I64) {
+        if (find_value(d, r->arg[0], &at) && cg_const(c, r->arg[1], &k))
+            note_value(d, record << 1, at + (int64_t)k);
+    } else if (r->op == IR_OP_GET) {
+        for (uint32_t i = 0; i < d->n_slots; i++)
+            if (d->slot[i].id == (r->attr & 0xffff))
+                note_value(d, record << 1, d->slot[i].at);
+    } else if (r->op == IR_OP_PUT) {
+        bool known = find_value(d, r->arg[0], &at);
+
+        note_slot(d, r->attr & 0xffff, known, known ? at : 0);
+    }
+}
+
+/* What the first access's address was made of. */
+static void trace_back(const cg *c, distances *d, uint32_t id, uint32_t record)
+{
+    int64_t at = 0;
+
+    for (uint32_t depth = 0; depth < 4 && !(id & IR_CONST_BIT); depth++) {
+        const ir_op_record *r = &c->u->ops[id >> 1];
+        uint64_t k;
+
+        note_value(d, id, at);
+        if (r->op == IR_OP_GET && record - (id >> 1) < SPAN_RECORDS) {
+            note_slot(d, r->attr & 0xffff, true, at);
+            for (uint32_t i = (id >> 1) + 1; i <= record; i++)
+                if (c->u->ops[i].op == IR_OP_PUT)
+                    follow(c, d, i);
+            return;
+        }
+        if (r->op != IR_OP_ADD || !cg_const(c, r->arg[1], &k))
+            return;
+        at -= (int64_t)k;
+        id = r->arg[0];
+    }
+}
+
+/* Accesses without conditions of their own. */
+static bool may_join(cg *c, const ir_op_record *r)
+{
+    uint32_t type = r->op == IR_OP_ST ? cg_type(c, r->arg[1]) : r->type;
+    uint32_t size = PB_MEM_GET_SIZE_LOG2(r->attr);
+
+    return is_inline(c, type, r->op == IR_OP_ST ? r->attr & ~PB_MEM_SIGNED : r->attr) &&
+           !PB_MEM_GET_ALIGN_LOG2(r->attr) && !PB_MEM_GET_ORDER(r->attr) &&
+           !(r->attr & PB_MEM_BIG_ENDIAN) && !(size == 4 && r->attr & PB_MEM_ATOMIC) &&
+           cg_type(c, r->arg[0]) == IR_I64;
+}
+
+/* Look for members of a span that the access of this record would begin: c->span, and m->reach. */
+static void find_members(cg *c, mem_access *m)
+{
+    uint32_t end = c->u->blocks[c->block].end;
+    distances d;
+
+    if (!may_join(c, m->r))
+        return;
+    d.n_values = d.n_slots = 0;
+    trace_back(c, &d, m->r->arg[0], c->record);
+    if (end > c->record + SPAN_RECORDS)
+        end = c->record + SPAN_RECORDS;
+    for (uint32_t i = c->record + 1; i < end && c->span.n < CG_SPAN_MEMBERS; i++) {
+        const ir_op_record *r = &c->u->ops[i];
+        uint32_t first = c->first_of[i] ? c->first_of[i] - 1 : i, bytes;
+        int64_t at;
+
+        if (!cg_keeps_span(r->op))
+            return;
+        follow(c, &d, i);
+        if (r->op != m->r->op ||
+            (first == i && c->values[i << 1].flags & (CG_IS_LATE | CG_IS_DEAD)) ||
+            PB_MEM_GET_MMU(r->attr) != PB_MEM_GET_MMU(m->r->attr) || !may_join(c, r) ||
+            !find_value(&d, c->u->ops[first].arg[0], &at))
+            continue;
+        bytes = PB_MEM_GET_BYTES(r->attr) << (first != i);
+        if (at < 0 || at + bytes > SPAN_BYTES)
+            continue;
+        c->span.member[c->span.n].record = i;
+        c->span.member[c->span.n++].distance = (int32_t)at;
+        if (at + bytes > m->reach)
+            m->reach = (uint32_t)at + bytes;
+    }
+}
+
+/* Whether this record's access is a member, and its distance. */
+static bool take_member(cg *c, int32_t *distance)
+{
+    if (c->span.reg == CG_NO_REG)
+        return false;
+    for (uint32_t i = 0; i < c->span.n; i++) {
+        if (c->span.member[i].record == c->record) {
+            *distance = c->span.member[i].distance;
+            c->span.member[i] = c->span.member[--c->span.n];
+            return true;
+        }
+    }
+    return false;
+}
+
+static void move_member(cg *c, mem_access *m, int32_t distance)
+{
+    uint32_t path;
+
+    m->t = c->span.reg;
+    asm_test(&c->a, W64, m->t, m->t);
+    path = cg_cold_code(c, asm_jcc(&c->a, CC_E), emit_member, m, sizeof(*m));
+    m->cold = cg_cold_slow(c, CG_NONE, m->r, m->second, m->args);
+    cg_cold_refill(c, m->cold, 0, m->address, m->write);
+    emit_move(c, m, m->t, CG_NO_REG, distance);
+    cg_cold_back(c, path, CG_NO_REG, CG_NO_REG);
+    cg_cold_back(c, m->cold, m->to[0], m->to[1]);
+    if (!c->span.n)
+        cg_end_span(c);
+}
+
+/* Registers that a rule takes for its own sake are not for spans. */
+static bool is_for_span(cg_reg r)
+{
+    return r != RAX && r != RCX && r != RDX;
+}
+
+/* Operands and results have their registers. */
+static void emit_access(cg *c, mem_access *m)
+{
+    int32_t distance;
+
+    if (take_member(c, &distance)) {
+        move_member(c, m, distance);
+        return;
+    }
+    m->t = cg_temp(c);
+    m->u = cg_temp(c);
+    if (!is_for_span(m->t)) {
+        cg_reg t = m->t;
+
+        m->t = m->u;
+        m->u = t;
+    }
+    /* Looking ahead takes time that only code which is executed often gives back. */
+    if (c->region && c->span.reg == CG_NO_REG && is_for_span(m->t))
+        find_members(c, m);
+    if (m->reach && m->reach < m->bytes)
+        m->reach = m->bytes;
+    mem_probe(c, m);
+    if (m->reach) {
+        asm_alu(&c->a, ALU_ADD, W64, m->t, m->u);
+        emit_move(c, m, m->t, CG_NO_REG, 0);
+        c->span.reg = m->t;
+        cg_cold_back(c, m->too_short, CG_NO_REG, CG_NO_REG);
+    } else {
+        emit_move(c, m, m->t, m->u, 0);
+    }
+    if (m->write && PB_MEM_GET_ORDER(m->r->attr) >= PB_ORDER_RELEASE)
         mem_full_fence(c);
+    cg_cold_back(c, m->cold, m->to[0], m->to[1]);
+}
+
+/* ---- loads and stores ---------------------------------------------------------------------------------------- */
+
+static mem_access access_of(const ir_op_record *r, const ir_op_record *second)
+{
+    return (mem_access){ .r = r,
+                         .second = second,
+                         .bytes = PB_MEM_GET_BYTES(r->attr) << (second != NULL),
+                         .write = r->op == IR_OP_ST,
+                         .address = CG_NO_REG,
+                         .t = CG_NO_REG,
+                         .u = CG_NO_REG,
+                         .args = { CG_NO_REG, CG_NO_REG, CG_NO_REG },
+                         .to = { CG_NO_REG, CG_NO_REG },
+                         .scratch = CG_NO_REG };
+}
+
+/* Both records are done; the second one is ended by the pass. */
+static void end_pair(cg *c, uint32_t first)
+{
+    uint32_t now = c->record;
+
+    c->record = first;
+    c->values[first << 1].flags &= ~CG_IS_LATE;
+    cg_end_record(c);
+    c->record = now;
+}
+
+/* ldp: at the second load, with one probe for both. */
+static bool load_pair(cg *c, uint32_t first)
+{
+    mem_access m = access_of(&c->u->ops[first], &c->u->ops[c->record]);
+    uint32_t now = c->record;
+
+    cg_clobber_flags(c);
+    c->record = first;
+    m.address = m.args[0] = cg_use_clean(c, m.r->arg[0]);
+    m.to[0] = cg_def(c, 0, 0);
+    c->record = now;
+    m.to[1] = cg_def(c, 0, CG_SET(m.to[0]));
+    emit_access(c, &m);
+    end_pair(c, first);
+    return true;
+}
+
+bool cg_can_pair(const cg *c, const ir_op_record *r)
+{
+    uint32_t type = r->op == IR_OP_ST ? cg_type(c, r->arg[1]) : r->type;
+    uint32_t align = PB_MEM_GET_ALIGN_LOG2(r->attr), size = PB_MEM_GET_SIZE_LOG2(r->attr);
+
+    return is_inline((cg *)(uintptr_t)c, type, r->attr) && align <= size &&
+           !PB_MEM_GET_ORDER(r->attr) && !(r->attr & PB_MEM_ATOMIC) &&
+           (!(r->attr & PB_MEM_BIG_ENDIAN) || rule_has(c, CG_MOVBE));
+}
+
+bool rule_ld(cg *c, const ir_op_record *r)
+{
+    bool vector = cg_is_vector(r->type), atomic = r->attr & PB_MEM_ATOMIC;
+    mem_access m = access_of(r, NULL);
+
+    if (c->first_of[c->record])
+        return load_pair(c, c->first_of[c->record] - 1);
+    if (!is_inline(c, r->type, r->attr)) {
+        mem_always_slow(c, r, true);
+        return true;
+    }
+    cg_clobber_flags(c);
+    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
+    m.align_log2 = vector && m.bytes == 16 && atomic ? 4 : 0;
+    m.to[0] = cg_def(c, 0, 0);
+    emit_access(c, &m);
+    return true;
 }
 
 /* stp: the same. */
 static bool store_pair(cg *c, uint32_t first)
 {
-    const ir_op_record *r = &c->u->ops[first], *second = &c->u->ops[c->record];
-    uint32_t bytes = PB_MEM_GET_BYTES(r->attr), now = c->record;
-    mem_access m = {
-        .r = r, .second = second, .bytes = 2 * bytes, .write = true, .args = { CG_NO_REG }
-    };
+    mem_access m = access_of(&c->u->ops[first], &c->u->ops[c->record]);
+    uint32_t now = c->record;
 
     cg_clobber_flags(c);
     c->record = first;
-    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
-    m.args[1] = cg_use(c, r->arg[1]);
+    m.address = m.args[0] = cg_use_clean(c, m.r->arg[0]);
+    m.args[1] = cg_use(c, m.r->arg[1]);
     c->record = now;
-    m.args[2] = cg_use(c, second->arg[1]);
-    m.t = cg_temp(c);
-    m.u = cg_temp(c);
-    mem_probe(c, &m);
-    for (uint32_t i = 0; i < 2; i++) {
-        asm_mem to = asm_index(m.t, m.u, 0, (int32_t)(i * bytes));
-
-        if (cg_is_vector(cg_type(c, r->arg[1])))
-            store_vector(c, bytes, false, m.args[i + 1], to);
-        else
-            store_integer(c, r->attr, m.args[i + 1], to, CG_NO_REG);
-    }
-    cg_cold_back(c, m.cold, CG_NO_REG, CG_NO_REG);
+    m.args[2] = cg_use(c, m.second->arg[1]);
+    emit_access(c, &m);
     end_pair(c, first);
     return true;
 }
@@ -349,13 +636,8 @@ bool rule_st(cg *c, const ir_op_record *r)
 {
     uint32_t type = cg_type(c, r->arg[1]), w = PB_MEM_GET_SIZE_LOG2(r->attr);
     bool vector = cg_is_vector(type), atomic = r->attr & PB_MEM_ATOMIC;
-    mem_access m = {
-        .r = r, .bytes = PB_MEM_GET_BYTES(r->attr), .write = true, .args = { CG_NO_REG, CG_NO_REG }
-    };
+    mem_access m = access_of(r, NULL);
     bool big = r->attr & PB_MEM_BIG_ENDIAN && w > W8;
-    cg_reg from = CG_NO_REG, scratch = CG_NO_REG;
-    asm_mem to;
-    int32_t imm = 0;
 
     if (c->first_of[c->record])
         return store_pair(c, c->first_of[c->record] - 1);
@@ -364,24 +646,13 @@ bool rule_st(cg *c, const ir_op_record *r)
         return true;
     }
     cg_clobber_flags(c);
-    if (vector || big || !cg_const_imm(c, r->arg[1], 8 * m.bytes > 32 ? 64 : 32, &imm) ||
+    if (vector || big || !cg_const_imm(c, r->arg[1], 8 * m.bytes > 32 ? 64 : 32, &m.imm) ||
         cg_value_of(c, r->arg[1])->reg >= 0)
-        from = m.args[1] = cg_use(c, r->arg[1]);
+        m.args[1] = cg_use(c, r->arg[1]);
     m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
-    m.t = cg_temp(c);
-    m.u = cg_temp(c);
     if (big && !rule_has(c, CG_MOVBE))
-        scratch = cg_temp(c);
+        m.scratch = cg_temp(c);
     m.align_log2 = vector && m.bytes == 16 && atomic ? 4 : 0;
-    mem_probe(c, &m);
-    to = asm_index(m.t, m.u, 0, 0);
-    if (vector)
-        store_vector(c, m.bytes, m.align_log2, from, to);
-    else if (from == CG_NO_REG)
-        asm_store_imm(&c->a, w, to, (uint32_t)imm);
-    else
-        store_integer(c, r->attr, from, to, scratch);
-    order_behind_store(c, r->attr);
-    cg_cold_back(c, m.cold, CG_NO_REG, CG_NO_REG);
+    emit_access(c, &m);
     return true;
 }

@@ -14,9 +14,15 @@ typedef struct mem_access {
     cg_reg args[3];                 /* registers of the operands */
     uint32_t bytes;
     uint32_t align_log2; /* that the code needs, not the operation: else the slow path */
+    uint32_t reach; /* bytes that the page shall have for the members of a span; 0: there is none */
     bool write;
-    bool both;     /* with `write`: readable too */
-    uint32_t cold; /* what mem_probe() made */
+    bool both;          /* with `write`: readable too */
+    uint32_t cold;      /* what mem_probe() made */
+    uint32_t too_short; /* with `reach`: the jump if the page has fewer */
+    /* What is moved, by emit_move(). */
+    cg_reg to[2];
+    cg_reg scratch; /* of a store in another byte order */
+    int32_t imm;    /* what is stored if there is no register */
 } mem_access;
 
 /* Whether the access can be probed for at all. */

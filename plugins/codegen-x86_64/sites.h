@@ -40,6 +40,8 @@ typedef struct site_head {
     uint8_t result, result_type; /* register, 0xff: none */
     uint8_t result_2;            /* of the second load */
     uint8_t n_args, n_sync;
+    uint8_t
+        span; /* register that has a host address, which C code may make wrong: 0 then. 0xff: none */
 } site_head;
 
 /* What stands behind the call of the thunk that does an operation once more (cg_cold_redo). */

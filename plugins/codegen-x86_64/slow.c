@@ -307,6 +307,8 @@ static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *r
     }
     if (counted)
         count_ahead(vcpu, head.after);
+    if (head.span < XMM0)
+        f->general[head.span] = 0;
     put_result(f, head.result, head.result_type, results[0]);
     if (head.flags & SITE_PAIR)
         put_result(f, head.result_2, head.result_type, results[1]);

@@ -16,7 +16,7 @@
 #include "random.h"
 #include "../runner.h"
 
-enum { UNITS = 3000, DATA = 0x10000, DATA_BYTES = 0x1000 };
+enum { UNITS = 3000, DATA = 0x10000, DATA_BYTES = 0x2000 };
 
 /* Those that have slots. */
 #define ALL_TYPES (((2u << IR_V128) - 2) | 1u << IR_FL)
@@ -321,8 +321,14 @@ static void fused_idiom(generator *g)
     remember(g, x);
 }
 
+static void neighbours(generator *g);
+
 static void vector_idiom(generator *g)
 {
+    if (random_below(3) == 0) {
+        neighbours(g);
+        return;
+    }
     ir_insn(&g->b, g->pc, 4, random_below(4));
     g->pc += 4;
     if (random_below(2))
@@ -385,6 +391,44 @@ static void idiom(generator *g)
     }
     if (kind < 2)
         ir_put(b, ir_add(b, base, ir_imm64(b, 2 * bytes)), slot);
+}
+
+/* Instructions that access memory around the address in one slot, as those of structures, stack frames and copying loops
+ * do; some of them near the end of a page, and with other accesses in between. */
+static void neighbours(generator *g)
+{
+    static const ir_type types[] = { IR_I64, IR_I32, IR_V128, IR_I8, IR_F64 };
+    uint32_t slot = random_below(8), n = 2 + random_below(5), stores = random_below(3);
+    ir_builder *b = &g->b;
+    ir_val base, at;
+
+    for (uint32_t i = 0; i <= n; i++) {
+        ir_type type = types[random_below(G_N_ELEMENTS(types))];
+        uint32_t attr = PB_MEM_SIZE_LOG2(__builtin_ctz(ir_type_bits[type] / 8));
+
+        ir_insn(b, g->pc, 4, random_below(4));
+        g->pc += 4;
+        if (i == 0) {
+            base = ir_and(b, ir_get(b, IR_I64, slot), ir_imm64(b, DATA_BYTES / 2 - 1));
+            if (random_below(2)) /* at the end of a page */
+                base = ir_or(b, base, ir_imm64(b, PB_PAGE_SIZE - 64));
+            ir_put(b, ir_or(b, base, ir_imm64(b, DATA)), slot);
+            continue;
+        }
+        at = ir_get(b, IR_I64, slot);
+        if (random_below(6) == 0)
+            at = address(g, IR_I64);
+        else
+            at = ir_add(b, at, ir_imm64(b, random_below(80)));
+        if (random_below(8) == 0)
+            attr |= random_mem() & (PB_MEM_BIG_ENDIAN | PB_MEM_ALIGN_LOG2(1));
+        if (stores == 1 || (stores == 2 && random_below(2)))
+            ir_st(b, at, operand(g, type), attr);
+        else
+            ir_put(b, ir_ld(b, type, at, attr), toy_slot_of(type) + random_below(2));
+        if (random_below(4) == 0)
+            ir_put(b, ir_add(b, at, ir_imm64(b, 8)), slot);
+    }
 }
 
 /* A target: a later block, with values for its parameters. */

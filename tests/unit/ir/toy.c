@@ -630,7 +630,6 @@ toy_machine *toy_new(void)
     m->cut_budget = -1;
     m->tlb = aligned_alloc(64, sizeof(pb_tlb) + PB_VCPU_STATE_OFFSET +
                                    ((sizeof(toy) + 63) & ~(size_t)63));
-    memset(m->tlb, 0xff, sizeof(pb_tlb));
     m->vcpu = (pb_vcpu *)(void *)(m->tlb + 1);
     memset(m->vcpu, 0, PB_VCPU_STATE_OFFSET + sizeof(toy));
     m->vcpu->size = sizeof(pb_vcpu);
@@ -640,6 +639,7 @@ toy_machine *toy_new(void)
     m->vcpu->state = pb_vcpu_state(m->vcpu);
     m->vcpu->budget = INT64_MAX;
     m->state = m->vcpu->state;
+    toy_fill_tlb(m, false);
     return m;
 }
 
@@ -654,9 +654,17 @@ void toy_free(toy_machine *m)
     g_free(m);
 }
 
+static void empty_tlb(toy_machine *m)
+{
+    for (uint32_t i = 0; i < PB_TLB_ENTRIES; i++) {
+        m->tlb->tag_read[i] = m->tlb->tag_write[i] = pb_tlb_invalid(i);
+        m->tlb->host[i] = UINTPTR_MAX;
+    }
+}
+
 void toy_fill_tlb(toy_machine *m, bool all)
 {
-    memset(m->tlb, 0xff, sizeof(pb_tlb));
+    empty_tlb(m);
     for (uint32_t page = 0; all && page < TOY_RAM >> PB_PAGE_BITS; page++) {
         m->tlb->tag_read[page] = (uint64_t)page << PB_PAGE_BITS;
         m->tlb->tag_write[page] =
