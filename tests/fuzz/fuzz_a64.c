@@ -5,7 +5,8 @@
  *
  * A sequence is a few dozen instructions made from the rows of cpu-arm64's decode file: fields at random, but with
  * registers that depend on each other, bases that point to memory, targets in the sequence. Between them are
- * pieces that chance does not make: loops, calls, indirect branches, changed code, changed FP modes. It runs some times with
+ * pieces that chance does not make: loops, calls, indirect branches, changed code, data beside code, changed FP modes, pages
+ * that are mapped otherwise. It runs some times with
  * other operands, at EL1 or EL0, for a number of instructions that is random too; exceptions come back behind the
  * instruction that took them. After each run all registers, the FP flags, the exclusive reservation and memory must be equal.
  *
@@ -39,15 +40,17 @@ enum {
     DATA_NONE = 25, /* not mapped */
     DATA_DEVICE = 27,
     DATA_END = 60,
+    TABLE_ALIAS =
+        62, /* the last level, to be written by EL1; too far from DATA for chance to come here */
     PAGES = 64
 };
 
 #define RAM           UINT64_C(0x10000000)
 #define AT(page)      (RAM + 4096 * (uint64_t)(page))
 #define MAX_CODE      128
-#define RUNS          3 /* of a sequence, with other operands */
-#define HANG_SECONDS  60
-#define DIFFERENCES   40 /* told, at most */
+#define RUNS          3   /* of a sequence, with other operands */
+#define HANG_SECONDS  600 /* of the clock: the processors may have other work */
+#define DIFFERENCES   40  /* told, at most */
 #define NOP           0xd503201fu
 #define B_SELF        0x14000000u
 #define PSTATE_MASKED 0x3c0u /* DAIF */
@@ -61,6 +64,8 @@ static const uint32_t enter[] = { 0xd51b4400, 0xd51b4421, 0xd5184002, 0xd5184023
 /* msr tpidr_el1, x16; mrs x16, elr_el1; add x16, x16, #4; msr elr_el1, x16; mrs x16, tpidr_el1; eret */
 static const uint32_t skip[] = { 0xd518d090, 0xd5384030, 0x91001210,
                                  0xd5184030, 0xd538d090, 0xd69f03e0 };
+/* tlbi vmalle1; dsb ish; isb */
+static const uint32_t flush[] = { 0xd508871f, 0xd5033b9f, 0xd5033fdf };
 /* What chance would hardly make of MRS, MSR and SYS. x15 has what is written; x17 and x19 are addresses. */
 static const uint32_t system_words[] = {
     0xd51b440f,             /* msr fpcr, x15 */
@@ -77,11 +82,15 @@ static const uint32_t system_words[] = {
 
 typedef struct sequence {
     uint32_t words[MAX_CODE];
+    bool changed[MAX_CODE]; /* words that become others while it runs */
+    uint8_t groups
+        [MAX_CODE]; /* not 0: words with the same number mean something only together, and from the first on */
     uint32_t n;
     uint64_t start;    /* address of the first */
     uint64_t operands; /* seed of registers and memory */
     uint32_t insns;    /* to execute, in each run */
     bool el0;
+    bool remaps; /* writes page tables */
 } sequence;
 
 typedef struct side {
@@ -168,6 +177,8 @@ static uint64_t descriptor(unsigned page)
     /* A table that is written without a TLBI behind it may be seen or not. */
     if (page >= SERVICE && page < ALIAS)
         return AT(page) | normal | read_only;
+    if (page == TABLE_ALIAS)
+        return AT(TABLE + 2) | normal;
     if (page == ALIAS || page == ALIAS + 1)
         return AT(page - ALIAS + CODE) | normal | el0;
     return AT(page) | normal | (page > ALIAS && page != DATA_EL1 ? el0 : 0);
@@ -178,12 +189,23 @@ static void write64(const side *s, uint64_t gpa, uint64_t value)
     one_cpu_write(s->machine, gpa, &value, sizeof(value));
 }
 
+/* Where in the last level the page's descriptor is. */
+static uint32_t descriptor_offset(unsigned page)
+{
+    return (AT(page) >> 12 & 511) * 8;
+}
+
+static void make_mappings(const side *s)
+{
+    for (unsigned page = 0; page < PAGES; page++)
+        write64(s, AT(TABLE + 2) + descriptor_offset(page), descriptor(page));
+}
+
 static void make_memory(const side *s)
 {
     write64(s, AT(TABLE), AT(TABLE + 1) | 3);
     write64(s, AT(TABLE + 1) + (RAM >> 21 & 511) * 8, AT(TABLE + 2) | 3);
-    for (unsigned page = 0; page < PAGES; page++)
-        write64(s, AT(TABLE + 2) + (AT(page) >> 12 & 511) * 8, descriptor(page));
+    make_mappings(s);
     for (unsigned vector = 0; vector < 16; vector++)
         one_cpu_write(s->machine, AT(VECTORS) + 128 * vector, skip, sizeof(skip));
     for (unsigned i = 0; i < 4096; i += 8)
@@ -325,6 +347,12 @@ static void add(sequence *s, uint32_t word)
     s->words[s->n++] = word;
 }
 
+static void make_group(sequence *s, uint32_t first)
+{
+    for (uint32_t i = first; i < s->n; i++)
+        s->groups[i] = (uint8_t)(first + 1);
+}
+
 static void add_random(sequence *s, uint32_t n, uint32_t left)
 {
     for (uint32_t i = 0; i < n; i++)
@@ -374,15 +402,24 @@ static void add_call(sequence *s)
     add(s, 0xd65f03c0); /* ret */
 }
 
+static bool has_changed(const sequence *s, uint32_t first, uint32_t n)
+{
+    for (uint32_t i = first; i < first + n; i++)
+        if (s->changed[i])
+            return true;
+    return false;
+}
+
 /* mov w16, word; str w16, [x28, #...]; adr x17; dc cvau; dsb; ic ivau; dsb; isb: the word is one of the sequence. Not one of
  * those from the store to the ISB: whether they are executed as they were is not defined (B2.4.4 of DDI 0487). */
 static void add_change(sequence *s, uint32_t end)
 {
-    const uint32_t first = s->n + 3, behind = s->n + 9;
+    const uint32_t first = s->n;
     uint32_t word = random_insn(0), at = random_below(end);
 
-    if (at >= first && at < behind)
-        at = s->n;
+    if ((at > first && at < first + 9) || s->groups[at] || has_changed(s, first, 9))
+        return;
+    s->changed[at] = true;
     add(s, 0x52800010 | (word & 0xffff) << 5);
     add(s, 0x72a00010 | (word >> 16) << 5);
     add(s, 0xb9000390 | at << 10);
@@ -392,6 +429,82 @@ static void add_change(sequence *s, uint32_t end)
     add(s, 0xd50b7531);
     add(s, 0xd5033b9f);
     add(s, 0xd5033fdf);
+    make_group(s, first);
+}
+
+/* Stores and loads in the sequence's own pages, but behind its words: mov w18, #n; str, ldr ... [x28, #...]; subs; b.ne */
+static void add_data_beside_code(sequence *s)
+{
+    uint32_t accesses = 1 + random_below(6), first;
+
+    add(s, 0x52800012 | (1 + random_below(40)) << 5);
+    first = s->n;
+    for (uint32_t i = 0; i < accesses; i++) {
+        uint32_t at = MAX_CODE + random_below(random_below(2) ? 16 : 500);
+
+        add(s, (random_below(3) ? 0xb9000380 : 0xb9400380) | at << 10 |
+                   random_below(15)); /* str, ldr */
+    }
+    add(s, 0x71000652);
+    add(s, 0x54000001 | ((first - s->n) << 5 & 0x00ffffe0));
+}
+
+static void add_constant(sequence *s, uint32_t number, uint32_t value) /* mov, movk */
+{
+    add(s, 0xd2800000 | (value & 0xffff) << 5 | number);
+    add(s, 0xf2a00000 | (value >> 16) << 5 | number);
+}
+
+/* Another page or other rights where data are: str x14, [x17]; dsb ish; tlbi; dsb ish; isb. */
+static void add_remap(sequence *s)
+{
+    static const uint32_t flushes[] = {
+        0xd508831f, 0xd508871f, /* tlbi vmalle1is, vmalle1 */
+        0xd5088330, 0xd5088730, /* vae1is, vae1, x16 */
+        0xd5088370, 0xd5088770, /* vaae1is, vaae1 */
+        0xd50883b0, 0xd50887b0, /* vale1is, vale1 */
+    };
+    const uint32_t first = s->n, page = DATA + random_below(9);
+    uint64_t value = descriptor(DATA + random_below(9));
+
+    if (has_changed(s, first, 11))
+        return;
+    if (random_below(3) == 0) /* rights alone: AP[2:1] */
+        value = descriptor(page) ^ random_below(4) << 6;
+    add_constant(s, 14, (uint32_t)value);
+    add_constant(s, 16, (uint32_t)(AT(page) >> 12));
+    add_constant(s, 17, (uint32_t)(AT(TABLE_ALIAS) + descriptor_offset(page)));
+    add(s, 0xf900022e);
+    add(s, 0xd5033b9f);
+    add(s, flushes[random_below(G_N_ELEMENTS(flushes))]);
+    add(s, 0xd5033b9f);
+    add(s, 0xd5033fdf);
+    make_group(s, first);
+    s->remaps = true;
+}
+
+/* Whether a branch to the word would come into the middle of a group. */
+static bool is_inside(const sequence *s, uint32_t at)
+{
+    return at > 0 && at < s->n && s->groups[at] && s->groups[at] == s->groups[at - 1];
+}
+
+/* Direct branches into groups become NOPs. */
+static void keep_groups_whole(sequence *s)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        uint32_t word = s->words[i];
+        int64_t by = 0;
+
+        if ((word & 0x7c000000) == 0x14000000)
+            by = (int32_t)(word << 6) >> 6;
+        else if ((word & 0x7e000000) == 0x34000000 || (word & 0xfe000000) == 0x54000000)
+            by = (int32_t)(word << 8) >> 13;
+        else if ((word & 0x7e000000) == 0x36000000)
+            by = (int32_t)(word << 13) >> 18;
+        if (by && is_inside(s, (uint32_t)(i + by)))
+            s->words[i] = NOP;
+    }
 }
 
 static void make_sequence(sequence *s, uint64_t number)
@@ -420,6 +533,14 @@ static void make_sequence(sequence *s, uint64_t number)
             if (random_below(4) == 0)
                 add_change(s, length);
             break;
+        case 5:
+            if (random_below(3) == 0)
+                add_data_beside_code(s);
+            break;
+        case 6:
+            if (random_below(3) == 0)
+                add_remap(s);
+            break;
         case 4:
             add(s, system_words[random_below(G_N_ELEMENTS(system_words))]);
             break;
@@ -429,6 +550,7 @@ static void make_sequence(sequence *s, uint64_t number)
         }
     }
     add(s, B_SELF);
+    keep_groups_whole(s);
 }
 
 /* ---- operands -------------------------------------------------------------------------------- */
@@ -462,15 +584,31 @@ static uint64_t random_number(void)
     return random_below(4) ? random_word(random_below(2) ? 64 : 32) : random_float(64);
 }
 
+/* At EL1, the MMU on. */
+static void restore(const side *s)
+{
+    for (const pb_slot *slot = slots_of(s); slot->name; slot++)
+        if (strcmp(slot->name, "fpcr") && strcmp(slot->name, "qc")) /* FP modes are elsewhere too */
+            memcpy(slot_of(s, slot), s->initial + slot->offset, slot_bytes(slot));
+}
+
+/* The number of one that does not lie inside a group. */
+static uint32_t whole_word(const sequence *q)
+{
+    uint32_t at = random_below(q->n);
+
+    while (is_inside(q, at))
+        at--;
+    return at;
+}
+
 static void set_operands(const side *s, const sequence *q)
 {
     uint64_t fp[] = { random_fpcr(), random_below(4) ? 0 : random_bits() & 0x0800009f,
                       q->el0 ? PSTATE_MASKED : PSTATE_MASKED | EL1H, q->start };
     uint32_t flags = (uint32_t)ir_sem_unpack_nzcv((uint32_t)random_below(16));
 
-    for (const pb_slot *slot = slots_of(s); slot->name; slot++)
-        if (strcmp(slot->name, "fpcr") && strcmp(slot->name, "qc")) /* FP modes are elsewhere too */
-            memcpy(slot_of(s, slot), s->initial + slot->offset, slot_bytes(slot));
+    restore(s);
     service(s, enter, G_N_ELEMENTS(enter), fp, G_N_ELEMENTS(fp));
     for (int i = 0; i < 31; i++) {
         uint64_t value = random_number();
@@ -484,7 +622,7 @@ static void set_operands(const side *s, const sequence *q)
         else if (i == 28)
             value = q->start - AT(CODE) + AT(ALIAS);
         else if (i == 30)
-            value = q->start + 4 * random_below(q->n);
+            value = q->start + 4 * whole_word(q);
         set64(s, "x", i, value);
     }
     for (int i = 0; i < 32; i++) {
@@ -514,6 +652,11 @@ static void execute(const side *s, const sequence *q, uint32_t run)
         fill_data(q->operands);
         one_cpu_write(s->machine, AT(DATA), data, sizeof(data));
         one_cpu_write(s->machine, q->start, q->words, q->n * sizeof(*q->words));
+    }
+    if (q->remaps) {
+        make_mappings(s);
+        restore(s);
+        service(s, flush, G_N_ELEMENTS(flush), NULL, 0);
     }
     random_state = q->operands + run + 1;
     set_operands(s, q);
@@ -625,6 +768,19 @@ static bool differs(const fuzzer *f, const sequence *q, GString *text)
 
 /* ---- a difference ---------------------------------------------------------------------------- */
 
+/* Make a NOP of the word, or of its whole group; whether that changes something. */
+static bool make_nop(sequence *s, uint32_t at)
+{
+    uint8_t group = s->groups[at];
+    bool change = s->words[at] != NOP;
+
+    s->words[at] = NOP;
+    for (uint32_t i = 0; group && i < s->n; i++)
+        if (s->groups[i] == group)
+            s->words[i] = NOP;
+    return change;
+}
+
 /* Make NOPs of as much as possible, pieces of falling size first. */
 static void shrink(const fuzzer *f, sequence *q)
 {
@@ -636,10 +792,8 @@ static void shrink(const fuzzer *f, sequence *q)
             sequence less = *q;
             bool change = false;
 
-            for (uint32_t i = at; i < MIN(at + piece, q->n - 1); i++) {
-                change |= less.words[i] != NOP;
-                less.words[i] = NOP;
-            }
+            for (uint32_t i = at; i < MIN(at + piece, q->n - 1); i++)
+                change |= make_nop(&less, i);
             alarm(HANG_SECONDS);
             if (change && differs(f, &less, NULL)) {
                 *q = less;
