@@ -45,11 +45,28 @@ typedef struct pb_accel_type {
      * host code. While nothing runs. [setup] */
     void (*show)(void *self, pb_vcpu *vcpu, uint64_t pc,
                  void (*fn)(void *opaque, const pb_accel_unit *unit), void *opaque);
+    /* Execute one instruction, or take the exception that is there instead. PB_RUN_BUDGET: go on; else as run().
+     * Another accelerator, which has asked for this one, does so in its run(). May be null. [vcpu] */
+    uint32_t (*step)(void *self, pb_vcpu *vcpu);
 } pb_accel_type;
 
 /* A member that was added at the end: true if a type is new enough to have it. */
 #define PB_ACCEL_HAS(type, member) \
     ((type)->head.size >= offsetof(pb_accel_type, member) + sizeof((type)->member))
+
+/* ---- "pb.accel/1": another accelerator, for what one does not execute itself ------------------------ */
+
+#define PB_EXTENSION_ACCEL "pb.accel/1"
+
+typedef struct pb_accel_ops {
+    uint32_t size;
+    /* Load the accelerator of that name, make an instance for the object's machine with properties
+     * ("unit-insns=1,cache-size=1MiB"; null: none). Null with the error filled. The machine frees it. Whoever asked calls
+     * its vcpu_init() and vcpu_finish(), and sets vcpu->accel to what the former left there around every other call.
+     * [setup] */
+    void *(*open)(pb_object *object, const char *name, const char *properties,
+                  const pb_accel_type **type, pb_error *error);
+} pb_accel_ops;
 
 /* ---- "pb.translate/1": units of IR for accelerators ----------------------------------------------- */
 

@@ -1,4 +1,5 @@
-/* The code generator that an accelerator asks for: the extension "pb.codegen/1" (patchbay/codegen.h). */
+/* What an accelerator asks for: a code generator, "pb.codegen/1" (patchbay/codegen.h), or another accelerator,
+ * "pb.accel/1" (patchbay/accel.h). */
 #include <core/machine/internal.h>
 #include <core/trace/trace.h>
 #include <string.h>
@@ -51,26 +52,48 @@ static const pb_codegen_type *logged(pb_machine *machine, const pb_class *class)
     return type;
 }
 
-static void *open_codegen(pb_object *object, const char *name, const char *properties,
-                          const pb_codegen_type **type, pb_error *error)
+/* An instance of a type, for the object's machine; null with the error. */
+static void *open_part(pb_object *object, pb_kind kind, const char *name, const char *path,
+                       const char *properties, const pb_class **class, pb_error *error)
 {
     pb_machine *machine = machine_of(object);
     g_autoptr(GError) why = NULL;
     g_autoptr(pb_instance) instance = NULL;
-    const pb_class *class = pb_plugin_host_type(machine->host, PB_KIND_CODEGEN,
-                                                name && *name ? name : HOST_CODEGEN, &why);
 
-    if (class)
-        instance = pb_instance_new(class, "codegen", &machine->env, NULL);
+    *class = pb_plugin_host_type(machine->host, kind, name, &why);
+    if (*class)
+        instance = pb_instance_new(*class, path, &machine->env, NULL);
     if (!instance || !set_properties(instance, properties, &why) ||
         !pb_instance_init(instance, &why)) {
         pb_fail(error, "%s", why->message);
         return NULL;
     }
-    *type =
-        pb_trace_wants(PB_LOG_ITEM_CODE) ? logged(machine, class) : (const pb_codegen_type *)class;
     g_ptr_array_add(machine->codegens, instance);
     return pb_instance_self(g_steal_pointer(&instance));
+}
+
+static void *open_codegen(pb_object *object, const char *name, const char *properties,
+                          const pb_codegen_type **type, pb_error *error)
+{
+    const pb_class *class;
+    void *self = open_part(object, PB_KIND_CODEGEN, name && *name ? name : HOST_CODEGEN, "codegen",
+                           properties, &class, error);
+
+    if (self)
+        *type = pb_trace_wants(PB_LOG_ITEM_CODE) ? logged(machine_of(object), class)
+                                                 : (const pb_codegen_type *)class;
+    return self;
+}
+
+static void *open_accel(pb_object *object, const char *name, const char *properties,
+                        const pb_accel_type **type, pb_error *error)
+{
+    const pb_class *class;
+    void *self = open_part(object, PB_KIND_ACCEL, name, "accel.other", properties, &class, error);
+
+    if (self)
+        *type = (const pb_accel_type *)class;
+    return self;
 }
 
 static bool counted(pb_object *object)
@@ -82,4 +105,9 @@ const pb_codegen_ops machine_codegens = {
     .size = sizeof(pb_codegen_ops),
     .open = open_codegen,
     .counted = counted,
+};
+
+const pb_accel_ops machine_accels = {
+    .size = sizeof(pb_accel_ops),
+    .open = open_accel,
 };

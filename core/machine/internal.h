@@ -60,7 +60,7 @@ struct pb_machine {
     GHashTable *by_path;
     GArray *memories; /* machine_memory */
     machine_part *accel;
-    GPtrArray *codegens;      /* pb_instance, asked for by the accelerator */
+    GPtrArray *codegens;      /* pb_instance, and accelerators, asked for by the accelerator */
     GPtrArray *codegen_types; /* pb_codegen_type, its copies for the log */
     bool started;             /* the accelerator has the processors */
     bool prepared;            /* the loaders have read their files */
@@ -106,6 +106,7 @@ bool machine_prepare(pb_machine *machine, GError **error);
 /* ---- codegen.c: the extension "pb.codegen/1" ------------------------------------------------- */
 
 extern const pb_codegen_ops machine_codegens;
+extern const pb_accel_ops machine_accels;
 
 /* ---- snapshot.c ------------------------------------------------------------------------------ */
 

@@ -58,6 +58,8 @@ static const void *env_extension(void *opaque, pb_instance *instance, const char
         return pb_tc_ops_of(bus_of);
     if (strcmp(id, PB_EXTENSION_CODEGEN) == 0)
         return &machine_codegens;
+    if (strcmp(id, PB_EXTENSION_ACCEL) == 0)
+        return &machine_accels;
     if (strcmp(id, PB_FP_EXTENSION) == 0)
         return &pb_fp_ops_table;
     if (strcmp(id, PB_EXTENSION_MACHINE) == 0)

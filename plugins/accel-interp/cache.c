@@ -10,9 +10,6 @@
 
 #include <stdlib.h>
 
-/* Instructions of a unit. */
-enum { UNIT_INSNS = 48 };
-
 static uint32_t bucket_of(const uint32_t *page, uint64_t pc, uint64_t key)
 {
     uint64_t h = ((uintptr_t)page ^ pc << 20 ^ key * 0x9e3779b97f4a7c15) * 0x9e3779b97f4a7c15;
@@ -41,7 +38,7 @@ void flush_units(interp_vcpu *x)
             drop(x, &x->buckets[i]);
     free(x->transient);
     x->transient = NULL;
-    x->flush_wanted = false;
+    x->attention &= ~(uint32_t)ATTENTION_FLUSH;
     __atomic_add_fetch(&x->interp->flushed, 1, __ATOMIC_RELAXED);
 }
 
@@ -79,7 +76,7 @@ static iunit *look_up(interp_vcpu *x, const uint32_t *page, uint64_t pc, uint64_
 
 static iunit *make_unit(interp_vcpu *x, uint64_t pc, uint64_t key, pb_guest_fault *fault)
 {
-    pb_translate_limits limits = { .max_insns = x->logging ? 1 : UNIT_INSNS,
+    pb_translate_limits limits = { .max_insns = x->logging ? 1 : x->interp->unit_insns,
                                    .follow = !x->logging };
     ir_unit *ir = x->interp->translate->translate(x->vcpu, pc, key, &limits, x->ir, fault);
     iunit *u;
@@ -115,7 +112,17 @@ iunit *find_unit(interp_vcpu *x, uint64_t pc, uint64_t key, pb_guest_fault *faul
 
     free(x->transient);
     x->transient = NULL;
-    if (x->flush_wanted || x->cached_bytes > x->interp->cache_bytes)
+    if (x->attention & ATTENTION_STEP) {
+        if (x->stepped) {
+            fault->kind = FAULT_STEPPED;
+            return NULL;
+        }
+        x->stepped = true;
+        if (x->attention == ATTENTION_STEP && r->unit && r->pc == pc && r->key == key &&
+            r->epoch == epoch && is_current(r->unit))
+            return r->unit;
+    }
+    if (x->attention & ATTENTION_FLUSH || x->cached_bytes > x->interp->cache_bytes)
         flush_units(x);
     if (!x->logging) {
         if (x->vcpu->ops->code(x->vcpu, pc, mmu, &page, fault) != PB_MEM_OK)

@@ -145,7 +145,7 @@ dispatch : {
     r = recent_of(x, pc);
     u = r->unit;
     if (!u || r->pc != pc || r->key != key || r->epoch != vcpu->tlb_epoch || !is_current(u) ||
-        x->flush_wanted) {
+        x->attention) {
         u = find_unit(x, pc, key, &fault);
         if (!u)
             goto no_unit;
@@ -156,7 +156,7 @@ dispatch : {
 }
 
 no_unit: /* the fetch faults, which counts as an instruction; or there is no memory */
-    if (vcpu->budget <= 0)
+    if (vcpu->budget <= 0 || fault.kind == FAULT_STEPPED)
         return PB_RUN_BUDGET;
     if (!fault.kind) {
         pb_log(x->interp->self, PB_LOG_WARNING, "no memory for a unit at 0x%llx",
@@ -385,5 +385,17 @@ uint32_t execute(interp_vcpu *x)
     x->running = true;
     reason = run(x, NULL);
     x->running = false;
+    return reason;
+}
+
+/* Units are of one instruction then: the dispatch behind it ends the run. */
+uint32_t execute_one(interp_vcpu *x)
+{
+    uint32_t reason;
+
+    x->attention |= ATTENTION_STEP;
+    x->stepped = false;
+    reason = execute(x);
+    x->attention &= ~(uint32_t)ATTENTION_STEP;
     return reason;
 }

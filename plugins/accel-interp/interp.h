@@ -61,9 +61,19 @@ typedef struct recent {
 
 enum { RECENT_BITS = 12, BUCKET_BITS = 14 };
 
+/* What the dispatcher leaves to find_unit(), interp_vcpu.attention. */
+enum {
+    ATTENTION_FLUSH = 1, /* before a unit is looked for */
+    ATTENTION_STEP = 2,  /* no more than one unit */
+};
+
+/* fault->kind of find_unit(): that one was executed. */
+enum { FAULT_STEPPED = UINT32_MAX };
+
 typedef struct interp {
     pb_object *self;
     uint64_t cache_bytes; /* property: of each vCPU */
+    uint32_t unit_insns;  /* property */
     const pb_translate_ops *translate;
     const pb_fp_ops *fp;
     uint64_t translated, flushed; /* statistics, of all vCPUs; atomic */
@@ -88,10 +98,11 @@ struct interp_vcpu {
     char *pc_slot; /* in the guest state */
     bool pc_is_32;
     bool running;
-    bool flush_wanted;
-    bool logging;     /* --log exec: units of one instruction, nothing cached */
-    ir_unit *ir;      /* memory for translations */
-    iunit *transient; /* a unit that is not in the cache: freed when the next one is found */
+    uint32_t attention; /* ATTENTION_* */
+    bool stepped;       /* ATTENTION_STEP: the instruction was executed */
+    bool logging;       /* --log exec: units of one instruction, nothing cached */
+    ir_unit *ir;        /* memory for translations */
+    iunit *transient;   /* a unit that is not in the cache: freed when the next one is found */
     uint64_t cached_bytes;
     workspace work;
     recent recent[1 << RECENT_BITS];
@@ -159,5 +170,7 @@ static inline void write_pc(interp_vcpu *x, uint64_t pc)
 
 /* Execute from the pc slot; a pb_run_reason. */
 uint32_t execute(interp_vcpu *x);
+/* One instruction: units have one. */
+uint32_t execute_one(interp_vcpu *x);
 
 #endif

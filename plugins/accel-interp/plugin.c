@@ -62,9 +62,14 @@ static void flush(void *self, pb_vcpu *vcpu)
     interp_vcpu *x = vcpu->accel;
 
     if (x->running)
-        x->flush_wanted = true;
+        x->attention |= ATTENTION_FLUSH;
     else
         flush_units(x);
+}
+
+static uint32_t step_one(void *self, pb_vcpu *vcpu)
+{
+    return execute_one(vcpu->accel);
 }
 
 static void statistics(void *self, void (*line)(void *opaque, const char *name, uint64_t value),
@@ -79,6 +84,9 @@ static void statistics(void *self, void (*line)(void *opaque, const char *name, 
 static const pb_prop props[] = { { "cache-size", PB_PROP_SIZE, PB_MEMBER(interp, cache_bytes),
                                    .initial = "32MiB", .min = 64 << 10, .max = UINT64_C(1) << 32,
                                    .doc = "Memory for translated code, of each processor" },
+                                 { "unit-insns", PB_PROP_UINT, PB_MEMBER(interp, unit_insns),
+                                   .initial = "48", .min = 1, .max = 48,
+                                   .doc = "Instructions of a unit, at most" },
                                  { 0 } };
 
 static const pb_state state[] = { PB_TRANSIENT(interp, translate, "a table of the host"),
@@ -102,6 +110,7 @@ static const pb_accel_type interp_type = {
     .run = run,
     .flush = flush,
     .statistics = statistics,
+    .step = step_one,
 };
 
 static const pb_class *const types[] = { &interp_type.head, NULL };
