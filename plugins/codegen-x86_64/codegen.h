@@ -114,6 +114,8 @@ enum {
 typedef struct x86_codegen {
     pb_object *object;
     bool baseline;        /* property */
+    const char *inject;   /* property; "": nothing */
+    uint64_t inject_pc;   /* of it; 0: none */
     uint32_t most_pinned; /* property: general registers for slots, at most */
     uint32_t features;    /* cg_features */
     bool started, counted, parallel;

@@ -2,6 +2,7 @@
  * The pass over a unit's records.
  */
 #include "emit.h"
+#include "inject.h"
 #include "note.h"
 
 #include <stdlib.h>
@@ -103,6 +104,8 @@ static void emit_record(cg *c, uint32_t i)
         emit_mark(c, r);
     else if (!(rule && rule(c, r)) && !cg_reference(c, r))
         c->failed = true;
+    if (c->self->inject_pc)
+        inject(c, i);
     if (c->noting)
         cg_note_results(c, i);
     cg_end_record(c);

@@ -2,6 +2,7 @@
  * codegen-x86_64: the class, what the host can do, running and patching.
  */
 #include "emit.h"
+#include "inject.h"
 #include "slow.h"
 
 #include <cpuid.h>
@@ -96,7 +97,7 @@ static bool init(void *self, pb_error *error)
         return false;
     s->features = s->baseline ? 0 : host_features();
     describe(s);
-    return true;
+    return inject_init(s, error);
 }
 
 static void finish(void *self)
@@ -258,12 +259,15 @@ static const pb_prop props[] = {
       .doc = "Use nothing newer than x86-64-v2" },
     { "pinned", PB_PROP_UINT, PB_MEMBER(x86_codegen, most_pinned), "8", .max = 8,
       .doc = "General registers that keep guest registers between units, at most" },
+    { "inject", PB_PROP_STRING, PB_MEMBER(x86_codegen, inject), "",
+      .doc = "For tests: make wrong code for the instruction at this address" },
     { 0 },
 };
 
 #define DERIVED "made by start"
 static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, features, "of the host"),
+    PB_TRANSIENT(x86_codegen, inject_pc, "made of a property"),
     PB_TRANSIENT(x86_codegen, started, DERIVED),
     PB_TRANSIENT(x86_codegen, counted, DERIVED),
     PB_TRANSIENT(x86_codegen, parallel, DERIVED),
