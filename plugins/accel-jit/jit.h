@@ -45,11 +45,23 @@ typedef struct jit_met {
 
 enum { MET = 1024 };
 
+/* Property `only`. */
+enum { RANGES = 16 };
+
+typedef struct jit_range {
+    uint64_t first, last;
+} jit_range;
+
 typedef struct jit {
     pb_object *self;
     uint64_t cache_bytes;        /* property */
     const char *codegen_name;    /* property; "": the host's */
     const char *codegen_options; /* property; "": none */
+    const char *only;            /* property; "": all */
+    uint32_t n_ranges;           /* of it; 0: all is compiled */
+    jit_range ranges[RANGES];
+    const pb_accel_type *other; /* that executes the rest */
+    void *other_self;
     const pb_translate_ops *translate;
     const pb_codegen_type *codegen;
     void *codegen_self;
@@ -77,6 +89,7 @@ typedef struct jit {
 typedef struct jit_vcpu {
     jit *jit;
     pb_vcpu *vcpu;
+    void *other; /* vcpu->accel of the one that executes what `only` leaves out */
     pb_tc_user *user;
     char *pc_slot; /* in the guest state */
     bool pc_is_32;
@@ -204,6 +217,21 @@ static inline uint64_t now_ns(void)
 /* pb_accel_type.show. */
 void show_units(jit_vcpu *x, uint64_t pc, void (*fn)(void *opaque, const pb_accel_unit *unit),
                 void *opaque);
+
+/* ---- only.c ----------------------------------------------------------------------------------------- */
+
+/* Read the property, ask for the interpreter if there is one. */
+bool only_init(jit *j, pb_error *error);
+/* It wants to see the vCPU; what it keeps there is *other. */
+bool only_vcpu_init(jit *j, pb_vcpu *vcpu, void **other, pb_error *error);
+void only_vcpu_finish(jit *j, pb_vcpu *vcpu, void *other);
+/* What the accelerator keeps of a vCPU, also while the interpreter has it. */
+jit_vcpu *only_own(jit *j, pb_vcpu *vcpu);
+void only_flush(jit_vcpu *x);
+/* Whether what begins at pc is compiled. */
+bool only_has(const jit *j, uint64_t pc);
+/* Have the interpreter execute an instruction: a pb_run_reason. */
+uint32_t only_step(jit_vcpu *x);
 
 /* ---- run.c ------------------------------------------------------------------------------------------- */
 

@@ -18,6 +18,8 @@ static bool init(void *self, pb_error *error)
                        !codegens       ? PB_EXTENSION_CODEGEN
                        : !j->translate ? PB_EXTENSION_TRANSLATE
                                        : PB_EXTENSION_TC);
+    if (!only_init(j, error))
+        return false;
     j->codegen_self =
         codegens->open(j->self, j->codegen_name, j->codegen_options, &j->codegen, error);
     return j->codegen_self != NULL;
@@ -83,6 +85,13 @@ static bool vcpu_init(void *self, pb_vcpu *vcpu, pb_error *error)
             finish_cache(j);
         return pb_fail(error, "out of memory");
     }
+    if (!only_vcpu_init(j, vcpu, &x->other, error)) {
+        free(x->tables[0]);
+        free(x);
+        if (j->vcpus == 0)
+            finish_cache(j);
+        return false;
+    }
     x->jit = j;
     x->vcpu = vcpu;
     x->user = j->tc_ops->user_new(j->tc, nudge, vcpu);
@@ -114,6 +123,7 @@ static void vcpu_finish(void *self, pb_vcpu *vcpu)
     j->tc_ops->user_free(x->user);
     j->translate->unit_free(x->ir);
     free_jumps(x);
+    only_vcpu_finish(j, vcpu, x->other);
     free(x);
     vcpu->accel = NULL;
     vcpu->jumps = NULL;
@@ -130,8 +140,9 @@ static uint32_t run(void *self, pb_vcpu *vcpu)
 static void flush(void *self, pb_vcpu *vcpu)
 {
     jit *j = self;
-    jit_vcpu *x = vcpu->accel;
+    jit_vcpu *x = only_own(j, vcpu);
 
+    only_flush(x);
     if (x->running)
         x->flush_wanted = true;
     else
@@ -177,6 +188,9 @@ static const pb_prop props[] = {
       .doc = "Code generator; the one for this host if it is not given" },
     { "codegen-options", PB_PROP_STRING, PB_MEMBER(jit, codegen_options), .initial = "",
       .doc = "Properties of the code generator: name=value,name=value" },
+    { "only", PB_PROP_STRING, PB_MEMBER(jit, only), .initial = "",
+      .doc = "Compile only what begins at these guest addresses, 0x1000-0x1fff+0x2008, and "
+             "interpret the rest: to find code that is compiled wrongly" },
     { "regions", PB_PROP_ENUM, PB_MEMBER(jit, regions), .initial = "sampled",
       .choices = regions_choices,
       .doc = "Make units of whole loops: never, where samples find much time is spent, always (for "
@@ -203,6 +217,10 @@ static const pb_state state[] = { PB_TRANSIENT(jit, translate, "a table of the h
                                   PB_TRANSIENT(jit, discarded, "a statistic"),
                                   PB_TRANSIENT(jit, no_loops, "a statistic"),
                                   PB_TRANSIENT(jit, compiling_ns, "a statistic"),
+                                  PB_TRANSIENT(jit, n_ranges, "made of a property"),
+                                  PB_TRANSIENT(jit, ranges, "made of a property"),
+                                  PB_TRANSIENT(jit, other, "a table of another accelerator"),
+                                  PB_TRANSIENT(jit, other_self, "another accelerator"),
                                   PB_TRANSIENT(jit, has_sampler, "a thread"),
                                   PB_TRANSIENT(jit, asleep, "what a thread does"),
                                   PB_TRANSIENT(jit, sampler, "a thread"),

@@ -152,6 +152,8 @@ static bool was_executed(void *opaque, uint64_t pc)
     const jit *j = w->m->jit;
     pb_tc_key key = { .page = w->key->page, .pc = pc, .key = w->key->key };
 
+    if (!only_has(j, pc))
+        return false;
     return j->regions == REGIONS_ALWAYS || j->tc_ops->lookup(w->m->user, &key) != NULL;
 }
 

@@ -100,6 +100,13 @@ static step handle_exit(jit_vcpu *x, const pb_code_exit *exit, jit_want *want, b
     }
 }
 
+/* An instruction that is not to be compiled. */
+static step step_other(jit_vcpu *x, uint32_t *reason)
+{
+    *reason = only_step(x);
+    return *reason == PB_RUN_BUDGET || *reason == PB_RUN_REQUEST ? STEP_GO : STEP_LEAVE;
+}
+
 static uint32_t run(jit_vcpu *x)
 {
     pb_vcpu *vcpu = x->vcpu;
@@ -130,6 +137,14 @@ static uint32_t run(jit_vcpu *x)
             return PB_RUN_BUDGET;
         if (!same_key)
             x->key = vcpu->type->translator->unit_key(vcpu);
+        if (j->n_ranges > 0 && !only_has(j, read_pc(x))) {
+            same_key = at_entry = false;
+            want = WANT_ORDINARY;
+            x->linking = NULL;
+            if (step_other(x, &reason) == STEP_LEAVE)
+                return reason;
+            continue;
+        }
         use_jumps(x, x->key);
         if (sampled && at_entry && want == WANT_ORDINARY)
             met(x, read_pc(x));

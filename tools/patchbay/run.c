@@ -234,13 +234,15 @@ static int lockstep(const char *name, run_options *o)
     int status;
 
     if (o->points.hash_every || o->points.saves || o->dump_yaml || o->statistics || o->check ||
-        o->machine.accel || o->seeing.hot || o->seeing.perf_map || o->seeing.jitdump ||
-        o->seeing.gdb)
+        o->machine.accel || o->seeing.hot || o->seeing.jitdump || o->seeing.gdb)
         return complain(STATUS_USAGE, "--lockstep names the accelerators, and goes with options of "
-                                      "the machine, --load, --stop-at and logs only");
-    if (!set_up_logs(o, &error))
+                                      "the machine, --load, --stop-at, --perf-map and logs only");
+    if (!set_up_logs(o, &error) || !seeing_begin(&o->seeing, &error))
         return complain(STATUS_USAGE, "%s", error->message);
     status = run_lockstep(name, &options);
+    if (!seeing_end(&error))
+        status = complain(status ? status : STATUS_FAILED, "%s", error->message);
+    g_clear_error(&error);
     if (!pb_trace_close(&error))
         return complain(status ? status : STATUS_FAILED, "%s", error->message);
     return status;
