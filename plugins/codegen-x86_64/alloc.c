@@ -132,6 +132,8 @@ void cg_give_spill(cg *c, cg_value *v)
 /* Another pinned register that has the value. */
 int8_t cg_other_pin(const cg *c, uint32_t value, cg_reg but)
 {
+    if (c->values[value].copies <= (c->reg_value[but] == value))
+        return CG_NO_REG;
     for (uint32_t i = 0; i < c->n_pins; i++) {
         const cg_pin *p = &c->pins[i];
 
@@ -150,7 +152,7 @@ void cg_drop(cg *c, cg_reg r)
     if (value == CG_NONE)
         return;
     v = &c->values[value];
-    c->reg_value[r] = CG_NONE;
+    cg_set_register(c, r, CG_NONE);
     if (v->reg == r)
         v->reg = cg_other_pin(c, value, r);
 }
@@ -188,6 +190,12 @@ static void evict(cg *c, cg_reg r)
     cg_drop(c, r);
 }
 
+/* Registers without anything. */
+static uint32_t vacant(const cg *c)
+{
+    return c->span.reg == CG_NO_REG ? c->empty : c->empty & ~CG_SET(c->span.reg);
+}
+
 static uint32_t cost_of(const cg *c, cg_reg r)
 {
     const cg_value *v;
@@ -207,7 +215,10 @@ static cg_reg choose(cg *c, uint32_t set)
     cg_reg best = CG_NO_REG;
 
     /* From above: rax, rcx and rdx are wanted for their own sake. */
-    for (set &= c->free_set & ~c->locked; set;) {
+    set &= c->free_set & ~c->locked;
+    if (set & vacant(c))
+        return 31 - (cg_reg)__builtin_clz(set & vacant(c));
+    while (set) {
         cg_reg r = 31 - (cg_reg)__builtin_clz(set);
         uint32_t cost = cost_of(c, r);
         uint32_t last = cost > 1 ? c->values[c->reg_value[r]].last : 0;
@@ -217,8 +228,6 @@ static cg_reg choose(cg *c, uint32_t set)
             best_cost = cost;
             best_last = last;
         }
-        if (cost == 0)
-            break;
         set &= ~CG_SET(r);
     }
     return best;
@@ -239,7 +248,7 @@ cg_reg cg_allocate(cg *c, uint32_t set)
 
 void cg_own(cg *c, cg_reg r, cg_value *v)
 {
-    c->reg_value[r] = index_of(c, v);
+    cg_set_register(c, r, index_of(c, v));
     v->reg = (int8_t)r;
 }
 
@@ -348,7 +357,7 @@ void cg_take(cg *c, cg_reg r)
         } else {
             evict(c, to);
             cg_move(c, to, r);
-            c->reg_value[r] = CG_NONE;
+            cg_set_register(c, r, CG_NONE);
             cg_own(c, to, v);
         }
     } else {
@@ -524,12 +533,13 @@ void cg_end_record(cg *c)
 
         if (v->uses)
             v->uses--;
-        cg_release_value(c, v);
+        if (!v->uses)
+            cg_release_value(c, v);
     }
     for (uint32_t i = 0; i < 2; i++) {
         cg_value *v = result_of(c, i);
 
-        if (index_of(c, v) == v->rep)
+        if (!v->uses && index_of(c, v) == v->rep)
             cg_release_value(c, v);
     }
     c->locked = 0;
@@ -557,13 +567,11 @@ static void save_if_live(cg *c, cg_value *v)
 
 void cg_save_live(cg *c, uint32_t set)
 {
-    for (uint32_t i = 0; i < CG_REGS; i++) {
-        cg_value *v;
+    for (set &= ~c->empty; set; set &= set - 1) {
+        uint32_t r = (uint32_t)__builtin_ctz(set);
+        cg_value *v = c->reg_value[r] == CG_NONE ? NULL : &c->values[c->reg_value[r]];
 
-        if (!(set & CG_SET(i)) || c->reg_value[i] == CG_NONE)
-            continue;
-        v = &c->values[c->reg_value[i]];
-        if (v->uses > cg_occurrences(c, v))
+        if (v && v->uses > cg_occurrences(c, v))
             cg_save_value(c, v);
     }
     if (c->flags.bundle != CG_NONE)
@@ -585,17 +593,17 @@ void cg_save_live(cg *c, uint32_t set)
 
 void cg_spill_all(cg *c, uint32_t set)
 {
-    for (uint32_t i = 0; i < CG_REGS; i++)
-        if (set & c->free_set & ~c->locked & CG_SET(i))
-            evict(c, (cg_reg)i);
+    for (set &= c->free_set & ~c->locked & ~vacant(c); set; set &= set - 1)
+        evict(c, (cg_reg)__builtin_ctz(set));
 }
 
 void cg_forget(cg *c)
 {
-    for (uint32_t i = 0; i < CG_REGS; i++) {
-        if (c->reg_value[i] != CG_NONE)
-            c->values[c->reg_value[i]].reg = CG_NO_REG;
-        c->reg_value[i] = CG_NONE;
+    for (uint32_t set = ~c->empty; set; set &= set - 1) {
+        cg_reg r = (cg_reg)__builtin_ctz(set);
+
+        c->values[c->reg_value[r]].reg = CG_NO_REG;
+        cg_set_register(c, r, CG_NONE);
     }
     for (uint32_t i = 0; i < c->n_named; i++) {
         cg_slot *s = &c->slots[c->named[i]];

@@ -4,8 +4,6 @@
  */
 #include "emit.h"
 
-#include <stdlib.h>
-
 /* Through blocks that are nothing but a branch. */
 static uint32_t end_of_branches(const ir_unit *u, uint32_t block)
 {
@@ -17,6 +15,12 @@ static uint32_t end_of_branches(const ir_unit *u, uint32_t block)
         block = u->extra[r->aux];
     }
     return block;
+}
+
+/* Reading them is worth less than the call. */
+static bool has_targets(const ir_op_record *r)
+{
+    return r->op == IR_OP_BR || r->op == IR_OP_BR_IF || r->op == IR_OP_BR_CC;
 }
 
 uint32_t cg_targets(const ir_unit *u, const ir_op_record *r, cg_target targets[2])
@@ -70,17 +74,13 @@ static void count_preds(cg *c)
 }
 
 /* Reverse postorder, exits first among successors, so that what goes on stands behind its branch. */
-static bool order_blocks(cg *c)
+static void order_blocks(cg *c)
 {
     uint32_t n = c->u->n_blocks, depth = 1, at = n;
-    uint32_t *stack = malloc(n * sizeof(*stack));
-    uint8_t *visited = calloc(n, 1); /* successors that were looked at, + 1 */
+    uint32_t *stack = c->room->stack;
+    uint8_t *visited = c->room->visited; /* successors that were looked at, + 1 */
 
-    if (!stack || !visited) {
-        free(stack);
-        free(visited);
-        return false;
-    }
+    memset(visited, 0, n);
     stack[0] = 0;
     visited[0] = 1;
     while (depth) {
@@ -101,27 +101,15 @@ static bool order_blocks(cg *c)
             stack[depth++] = t[next].block;
         }
     }
-    free(stack);
-    free(visited);
     c->n_order = n - at;
     memmove(c->order, c->order + at, c->n_order * sizeof(*c->order));
     for (uint32_t i = 0; i < c->n_order; i++)
         c->blocks[c->order[i]].place = i;
-    return true;
 }
 
 static bool is_head(const cg *c, uint32_t block)
 {
     return c->u->blocks[block].flags & IR_BLOCK_HEAD;
-}
-
-static uint32_t marks_in(const cg *c, uint32_t block)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = c->u->blocks[block].first; i < c->u->blocks[block].end; i++)
-        n += c->u->ops[i].op == IR_OP_INSN;
-    return n;
 }
 
 /* Loops, and the instructions that are left from each block on, up to where the budget is looked at again. A loop with a
@@ -141,13 +129,13 @@ static bool find_lengths(cg *c)
                 c->has_loops = true;
                 for (uint32_t p = to->place; p <= i && c->self->counted && !is_head(c, t[k].block);
                      p++)
-                    if (marks_in(c, c->order[p]) && p != to->place)
+                    if (c->blocks[c->order[p]].marks && p != to->place)
                         return false;
             } else if (to->left > left && !(c->self->counted && is_head(c, t[k].block))) {
                 left = to->left;
             }
         }
-        c->blocks[b].left = left + marks_in(c, b);
+        c->blocks[b].left = left + c->blocks[b].marks;
     }
     for (uint32_t b = 0; b < c->u->n_blocks; b++)
         c->blocks[b].checked = is_head(c, b) && (c->self->counted || c->blocks[b].in_loop);
@@ -156,12 +144,13 @@ static bool find_lengths(cg *c)
 
 /* ---- values ----------------------------------------------------------------------------------------------- */
 
-static void count_use(cg *c, uint32_t id, uint32_t record)
+static cg_value *count_use(cg *c, uint32_t id, uint32_t record)
 {
     cg_value *v = &c->values[cg_index(c, id)];
 
     v->uses++;
     v->last = record;
+    return v;
 }
 
 static const uint32_t *operands(const ir_unit *u, const ir_op_record *r)
@@ -205,48 +194,69 @@ static bool has_no_effect(const ir_op_record *r)
     return r->op == IR_OP_GET || (r->op >= IR_OP_ADD && cg_rules_pure[r->op]);
 }
 
+static void init_value(cg *c, uint32_t i, uint32_t type, uint32_t flags)
+{
+    static const cg_value fresh = {
+        .reg = CG_NO_REG, .spill = -1, .home = -1, .want = -1, .fl_valid = IR_FL_ALL
+    };
+    cg_value *v = &c->values[i];
+
+    *v = fresh;
+    v->rep = i;
+    v->type = (uint8_t)type;
+    v->flags = (uint8_t)flags;
+}
+
 static void init_values(cg *c)
 {
     const ir_unit *u = c->u;
 
-    for (uint32_t i = 0; i < c->n_values; i++) {
-        cg_value *v = &c->values[i];
-        uint32_t record = i >> 1;
+    for (uint32_t i = 0; i < u->n_ops; i++) {
+        init_value(c, i << 1, u->ops[i].type, 0);
+        init_value(c, i << 1 | 1, ir_second_type(u->ops[i].op), 0);
+    }
+    for (uint32_t i = 0; i < u->n_consts; i++)
+        init_value(c, 2 * u->n_ops + i, u->consts[i].type, CG_IS_CONST);
+    memset(c->first_of, 0, u->n_ops * sizeof(*c->first_of));
+}
 
-        *v = (cg_value){
-            .rep = i, .reg = CG_NO_REG, .spill = -1, .home = -1, .want = -1, .fl_valid = IR_FL_ALL
-        };
-        if (i >= 2 * u->n_ops) {
-            v->type = (uint8_t)u->consts[i - 2 * u->n_ops].type;
-            v->flags = CG_IS_CONST;
-        } else {
-            v->type = i & 1 ? (uint8_t)ir_second_type(u->ops[record].op) : u->ops[record].type;
+static void count_uses_of_targets(cg *c, uint32_t record)
+{
+    cg_target t[2];
+    uint32_t n = cg_targets(c->u, &c->u->ops[record], t);
+
+    for (uint32_t k = 0; k < n; k++) {
+        for (uint32_t j = 0; j < t[k].n; j++) {
+            count_use(c, t[k].values[j], record);
+            c->values[cg_index(c, t[k].values[j])].fl_need = IR_FL_ALL;
         }
     }
 }
 
-static void count_uses(cg *c)
+/* Of values, and guest instructions of the block. */
+static void count_uses(cg *c, uint32_t block)
 {
     const ir_unit *u = c->u;
 
-    for (uint32_t i = 0; i < u->n_ops; i++) {
+    for (uint32_t i = u->blocks[block].first; i < u->blocks[block].end; i++) {
         const ir_op_record *r = &u->ops[i];
         const uint32_t *args = operands(u, r);
-        cg_target t[2];
-        uint32_t n = cg_targets(u, r, t);
 
+        c->blocks[block].marks += r->op == IR_OP_INSN;
         for (uint32_t k = 0; k < r->n_args; k++) {
-            count_use(c, args[k], i);
-            if (c->values[cg_index(c, args[k])].type == IR_FL)
-                c->values[cg_index(c, args[k])].fl_need |= (uint16_t)flags_read(c, r);
+            cg_value *v = count_use(c, args[k], i);
+
+            if (v->type == IR_FL)
+                v->fl_need |= (uint16_t)flags_read(c, r);
         }
-        for (uint32_t k = 0; k < n; k++) {
-            for (uint32_t j = 0; j < t[k].n; j++) {
-                count_use(c, t[k].values[j], i);
-                c->values[cg_index(c, t[k].values[j])].fl_need = IR_FL_ALL;
-            }
-        }
+        if (has_targets(r))
+            count_uses_of_targets(c, i);
     }
+}
+
+static bool is_terminator(const ir_op_record *r)
+{
+    return has_targets(r) || r->op == IR_OP_JUMP || r->op == IR_OP_JUMP_IND || r->op == IR_OP_EXIT;
 }
 
 static bool is_precise(const cg *c, const ir_op_record *r)
@@ -268,47 +278,38 @@ static bool is_precise(const cg *c, const ir_op_record *r)
     }
 }
 
-/* Puts into a slot that gets another value before anybody looks: in one block, with no precise point between. */
-static bool find_dead_puts(cg *c)
+static void make_dead(cg *c, uint32_t record)
 {
-    uint32_t *over = calloc(c->self->n_slots, sizeof(*over)),
-             now = 0; /* == now: it is overwritten */
-
-    if (!over)
-        return false;
-    for (uint32_t b = 0; b < c->u->n_blocks; b++) {
-        now++;
-        for (uint32_t i = c->u->blocks[b].end; i-- > c->u->blocks[b].first;) {
-            const ir_op_record *r = &c->u->ops[i];
-            uint32_t slot = r->attr & 0xffff;
-
-            if (is_precise(c, r)) {
-                now++;
-            } else if (r->op == IR_OP_GET) {
-                over[slot] = 0;
-            } else if (r->op == IR_OP_PUT && over[slot] != now) {
-                over[slot] = now;
-            } else if (r->op == IR_OP_PUT) {
-                c->values[i << 1].flags |= CG_IS_DEAD;
-                c->values[cg_index(c, r->arg[0])].uses--;
-            }
-        }
-    }
-    free(over);
-    return true;
+    c->values[record << 1].flags |= CG_IS_DEAD;
 }
 
-/* Records without effect that nobody needs. */
+/* Records without effect that nobody needs, and puts into a slot that gets another value before anybody looks: in one
+ * block, with no precise point between. */
 static void find_dead(cg *c)
 {
+    uint32_t *over = c->room->noted; /* now: it is overwritten */
+    uint32_t now = cg_number_notes(c, c->u->n_ops + 1) + 1;
+
     for (uint32_t i = c->u->n_ops; i-- > 0;) {
         const ir_op_record *r = &c->u->ops[i];
+        uint32_t slot = r->attr & 0xffff;
 
-        if (!has_no_effect(r) || c->values[i << 1].uses || c->values[i << 1 | 1].uses)
+        if (r->op == IR_OP_INSN)
             continue;
-        c->values[i << 1].flags |= CG_IS_DEAD;
-        for (uint32_t k = 0; k < r->n_args; k++)
-            c->values[cg_index(c, r->arg[k])].uses--;
+        if (has_no_effect(r) && !(c->values[i << 1].uses | c->values[i << 1 | 1].uses)) {
+            make_dead(c, i);
+            for (uint32_t k = 0; k < r->n_args; k++)
+                c->values[cg_index(c, r->arg[k])].uses--;
+        } else if (is_precise(c, r) || is_terminator(r)) {
+            now++;
+        } else if (r->op == IR_OP_GET) {
+            over[slot] = 0;
+        } else if (r->op == IR_OP_PUT && over[slot] != now) {
+            over[slot] = now;
+        } else if (r->op == IR_OP_PUT) {
+            make_dead(c, i);
+            c->values[cg_index(c, r->arg[0])].uses--;
+        }
     }
 }
 
@@ -402,11 +403,6 @@ static bool is_only_get(const cg *c, uint32_t put, uint32_t get, uint32_t end)
         if (k != get && is_of_slot(&c->u->ops[k], IR_OP_GET, c->u->ops[put].attr & 0xffff))
             return false;
     return true;
-}
-
-static void make_dead(cg *c, uint32_t record)
-{
-    c->values[record << 1].flags |= CG_IS_DEAD;
 }
 
 /* The second one works on the first one's operand. The first one is not made at all if nobody else needs it. */
@@ -520,7 +516,8 @@ static bool can_be_late(const cg *c, uint32_t record)
     return (r->op == IR_OP_ADD || r->op == IR_OP_SUB) && c->values[record << 1].uses == 1;
 }
 
-static void find_wanted_in(cg *c, uint32_t block, uint32_t *touched)
+/* touched: by slot, the last record of those that were looked at which has to do with it, plus `notes`. */
+static void find_wanted_in(cg *c, uint32_t block, uint32_t *touched, uint32_t notes)
 {
     const ir_block_info *info = &c->u->blocks[block];
     uint32_t precise = info->first;
@@ -530,14 +527,13 @@ static void find_wanted_in(cg *c, uint32_t block, uint32_t *touched)
         uint32_t slot = r->attr & 0xffff, id;
         cg_value *v;
 
-        if (c->values[i << 1].flags & CG_IS_DEAD)
+        if (r->op == IR_OP_GET && !(c->values[i << 1].flags & CG_IS_DEAD))
+            touched[slot] = notes + i;
+        if (r->op != IR_OP_PUT || c->values[i << 1].flags & CG_IS_DEAD) {
+            if (is_precise(c, r) && !c->first_of[i])
+                precise = i; /* of a pair both results are there, or none */
             continue;
-        if (is_precise(c, r) && !c->first_of[i])
-            precise = i; /* of a pair both results are there, or none */
-        if (r->op == IR_OP_GET)
-            touched[slot] = i + 1;
-        if (r->op != IR_OP_PUT)
-            continue;
+        }
         id = origin(c, r->arg[0]);
         if (!(id & IR_CONST_BIT) && id == r->arg[0] && id >> 1 >= info->first &&
             id >> 1 < precise && can_be_late(c, id >> 1) && c->pin_of_slot[slot] != CG_NO_REG) {
@@ -547,24 +543,20 @@ static void find_wanted_in(cg *c, uint32_t block, uint32_t *touched)
             uint32_t def = id >> 1;
 
             v = &c->values[id];
-            if (def >= info->first && def >= precise && touched[slot] <= def && v->want < 0 &&
-                c->u->ops[def].op != IR_OP_GET && c->u->ops[def].op != IR_OP_PARAM)
+            if (def >= info->first && def >= precise && touched[slot] < notes + def &&
+                v->want < 0 && c->u->ops[def].op != IR_OP_GET && c->u->ops[def].op != IR_OP_PARAM)
                 v->want = (int16_t)slot;
         }
-        touched[slot] = i + 1;
+        touched[slot] = notes + i;
     }
 }
 
-static bool find_wanted(cg *c)
+static void find_wanted(cg *c)
 {
-    uint32_t *touched = calloc(c->self->n_slots, sizeof(*touched)); /* record + 1 */
+    uint32_t notes = cg_number_notes(c, c->u->n_ops) + 1;
 
-    if (!touched)
-        return false;
     for (uint32_t i = 0; i < c->n_order; i++)
-        find_wanted_in(c, c->order[i], touched);
-    free(touched);
-    return true;
+        find_wanted_in(c, c->order[i], c->room->noted, notes);
 }
 
 /* ---- pairs of accesses ------------------------------------------------------------------------------------- */
@@ -612,27 +604,60 @@ static void make_pair(cg *c, uint32_t first, uint32_t second)
     }
 }
 
-static void find_pairs(cg *c)
+/* The second one of a pair whose first one is this; otherwise this. */
+static uint32_t find_pair(cg *c, uint32_t i)
 {
     const ir_unit *u = c->u;
+    const ir_op_record *x = &u->ops[i];
 
-    for (uint32_t i = 0; i < u->n_ops; i++) {
-        const ir_op_record *x = &u->ops[i];
+    if (!PB_MEM_GET_SPAN(x->attr))
+        return i;
+    for (uint32_t k = i + 1; k < u->n_ops; k++) {
+        const ir_op_record *y = &u->ops[k];
 
-        if ((x->op != IR_OP_LD && x->op != IR_OP_ST) || !PB_MEM_GET_SPAN(x->attr))
-            continue;
-        for (uint32_t k = i + 1; k < u->n_ops; k++) {
-            const ir_op_record *y = &u->ops[k];
+        if (reads(y, i) || y->guest != x->guest)
+            break;
+        if (y->op == x->op && is_pair(c, x, y)) {
+            make_pair(c, i, k);
+            return k;
+        }
+        if (!has_no_effect(y))
+            break;
+    }
+    return i;
+}
 
-            if (reads(y, i) || y->guest != x->guest)
-                break;
-            if (y->op == x->op && is_pair(c, x, y)) {
-                make_pair(c, i, k);
-                i = k;
-                break;
-            }
-            if (!has_no_effect(y))
-                break;
+/* Records that become one instruction with others. */
+static void find_patterns(cg *c)
+{
+    uint32_t paired = 0;
+
+    for (uint32_t i = 0; i < c->u->n_ops; i++) {
+        switch (c->u->ops[i].op) {
+        case IR_OP_LD:
+        case IR_OP_ST:
+            if (i > paired || !paired)
+                paired = find_pair(c, i);
+            break;
+        case IR_OP_EQ:
+        case IR_OP_NE:
+            find_tests(c, i);
+            break;
+        case IR_OP_ADD:
+            find_scaled(c, i);
+            break;
+        case IR_OP_V_DUP:
+        case IR_OP_V_FROM:
+        case IR_OP_V_SETLANE:
+            find_lanes(c, i);
+            break;
+        case IR_OP_CLZ:
+        case IR_OP_V_AESMC:
+        case IR_OP_V_AESIMC:
+            find_fused(c, i);
+            break;
+        default:
+            break;
         }
     }
 }
@@ -643,16 +668,13 @@ bool cg_analyse(cg *c)
         c->blocks[b] = (cg_block){ .place = CG_NONE, .offset = CG_NONE, .fixups = CG_NONE };
     count_preds(c);
     init_values(c);
-    count_uses(c);
-    if (!find_dead_puts(c))
-        return false;
+    for (uint32_t b = 0; b < c->u->n_blocks; b++)
+        count_uses(c, b);
     find_dead(c);
-    find_pairs(c);
-    for (uint32_t i = 0; i < c->u->n_ops; i++) {
-        find_tests(c, i);
-        find_scaled(c, i);
-        find_lanes(c, i);
-        find_fused(c, i);
-    }
-    return order_blocks(c) && find_lengths(c) && cg_choose_pins(c) && find_wanted(c);
+    find_patterns(c);
+    order_blocks(c);
+    if (!find_lengths(c) || !cg_choose_pins(c))
+        return false;
+    find_wanted(c);
+    return true;
 }

@@ -139,6 +139,7 @@ typedef struct x86_codegen {
     char host[96];
     pb_code_frame frame_rows[96]; /* of thunks */
     pb_code_frames frames;
+    struct cg_room *room; /* what the last emission left for the next one; null: none. Atomic */
 } x86_codegen;
 
 /* The frame as C sees it. */
@@ -175,13 +176,17 @@ typedef struct cg_value {
     int16_t want;      /* pinned slot that it is put into soon: compute it there; -1 */
     uint16_t fl_need;  /* bundles: which flags anybody reads, IR_FLAG_* places */
     uint16_t fl_valid; /* bundles: those that are there, the others read as zero */
+    uint16_t copies;   /* registers that have it */
+    uint32_t reserved; /* to be a power of two */
 } cg_value;
+_Static_assert(sizeof(cg_value) == 32, "there are two for each record");
 
 typedef struct cg_slot {
     uint32_t
         value; /* representative of the value that it has, CG_NONE: its home or pinned register has it, no name */
+    uint16_t place; /* in cg.named, if it is listed there */
     bool dirty;
-    bool listed; /* in cg.named */
+    bool listed;
 } cg_slot;
 
 /* How the host's flags hold a bundle. */
@@ -212,9 +217,11 @@ typedef struct cg {
     cg_value *values; /* by IR value id, then constants */
     uint32_t n_values;
     cg_slot *slots;
-    uint16_t *named; /* slots that have had a name in this unit */
+    uint16_t *named;     /* slots that have had a name in this unit */
+    uint64_t *dirty_set; /* by place in named */
     uint32_t n_named, n_dirty;
-    uint32_t reg_value[CG_REGS]; /* CG_NONE: nothing */
+    uint32_t reg_value[CG_REGS]; /* CG_NONE: nothing. Changed by cg_set_register() */
+    uint32_t empty;              /* registers without a value */
     uint32_t locked;             /* registers of the rule that runs */
     uint32_t n_evicted;          /* stores that made a register free, so far */
     uint32_t spill_free[(CG_SPILLS + 31) / 32];
@@ -260,6 +267,7 @@ typedef struct cg {
     struct cg_pool *pool; /* constants behind the unit's code */
     uint32_t n_pool, cap_pool;
     uint32_t entry; /* offset of the checked entry */
+    struct cg_room *room;
 } cg;
 
 /* ---- alloc.c: values and registers ---------------------------------------------------------------------- */
@@ -284,6 +292,20 @@ static inline cg_value *cg_value_of(const cg *c, uint32_t id)
 static inline ir_type cg_type(const cg *c, uint32_t id)
 {
     return (ir_type)c->values[cg_index(c, id)].type;
+}
+
+/* The register has that value (CG_NONE: none) and no other one. Says nothing of what the values know. */
+static inline void cg_set_register(cg *c, cg_reg r, uint32_t value)
+{
+    if (c->reg_value[r] != CG_NONE)
+        c->values[c->reg_value[r]].copies--;
+    c->reg_value[r] = value;
+    if (value == CG_NONE) {
+        c->empty |= CG_SET(r);
+    } else {
+        c->values[value].copies++;
+        c->empty &= ~CG_SET(r);
+    }
 }
 
 /* Whether an operand is a constant of at most 64 bits; its value, cut to the operand's type. */
@@ -363,6 +385,20 @@ void cg_put(cg *c, uint32_t slot, uint32_t id);
 /* Store all dirty slots. The host's flags stay. */
 void cg_sync(cg *c);
 void cg_store_dirty(cg *c, uint32_t slot);
+/* The slot, which is dirty, is not any more. */
+void cg_clean_slot(cg *c, uint32_t slot);
+/* The place in cg.named of the first slot that is dirty, from `place` on; CG_NONE. */
+static inline uint32_t cg_next_dirty(const cg *c, uint32_t place)
+{
+    while (place < c->n_named) {
+        uint64_t rest = c->dirty_set[place / 64] >> place % 64;
+
+        if (rest)
+            return place + (uint32_t)__builtin_ctzll(rest);
+        place = (place | 63) + 1;
+    }
+    return CG_NONE;
+}
 /* The slot's home has its value now. */
 void cg_stored(cg *c, uint32_t slot, cg_value *v);
 void cg_store_slot(cg *c, uint32_t slot, cg_reg r);

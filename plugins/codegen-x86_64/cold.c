@@ -127,13 +127,10 @@ uint32_t site_sync(cg *c)
 {
     uint32_t n = 0;
 
-    for (uint32_t i = 0; i < c->n_named; i++) {
+    for (uint32_t i = cg_next_dirty(c, 0); i != CG_NONE; i = cg_next_dirty(c, i + 1)) {
         uint32_t slot = c->named[i];
-        const cg_value *v;
+        const cg_value *v = &c->values[c->slots[slot].value];
 
-        if (!c->slots[slot].dirty)
-            continue;
-        v = &c->values[c->slots[slot].value];
         site_word(c, slot);
         if (c->self->cpu->slots[slot].type == IR_FL)
             site_word(c, v->fl_valid);

@@ -5,8 +5,6 @@
 #include "inject.h"
 #include "note.h"
 
-#include <stdlib.h>
-
 /* Records and values of one unit, at most: what 240 spill slots and the place of records in 32 bits bear. */
 enum { MOST_RECORDS = 16384, MOST_BLOCKS = 2048 };
 
@@ -96,13 +94,16 @@ static void emit_record(cg *c, uint32_t i)
     }
     if (c->noting)
         cg_note_record(c, i);
+    if (r->op == IR_OP_INSN) {
+        emit_mark(c, r);
+        c->locked = 0;
+        return;
+    }
     if (r->op == IR_OP_PUT && cg_late(c, r->arg[0]) != CG_NONE)
         cg_emit_late(c, r->arg[0] >> 1);
     if (c->span.reg != CG_NO_REG && !cg_keeps_span(r->op))
         cg_end_span(c);
-    if (r->op == IR_OP_INSN)
-        emit_mark(c, r);
-    else if (!(rule && rule(c, r)) && !cg_reference(c, r))
+    if (!(rule && rule(c, r)) && !cg_reference(c, r))
         c->failed = true;
     if (c->self->inject_pc)
         inject(c, i);
@@ -190,41 +191,17 @@ static void emit_stale(cg *c)
 
 /* ---- a unit --------------------------------------------------------------------------------------------------- */
 
-static bool allocate_tables(cg *c)
+static bool begin(cg *c)
 {
-    const ir_unit *u = c->u;
-
-    c->n_values = 2 * u->n_ops + u->n_consts;
-    c->values = malloc(c->n_values * sizeof(*c->values));
-    c->slots = malloc(c->self->n_slots * sizeof(*c->slots));
-    c->named = malloc(c->self->n_slots * sizeof(*c->named));
-    c->first_of = calloc(u->n_ops, sizeof(*c->first_of));
-    c->blocks = malloc(u->n_blocks * sizeof(*c->blocks));
-    c->order = malloc(u->n_blocks * sizeof(*c->order));
-    if (!c->values || !c->slots || !c->named || !c->first_of || !c->blocks || !c->order)
+    c->n_values = 2 * c->u->n_ops + c->u->n_consts;
+    if (!cg_take_room(c))
         return false;
-    for (uint32_t i = 0; i < c->self->n_slots; i++)
-        c->slots[i] = (cg_slot){ .value = CG_NONE };
     for (uint32_t i = 0; i < CG_REGS; i++)
         c->reg_value[i] = CG_NONE;
     for (uint32_t i = 0; i < CG_SPILLS; i++)
         c->spill_free[i / 32] |= 1u << i % 32;
     c->flags.bundle = CG_NONE;
     return true;
-}
-
-static void free_tables(cg *c)
-{
-    cg_free_pins(c);
-    free(c->values);
-    free(c->slots);
-    free(c->named);
-    free(c->first_of);
-    free(c->blocks);
-    free(c->order);
-    free(c->cold);
-    free(c->cold_data);
-    free(c->pool);
 }
 
 static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_pins)
@@ -238,6 +215,7 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
              .job = job,
              .features = self->features,
              .more_pins = more_pins,
+             .empty = UINT32_MAX,
              .mark = CG_NONE,
              .span.reg = CG_NO_REG };
     uint32_t status = PB_EMIT_TOO_LARGE;
@@ -248,7 +226,7 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
     if (u->n_ops > MOST_RECORDS || u->n_consts > MOST_RECORDS || u->n_blocks > MOST_BLOCKS ||
         u->cpu != self->cpu)
         return PB_EMIT_TOO_LARGE;
-    if (allocate_tables(&c) && cg_analyse(&c)) {
+    if (begin(&c) && cg_analyse(&c)) {
         cg_note_begin(&c);
         emit_entry(&c);
         cg_arrive(&c);
@@ -263,7 +241,8 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
         job->bytes = asm_offset(&c.a);
         status = c.failed ? PB_EMIT_TOO_LARGE : c.a.full ? PB_EMIT_NO_ROOM : PB_EMIT_OK;
     }
-    free_tables(&c);
+    cg_free_pins(&c);
+    cg_give_room(&c);
     return status;
 }
 

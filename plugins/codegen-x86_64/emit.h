@@ -11,6 +11,7 @@ typedef struct cg_block {
     uint32_t place;  /* in cg.order, CG_NONE: cannot be reached */
     uint32_t offset; /* of its code, CG_NONE: not emitted yet */
     uint32_t fixups; /* displacements that wait for it: a list through the code, CG_NONE: none */
+    uint32_t marks;  /* guest instructions in it */
     uint32_t left; /* counted: instructions from its start to the unit's end on the longest path */
     bool is_exit;  /* nothing but a jump, from one block */
     bool in_loop;  /* a later block branches to it */
@@ -49,5 +50,33 @@ static inline uint32_t cg_left_at(const cg *c, uint32_t block)
 bool cg_terminate(cg *c, const ir_op_record *r, uint32_t next);
 
 uint32_t emit_unit(const x86_codegen *self, pb_code_job *job);
+
+/* ---- room.c: memory for an emission ---------------------------------------------------------------------- */
+
+/* What the pointers of struct cg point to. */
+typedef struct cg_room {
+    uint32_t cap_values, cap_records, cap_blocks, cap_cold, cap_cold_data, cap_pool;
+    cg_value *values;
+    uint32_t *first_of;
+    cg_block *blocks;
+    uint32_t *order, *stack;
+    uint8_t *visited;
+    struct cg_cold *cold;
+    uint8_t *cold_data;
+    struct cg_pool *pool;
+    /* By slot. */
+    cg_slot *slots;
+    uint16_t *named;
+    uint64_t *dirty_set;
+    uint32_t *noted; /* notes of the analysis: see cg_number_notes() */
+    uint32_t n_notes;
+} cg_room;
+
+/* False: out of memory. */
+bool cg_take_room(cg *c);
+void cg_give_room(cg *c);
+void cg_free_room(cg_room *room);
+/* A number above all notes that were made: the caller may make notes from it + 1 to it + n. */
+uint32_t cg_number_notes(cg *c, uint32_t n);
 
 #endif

@@ -55,7 +55,7 @@ static void save_condition(cg *c, uint32_t i)
 
     asm_setcc(&c->a, c->flags.cc[i], r);
     asm_movzx(&c->a, W8, r, r);
-    c->reg_value[r] = c->flags.condition[i];
+    cg_set_register(c, r, c->flags.condition[i]);
     v->reg = (int8_t)r;
     c->locked = locked | CG_SET(r);
 }
@@ -114,15 +114,13 @@ static void save_bundle(cg *c)
         asm_lea(&c->a, W32, RAX, asm_at(RAX, 1 << IR_FLAG_A)); /* a carry into bit 13 is junk */
     if (slot != CG_NONE && !(kept & ~v->fl_valid)) {
         cg_store_slot(c, slot, RAX);
-        c->slots[slot].dirty = false;
-        c->n_dirty--;
-        v->dirty--;
+        cg_clean_slot(c, slot);
         cg_stored(c, slot, v);
         c->locked = locked;
         if (v->home >= 0 && !v->dirty && !v->uses)
             return; /* else it stays in the register too: who reads it soon would wait for the store */
     }
-    c->reg_value[RAX] = c->flags.bundle;
+    cg_set_register(c, RAX, c->flags.bundle);
     v->reg = RAX;
     c->locked = locked | CG_SET(RAX);
 }

@@ -106,6 +106,8 @@ static void finish(void *self)
 
     free(s->pin_of_slot);
     s->pin_of_slot = NULL;
+    cg_free_room(s->room);
+    s->room = NULL;
 }
 
 /* ---- start ----------------------------------------------------------------------------------------------------- */
@@ -168,6 +170,8 @@ static bool start(void *self, const pb_codegen_setup *setup, pb_codegen_info *in
     for (s->n_slots = 0; s->cpu->slots[s->n_slots].name;)
         s->n_slots++;
     free(s->pin_of_slot);
+    cg_free_room(s->room);
+    s->room = NULL;
     s->pin_of_slot = malloc(s->n_slots + 1);
     if (!s->pin_of_slot)
         return pb_fail(error, "out of memory");
@@ -303,6 +307,7 @@ static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, host, "of the host"),
     PB_TRANSIENT(x86_codegen, frame_rows, DERIVED),
     PB_TRANSIENT(x86_codegen, frames, DERIVED),
+    PB_TRANSIENT(x86_codegen, room, "memory for emissions"),
     { 0 },
 };
 

@@ -66,6 +66,7 @@ static cg_slot *name_slot(cg *c, uint32_t slot, uint32_t value)
 
     if (!s->listed) {
         s->listed = true;
+        s->place = (uint16_t)c->n_named;
         c->named[c->n_named++] = (uint16_t)slot;
     }
     s->value = value;
@@ -92,6 +93,16 @@ static void lose_home(cg *c, cg_value *v, uint32_t slot)
 static uint32_t flags_kept(const cg *c, uint32_t slot)
 {
     return pb_slot_flags(&c->self->cpu->slots[slot]);
+}
+
+void cg_clean_slot(cg *c, uint32_t slot)
+{
+    cg_slot *s = &c->slots[slot];
+
+    s->dirty = false;
+    c->dirty_set[s->place / 64] &= ~(UINT64_C(1) << s->place % 64);
+    c->n_dirty--;
+    c->values[s->value].dirty--;
 }
 
 /* Store a dirty slot, whose value is in a register, a constant, or in its spill slot. */
@@ -127,9 +138,7 @@ void cg_store_dirty(cg *c, uint32_t slot)
         }
     }
     c->locked = locked;
-    s->dirty = false;
-    c->n_dirty--;
-    v->dirty--;
+    cg_clean_slot(c, slot);
     cg_stored(c, slot, v);
 }
 
@@ -144,9 +153,8 @@ void cg_stored(cg *c, uint32_t slot, cg_value *v)
 
 void cg_sync(cg *c)
 {
-    for (uint32_t i = 0; i < c->n_named && c->n_dirty; i++)
-        if (c->slots[c->named[i]].dirty)
-            cg_store_dirty(c, c->named[i]);
+    for (uint32_t i = 0; c->n_dirty && (i = cg_next_dirty(c, i)) != CG_NONE; i++)
+        cg_store_dirty(c, c->named[i]);
 }
 
 /* A bundle in a slot that keeps other flags than are asked for: not just another name. */
@@ -196,11 +204,8 @@ static void forget_slot(cg *c, uint32_t slot, const cg_value *but)
 
     if (!old)
         return;
-    if (s->dirty) {
-        s->dirty = false;
-        c->n_dirty--;
-        old->dirty--;
-    }
+    if (s->dirty)
+        cg_clean_slot(c, slot);
     s->value = CG_NONE;
     needed = old->uses || old->dirty || old == but;
     if (old->home == (int32_t)slot && needed && old->reg < 0 && old->spill < 0)
@@ -223,7 +228,7 @@ static void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
             cg_reg t = cg_allocate(c, class_of(old));
 
             cg_move(c, t, pin);
-            c->reg_value[pin] = CG_NONE;
+            cg_set_register(c, pin, CG_NONE);
             cg_own(c, t, old);
         }
         cg_drop(c, pin);
@@ -245,10 +250,10 @@ static void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
     if (v->reg != pin)
         cg_load_value(c, v, pin);
     if (v->reg >= 0 && v->reg != pin && c->free_set & CG_SET(v->reg)) {
-        c->reg_value[v->reg] = CG_NONE;
+        cg_set_register(c, v->reg, CG_NONE);
         v->reg = CG_NO_REG;
     }
-    c->reg_value[pin] = value;
+    cg_set_register(c, pin, value);
     if (v->reg < 0)
         v->reg = (int8_t)pin;
     name_slot(c, slot, value);
@@ -259,6 +264,7 @@ void cg_put(cg *c, uint32_t slot, uint32_t id)
     cg_value *v = cg_value_of(c, id);
     uint32_t type = c->self->cpu->slots[slot].type;
     int8_t pin = c->pin_of_slot[slot];
+    cg_slot *s;
 
     if (c->slots[slot].value == index_of(c, v))
         return;
@@ -273,7 +279,9 @@ void cg_put(cg *c, uint32_t slot, uint32_t id)
         cg_store_slot(c, slot, r);
         return;
     }
-    name_slot(c, slot, index_of(c, v))->dirty = true;
+    s = name_slot(c, slot, index_of(c, v));
+    s->dirty = true;
+    c->dirty_set[s->place / 64] |= UINT64_C(1) << s->place % 64;
     c->n_dirty++;
     v->dirty++;
 }
