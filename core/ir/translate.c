@@ -114,6 +114,8 @@ static bool read_code(pb_code_reader *head, uint64_t pc, void *bytes, uint32_t l
 
 /* ---- one unit -------------------------------------------------------------------------------------- */
 
+enum { MOST_EXITS = 16 };
+
 typedef struct driver {
     pb_vcpu *vcpu;
     const pb_cpu_type *cpu;
@@ -122,6 +124,12 @@ typedef struct driver {
     reader reader;
     void *ctx;
     pb_translate_limits limits;
+    /* Jumps that leave the unit for instructions of its page; the last ones, if there are many. */
+    uint32_t n_exits;
+    struct {
+        uint64_t pc;
+        uint32_t record;
+    } exits[MOST_EXITS];
 } driver;
 
 /* The unit's length before an instruction, to take the instruction back. */
@@ -181,6 +189,59 @@ static bool follow(driver *d, uint64_t *pc)
     return true;
 }
 
+/* Remember the jumps among the records from `first` on. */
+static void note_exits(driver *d, uint32_t first)
+{
+    for (uint32_t i = first; i < d->u->n_ops; i++) {
+        const ir_op_record *r = &d->u->ops[i];
+        uint32_t at;
+
+        if (r->op != IR_OP_JUMP || r->attr & IR_NEW_KEY)
+            continue;
+        at = d->n_exits++ % MOST_EXITS;
+        d->exits[at].pc = d->u->consts[r->arg[0] & ~IR_CONST_BIT].value.lo;
+        d->exits[at].record = i;
+    }
+}
+
+static void begin(driver *d, uint64_t pc)
+{
+    memset(d->ctx, 0, d->cpu->translator->ctx_size);
+    d->cpu->translator->begin(d->ctx, &d->b, d->vcpu, pc, d->u->key);
+}
+
+static void make_branch(driver *d, uint32_t record, ir_block to)
+{
+    uint32_t at = ir_target(&d->b, to, NULL, 0);
+
+    d->u->ops[record] = (ir_op_record){ .op = IR_OP_BR,
+                                        .type = IR_VOID,
+                                        .guest = d->u->ops[record].guest,
+                                        .arg = { IR_NO_VAL, IR_NO_VAL, IR_NO_VAL, IR_NO_VAL },
+                                        .aux = at };
+}
+
+/* Where the unit goes on with an instruction that it has jumps to, a block begins and they become branches to it: what
+ * follows an `if` is translated once, and reached without leaving. What the translator knew of the way there does not
+ * hold for the others. */
+static void join(driver *d, uint64_t pc)
+{
+    uint32_t n = MIN(d->n_exits, MOST_EXITS), i = 0;
+    ir_block block;
+
+    while (i < n && d->exits[i].pc != pc)
+        i++;
+    if (i == n || d->b.jump_flags || d->u->overflow)
+        return;
+    block = ir_block_new(&d->b);
+    ir_br(&d->b, block, NULL, 0);
+    for (; i < n; i++)
+        if (d->exits[i].pc == pc)
+            make_branch(d, d->exits[i].record, block);
+    ir_block_begin(&d->b, block);
+    begin(d, pc);
+}
+
 /* Whether the unit must end after n instructions. An instruction that spans pages, or is not in RAM, stands
  * alone. */
 static bool is_full(const driver *d, uint32_t n)
@@ -195,9 +256,12 @@ static bool translate_insns(driver *d)
     uint32_t n = 0;
 
     for (;;) {
-        checkpoint before = remember(d);
-        pb_tr_status status = d->cpu->translator->insn(d->ctx, &d->b, &d->reader.head, pc);
+        checkpoint before;
+        pb_tr_status status;
 
+        join(d, pc);
+        before = remember(d);
+        status = d->cpu->translator->insn(d->ctx, &d->b, &d->reader.head, pc);
         if (d->u->overflow)
             return true;
         if (status == PB_TR_FETCH_FAULT) {
@@ -221,6 +285,8 @@ static bool translate_insns(driver *d)
             }
         } else if (is_full(d, n) || !follow(d, &pc)) {
             return true;
+        } else {
+            note_exits(d, before.n_ops);
         }
     }
 }
@@ -261,9 +327,9 @@ static bool translate_once(driver *d)
                           .vcpu = d->vcpu,
                           .mmu = mmu,
                           .address_mask = ir_sem_mask(ir_type_bits[d->u->pc_type]) };
-    memset(d->ctx, 0, d->cpu->translator->ctx_size);
+    d->n_exits = 0;
     ir_block_begin(&d->b, ir_block_new(&d->b));
-    d->cpu->translator->begin(d->ctx, &d->b, d->vcpu, pc, key);
+    begin(d, pc);
     return translate_insns(d);
 }
 
@@ -379,9 +445,8 @@ static bool translate_piece(region *g, uint64_t pc)
     driver *d = &g->d;
     uint32_t n = 0;
 
-    memset(d->ctx, 0, d->cpu->translator->ctx_size);
     d->b.jump_flags = 0;
-    d->cpu->translator->begin(d->ctx, &d->b, d->vcpu, pc, d->u->key);
+    begin(d, pc);
     do {
         checkpoint before = remember(d);
         pb_tr_status status = d->cpu->translator->insn(d->ctx, &d->b, &d->reader.head, pc);
@@ -472,12 +537,7 @@ static void join_pieces(region *g)
 
         if (to == g->n || u->blocks[g->pieces[to].block].first == i)
             continue;
-        u->ops[i] =
-            (ir_op_record){ .op = IR_OP_BR,
-                            .type = IR_VOID,
-                            .guest = u->ops[i].guest,
-                            .arg = { IR_NO_VAL, IR_NO_VAL, IR_NO_VAL, IR_NO_VAL },
-                            .aux = ir_target(&g->d.b, (ir_block){ g->pieces[to].block }, NULL, 0) };
+        make_branch(&g->d, i, (ir_block){ g->pieces[to].block });
     }
 }
 

@@ -591,6 +591,26 @@ void cg_save_live(cg *c, uint32_t set)
     }
 }
 
+static bool lives(const cg *c, uint32_t value)
+{
+    const cg_value *v = value == CG_NONE ? NULL : &c->values[value];
+
+    return v && v->uses > cg_occurrences(c, v);
+}
+
+bool cg_none_live(const cg *c)
+{
+    bool any = lives(c, c->flags.bundle);
+
+    for (uint32_t set = ~c->empty; set; set &= set - 1)
+        any |= lives(c, c->reg_value[__builtin_ctz(set)]);
+    for (uint32_t i = 0; i < c->flags.n_conditions; i++)
+        any |= lives(c, c->flags.condition[i]);
+    for (uint32_t i = 0; i < c->n_named; i++)
+        any |= lives(c, c->slots[c->named[i]].value);
+    return !any;
+}
+
 void cg_spill_all(cg *c, uint32_t set)
 {
     for (set &= c->free_set & ~c->locked & ~vacant(c); set; set &= set - 1)

@@ -352,6 +352,8 @@ void cg_save_value(cg *c, cg_value *v);
 void cg_load_value(cg *c, const cg_value *v, cg_reg r);
 /* Values that are needed behind this record, and are in registers of the set or in homes only, get a spill slot. */
 void cg_save_live(cg *c, uint32_t set);
+/* Whether that is none of them. */
+bool cg_none_live(const cg *c);
 /* Forget what registers and homes hold. */
 void cg_forget(cg *c);
 /* The record is done: its operands have one use less. */
@@ -479,6 +481,9 @@ void cg_cold_unordered(cg *c, uint32_t from);
 /* A cold path that leaves by a jump record, after storing what is dirty now. credit: counted instructions that were not
  * begun. */
 void cg_cold_exit(cg *c, uint32_t from, const ir_op_record *jump, uint32_t credit);
+/* A cold path that goes on at a block which begins with everything in memory, after storing what is dirty now. No value
+ * but those of slots may be needed there. */
+void cg_cold_branch(cg *c, uint32_t from, uint32_t block, uint32_t credit);
 /* A cold path that leaves at a pc, to be entered anew: PB_CODE_EXIT_ENTRY. Nothing is dirty. inside: the unit's own
  * registers are in force. */
 void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit, bool inside);
@@ -504,6 +509,8 @@ void cg_link(cg *c, int cc, const ir_op_record *jump);
 /* budget += n, flags stay; rax is free. */
 void cg_credit(cg *c, uint32_t n);
 uint64_t cg_jump_pc(const cg *c, const ir_op_record *jump);
+/* The displacement at `at` shall lead to the block. */
+void cg_branch_to(cg *c, uint32_t at, uint32_t block);
 
 /* ---- region.c: units with registers of their own ----------------------------------------------------------------- */
 

@@ -7,7 +7,16 @@
 
 #include <stdlib.h>
 
-enum { COLD_SLOW, COLD_REDO, COLD_UNORDERED, COLD_EXIT, COLD_ENTRY, COLD_LINK, COLD_CODE };
+enum {
+    COLD_SLOW,
+    COLD_REDO,
+    COLD_CODE,
+    COLD_UNORDERED,
+    COLD_EXIT,
+    COLD_BRANCH,
+    COLD_ENTRY,
+    COLD_LINK
+};
 
 typedef struct cg_cold {
     uint8_t kind;
@@ -308,6 +317,20 @@ void cg_cold_exit(cg *c, uint32_t from, const ir_op_record *jump, uint32_t credi
     c->cold[number].credit = credit;
 }
 
+void cg_cold_branch(cg *c, uint32_t from, uint32_t block, uint32_t credit)
+{
+    uint32_t n, number;
+
+    new_cold(c, COLD_BRANCH, from);
+    number = c->n_cold - 1;
+    n = check_count(c, site_sync(c));
+    if (c->failed)
+        return;
+    c->cold[number].n_sync = (uint8_t)n;
+    c->cold[number].back = block;
+    c->cold[number].credit = credit;
+}
+
 void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit, bool inside)
 {
     cg_cold *cold = new_cold(c, COLD_ENTRY, from);
@@ -544,6 +567,11 @@ void cg_emit_cold(cg *c)
             emit_stores(c, &cold);
             cg_credit(c, cold.credit);
             cg_link(c, CG_NO_REG, cold.jump);
+            break;
+        case COLD_BRANCH:
+            emit_stores(c, &cold);
+            cg_credit(c, cold.credit);
+            cg_branch_to(c, asm_jmp(&c->a), cold.back);
             break;
         case COLD_ENTRY:
             if (cold.inside)

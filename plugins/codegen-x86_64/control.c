@@ -276,8 +276,7 @@ static void move_params(cg *c, const cg_target *t)
     }
 }
 
-/* The displacement at `at` shall lead to the block. */
-static void to_block(cg *c, uint32_t at, uint32_t block)
+void cg_branch_to(cg *c, uint32_t at, uint32_t block)
 {
     cg_block *b = &c->blocks[block];
 
@@ -301,7 +300,7 @@ static void emit_edge(cg *c, const cg_target *t, uint32_t next)
     move_params(c, t);
     cg_credit(c, c->after - cg_left_at(c, t->block));
     if (t->block != next)
-        to_block(c, asm_jmp(&c->a), t->block);
+        cg_branch_to(c, asm_jmp(&c->a), t->block);
 }
 
 static void to_memory(cg *c)
@@ -388,12 +387,34 @@ static bool branch_side(cg *c, const ir_op_record *r, const cg_target *t, uint32
     return alone;
 }
 
+/* To a block further on: what goes on behind the branch stores nothing for it. */
+static bool branch_over(cg *c, const ir_op_record *r, const cg_target *other, uint32_t negate)
+{
+    uint32_t cc = condition(c, r) ^ negate, credit = c->after - cg_left_at(c, other->block);
+
+    if (c->n_dirty || (credit && c->self->counted))
+        cg_cold_branch(c, asm_jcc(&c->a, cc), other->block, credit);
+    else
+        cg_branch_to(c, asm_jcc(&c->a, cc), other->block);
+    return true;
+}
+
+/* Whether that is possible. */
+static bool can_branch_over(const cg *c, const cg_target *on, const cg_target *other)
+{
+    return !on->n && !other->n && !c->region && cg_none_live(c) &&
+           (!c->self->counted || c->after == cg_left_at(c, on->block)) &&
+           c->blocks[other->block].place > c->blocks[c->block].place;
+}
+
 static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t next)
 {
     uint32_t fall = t[0].block == next && t[1].block != next ? 0 : 1, cc, over;
     const cg_target *on = &t[fall], *other = &t[fall ^ 1];
     bool alone = goes_on(c, on, next);
 
+    if (alone && can_branch_over(c, on, other))
+        return branch_over(c, r, other, fall ^ 1);
     settle(c, on);
     settle(c, other);
     to_memory(c);
@@ -402,7 +423,7 @@ static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t
     cg_save_live(c, UINT32_MAX);
     empty_scratch(c);
     if (!other->n && (!c->self->counted || c->after == cg_left_at(c, other->block))) {
-        to_block(c, asm_jcc(&c->a, cc), other->block);
+        cg_branch_to(c, asm_jcc(&c->a, cc), other->block);
     } else {
         over = asm_jcc(&c->a, cc ^ 1);
         emit_edge(c, other, CG_NONE);
@@ -422,7 +443,10 @@ static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t
 bool cg_terminate(cg *c, const ir_op_record *r, uint32_t next)
 {
     cg_target t[2];
+    uint32_t n = cg_targets(c->u, r, t);
 
+    for (uint32_t i = 0; i < n; i++)
+        c->blocks[t[i].block].helper_called |= c->helper_called;
     switch (r->op) {
     case IR_OP_JUMP:
         cg_sync(c);
@@ -438,7 +462,6 @@ bool cg_terminate(cg *c, const ir_op_record *r, uint32_t next)
         return emit_br(c, r, next);
     case IR_OP_BR_IF:
     case IR_OP_BR_CC:
-        cg_targets(c->u, r, t);
         if (c->blocks[t[0].block].is_exit && c->blocks[t[1].block].is_exit)
             branch_out(c, r, t);
         else if (c->blocks[t[0].block].is_exit || c->blocks[t[1].block].is_exit)

@@ -150,6 +150,8 @@ static void begin_block(cg *c, uint32_t block, bool inherits)
     resolve(c, block);
     c->block = block;
     c->after = c->blocks[block].left;
+    if (!inherits)
+        c->helper_called = c->blocks[block].helper_called;
     if (!inherits && c->u->ops[c->u->blocks[block].first].guest != CG_NONE)
         c->mark = c->u->ops[c->u->blocks[block].first].guest;
     if (c->blocks[block].checked)

@@ -15,7 +15,8 @@ typedef struct cg_block {
     uint32_t left; /* counted: instructions from its start to the unit's end on the longest path */
     bool is_exit;  /* nothing but a jump, from one block */
     bool in_loop;  /* a later block branches to it */
-    bool checked;  /* requests, and the budget if it is counted, are looked at where it begins */
+    bool helper_called; /* where it begins: see cg */
+    bool checked; /* requests, and the budget if it is counted, are looked at where it begins */
 } cg_block;
 
 /* A branch's target, in the unit's extra words. */

@@ -68,6 +68,45 @@ static void following_jumps(void)
     has_jumps(v, (const uint64_t[]){ 0x1010, 0x1008, 1 });
 }
 
+/* Branches to blocks, and blocks. */
+static void has_branches(const ir_unit *u, uint32_t branches, uint32_t blocks)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < u->n_ops; i++)
+        n += u->ops[i].op == IR_OP_BR;
+    CU_ASSERT_EQUAL(n, branches);
+    CU_ASSERT_EQUAL(u->n_blocks, blocks);
+}
+
+static void ways_that_meet(void)
+{
+    static const uint32_t words[] = {
+        [0] = TOY_I_MOVI,          [1] = TOY_I_BNE | 4 << 16,       /* to 0x1014 */
+        [2] = TOY_I_BNE | 3 << 16,                                  /* the same */
+        [3] = TOY_I_BNE | 3 << 16,                                  /* to 0x1018 */
+        [4] = TOY_I_MOVI,          [5] = TOY_I_BNE | 0xfffdu << 16, /* back to 0x1008 */
+        [6] = TOY_I_MOVI,          [7] = TOY_I_BNE | 1 << 16,       /* to what comes next */
+        [8] = TOY_I_IDLE,
+    };
+    static const pb_translate_limits five = { .max_insns = 5, .follow = true };
+    static const uint64_t all[] = { 0x1000, 0x1004, 0x1008, 0x100c, 0x1010,
+                                    0x1014, 0x1018, 0x101c, 0x1020, 1 };
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = NULL, v = NULL;
+
+    toy_load(m, 0x1000, words, G_N_ELEMENTS(words));
+    u = translate(m, 0x1000, &following);
+    has_insns(u, all);
+    has_jumps(u, (const uint64_t[]){ 0x1008, 1 });
+    /* Five branches two ways each; three blocks begin where ways meet, with four jumps and what came before each. */
+    has_branches(u, 4 + 3, 1 + 2 * 5 + 3);
+    /* Jumps to what the unit does not reach leave it. */
+    v = translate(m, 0x1000, &five);
+    has_jumps(v, (const uint64_t[]){ 0x1014, 0x1014, 0x1018, 0x1014, 1 });
+    has_branches(v, 0, 1 + 2 * 3);
+}
+
 static void limits(void)
 {
     static const pb_translate_limits one = { .max_insns = 1, .follow = true };
@@ -347,6 +386,7 @@ int main(void)
 {
     static const unit_case cases[] = {
         { "jumps are followed", following_jumps },
+        { "what two ways lead to is translated once", ways_that_meet },
         { "limits", limits },
         { "a change of the key ends a unit", key_changes_are_not_followed },
         { "pages", pages },
