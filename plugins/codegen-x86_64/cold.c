@@ -519,6 +519,7 @@ static void note_cold(const cg *c, const cg_cold *cold)
         [COLD_REDO] = "done once more",
         [COLD_UNORDERED] = "flags of a NaN",
         [COLD_EXIT] = "way out",
+        [COLD_BRANCH] = "branch",
         [COLD_ENTRY] = "asked to leave, or no budget",
         [COLD_LINK] = "jump that is not linked",
         [COLD_CODE] = "a probe of its own",
@@ -527,7 +528,7 @@ static void note_cold(const cg *c, const cg_cold *cold)
     cg_note_path(c, cold->record, what[cold->kind]);
     if (cold->kind == COLD_SLOW)
         cg_note_site(c, cold->record, c->cold_data + cold->data);
-    else if (cold->kind == COLD_EXIT)
+    else if (cold->kind == COLD_EXIT || cold->kind == COLD_BRANCH)
         cg_note_map(c, cold->record, c->cold_data + cold->data, cold->n_sync);
 }
 
