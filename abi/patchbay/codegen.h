@@ -55,6 +55,9 @@ typedef enum pb_code_exit_kind {
     PB_CODE_EXIT_ALONE, /* the instruction at the pc slot wants a unit of its own; nothing of it was done */
     PB_CODE_EXIT_ENTRY, /* at the entry of a unit, whose pc is in the pc slot: a request, too little budget,
                             * or the unit is retired */
+    /* At the entry of a unit that compares (ir_unit.compares), which `site` lies in: the bytes differ. The pc is in
+     * the pc slot; the unit shall be dropped (pb_tc_ops.changed) */
+    PB_CODE_EXIT_CHANGED,
 } pb_code_exit_kind;
 
 typedef struct pb_code_exit {
@@ -171,6 +174,7 @@ typedef struct pb_codegen_info {
     const void *jump_miss;  /* entry of empty pb_jump_entry */
     const char *host;       /* "x86-64: bmi2 avx2 fma", for statistics */
     uint32_t typical_bytes; /* of code for one guest instruction, to size slices */
+    bool compares;          /* it emits what ir_unit.compares wants */
 } pb_codegen_info;
 
 /* ---- frames, for debuggers ------------------------------------------------------------------------------ */

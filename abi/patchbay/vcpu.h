@@ -138,9 +138,10 @@ typedef struct pb_vcpu_ops {
     bool (*tlb_fill)(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool write);
 
     /* -- pages with code and data. Say that `bytes` from offset `first` of the page will be read as code, before they are:
-     * the page's generation counts writes to these, and perhaps to some around them. Nothing for a page that is not
-     * memory. Core and translators that read through a pb_code_reader need not care. [any] */
-    void (*code_reads)(pb_vcpu *vcpu, const pb_code_page *page, uint32_t first, uint32_t bytes);
+     * the page's generation counts writes to these, and perhaps to some around them. False: it does not, because the page
+     * is mixed, of code and of data that is written often; the unit has to compare (ir_unit.compares). Also where a page
+     * is not memory. Core and translators that read through a pb_code_reader need not care. [any] */
+    bool (*code_reads)(pb_vcpu *vcpu, const pb_code_page *page, uint32_t first, uint32_t bytes);
     /* Whether a store would be one to memory that has no write tag for the only reason that there is code elsewhere in its
      * page, and leave all code as it is: then nothing but memory sees it, as with a store through a tag. `bytes`
      * from gva on lie in one page; attr is of the operation. It never faults. [vcpu] */

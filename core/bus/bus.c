@@ -218,6 +218,22 @@ void pb_bus_code_stale(pb_bus *bus, const uint32_t *generation, uint64_t lines)
     }
 }
 
+void pb_bus_mix_code(pb_bus *bus, uint32_t writes, bool always)
+{
+    bus->mix_after = writes;
+    bus->compares = always;
+}
+
+bool pb_bus_compares(const pb_bus *bus)
+{
+    return bus->compares;
+}
+
+uint64_t pb_bus_mixed_pages(const pb_bus *bus)
+{
+    return __atomic_load_n(&bus->mixed_pages, __ATOMIC_RELAXED);
+}
+
 /* ---- log ------------------------------------------------------------------------------------------- */
 
 void pb_bus_set_log(pb_bus *bus, void (*log)(void *opaque, const char *text), void *opaque)

@@ -207,6 +207,14 @@ void pb_bus_set_untag(pb_bus *bus, void (*untag)(void *opaque, const uint8_t *ho
  * goes on when all listeners have returned. It calls nothing of the bus. */
 typedef void pb_code_stale_fn(void *opaque, const uint32_t *generation, uint64_t lines);
 
+/* Pages of code that was read become mixed after so many writes beside the code (core/bus/ram.c); 0: never, as at first. `always`:
+ * pb_bus_compares(), for tests. [setup] */
+void pb_bus_mix_code(pb_bus *bus, uint32_t writes, bool always);
+/* Whether all units shall compare their bytes, though writes are noticed. */
+bool pb_bus_compares(const pb_bus *bus);
+/* Mixed pages that there are. [any] */
+uint64_t pb_bus_mixed_pages(const pb_bus *bus);
+
 /* Be told of it. [setup] */
 void pb_bus_listen_code(pb_bus *bus, pb_code_stale_fn *stale, void *opaque);
 void pb_bus_unlisten_code(pb_bus *bus, pb_code_stale_fn *stale, void *opaque);

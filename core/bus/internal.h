@@ -57,6 +57,9 @@ struct pb_bus {
     void (*untag)(void *opaque, const uint8_t *host, uint64_t bytes);
     void *untag_opaque;
     GArray *code_listeners;
+    uint32_t mix_after;   /* 0: no page becomes mixed */
+    bool compares;        /* all units shall */
+    uint64_t mixed_pages; /* atomic */
 
     pthread_mutex_t lock; /* readers, retired, the log's limit */
     GPtrArray *readers;

@@ -26,7 +26,11 @@
  * 7. When no line is left, or the page had many writes beside its code, all lines are killed and CODE is cleared, with BUSY: the
  *    page is data again, at full speed, until code is taken from it once more. How many writes are many doubles with
  *    each time that this happened, so a page of both costs less and less.
- * 8. TAGGED is cleared only by rule 3 for CODE, under the lock, and only if the generation did not move since CODE
+ * 8. With pb_bus_mix_code() such a page becomes *mixed* instead: it has no trap for code, units made from it compare its bytes, and
+ *    the generation counts only changes of this state, and cache maintenance, which tells listeners too. Mixed is set
+ *    before the kill of rule 7 and cleared before the generation is counted up. A page is mixed until it was written as a
+ *    whole at once, or maintained as a whole: what is there then is something else.
+ * 9. TAGGED is cleared only by rule 3 for CODE, under the lock, and only if the generation did not move since CODE
  *    was set: then CODE stood all the time and no tag was given in between. It makes the next
  *    taking of code from the page cheap.
  *
@@ -62,9 +66,11 @@ _Static_assert(FLAG_CLEAN(PB_DIRTY_CLIENTS) <= 0x100, "a client has a bit in the
 typedef struct code_page {
     uint32_t generation; /* atomic. First: its address names the page */
     uint32_t beside;     /* atomic: writes that touched no line of code, since CODE was set last */
-    uint64_t lines;      /* atomic: bit i: code was read from the bytes from 64 i on */
-    uint32_t dropped;    /* under the lock: times that all was dropped because of them */
-    uint32_t reserved;
+    uint64_t
+        lines; /* atomic: bit i: code was read from the bytes from 64 i on; of a mixed page: they
+                          * were maintained */
+    uint32_t dropped; /* under the lock: times that all was dropped because of them */
+    uint32_t mixed;   /* atomic */
 } code_page;
 
 struct pb_ram {
@@ -79,7 +85,7 @@ struct pb_ram {
     uint8_t *host;
     uint8_t *flags;       /* one a page; atomic */
     code_page *code;      /* one a page */
-    pthread_mutex_t lock; /* rules 5 to 8 */
+    pthread_mutex_t lock; /* rules 5 to 9 */
 };
 
 /* Bytes of guest RAM that the process has, over all machines. */
@@ -404,10 +410,40 @@ static void kill_lines(pb_ram *ram, uint64_t page, uint64_t lines)
     pthread_mutex_unlock(&ram->lock);
 }
 
-static uint32_t most_beside(const code_page *c)
+static bool is_mixed(const code_page *c)
+{
+    return __atomic_load_n(&c->mixed, __ATOMIC_SEQ_CST) != 0;
+}
+
+static void set_mixed_locked(pb_ram *ram, code_page *c, bool mixed)
+{
+    __atomic_store_n(&c->mixed, mixed, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&ram->bus->mixed_pages, mixed ? 1 : UINT64_MAX, __ATOMIC_RELAXED);
+}
+
+/* Lines of a mixed page are not what they were. */
+static void change_mixed(pb_ram *ram, uint64_t page, uint64_t lines)
+{
+    code_page *c = &ram->code[page];
+
+    pthread_mutex_lock(&ram->lock);
+    if (is_mixed(c)) {
+        uint64_t all = __atomic_or_fetch(&c->lines, lines, __ATOMIC_SEQ_CST);
+
+        if (all == ~UINT64_C(0))
+            set_mixed_locked(ram, c, false);
+        __atomic_fetch_add(&c->generation, 1, __ATOMIC_SEQ_CST);
+        pb_bus_code_stale(ram->bus, &c->generation, all == ~UINT64_C(0) ? all : lines);
+    }
+    pthread_mutex_unlock(&ram->lock);
+}
+
+static uint32_t most_beside(const pb_ram *ram, const code_page *c)
 {
     uint32_t dropped = __atomic_load_n(&c->dropped, __ATOMIC_RELAXED);
 
+    if (ram->bus->mix_after)
+        return ram->bus->mix_after;
     return 1u << MIN(BESIDE_LOG2 + dropped, MOST_BESIDE_LOG2);
 }
 
@@ -417,8 +453,10 @@ static void give_up_code(pb_ram *ram, uint64_t page)
     code_page *c = &ram->code[page];
 
     pthread_mutex_lock(&ram->lock);
-    if ((flags_of(ram, page) & FLAG_CODE) && c->beside >= most_beside(c)) {
+    if ((flags_of(ram, page) & FLAG_CODE) && c->beside >= most_beside(ram, c)) {
         __atomic_store_n(&c->dropped, c->dropped + 1, __ATOMIC_RELAXED);
+        if (ram->bus->mix_after)
+            set_mixed_locked(ram, c, true);
         kill_locked(ram, page, ~UINT64_C(0));
     }
     pthread_mutex_unlock(&ram->lock);
@@ -431,7 +469,7 @@ static void write_code(pb_ram *ram, uint64_t page, uint64_t lines)
 
     if (code_lines(c) & lines)
         kill_lines(ram, page, lines);
-    else if (__atomic_add_fetch(&c->beside, 1, __ATOMIC_RELAXED) >= most_beside(c))
+    else if (__atomic_add_fetch(&c->beside, 1, __ATOMIC_RELAXED) >= most_beside(ram, c))
         give_up_code(ram, page);
 }
 
@@ -470,6 +508,8 @@ void pb_ram_written(pb_ram *ram, uint64_t first, uint64_t bytes)
 
         if (flags & FLAGS_TRAPS)
             spring(ram, page, flags, lines_of(from, to - from + 1));
+        else if (to - from == PB_PAGE_MASK && is_mixed(&ram->code[page]))
+            change_mixed(ram, page, ~UINT64_C(0));
     }
 }
 
@@ -515,6 +555,11 @@ static uint32_t mark_code(pb_ram *ram, uint64_t page)
     uint8_t old;
 
     pthread_mutex_lock(&ram->lock);
+    if (is_mixed(&ram->code[page])) {
+        generation = generation_of(ram, page);
+        pthread_mutex_unlock(&ram->lock);
+        return generation;
+    }
     if (!(flags_of(ram, page) & FLAG_CODE))
         begin_code_locked(&ram->code[page]);
     old = __atomic_fetch_or(&ram->flags[page], FLAG_CODE, __ATOMIC_SEQ_CST);
@@ -525,7 +570,7 @@ static uint32_t mark_code(pb_ram *ram, uint64_t page)
 
     pb_bus_untag(ram->bus, ram->host + (page << PB_PAGE_BITS), PB_PAGE_SIZE);
     pthread_mutex_lock(&ram->lock);
-    if (generation_of(ram, page) == generation) /* rule 8 */
+    if (generation_of(ram, page) == generation) /* rule 9 */
         __atomic_fetch_and(&ram->flags[page], (uint8_t)~FLAG_TAGGED, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&ram->lock);
     return generation;
@@ -540,16 +585,19 @@ uint32_t pb_ram_code_take(pb_ram *ram, uint64_t page, const uint32_t **generatio
     value = generation_of(ram, page); /* before the flags: rule 6 */
     if ((flags_of(ram, page) & (FLAG_CODE | FLAG_TAGGED | FLAG_BUSY)) == FLAG_CODE)
         return value;
-    return mark_code(ram, page);
+    return is_mixed(&ram->code[page]) ? value : mark_code(ram, page);
 }
 
-void pb_ram_code_reads(const uint32_t *generation, uint32_t first, uint32_t bytes)
+bool pb_ram_code_reads(const uint32_t *generation, uint32_t first, uint32_t bytes)
 {
     code_page *c = (code_page *)(void *)(uintptr_t)generation;
     uint64_t lines = lines_of(first, bytes);
 
+    if (is_mixed(c))
+        return false;
     if (~code_lines(c) & lines)
         __atomic_fetch_or(&c->lines, lines, __ATOMIC_SEQ_CST);
+    return true;
 }
 
 void pb_ram_code_flush(pb_ram *ram, uint64_t first, uint64_t bytes)
@@ -559,6 +607,8 @@ void pb_ram_code_flush(pb_ram *ram, uint64_t first, uint64_t bytes)
     g_assert(page < ram->pages);
     if ((flags_of(ram, page) & FLAG_CODE) && (code_lines(&ram->code[page]) & lines))
         kill_lines(ram, page, lines);
+    else if (is_mixed(&ram->code[page]))
+        change_mixed(ram, page, lines);
 }
 
 bool pb_ram_is_beside_code(const pb_ram *ram, uint64_t first, uint32_t bytes)
@@ -568,7 +618,7 @@ bool pb_ram_is_beside_code(const pb_ram *ram, uint64_t first, uint32_t bytes)
 
     return (flags_of(ram, page) & FLAGS_TRAPS) == FLAG_CODE &&
            !(code_lines(c) & lines_of(first, bytes)) &&
-           __atomic_load_n(&c->beside, __ATOMIC_RELAXED) + 1 < most_beside(c);
+           __atomic_load_n(&c->beside, __ATOMIC_RELAXED) + 1 < most_beside(ram, c);
 }
 
 /* ---- dirty pages ------------------------------------------------------------------------------------ */

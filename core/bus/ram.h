@@ -78,8 +78,9 @@ uint64_t pb_ram_dirty_take(pb_ram *ram, pb_dirty_client client, uint64_t first, 
  * until no vCPU can write the page unnoticed. [vcpu] or [device] */
 uint32_t pb_ram_code_take(pb_ram *ram, uint64_t page, const uint32_t **generation);
 /* Bytes of a page, named by the generation that pb_ram_code_take() gave, will be read as code: say so before they are. Only
- * writes to lines of 64 bytes that were named so count the generation up. [vcpu] or [device] */
-void pb_ram_code_reads(const uint32_t *generation, uint32_t first, uint32_t bytes);
+ * writes to lines of 64 bytes that were named so count the generation up. False: none do, the page is mixed. [vcpu] or
+ * [device] */
+bool pb_ram_code_reads(const uint32_t *generation, uint32_t first, uint32_t bytes);
 /* Make units of code from these bytes of one page stale, if there are any. They are gone when it returns. [any] */
 void pb_ram_code_flush(pb_ram *ram, uint64_t first, uint64_t bytes);
 /* Whether a write of bytes in one page would be trapped because of code, leave all code as it is, and be heard by nobody

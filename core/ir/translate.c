@@ -3,6 +3,7 @@
  */
 #include <core/ir/translate.h>
 
+#include <core/bus/host.h>
 #include <core/ir/ops.h>
 #include <core/ir/text.h>
 #include <core/ir/verify.h>
@@ -20,12 +21,14 @@ void pb_translate_set_hooks(const pb_translate_hooks *new_hooks)
 typedef struct reader {
     pb_code_reader head; /* first: what the translator gets */
     pb_vcpu *vcpu;
+    ir_unit *u; /* that is made of what is read */
     uint32_t mmu;
     uint64_t address_mask; /* of the pc's type */
     struct {
         bool known;
         uint64_t gva;
-        uint64_t named; /* bit i: the 64 bytes from 64 i on, by code_reads */
+        uint64_t named;   /* bit i: the 64 bytes from 64 i on, by code_reads */
+        bool is_compared; /* writes are not noticed: what is read comes from a copy */
         pb_code_page page;
     } pages[2];
     bool apart;   /* the first page is known from the start, and nothing else can be read */
@@ -67,7 +70,12 @@ static void name_bytes(reader *r, uint32_t page, uint32_t first, uint32_t length
     if (!(lines & ~r->pages[page].named) || !PB_HAS(ops, code_reads) || !ops->code_reads)
         return;
     r->pages[page].named |= lines;
-    ops->code_reads(r->vcpu, &r->pages[page].page, first, length);
+    if (ops->code_reads(r->vcpu, &r->pages[page].page, first, length) || r->pages[page].is_compared)
+        return;
+    if (!r->u->bytes[page])
+        r->u->bytes[page] = g_malloc(PB_PAGE_SIZE);
+    pb_host_copy(r->u->bytes[page], r->pages[page].page.host, PB_PAGE_SIZE);
+    r->pages[page].is_compared = true;
 }
 
 /* Read bytes that lie on one page. */
@@ -83,12 +91,16 @@ static bool read_page(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
         r->pages[i].known = true;
         r->pages[i].gva = base;
         r->pages[i].named = 0;
+        r->pages[i].is_compared = false;
     }
     r->crossed |= i == 1;
     if (!r->pages[i].page.host)
         return fetch(r, gva, bytes, length);
     name_bytes(r, i, (uint32_t)(gva & PB_PAGE_MASK), length);
-    memcpy(bytes, r->pages[i].page.host + (gva & PB_PAGE_MASK), length);
+    memcpy(bytes,
+           (r->pages[i].is_compared ? r->u->bytes[i] : r->pages[i].page.host) +
+               (gva & PB_PAGE_MASK),
+           length);
     return true;
 }
 
@@ -325,6 +337,7 @@ static bool translate_once(driver *d)
     d->b.on_insn = hooks.insn;
     d->reader = (reader){ .head = { .size = sizeof(pb_code_reader), .read = read_code },
                           .vcpu = d->vcpu,
+                          .u = d->u,
                           .mmu = mmu,
                           .address_mask = ir_sem_mask(ir_type_bits[d->u->pc_type]) };
     d->n_exits = 0;
@@ -345,6 +358,8 @@ static void note_pages(driver *d)
             d->u->n_pages = 0;
             return;
         }
+        if (d->reader.pages[i].is_compared)
+            d->u->compares |= 1u << d->u->n_pages;
         d->u->pages[d->u->n_pages++] = *page;
     }
 }
@@ -612,6 +627,7 @@ static ir_unit *translate_region(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
     pb_ir_unit_reset(u, g.d.cpu, pc, key);
     g.d.reader = (reader){ .head = { .size = sizeof(pb_code_reader), .read = read_code },
                            .vcpu = vcpu,
+                           .u = u,
                            .mmu = g.d.cpu->translator->fetch_mmu(key),
                            .address_mask = ir_sem_mask(ir_type_bits[u->pc_type]) };
     if (PB_HAS(request, page) && request->page) {

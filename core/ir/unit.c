@@ -42,6 +42,8 @@ void pb_ir_unit_free(ir_unit *unit)
     g_free(unit->extra);
     g_free(unit->blocks);
     g_free(unit->marks);
+    g_free(unit->bytes[0]);
+    g_free(unit->bytes[1]);
     g_free(unit);
 }
 
@@ -55,6 +57,7 @@ void pb_ir_unit_reset(ir_unit *unit, const pb_cpu_type *cpu, uint64_t pc, uint64
     unit->pc_type = cpu->slots[cpu->pc_slot].type;
     unit->n_ops = unit->n_consts = unit->n_extra = unit->n_blocks = unit->n_marks = 0;
     unit->n_pages = 0;
+    unit->compares = 0;
 }
 
 ir_builder pb_ir_builder(ir_unit *unit)

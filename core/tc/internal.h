@@ -31,7 +31,7 @@
  * 10. A region has loops inside, which are not left by way of an entry or of a link. When one is dropped, after all that
  *    rule 3 says, users' request words are set. Who looks at one and clears it looks units up after that.
  *
- * Not here: pages with code and data whose units compare their bytes, the cache on disk, units of more than two pages.
+ * Not here: the cache on disk, units of more than two pages.
  */
 #ifndef CORE_TC_INTERNAL_H
 #define CORE_TC_INTERNAL_H
@@ -53,7 +53,14 @@
 #define BUCKET_LOG2     9 /* code for each bucket */
 
 /* Why a unit was dropped. */
-typedef enum tc_reason { TC_STALE = 0, TC_EVICTED, TC_FLUSHED, TC_REPLACED, TC_REASONS } tc_reason;
+typedef enum tc_reason {
+    TC_STALE = 0,
+    TC_EVICTED,
+    TC_FLUSHED,
+    TC_REPLACED,
+    TC_CHANGED,
+    TC_REASONS
+} tc_reason;
 
 typedef enum tc_unit_state {
     TC_UNIT_DROPPED = 0,
@@ -139,6 +146,9 @@ struct pb_tc {
     GHashTable *pages;         /* generation to its first unit */
     GQueue empty, full, limbo; /* slabs; full: in use, the oldest first */
     uint64_t flushed;          /* epoch of the last drop_all() */
+    uint32_t evict_every;      /* reservations; 0: never */
+    uint32_t reservations;     /* counted for it */
+    uint32_t chance;           /* what it draws from */
     tc_watch *watch;           /* null: nobody looks (watch.h) */
     /* Statistics. */
     uint64_t insns, code_bytes; /* of published units */
@@ -215,6 +225,7 @@ pb_tc_unit *tc_unit_at(pb_tc_user *user, const uint8_t *host);
 void tc_each(pb_tc_user *user, void (*fn)(void *opaque, const pb_tc_unit *unit), void *opaque);
 void tc_drop_locked(pb_tc *tc, tc_unit *u, tc_reason reason);
 void tc_drop(pb_tc_user *user, pb_tc_unit *unit);
+void tc_changed(pb_tc_user *user, const uint8_t *site);
 /* pb_code_stale_fn. */
 void tc_stale(void *opaque, const uint32_t *generation, uint64_t lines);
 tc_unit *tc_find(const pb_tc *tc, const uint8_t *host);

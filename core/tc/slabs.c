@@ -309,6 +309,21 @@ static pb_code_slice rest_of_slab(const pb_tc *tc, const tc_slab *slab)
     return (pb_code_slice){ .rw = rw_of(tc, rx), .rx = rx, .bytes = slab_bytes(tc) - slab->used };
 }
 
+/* For tests: one that nobody writes in, if enough are left. */
+static void evict_one_by_chance_locked(pb_tc *tc)
+{
+    tc_slab *slab;
+
+    if (tc->full.length == 0 || tc->empty.length < 4)
+        return;
+    tc->chance = tc->chance * 1103515245 + 12345;
+    slab = g_queue_peek_nth(&tc->full, (tc->chance >> 16) % tc->full.length);
+    if (is_written(slab))
+        return;
+    evict_locked(tc, slab, TC_EVICTED);
+    next_epoch_locked(tc);
+}
+
 uint32_t tc_reserve(pb_tc_user *user, uint32_t bytes, pb_code_slice *slice)
 {
     pb_tc *tc = user->tc;
@@ -320,6 +335,8 @@ uint32_t tc_reserve(pb_tc_user *user, uint32_t bytes, pb_code_slice *slice)
     if (bytes > slab_bytes(tc))
         return PB_TC_TOO_LARGE;
     pthread_mutex_lock(&tc->lock);
+    if (tc->evict_every && ++tc->reservations % tc->evict_every == 0)
+        evict_one_by_chance_locked(tc);
     if (!has_room(tc, user->slab, bytes)) {
         done = user->slab;
         room = change_slab_locked(user);

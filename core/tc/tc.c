@@ -82,6 +82,7 @@ static void tc_close(pb_tc *tc)
         return;
     g_assert(tc->users->len == 0);
     pb_bus_unlisten_code(tc->bus, tc_stale, tc);
+    pb_bus_mix_code(tc->bus, 0, false);
     tc_free(tc);
 }
 
@@ -102,6 +103,16 @@ static void tc_request_word(pb_tc_user *user, uint32_t *word, uint32_t bits)
 {
     user->request = word;
     user->request_bits = bits;
+}
+
+static void tc_mix_pages(pb_tc *tc, uint32_t stores, bool always)
+{
+    pb_bus_mix_code(tc->bus, stores, always);
+}
+
+static void tc_evict_every(pb_tc *tc, uint32_t reservations)
+{
+    tc->evict_every = reservations;
 }
 
 static void tc_user_free(pb_tc_user *user)
@@ -150,6 +161,8 @@ static void tc_statistics(pb_tc *tc, void (*line)(void *opaque, const char *name
         { "units dropped by eviction", tc->dropped[TC_EVICTED] },
         { "units dropped by flushes", tc->dropped[TC_FLUSHED] },
         { "units replaced", tc->dropped[TC_REPLACED] },
+        { "units dropped as changed", tc->dropped[TC_CHANGED] },
+        { "pages mixed", pb_bus_mixed_pages(tc->bus) },
         { "pages with units", g_hash_table_size(tc->pages) },
         { "jumps linked", tc->linked },
         { "jumps unlinked", tc->unlinked },
@@ -187,6 +200,9 @@ const pb_tc_ops *pb_tc_ops_of(pb_bus *(*bus_of)(pb_object *object))
         .statistics = tc_statistics,
         .drop = tc_drop,
         .request_word = tc_request_word,
+        .changed = tc_changed,
+        .mix_pages = tc_mix_pages,
+        .evict_every = tc_evict_every,
     };
 
     g_assert(!bus_of_object || bus_of_object == bus_of);

@@ -191,6 +191,17 @@ void tc_drop(pb_tc_user *user, pb_tc_unit *unit)
     pthread_mutex_unlock(&tc->lock);
 }
 
+void tc_changed(pb_tc_user *user, const uint8_t *site)
+{
+    pb_tc *tc = user->tc;
+    tc_unit *u = tc_find(tc, site);
+
+    pthread_mutex_lock(&tc->lock);
+    if (u && u->state == TC_UNIT_ALIVE)
+        tc_drop_locked(tc, u, TC_CHANGED);
+    pthread_mutex_unlock(&tc->lock);
+}
+
 /* Of a unit in two pages, the header that is in the other page's list. */
 static tc_unit *partner_of(tc_unit *u)
 {

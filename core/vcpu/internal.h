@@ -291,7 +291,7 @@ pb_mem_result pb_vcpu_translate(pb_vcpu *vcpu, const pb_walk_request *request, p
                                 pb_guest_fault *fault);
 pb_mem_result pb_vcpu_code(pb_vcpu *vcpu, uint64_t gva, uint32_t mmu, pb_code_page *page,
                            pb_guest_fault *fault);
-void pb_vcpu_code_reads(pb_vcpu *vcpu, const pb_code_page *page, uint32_t first, uint32_t bytes);
+bool pb_vcpu_code_reads(pb_vcpu *vcpu, const pb_code_page *page, uint32_t first, uint32_t bytes);
 void pb_vcpu_code_flush(pb_vcpu *vcpu, uint64_t gva, uint64_t bytes);
 pb_bus_result pb_vcpu_phys_read(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, uint32_t size,
                                 uint64_t *value);

@@ -62,10 +62,11 @@ pb_mem_result pb_vcpu_code(pb_vcpu *vcpu, uint64_t gva, uint32_t mmu, pb_code_pa
     return PB_MEM_OK;
 }
 
-void pb_vcpu_code_reads(pb_vcpu *vcpu, const pb_code_page *page, uint32_t first, uint32_t bytes)
+bool pb_vcpu_code_reads(pb_vcpu *vcpu, const pb_code_page *page, uint32_t first, uint32_t bytes)
 {
-    if (page->host)
-        pb_ram_code_reads(page->generation, first, bytes);
+    const pb_bus *bus = pb_space_bus(pb_vcpu_core_of(vcpu)->cpus->memory);
+
+    return page->host && pb_ram_code_reads(page->generation, first, bytes) && !pb_bus_compares(bus);
 }
 
 /* Of one page of the guest, which may lie in two of the RAM. */

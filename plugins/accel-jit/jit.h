@@ -55,6 +55,9 @@ typedef struct jit_range {
 typedef struct jit {
     pb_object *self;
     uint64_t cache_bytes;        /* property */
+    uint32_t mixed_after;        /* property */
+    bool compare;                /* property */
+    uint32_t evict_every;        /* property */
     const char *codegen_name;    /* property; "": the host's */
     const char *codegen_options; /* property; "": none */
     const char *only;            /* property; "": all */

@@ -41,8 +41,14 @@ static bool start(jit *j, pb_vcpu *vcpu, pb_error *error)
     j->tc =
         j->tc_ops->open(j->self, j->cache_bytes, j->codegen, j->codegen_self, &setup.thunks, error);
     j->info.size = sizeof(j->info);
-    return j->tc && j->codegen->start(j->codegen_self, &setup, &j->info, error) &&
-           start_compilers(j, error);
+    if (!j->tc || !j->codegen->start(j->codegen_self, &setup, &j->info, error))
+        return false;
+    /* In counted mode a store to the unit that executes is seen at the next instruction: pages are watched. */
+    if (PB_HAS(&j->info, compares) && j->info.compares && PB_HAS(j->tc_ops, mix_pages))
+        j->tc_ops->mix_pages(j->tc, j->counted ? 0 : j->mixed_after, j->compare);
+    if (PB_HAS(j->tc_ops, evict_every))
+        j->tc_ops->evict_every(j->tc, j->evict_every);
+    return start_compilers(j, error);
 }
 
 static void finish_cache(jit *j)
@@ -191,6 +197,14 @@ static const pb_prop props[] = {
     { "only", PB_PROP_STRING, PB_MEMBER(jit, only), .initial = "",
       .doc = "Compile only what begins at these guest addresses, 0x1000-0x1fff+0x2008, and "
              "interpret the rest: to find code that is compiled wrongly" },
+    { "compare", PB_PROP_BOOL, PB_MEMBER(jit, compare), .initial = "false",
+      .doc = "Let all code compare the bytes that it was made from whenever it is entered (for "
+             "tests)" },
+    { "evict-every", PB_PROP_UINT, PB_MEMBER(jit, evict_every), .initial = "0",
+      .doc = "Evict some of the code whenever so many units were made (for tests); 0: never" },
+    { "mixed-after", PB_PROP_UINT, PB_MEMBER(jit, mixed_after), .initial = "1024",
+      .doc = "Stores beside the code of a page after which it is taken for one of code and data, "
+             "whose code compares itself; 0: never" },
     { "regions", PB_PROP_ENUM, PB_MEMBER(jit, regions), .initial = "sampled",
       .choices = regions_choices,
       .doc = "Make units of whole loops: never, where samples find much time is spent, always (for "

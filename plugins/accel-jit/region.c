@@ -177,6 +177,9 @@ static bool translate(jit_maker *m, const pb_tc_key *key, const pb_code_page *pa
     if (!ir)
         return false;
     m->ir = ir;
+    /* Loops of a mixed page compare when they are entered: somebody has to ask that they are left. */
+    if (ir->compares && !m->jit->compare && m->jit->regions == REGIONS_ALWAYS)
+        return false;
     return ir->n_pages == 1 && ir->pages[0].generation == key->page;
 }
 

@@ -90,6 +90,10 @@ static step handle_exit(jit_vcpu *x, const pb_code_exit *exit, jit_want *want, b
         if (!request(x) && x->vcpu->budget > 0 && x->vcpu->budget < UNIT_INSNS)
             *want = WANT_BUDGET;
         return STEP_GO;
+    case PB_CODE_EXIT_CHANGED:
+        *same_key = true;
+        x->jit->tc_ops->changed(x->user, exit->site);
+        return STEP_GO;
     case PB_CODE_EXIT_REASON:
         *reason = exit->reason;
         return STEP_LEAVE;

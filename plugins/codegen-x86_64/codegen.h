@@ -132,8 +132,8 @@ typedef struct x86_codegen {
     intptr_t tlb[PB_MMU_INDEXES]; /* from rbp; 0: not known yet. Atomic */
     /* Addresses of the thunks. */
     const uint8_t *thunk_enter, *thunk_exit, *thunk_link, *thunk_jump_miss, *thunk_new_key,
-        *thunk_reason, *thunk_entry, *thunk_unwound, *thunk_slow, *thunk_redo, *thunk_reference,
-        *thunk_pure_scalar, *thunk_pure_vector, *thunk_scalar, *thunk_vector;
+        *thunk_reason, *thunk_entry, *thunk_changed, *thunk_unwound, *thunk_slow, *thunk_redo,
+        *thunk_reference, *thunk_pure_scalar, *thunk_pure_vector, *thunk_scalar, *thunk_vector;
     const uint8_t *shared;              /* constants behind the thunks, by cg_shared */
     const uint8_t *thunk_refill[2][16]; /* by write, address register; null: there is none */
     char host[96];
@@ -266,7 +266,8 @@ typedef struct cg {
     uint32_t n_cold_data, cap_cold_data;
     struct cg_pool *pool; /* constants behind the unit's code */
     uint32_t n_pool, cap_pool;
-    uint32_t entry; /* offset of the checked entry */
+    uint32_t entry;   /* offset of the checked entry */
+    uint32_t changed; /* compare.c: branches that wait, CG_NONE: none */
     struct cg_room *room;
 } cg;
 

@@ -31,6 +31,7 @@ static void emit_entry(cg *c)
     emit_check(c, c->u->pc, n, false);
     c->job->entry = c->entry;
     c->job->direct = c->self->counted ? c->entry : asm_offset(&c->a);
+    cg_emit_compare(c);
 }
 
 /* ---- records ------------------------------------------------------------------------------------------------- */
@@ -189,6 +190,7 @@ static void emit_stale(cg *c)
     c->job->stale = asm_offset(&c->a);
     asm_mov_imm(&c->a, RAX, c->u->pc);
     cg_jump_thunk(c, c->self->thunk_entry);
+    cg_emit_changed(c);
 }
 
 /* ---- a unit --------------------------------------------------------------------------------------------------- */

@@ -50,6 +50,10 @@ static inline uint32_t cg_left_at(const cg *c, uint32_t block)
  * on with what registers and flags hold. */
 bool cg_terminate(cg *c, const ir_op_record *r, uint32_t next);
 
+/* compare.c: behind both entries, if the unit was made from pages that are not watched; and where that leads. */
+void cg_emit_compare(cg *c);
+void cg_emit_changed(cg *c);
+
 uint32_t emit_unit(const x86_codegen *self, pb_code_job *job);
 
 /* ---- room.c: memory for an emission ---------------------------------------------------------------------- */

@@ -185,7 +185,8 @@ static bool start(void *self, const pb_codegen_setup *setup, pb_codegen_info *in
                                .pinned_slots = s->n_pins,
                                .jump_miss = s->thunk_jump_miss,
                                .host = s->host,
-                               .typical_bytes = 64 };
+                               .typical_bytes = 64,
+                               .compares = true };
     return true;
 }
 
@@ -294,6 +295,7 @@ static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, thunk_new_key, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_reason, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_entry, DERIVED),
+    PB_TRANSIENT(x86_codegen, thunk_changed, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_unwound, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_slow, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_redo, DERIVED),

@@ -170,7 +170,7 @@ static void make_leave(maker *m)
     asm_ret(&m->a);
 }
 
-/* Leave with a kind; rax: the pc, or the site; edx: the reason. */
+/* Leave with a kind; rax: the pc, or the site; rdx: the reason, or the site beside a pc. */
 static const uint8_t *make_exit(maker *m, uint32_t kind)
 {
     const pb_slot *pc = &m->self->cpu->slots[m->self->cpu->pc_slot];
@@ -184,6 +184,8 @@ static const uint8_t *make_exit(maker *m, uint32_t kind)
         asm_store(&m->a, W64, asm_at(RCX, offsetof(pb_code_exit, site)), RAX);
     else if (kind != PB_CODE_EXIT_UNWOUND)
         asm_store(&m->a, pc->type == IR_I32 ? W32 : W64, home_of(m, m->self->cpu->pc_slot), RAX);
+    if (kind == PB_CODE_EXIT_CHANGED)
+        asm_store(&m->a, W64, asm_at(RCX, offsetof(pb_code_exit, site)), RDX);
     if (kind == PB_CODE_EXIT_REASON)
         asm_store(&m->a, W32, asm_at(RCX, offsetof(pb_code_exit, reason)), RDX);
     asm_patch(&m->a, asm_jmp(&m->a), kind == PB_CODE_EXIT_UNWOUND ? m->leave_raw : m->leave);
@@ -419,6 +421,7 @@ bool make_thunks(x86_codegen *self, const pb_code_slice *slice)
     self->thunk_new_key = make_exit(&m, PB_CODE_EXIT_NEW_KEY);
     self->thunk_reason = make_exit(&m, PB_CODE_EXIT_REASON);
     self->thunk_entry = make_exit(&m, PB_CODE_EXIT_ENTRY);
+    self->thunk_changed = make_exit(&m, PB_CODE_EXIT_CHANGED);
     self->thunk_unwound = make_exit(&m, PB_CODE_EXIT_UNWOUND);
     self->thunk_slow = make_recorded(&m, (uintptr_t)slow_path);
     frame_of_called(&m, 0);

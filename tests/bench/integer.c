@@ -3,6 +3,7 @@
 
 uint64_t kernel_sieve(uint64_t rounds);
 uint64_t kernel_sort(uint64_t rounds);
+uint64_t kernel_beside(uint64_t rounds);
 uint64_t kernel_matrix(uint64_t rounds);
 uint64_t kernel_queens(uint64_t rounds);
 uint64_t kernel_collatz(uint64_t rounds);
@@ -68,6 +69,28 @@ uint64_t kernel_sort(uint64_t rounds)
             a[i] = (int64_t)bench_random();
         sort(a, 20000);
         for (int i = 0; i < 20000; i += 100)
+            sum = sum * 31 + (uint64_t)a[i];
+    }
+    return sum;
+}
+
+#if __STDC_HOSTED__
+#define AMONG_CODE
+#else
+#define AMONG_CODE __attribute__((section(".text.data"))) /* program.lds */
+#endif
+
+/* A sort whose data share the pages of its code. */
+uint64_t kernel_beside(uint64_t rounds)
+{
+    static int64_t a[200] AMONG_CODE;
+    uint64_t sum = 0;
+
+    while (rounds--) {
+        for (int i = 0; i < 200; i++)
+            a[i] = (int64_t)bench_random();
+        sort(a, 200);
+        for (int i = 0; i < 200; i += 10)
             sum = sum * 31 + (uint64_t)a[i];
     }
     return sum;

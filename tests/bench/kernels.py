@@ -13,6 +13,7 @@ CROSS = os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-")
 # Group of each kernel; the functions are kernel_NAME.
 GROUPS = {
     "integer": "sieve sort matrix queens collatz table pack bits",
+    "data beside code": "beside",
     "multiply and divide": "divide multiply power",
     "calls": "fibonacci tak tree",
     "indirect calls": "objects compare",

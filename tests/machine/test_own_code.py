@@ -21,6 +21,7 @@ from program import NOP, START, mov  # noqa: E402
 
 PATCHBAY = os.path.abspath(sys.argv.pop(1))
 ACCELERATORS = ("jit,regions=always", "jit", "jit,regions=off", "jit,regions=always,codegen-options=baseline=true",
+                "jit,mixed-after=1", "jit,regions=always,compare=true",
                 "interp")
 FLAG, DONE, SECOND = 0x41000000, 0x41000040, START + 0x2000
 MAINTAIN = [0xd50b7b22, 0xd5033b9f, 0xd50b7522,   # dc cvau, x2; dsb ish; ic ivau, x2

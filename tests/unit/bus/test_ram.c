@@ -412,6 +412,54 @@ static void data_beside_code(void)
     board_free(&b);
 }
 
+/* Then it is mixed: writes are not noticed, until it is written or maintained as a whole. */
+static void mixed_pages(void)
+{
+    board b = board_new();
+    pb_ram *ram = new_ram(&b, 4 * PB_PAGE_SIZE);
+    const uint32_t *generation;
+    heard told = { 0 };
+    uint32_t stamp, again;
+
+    pb_bus_listen_code(b.bus, hear, &told);
+    pb_bus_mix_code(b.bus, 3, false);
+    for (uint32_t round = 0; round < 2; round++) {
+        stamp = pb_ram_code_take(ram, 1, &generation);
+        CU_ASSERT(pb_ram_code_reads(generation, 0, 4));
+        CU_ASSERT_EQUAL(writes_beside(ram, generation), 3);
+        CU_ASSERT_EQUAL(pb_bus_mixed_pages(b.bus), 1);
+        CU_ASSERT_EQUAL(told.lines, ~UINT64_C(0));
+        again = pb_ram_code_take(ram, 1, &generation);
+        CU_ASSERT_NOT_EQUAL(again, stamp);
+        CU_ASSERT_FALSE(pb_ram_code_reads(generation, 0, 4));
+        CU_ASSERT(pb_ram_write_tag(ram, 1));
+        told.times = 0;
+        pb_ram_stored(ram, 0x1000, 4);
+        pb_ram_written(ram, 0x1001, 0xfff);
+        CU_ASSERT_EQUAL(told.times, 0);
+        CU_ASSERT_EQUAL(*generation, again);
+        pb_ram_code_flush(ram, 0x1040, 64); /* who is in a loop of it is told */
+        CU_ASSERT_EQUAL(told.times, 1);
+        CU_ASSERT_EQUAL(told.lines, 2);
+        CU_ASSERT_NOT_EQUAL(*generation, again);
+        CU_ASSERT_EQUAL(pb_bus_mixed_pages(b.bus), 1);
+        if (round) {
+            pb_ram_written(ram, 0x0800, 0x2000);
+        } else {
+            for (uint64_t at = 0x1000; at < 0x2000; at += 64)
+                pb_ram_code_flush(ram, at, 64);
+        }
+        CU_ASSERT_EQUAL(told.lines, ~UINT64_C(0));
+        CU_ASSERT_EQUAL(pb_bus_mixed_pages(b.bus), 0);
+        pb_ram_code_take(ram, 1, &generation);
+        CU_ASSERT(pb_ram_code_reads(generation, 0, 4));
+        CU_ASSERT_FALSE(pb_ram_write_tag(ram, 1));
+    }
+    pb_bus_unlisten_code(b.bus, hear, &told);
+    pb_ram_unref(ram);
+    board_free(&b);
+}
+
 static void dirty_traps_take_tags_away(void)
 {
     board b = board_new();
@@ -445,6 +493,7 @@ int main(void)
         { "stale code is told of", stale_code_is_told },
         { "lines of code", lines_of_code },
         { "data beside code", data_beside_code },
+        { "mixed pages", mixed_pages },
         { "dirty traps take tags away", dirty_traps_take_tags_away },
         { 0 },
     };

@@ -51,6 +51,27 @@ static void room(void)
     bench_close(&b);
 }
 
+/* For tests: slabs go while there is room. */
+static void by_chance(void)
+{
+    bench b;
+
+    bench_open(&b, 1 << 20);
+    b.ops->evict_every(b.tc, 2);
+    for (uint32_t i = 0; i < 100; i++) {
+        b.ops->quiescent(b.user);
+        bench_make(&b, i * 16, 0, 0);
+    }
+    CU_ASSERT_EQUAL(bench_statistic(&b, "slabs evicted"), 50);
+    CU_ASSERT(bench_statistic(&b, "units alive") <= 2);
+    b.ops->evict_every(b.tc, 0);
+    for (uint32_t i = 0; i < 100; i++)
+        bench_make(&b, 0x4000 + i * 16, 0, 0);
+    CU_ASSERT_EQUAL(bench_statistic(&b, "slabs evicted"), 50);
+    CU_ASSERT(bench_statistic(&b, "units alive") >= 100);
+    bench_close(&b);
+}
+
 /* Who passes a quiescent point after each unit always gets room, however small the cache. */
 static void endless(void)
 {
@@ -304,6 +325,7 @@ static void dropping_all(void)
 int main(void)
 {
     static const unit_case cases[] = {
+        { "by chance", by_chance },
         { "room", room },
         { "endless", endless },
         { "held back", held_back },

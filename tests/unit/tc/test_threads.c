@@ -12,6 +12,7 @@ typedef struct field {
     bench b;
     uint32_t dispatches, writes; /* for each */
     bool flushes;                /* drop_all() now and then */
+    uint32_t evict_every;        /* reservations */
     uint32_t bytes[RAM_PAGES];   /* atomic: what the guest wrote to a page */
     uint32_t settled[RAM_PAGES]; /* atomic: what units that are found now must have seen */
     uint32_t failures;           /* atomic */
@@ -233,6 +234,7 @@ static void play(field *f, uint64_t bytes)
     pthread_t writer;
 
     bench_open(&f->b, bytes);
+    f->b.ops->evict_every(f->b.tc, f->evict_every);
     f->b.ops->leave(f->b.user);
     f->workers = WORKERS;
     for (uint32_t i = 0; i < WORKERS; i++) {
@@ -290,12 +292,23 @@ static void everything(void)
     play(&f, 1 << 20);
 }
 
+/* Slabs that are in use, and hot, go as well. */
+static void eviction_by_chance(void)
+{
+    static field f;
+
+    f = (field){ .dispatches = 20000, .writes = 1, .evict_every = 5 };
+    play(&f, 8 << 20);
+    CU_ASSERT(f.failures == 0);
+}
+
 int main(void)
 {
     static const unit_case cases[] = {
         { "stale pages", stale_pages },
         { "eviction", eviction },
         { "everything at once", everything },
+        { "eviction by chance", eviction_by_chance },
         { 0 },
     };
 

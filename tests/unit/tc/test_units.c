@@ -214,6 +214,25 @@ static void lines(void)
     bench_close(&b);
 }
 
+/* A unit that compares says that it is not right any more. */
+static void changed(void)
+{
+    bench b;
+    pb_tc_unit *u[2];
+
+    bench_open(&b, 1 << 20);
+    u[0] = bench_make(&b, 0x1000, 0, 0);
+    u[1] = bench_make(&b, 0x1010, 0, 0);
+    b.ops->changed(b.user, u[0]->code + 40);
+    CU_ASSERT_PTR_NULL(bench_find(&b, b.user, 0x1000));
+    CU_ASSERT_PTR_EQUAL(bench_find(&b, b.user, 0x1010), u[1]);
+    b.ops->changed(b.user, u[0]->code + 40);
+    b.ops->changed(b.user, b.thunks.rx);
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units dropped as changed"), 1);
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), 1);
+    bench_close(&b);
+}
+
 /* Two pages of the guest are the same one: the unit is in its list twice. */
 static void one_page_twice(void)
 {
@@ -358,6 +377,7 @@ int main(void)
         { "dropping a page", dropping_a_page },
         { "two pages", two_pages },
         { "lines", lines },
+        { "changed", changed },
         { "one page twice", one_page_twice },
         { "no page", no_page },
         { "addresses", addresses },
