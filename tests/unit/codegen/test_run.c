@@ -600,6 +600,9 @@ static void check_far(uint32_t set_mask)
     CU_ASSERT_EQUAL(refill_far(m, blocks + 0x90000, 0x90, blocks + 0xa5000, 0xa5), 0);
     CU_ASSERT_EQUAL(refill_far(m, blocks + 0xa5000, 0xa5, blocks + PB_BLOCK_SIZE + 0xb0000, 0xb0),
                     0);
+    add_far(m, UINT64_MAX - PB_PAGE_MASK, 0x83, 0, false); /* the last page of all */
+    CU_ASSERT_EQUAL(refill_far(m, UINT64_MAX - PB_PAGE_MASK, 0x83, pages, 0x81), 0);
+    CU_ASSERT_EQUAL(refill_far(m, pages, 0x81, UINT64_MAX - PB_PAGE_MASK, 0x83), 0);
     /* A page's own entry comes first. */
     add_far(m, blocks + 0x90000, 0xc0, 0, false);
     CU_ASSERT_EQUAL(refill_far(m, blocks + 0x90000, 0xc0, blocks + 0x91000, 0x91), 0);

@@ -270,6 +270,75 @@ static void across_the_end_of_ram(void)
     bench_finish(&b);
 }
 
+/* The last page of the address space, and the first one, which follows it. */
+#define LAST_PAGE (UINT64_MAX - PB_PAGE_MASK)
+
+static bool last_is_mapped;
+
+static bool at_both_ends(pb_vcpu *vcpu, const pb_walk_request *request, pb_translation *out,
+                         pb_guest_fault *fault)
+{
+    if (request->gva >= LAST_PAGE) {
+        out->gpa = 5 * PB_PAGE_SIZE + (request->gva & PB_PAGE_MASK);
+        return last_is_mapped;
+    }
+    out->gpa = 6 * PB_PAGE_SIZE + (request->gva & PB_PAGE_MASK);
+    return request->gva < PB_PAGE_SIZE;
+}
+
+/* Tags that stand for no page must not be taken for its own. */
+static void check_nothing_there(pb_vcpu *v)
+{
+    for (uint32_t log2 = 0; log2 <= 4; log2++) {
+        for (uint64_t i = 0; i < PB_PAGE_SIZE; i += i < 0xfc0 ? 64 : 1) {
+            pb_guest_fault fault = load_fault(v, LAST_PAGE + i, LOG2(log2));
+
+            CU_ASSERT_EQUAL(fault.kind, PB_FAULT_WALK);
+            CU_ASSERT_EQUAL(fault.gva, LAST_PAGE + i);
+            CU_ASSERT_EQUAL(store_fault(v, LAST_PAGE + i, LOG2(log2)).gva, LAST_PAGE + i);
+        }
+    }
+    CU_ASSERT_FALSE(v->ops->tlb_fill(v, LAST_PAGE, LOG2(3), false));
+    CU_ASSERT_FALSE(v->ops->tlb_fill(v, UINT64_MAX, LOG2(0), true));
+}
+
+static void the_last_page(void)
+{
+    pb_guest_fault fault;
+    uint8_t *host;
+    uint64_t old;
+    bench b;
+    pb_vcpu *v;
+
+    bench_init(&b, 1);
+    b.walk = at_both_ends;
+    v = b.vcpu[0];
+    host = pb_ram_host(b.ram);
+    last_is_mapped = false;
+    check_nothing_there(v);
+    CU_ASSERT_EQUAL(load(v, 0, LOG2(3)), 0); /* the TLB has something now */
+    check_nothing_there(v);
+    last_is_mapped = true;
+    for (uint32_t i = 0; i < 16; i++)
+        host[6 * PB_PAGE_SIZE - 8 + i] = (uint8_t)(i + 1);
+    CU_ASSERT_EQUAL(load(v, UINT64_MAX - 7, LOG2(3)), 0x0807060504030201);
+    CU_ASSERT_EQUAL(load(v, UINT64_MAX, LOG2(0)), 8);
+    /* Around the end. */
+    CU_ASSERT_EQUAL(load(v, UINT64_MAX - 3, LOG2(3)), 0x0c0b0a0908070605);
+    store(v, UINT64_MAX - 1, LOG2(2), 0x44332211);
+    CU_ASSERT_EQUAL(load(v, UINT64_MAX - 7, LOG2(3)), 0x2211060504030201);
+    CU_ASSERT_EQUAL(load(v, 0, LOG2(3)), 0x100f0e0d0c0b4433);
+    CU_ASSERT_EQUAL(v->ops->rmw(v, UINT64_MAX - 7, LOG2(3), PB_RMW_ADD, 1, &old, &fault),
+                    PB_MEM_OK);
+    CU_ASSERT_EQUAL(host[6 * PB_PAGE_SIZE - 8], 2);
+    /* A flush of both ends at once. */
+    v->ops->tlb_flush_page(v, LAST_PAGE, 2 * PB_PAGE_SIZE, 1, PB_SCOPE_LOCAL);
+    last_is_mapped = false;
+    check_nothing_there(v);
+    CU_ASSERT_EQUAL(load_fault(v, UINT64_MAX - 3, LOG2(3)).gva, UINT64_MAX - 3);
+    bench_finish(&b);
+}
+
 static void rom(void)
 {
     bench b;
@@ -389,6 +458,7 @@ int main(void)
         { "mappings smaller than a page", mappings_smaller_than_a_page },
         { "MMIO", mmio },
         { "across the end of RAM", across_the_end_of_ram },
+        { "the last page", the_last_page },
         { "ROM", rom },
         { "ordered accesses", ordered_accesses },
         { "MMU indexes are apart", mmu_indexes_are_apart },
