@@ -72,9 +72,10 @@ struct pb_machine {
     void *counted_opaque;
     uint64_t count_at;
 
-    GArray *claims;   /* machine_claim, since the last reset */
-    GPtrArray *files; /* GMappedFile or GBytes: GDestroyNotify is g_bytes_unref */
-    GBytes *tree;     /* the last device tree */
+    GArray *claims;    /* machine_claim, since the last reset */
+    GPtrArray *files;  /* GBytes of files that were read or mapped */
+    GPtrArray *mapped; /* GMappedFile, those that were mapped */
+    GBytes *tree;      /* the last device tree */
     uint8_t rng_seed[32];
 };
 
@@ -126,6 +127,8 @@ extern const pb_machine_ops machine_services;
 void machine_forget_claims(pb_machine *machine);
 /* The bytes of a file, which the machine keeps. */
 const void *machine_file(pb_machine *machine, const char *path, uint64_t *length, GError **error);
+/* What was mapped needs no memory of this process until somebody looks again, mostly at the next reset. */
+void machine_rest_files(pb_machine *machine);
 
 /* The part of an instance; never null. */
 machine_part *machine_part_of(const pb_machine *machine, const pb_instance *instance);

@@ -389,6 +389,7 @@ pb_machine *pb_machine_new(const pb_plan *plan, pb_plugin_host *host, GError **e
     machine->by_path = g_hash_table_new(g_str_hash, g_str_equal);
     machine->memories = g_array_new(FALSE, FALSE, sizeof(machine_memory));
     machine->files = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    machine->mapped = g_ptr_array_new_with_free_func((GDestroyNotify)g_mapped_file_unref);
     machine_forget_claims(machine);
     if (build(machine, error))
         return machine;
@@ -424,6 +425,7 @@ static bool reset_locked(pb_machine *machine, GError **error)
     machine_forget_claims(machine);
     machine->ready = machine_prepare(machine, error) && machine_memory_files(machine, error) &&
                      loaders(machine, true, error);
+    machine_rest_files(machine);
     return machine->ready;
 }
 
@@ -543,6 +545,7 @@ void pb_machine_free(pb_machine *machine)
     g_hash_table_unref(machine->by_path);
     g_array_unref(machine->claims);
     g_ptr_array_unref(machine->files);
+    g_ptr_array_unref(machine->mapped);
     g_clear_pointer(&machine->tree, g_bytes_unref);
     g_clear_error(&machine->failure);
     g_free(machine);

@@ -3,6 +3,7 @@
 #include <core/machine/internal.h>
 #include <core/util/file.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 static pb_machine *machine_of(pb_object *object)
@@ -175,7 +176,7 @@ const void *machine_file(pb_machine *machine, const char *path, uint64_t *length
         if (!file)
             return NULL;
         bytes = g_mapped_file_get_bytes(file);
-        g_mapped_file_unref(file);
+        g_ptr_array_add(machine->mapped, file);
     } else {
         char *read;
 
@@ -186,6 +187,18 @@ const void *machine_file(pb_machine *machine, const char *path, uint64_t *length
     g_ptr_array_add(machine->files, bytes);
     *length = g_bytes_get_size(bytes);
     return *length > 0 ? g_bytes_get_data(bytes, &size) : "";
+}
+
+void machine_rest_files(pb_machine *machine)
+{
+    for (unsigned i = 0; i < machine->mapped->len; i++) {
+        GMappedFile *file = g_ptr_array_index(machine->mapped, i);
+
+        /* Mapped to be read only: what is let go comes back from the file. */
+        if (g_mapped_file_get_length(file) > 0)
+            madvise(g_mapped_file_get_contents(file), g_mapped_file_get_length(file),
+                    MADV_DONTNEED);
+    }
 }
 
 static const void *file(pb_object *object, const char *path, uint64_t *length, pb_error *error)
