@@ -16,7 +16,7 @@ bool inject_init(x86_codegen *s, pb_error *error)
     char *end;
 
     s->inject_pc = 0;
-    if (!*s->inject)
+    if (!s->inject || !*s->inject)
         return true;
     s->inject_pc = strtoull(s->inject, &end, 0);
     if (*end)
