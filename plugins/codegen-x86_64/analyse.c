@@ -284,7 +284,8 @@ static void make_dead(cg *c, uint32_t record)
 }
 
 /* Records without effect that nobody needs, and puts into a slot that gets another value before anybody looks: in one
- * block, with no precise point between. */
+ * block, with no precise point between. Counted, requests are looked at behind instructions that called (emit.c): there
+ * any mark is such a point. */
 static void find_dead(cg *c)
 {
     uint32_t *over = c->room->noted; /* now: it is overwritten */
@@ -294,8 +295,10 @@ static void find_dead(cg *c)
         const ir_op_record *r = &c->u->ops[i];
         uint32_t slot = r->attr & 0xffff;
 
-        if (r->op == IR_OP_INSN)
+        if (r->op == IR_OP_INSN) {
+            now += c->self->counted;
             continue;
+        }
         if (has_no_effect(r) && !(c->values[i << 1].uses | c->values[i << 1 | 1].uses)) {
             make_dead(c, i);
             for (uint32_t k = 0; k < r->n_args; k++)

@@ -124,7 +124,7 @@ void cg_give_room(cg *c)
     room->cap_cold_data = c->cap_cold_data;
     room->pool = c->pool;
     room->cap_pool = c->cap_pool;
-    cg_free_room(__atomic_exchange_n(&self->room, room, __ATOMIC_RELEASE));
+    cg_free_room(__atomic_exchange_n(&self->room, room, __ATOMIC_ACQ_REL));
 }
 
 uint32_t cg_number_notes(cg *c, uint32_t n)
