@@ -27,21 +27,29 @@ void accel_use_type(const pb_accel_type *new_type)
     type = new_type;
 }
 
-static uint64_t default_size(const pb_prop *prop)
+/* Numbers and sizes; accelerators have nothing else that they do not do without. */
+static void set_properties(void *self, uint64_t cache_bytes)
 {
-    return g_ascii_strtoull(prop->initial, NULL, 10) << 20; /* "32MiB" */
+    for (const pb_prop *prop = type->head.props; prop && prop->name; prop++) {
+        uint64_t value;
+
+        if (prop->type == PB_PROP_SIZE)
+            value = cache_bytes ? cache_bytes : g_ascii_strtoull(prop->initial, NULL, 10) << 20;
+        else if (prop->type == PB_PROP_UINT)
+            value = g_ascii_strtoull(prop->initial, NULL, 10);
+        else
+            continue;
+        memcpy((char *)self + prop->offset, &value, prop->width);
+    }
 }
 
 accel accel_new(toy_machine *m, uint64_t cache_bytes)
 {
     accel a = { .type = type, .self = g_malloc0(type->head.instance_size), .m = m };
     pb_error error = PB_ERROR_INIT;
-    const pb_prop *prop = type->head.props;
 
     *(pb_object **)(void *)((char *)a.self + type->head.self_offset - 1) = &m->object;
-    if (prop)
-        *(uint64_t *)(void *)((char *)a.self + prop->offset) =
-            cache_bytes ? cache_bytes : default_size(prop);
+    set_properties(a.self, cache_bytes);
     if (!type->head.init(a.self, &error) || !type->vcpu_init(a.self, m->vcpu, &error)) {
         printf("%s\n", error.text);
         exit(2);
