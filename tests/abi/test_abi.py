@@ -36,11 +36,12 @@ def run(*command, **options):
 
 
 def build_surface(source_root, build_root, folder):
-    """A shared object with the debug information of all types."""
+    """A shared object with the debug information of all types, which names no folder of this machine."""
     text, file = folder / "surface.c", folder / "surface.so"
     text.write_text(surface.source(source_root / "abi"))
     subprocess.run(["cc", "-std=c11", "-g", "-shared", "-fPIC", "-fvisibility=hidden",
-                    f"-I{source_root}/abi", f"-I{build_root}/abi", "-o", file, text], check=True)
+                    f"-I{source_root.resolve()}/abi", f"-I{build_root.resolve()}/abi", "-o", file, text.name],
+                   check=True, cwd=folder)
     return file
 
 
