@@ -8,9 +8,10 @@ struct work {
     uint64_t rounds, seed, sum;
     uint64_t table[512];
     uint32_t done;
-};
+}
+__attribute__((aligned(4096))); /* each on pages of its own: no line of the cache belongs to two */
 
-static struct work works[2] __attribute__((aligned(4096)));
+static struct work works[2];
 
 /* Calls, loads and stores, arithmetic, branches: all on memory of its own. */
 static NOINLINE uint64_t mix(struct work *work, uint64_t depth)
