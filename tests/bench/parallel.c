@@ -4,12 +4,12 @@
 uint64_t kernel_one_busy(uint64_t rounds);
 uint64_t kernel_two_busy(uint64_t rounds);
 
-struct work {
+/* Each on pages of its own: no line of the cache belongs to two. */
+struct __attribute__((aligned(4096))) work {
     uint64_t rounds, seed, sum;
     uint64_t table[512];
     uint32_t done;
-}
-__attribute__((aligned(4096))); /* each on pages of its own: no line of the cache belongs to two */
+};
 
 static struct work works[2];
 
