@@ -586,6 +586,9 @@ enum {
     SSE_COMISD = 0x2f | ASM_0F | ASM_66,
     SSE_ROUNDSS = 0x0a | ASM_3A | ASM_66, /* imm8 follows */
     SSE_ROUNDSD = 0x0b | ASM_3A | ASM_66,
+    /* Four f16 in the low half, with VEX only (F16C). */
+    VCVTPH2PS = 0x13 | ASM_38 | ASM_66 | ASM_VEX,
+    VCVTPS2PH = 0x1d | ASM_3A | ASM_66 | ASM_VEX, /* imm8 follows; the register is the source */
     /* d = a * d + b and so on, scalar, VEX only; ASM_W: double. */
     FMA_132 = 0x99 | ASM_38 | ASM_66 | ASM_VEX, /* d = d * rm + v */
     FMA_213 = 0xa9 | ASM_38 | ASM_66 | ASM_VEX, /* d = v * d + rm */

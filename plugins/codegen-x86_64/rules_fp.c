@@ -61,6 +61,14 @@ bool fp_host_type(uint32_t type)
     return type == IR_F32 || type == IR_F64;
 }
 
+bool fp_host_half(const cg *c)
+{
+    const pb_fp_rules *rules = &env_of(c, 0)->rules;
+
+    return rule_has(c, CG_AVX | CG_F16C) && !rules->alt_half && !rules->flush_in16 &&
+           !rules->flush_out16;
+}
+
 /* ---- instructions ------------------------------------------------------------------------------------------ */
 
 void fp_op3(cg *c, uint32_t op, uint32_t type, cg_reg d, cg_reg a, bool clean, cg_reg b)

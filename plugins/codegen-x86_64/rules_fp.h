@@ -14,6 +14,10 @@ bool fp_host_rules(const cg *c, uint32_t env);
 bool fp_host_rounds(const cg *c, const ir_op_record *r);
 /* f32 or f64. */
 bool fp_host_type(uint32_t type);
+/* Whether the host converts f16 by the rules of environment 0: not if they have flushing or ranges of their own for it. */
+bool fp_host_half(const cg *c);
+/* VCVTPS2PH's immediate: round as MXCSR says. */
+enum { FP_HALF_ROUND = 4, FP_HALF_TINY = 0x0400, FP_HALF_INFINITY = 0x7c00 };
 
 /* Whether it is f64; the prefix of scalar instructions. */
 static inline bool fp_double(uint32_t type)

@@ -6,6 +6,65 @@
 
 /* ---- precisions -------------------------------------------------------------------------------------------- */
 
+/* From f16: exact. The other lanes must raise nothing. */
+static void widen_half(cg *c, const ir_op_record *r)
+{
+    cg_reg from, clean, to;
+
+    cg_clobber_flags(c);
+    from = clean = cg_use(c, r->arg[0]);
+    if (!cg_is_clean(c, r->arg[0])) {
+        clean = cg_temp_vector(c);
+        rule_low_lane(c, 16, clean, from);
+    }
+    to = cg_def(c, 0, CG_SET(from) | CG_SET(clean));
+    asm_vrr(&c->a, VCVTPH2PS, to - XMM0, 0, clean - XMM0);
+    if (fp_double(r->type))
+        asm_vrr(&c->a, SSE_CONVERT | SSE_SS | ASM_VEX, to - XMM0, to - XMM0, to - XMM0);
+    if (!fp_host_quiets(c)) {
+        asm_rr(&c->a, (fp_double(r->type) ? SSE_UCOMISD : SSE_UCOMISS) | ASM_VEX, to - XMM0,
+               to - XMM0);
+        cg_cold_redo(c, asm_jcc(&c->a, CC_P), r, &from, to);
+    }
+}
+
+/* From f32. What became the smallest normal number may have been tiny before it was rounded. */
+static void narrow_to_half(cg *c, const ir_op_record *r)
+{
+    cg_reg from, to, t;
+    uint32_t cold;
+
+    cg_clobber_flags(c);
+    from = cg_use_clean(c, r->arg[0]);
+    fp_flush_in(c, 2, true, &from, 1);
+    t = cg_temp(c);
+    to = cg_def(c, 0, CG_SET(from));
+    asm_vrr(&c->a, VCVTPS2PH, from - XMM0, 0, to - XMM0);
+    asm_8(&c->a, FP_HALF_ROUND);
+    asm_sse2(&c->a, true, SSE_MOVD_STORE, to - XMM0, t);
+    asm_alu_imm(&c->a, ALU_AND, W32, t, 0x7fff);
+    asm_alu_imm(&c->a, ALU_CMP, W32, t, FP_HALF_TINY);
+    cold = cg_cold_redo(c, asm_jcc(&c->a, CC_E), r, &from, to);
+    if (!fp_host_quiets(c)) {
+        asm_alu_imm(&c->a, ALU_CMP, W32, t, FP_HALF_INFINITY);
+        cg_cold_also(c, cold, asm_jcc(&c->a, CC_A));
+    }
+    cg_cold_back(c, cold, to, CG_NO_REG);
+}
+
+static bool convert_half(cg *c, const ir_op_record *r, uint32_t type)
+{
+    if (!fp_host_half(c) || !fp_host_rules(c, r->attr >> 4 & 3))
+        return false;
+    if (type == IR_F16 && fp_host_type(r->type))
+        widen_half(c, r);
+    else if (type == IR_F32 && fp_host_rounds(c, r))
+        narrow_to_half(c, r);
+    else
+        return false;
+    return true;
+}
+
 bool rule_fcvt(cg *c, const ir_op_record *r)
 {
     uint32_t type = cg_type(c, r->arg[0]);
@@ -17,6 +76,8 @@ bool rule_fcvt(cg *c, const ir_op_record *r)
         cg_def_alias(c, 0, r->arg[0]);
         return true;
     }
+    if (type == IR_F16 || r->type == IR_F16)
+        return convert_half(c, r, type);
     if (!fp_host_type(r->type) || !fp_host_type(type) || !fp_host_rounds(c, r))
         return false;
     cg_clobber_flags(c);

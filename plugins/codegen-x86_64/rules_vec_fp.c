@@ -328,37 +328,90 @@ static void truncate_lanes(cg *c, uint32_t es, cg_reg d, cg_reg a, cg_reg t, cg_
     vec_op(c, PUNPCKLQDQ, d, d, t);
 }
 
+/* Bits of two to the power n in a lane. */
+static uint64_t power_of_two(uint32_t es, int32_t n)
+{
+    return es == 3 ? (uint64_t)(n + 1023) << 52 : (uint64_t)(n + 127) << 23;
+}
+
+/* d = x's lanes rounded to integral values, ties away from zero: what cutting them off leaves is exact, and so is one more if that
+ * is half or more. Lanes from 2^52 (2^23) on, infinities and NaNs have no fraction, and are left out of the differences,
+ * which would raise something. The sign is x's, also of zero. quiet: 8, or 0 to raise inexact. rest, one: scratch. */
+static void round_away(cg *c, uint32_t es, cg_reg d, cg_reg x, cg_reg rest, cg_reg one, int quiet)
+{
+    uint64_t magnitude = ir_sem_mask((8u << es) - 1);
+
+    vec_op_const(c, PAND, rest, x, vec_lanes(es, magnitude));
+    vec_const(c, one, vec_lanes(es, power_of_two(es, es == 3 ? 52 : 23)));
+    vec_op(c, vec_cmgt_forms[es], one, one, rest);
+    vec_unary_imm(c, es == 3 ? ROUNDPD : ROUNDPS, d, x, (uint32_t)(3 | quiet));
+    vec_move(c, rest, x);
+    vec_op(c, PAND, rest, rest, one);
+    vec_op(c, PAND, one, one, d);
+    vec_op(c, packed(SSE_SUB, es), rest, rest, one);
+    vec_op_const(c, PAND, rest, rest, vec_lanes(es, magnitude));
+    vec_const(c, one, vec_lanes(es, power_of_two(es, -1)));
+    vec_op_imm(c, packed(CMPPS, es), one, one, rest, CMP_LE);
+    vec_op_const(c, PAND, one, one, vec_lanes(es, power_of_two(es, 0)));
+    vec_op_const(c, PAND, rest, x, sign_lanes(es));
+    vec_op(c, POR, one, one, rest);
+    vec_op(c, packed(SSE_ADD, es), d, d, one);
+}
+
+/* The cold path for what is not surely in range with n fraction bits, before anything is raised for it: below -2^(bits - 1 - n),
+ * or there or above; of unsigned integers what is negative too. t: scratch. */
+static uint32_t redo_out_of_range(cg *c, const ir_op_record *r, const cg_reg *a, cg_reg d, cg_reg t,
+                                  uint32_t n)
+{
+    uint32_t es = vec_es(r), bits = 8u << es;
+    uint64_t limit = power_of_two(es, (int32_t)(bits - 1 - n));
+
+    vec_op_const(c, PAND, t, *a, vec_lanes(es, ir_sem_mask(bits - 1)));
+    vec_op_const(c, vec_cmgt_forms[es], t, t, vec_lanes(es, limit - 1));
+    if (r->op == IR_OP_V_FCVT_S)
+        return redo_if_any(c, r, a, d, t);
+    vec_op(c, POR, t, t, *a);
+    return redo_if_masked(c, r, a, d, t, sign_lanes(es));
+}
+
 /* v.fcvt.s, v.fcvt.u. Of signed integers the smallest is what the host gives if one is out of range. Unsigned ones are those
- * that are positive as signed ones; the others are redone before the host raises anything for them. */
+ * that are positive as signed ones; the others are redone before the host raises anything for them. So are all if they are
+ * scaled or rounded in steps. */
 bool rule_v_ftoi(cg *c, const ir_op_record *r)
 {
-    uint32_t es = vec_es(r), u = r->op == IR_OP_V_FCVT_U, cold = 0;
-    int control = round_control(round_of(c, r));
-    cg_reg a, t, from, d, x;
+    uint32_t es = vec_es(r), n = behind_env(r), round = round_of(c, r), cold = CG_NONE;
+    bool away = round == PB_FP_NEAREST_AWAY, steps = away || n || r->op == IR_OP_V_FCVT_U;
+    int control = round_control(round);
+    cg_reg a, t, from, scaled, d, x, rest = CG_NO_REG, one = CG_NO_REG;
 
-    if (!host_size(r) || control < 0 || behind_env(r) || !fp_host_rules(c, env_of(r)))
+    if (!host_size(r) || (control < 0 && !away) || !fp_host_rules(c, env_of(r)))
         return false;
     cg_clobber_flags(c);
     a = use_clean(c, r->arg[0]);
     fp_flush_in(c, es, false, &a, 1);
-    from = a;
+    from = scaled = a;
     t = cg_temp_vector(c);
     x = es == 3 ? cg_temp(c) : CG_NO_REG;
+    if (n)
+        from = scaled = cg_temp_vector(c);
     if (control != 3)
         from = cg_temp_vector(c);
-    d = cg_def(c, 0, CG_SET(a));
-    if (u) {
-        uint64_t limit = es == 3 ? 0x43e0000000000000 : 0x4f000000;
-
-        vec_const(c, d, vec_lanes(es, limit));
-        vec_op_imm(c, packed(CMPPS, es), t, a, d, CMP_NLT);
-        vec_op(c, POR, t, t, a);
-        cold = redo_if_masked(c, r, &a, d, t, sign_lanes(es));
+    if (away) {
+        rest = cg_temp_vector(c);
+        one = cg_temp_vector(c);
     }
-    if (control != 3)
-        vec_unary_imm(c, es == 3 ? ROUNDPD : ROUNDPS, from, a, (uint32_t)control);
+    d = cg_def(c, 0, CG_SET(a));
+    if (steps)
+        cold = redo_out_of_range(c, r, &a, d, t, n);
+    if (n)
+        vec_op_const(c, packed(SSE_MUL, es), scaled, a,
+                     vec_lanes(es, power_of_two(es, (int32_t)n)));
+    if (away)
+        round_away(c, es, from, scaled, rest, one, 0);
+    else if (control != 3)
+        vec_unary_imm(c, es == 3 ? ROUNDPD : ROUNDPS, from, scaled, (uint32_t)control);
     truncate_lanes(c, es, d, from, t, x);
-    if (u) {
+    if (steps) {
         cg_cold_back(c, cold, d, CG_NO_REG);
     } else {
         vec_op_const(c, vec_cmeq_forms[es], t, d, sign_lanes(es));
@@ -388,7 +441,6 @@ static void convert_lanes(cg *c, uint32_t es, cg_reg d, cg_reg a, cg_reg t, cg_r
 bool rule_v_itof(cg *c, const ir_op_record *r)
 {
     uint32_t es = vec_es(r), u = r->op == IR_OP_V_UCVT_F, n = behind_env(r), cold = 0;
-    uint64_t scale = es == 3 ? (uint64_t)(1023 - n) << 52 : (uint64_t)(127 - n) << 23;
     cg_reg a, t, d, x;
 
     if (!host_rounds(c, r))
@@ -403,7 +455,7 @@ bool rule_v_itof(cg *c, const ir_op_record *r)
         cold = redo_if_masked(c, r, &a, d, a, sign_lanes(es));
     convert_lanes(c, es, d, a, t, x);
     if (n)
-        vec_op_const(c, packed(SSE_MUL, es), d, d, vec_lanes(es, scale));
+        vec_op_const(c, packed(SSE_MUL, es), d, d, vec_lanes(es, power_of_two(es, -(int32_t)n)));
     if (u)
         cg_cold_back(c, cold, d, CG_NO_REG);
     return true;
@@ -411,18 +463,66 @@ bool rule_v_itof(cg *c, const ir_op_record *r)
 
 bool rule_v_frint(cg *c, const ir_op_record *r)
 {
-    int control = round_control(round_of(c, r)), quiet = behind_env(r) & 1 ? 0 : 8;
-    uint32_t es = vec_es(r);
-    cg_reg a, d;
+    uint32_t es = vec_es(r), round = round_of(c, r);
+    int control = round_control(round), quiet = behind_env(r) & 1 ? 0 : 8;
+    bool away = round == PB_FP_NEAREST_AWAY;
+    cg_reg a, d, rest = CG_NO_REG, one = CG_NO_REG;
 
-    if (!host_size(r) || control < 0 || !fp_host_rules(c, env_of(r)))
+    if (!host_size(r) || (control < 0 && !away) || !fp_host_rules(c, env_of(r)))
         return false;
     cg_clobber_flags(c);
     a = use_clean(c, r->arg[0]);
     fp_flush_in(c, es, false, &a, 1);
+    if (away) {
+        rest = cg_temp_vector(c);
+        one = cg_temp_vector(c);
+    }
     d = cg_def(c, 0, CG_SET(a));
-    vec_unary_imm(c, es == 3 ? ROUNDPD : ROUNDPS, d, a, (uint32_t)(control | quiet));
+    if (away) {
+        round_away(c, es, d, a, rest, one, quiet);
+        cg_release(c, rest);
+        cg_release(c, one);
+    } else {
+        vec_unary_imm(c, es == 3 ? ROUNDPD : ROUNDPS, d, a, (uint32_t)(control | quiet));
+    }
     guard(c, r, es, &a, d, !fp_host_quiets(c), FP_NOT_TINY, false);
+    return true;
+}
+
+/* v.fcvtl, v.fcvtn of f16 and f32. Widening is exact; what narrowing makes the smallest normal number may have been tiny before it
+ * was rounded. */
+static bool resize_halves(cg *c, const ir_op_record *r, bool wider)
+{
+    bool nans = !fp_host_quiets(c);
+    cg_reg a, t, u = CG_NO_REG, d;
+
+    if (!fp_host_half(c) || !(wider ? fp_host_rules(c, r->attr >> 2 & 3)
+                                    : fp_host_rules(c, env_of(r)) &&
+                                          round_of(c, r) == c->job->vcpu->fp[env_of(r)].round))
+        return false;
+    cg_clobber_flags(c);
+    a = cg_use(c, r->arg[0]);
+    if (!wider)
+        fp_flush_in(c, 2, false, &a, 1);
+    t = cg_temp_vector(c);
+    if (!wider && nans)
+        u = cg_temp_vector(c);
+    d = cg_def(c, 0, CG_SET(a));
+    if (wider) {
+        vec_unary(c, VCVTPH2PS, d, a);
+        if (!nans)
+            return true;
+        vec_op_imm(c, CMPPS, t, d, d, CMP_UNORDERED);
+    } else {
+        vec_unary_imm(c, VCVTPS2PH, a, d, FP_HALF_ROUND);
+        vec_op_const(c, PAND, t, d, vec_lanes(1, 0x7fff));
+        if (nans)
+            vec_op_const(c, PCMPGTW, u, t, vec_lanes(1, FP_HALF_INFINITY));
+        vec_op_const(c, PCMPEQW, t, t, vec_lanes(1, FP_HALF_TINY));
+        if (nans)
+            vec_op(c, POR, t, t, u);
+    }
+    redo_if_any(c, r, &a, d, t);
     return true;
 }
 
@@ -433,6 +533,8 @@ bool rule_v_fresize(cg *c, const ir_op_record *r)
     fp_tiny tiny = wider ? FP_NOT_TINY : FP_TINY;
     cg_reg a, d;
 
+    if (vec_es(r) == 1)
+        return resize_halves(c, r, wider);
     if (vec_es(r) != 2 || !(wider ? fp_host_rules(c, r->attr >> 2 & 3) : host_rounds(c, r)))
         return false;
     cg_clobber_flags(c);

@@ -47,6 +47,9 @@ static uint64_t edge(uint32_t bits)
     uint64_t sign = random_bits() & ir_sem_sign(bits);
     double x;
 
+    if (bits == 16)
+        return random_float(bits);
+
     switch (random_below(4)) {
     case 0:
         return random_float(bits);
@@ -67,6 +70,10 @@ static void tiny_lane(uint32_t op, uint32_t bits, uint64_t lane[3])
     double a = 1 + (double)random_below(1000000) / 999983;
     uint64_t sign = random_bits() & ir_sem_sign(bits);
 
+    if (op == IR_OP_V_FCVTN && bits == 32) { /* of f16 */
+        lane[0] = sign | (of_double(32, 0x1p-14) + 0x800 - random_below(0x2000));
+        return;
+    }
     if (op == IR_OP_V_FCVTN) {
         lane[0] = of_double(64, tiny) - (random_bits() >> (34 + random_below(29)));
         return;
@@ -89,7 +96,7 @@ static void random_operands(uint32_t op, uint32_t es, pb_u128 args[3])
                       : dull && i != special         ? of_double(bits, 1 + random_below(100))
                       : nans == 0 && random_below(3) ? random_nan(bits)
                                                      : edge(bits);
-        if (!integers && random_below(3) == 0)
+        if (!integers && bits > 16 && random_below(3) == 0)
             tiny_lane(op, bits, lane);
         for (uint32_t k = 0; k < 3; k++)
             args[k] = ir_sem_v_setlane(args[k], lane[k], es, i);
@@ -108,6 +115,8 @@ static void random_env(pb_fp_env *env)
         env->rules.flush_in = env->rules.flush_out = 1;
     if (random_below(16) == 0)
         env->rules.tiny_after ^= 1;
+    if (random_below(16) == 0)
+        env->rules.alt_half = 1;
 }
 
 /* ---- cases ------------------------------------------------------------------------------------------------- */
@@ -260,7 +269,7 @@ static void random_record(ir_op_record *r, ir_type *types)
 
     *r = (ir_op_record){ .op = kinds[kind].op, .n_args = kinds[kind].n_args };
     if (r->op == IR_OP_V_FCVTL || r->op == IR_OP_V_FCVTN)
-        es = 2;
+        es = 1 + random_below(2);
     for (uint32_t i = 0; i < 5; i++)
         types[i] = type;
     if (r->op == IR_OP_V_FCVTL || r->op == IR_OP_V_FCVTN) {

@@ -101,6 +101,9 @@ static void random_env(pb_fp_env *env)
     env->round = (uint8_t)random_below(6);
     env->precision = (uint8_t[]){ 24, 53, 64, 0 }[random_below(4)];
     env->flags = 0;
+    env->rules.default_nan = random_below(4) == 0;
+    env->rules.flush_in = env->rules.flush_out = random_below(4) == 0;
+    env->rules.alt_half = random_below(8) == 0;
 }
 
 static bool is_fp(const ir_op_record *r)
@@ -189,6 +192,43 @@ static void random_attrs(ir_op_record *r)
     }
 }
 
+static bool shifts_by_lanes(uint32_t op)
+{
+    return op == IR_OP_V_SHLV_U || op == IR_OP_V_SHLV_S || op == IR_OP_V_RSHLV_U ||
+           op == IR_OP_V_RSHLV_S || op == IR_OP_V_QSHLV_U || op == IR_OP_V_QSHLV_S ||
+           op == IR_OP_V_QRSHLV_U || op == IR_OP_V_QRSHLV_S;
+}
+
+/* Counts about zero and the lanes' width, and short numbers to shift: the slots that build() takes them from. */
+static void fill_shifts(trial *t)
+{
+    uint32_t slot = toy_slot_of(t->types[1]), es = attr_named(&t->record, "es", 0), bits = 8u << es;
+    pb_u128 *a = &machine->state->slot[slot], *b = &machine->state->slot[slot + 1];
+
+    for (uint32_t i = 0; i < ir_type_bits[t->types[1]] / bits; i++) {
+        uint64_t x = random_word(bits), wide = random_bits() & ir_sem_mask(bits) & ~UINT64_C(0xff);
+        uint32_t n = random_below(bits + 3);
+
+        if (random_below(2))
+            x = (random_below(2) ? x : ~x + 1) >> random_below(bits);
+        if (random_below(4))
+            *b = ir_sem_v_setlane(*b, wide | ((random_below(2) ? n : 0 - n) & 0xff), es, i);
+        if (random_below(4))
+            *a = ir_sem_v_setlane(*a, x & ir_sem_mask(bits), es, i);
+    }
+}
+
+/* f32 about the smallest normal f16, and where they are rounded to it. */
+static void fill_tiny_halves(void)
+{
+    uint32_t slot = toy_slot_of(IR_F32);
+
+    for (uint32_t i = 0; i < 2; i++)
+        if (random_below(2))
+            machine->state->slot[slot + i].lo =
+                (random_bits() & 0x80000000) | (0x38800800 - random_below(0x2000));
+}
+
 /* Cases of one combination of types; false if one of them fails. *any: the verifier accepted some. */
 static bool run_types(trial *t, bool *any)
 {
@@ -198,6 +238,10 @@ static bool run_types(trial *t, bool *any)
     for (uint32_t tries = 0; tries < ATTR_TRIES * factor && cases < CASES * factor; tries++) {
         random_attrs(&t->record);
         fill_slots();
+        if (shifts_by_lanes(t->record.op))
+            fill_shifts(t);
+        if (t->record.op == IR_OP_FCVT && t->types[0] == IR_F16 && t->types[1] == IR_F32)
+            fill_tiny_halves();
         for (uint32_t i = 0; i < t->record.n_args; i++)
             t->args[i] = random_value(t->types[i + 1]);
         if (!build(u, t)) {
