@@ -59,7 +59,7 @@ bool pb_trace_has(const ir_unit *unit);
 /* The type's emit(), with the unit's code to the log if pb_trace_has() it. [vcpu] */
 uint32_t pb_trace_emit(const pb_codegen_type *type, void *self, pb_code_job *job);
 
-/* Tell the translation driver (core/ir) to show units if EXEC, IN_ASM or IR is on. [setup] */
+/* Tell the translation driver (core/ir) to show units if EXEC, IN_ASM, IR or CODE is on. [setup] */
 void pb_trace_watch_units(void);
 
 /* Disassemble code of a cpu type, a line an instruction: address, bytes, text. What cannot be

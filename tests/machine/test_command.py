@@ -471,6 +471,17 @@ class Runs(Command):
         self.assertNotIn("nowhere", log)
         self.assertRegex(log, r"(?m)^data\n    0x[0-9a-f]+: \d+ bytes$")
 
+    @unittest.skipUnless(platform.machine() == "x86_64", "there is no code generator for this host")
+    def test_log_code_of_regions(self):
+        """Of regions too, however they are made: there is a vCPU to read the guest's instructions by."""
+        kernel = self.kernel(program.elf(program.spins(300000000)))
+        for regions in "sampled", "always":
+            out, log = self.logged("--kernel", kernel, "--accel", f"jit,regions={regions}", "--log", "code")
+            self.assertEqual(out, "done\n")
+            if regions == "always":
+                self.assertRegex(log, r"(?m)^code cpu0 0x4008000[08] \S+ region, ")
+            self.assertNotIn("not readable", log)
+
     def logged(self, *options):
         out = self.good("run", "arm-virt", *options, "--log-file", "log")
         with open(os.path.join(self.folder, "log"), encoding="utf-8") as file:
