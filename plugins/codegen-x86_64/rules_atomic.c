@@ -1,6 +1,9 @@
 /*
  * Atomic operations and exclusives: locked host instructions behind the same probe as stores, of memory that may be read
- * too. What is not naturally aligned, big-endian, or of 16 bytes, the core does.
+ * too. What is not naturally aligned, or big-endian, the core does.
+ *
+ * Those of 16 bytes are `cmpxchg16b`, which wants its operands in rdx:rax and rcx:rbx, and loads that are single-copy atomic
+ * only where there is AVX (Intel SDM volume 3, 9.1.1; AMD the same).
  *
  * An exclusive load remembers address and value in the vCPU, its store compares and swaps (patchbay/vcpu.h). The
  * physical address is not known here: it is left open, and found if the store goes the slow way.
@@ -9,9 +12,15 @@
 
 static bool is_inline(cg *c, const ir_op_record *r, uint32_t type)
 {
-    return mem_can_probe(c, r->attr) && !cg_is_vector(type) &&
-           8 * PB_MEM_GET_BYTES(r->attr) <= ir_type_bits[type] &&
-           !(r->attr & PB_MEM_BIG_ENDIAN && PB_MEM_GET_BYTES(r->attr) > 1);
+    uint32_t bytes = PB_MEM_GET_BYTES(r->attr);
+
+    return mem_can_probe(c, r->attr) && (!cg_is_vector(type) || (type == IR_I128 && bytes == 16)) &&
+           8 * bytes <= ir_type_bits[type] && !(r->attr & PB_MEM_BIG_ENDIAN && bytes > 1);
+}
+
+static bool is_wide(const ir_op_record *r)
+{
+    return PB_MEM_GET_BYTES(r->attr) == 16;
 }
 
 static void lock(cg *c)
@@ -41,6 +50,70 @@ static void extend(cg *c, const ir_op_record *r, uint32_t type, cg_reg reg)
     } else {
         asm_movzx(&c->a, w, reg, reg);
     }
+}
+
+/* ---- 16 bytes ---------------------------------------------------------------------------------------------- */
+
+/* Registers of cmpxchg16b; those that the convention has no slot for are the rule's now. rbx may have one. */
+static void take_wide(cg *c)
+{
+    cg_take(c, RAX);
+    cg_take(c, RCX);
+    cg_take(c, RDX);
+    if (c->free_set & CG_SET(RBX))
+        cg_take(c, RBX);
+}
+
+static void take_apart(cg *c, cg_reg low, cg_reg high, cg_reg from)
+{
+    bool avx = rule_has(c, CG_AVX);
+
+    asm_sse2(&c->a, avx, SSE_MOVD_STORE | ASM_W, from - XMM0, low);
+    asm_sse2(&c->a, avx, SSE_PEXTRQ, from - XMM0, high);
+    asm_8(&c->a, 1);
+}
+
+/* [t] = desired, if it is rdx:rax, which has what was there then; ZF says whether. */
+static void emit_wide_cas(cg *c, const mem_access *m, cg_reg desired)
+{
+    bool keep = !(c->free_set & CG_SET(RBX));
+
+    if (keep)
+        asm_store(&c->a, W64, cg_frame_at(CG_FRAME_SCRATCH), RBX);
+    take_apart(c, RBX, RCX, desired);
+    lock(c);
+    asm_rm(&c->a, 0xc7 | ASM_0F | ASM_W, 1, asm_at(m->t, 0));
+    if (keep)
+        asm_load(&c->a, W64, RBX, cg_frame_at(CG_FRAME_SCRATCH));
+}
+
+/* t = the host address. */
+static void probe_wide(cg *c, mem_access *m)
+{
+    mem_probe(c, m);
+    asm_alu(&c->a, ALU_ADD, W64, m->t, m->u);
+}
+
+static void cas_wide(cg *c, const ir_op_record *r)
+{
+    bool avx = rule_has(c, CG_AVX);
+    mem_access m = access_of(c, r);
+    cg_reg to;
+
+    take_wide(c);
+    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
+    m.args[1] = cg_use(c, r->arg[1]);
+    m.args[2] = cg_use(c, r->arg[2]);
+    m.t = cg_temp(c);
+    m.u = RCX;
+    to = cg_def(c, 0, 0);
+    probe_wide(c, &m);
+    take_apart(c, RAX, RDX, m.args[1]);
+    emit_wide_cas(c, &m, m.args[2]);
+    asm_sse2(&c->a, avx, SSE_MOVD_LOAD | ASM_W, to - XMM0, RAX);
+    asm_vrr(&c->a, SSE_PINSRQ | (avx ? ASM_VEX : 0), to - XMM0, to - XMM0, RDX);
+    asm_8(&c->a, 1);
+    cg_cold_back(c, m.cold, to, CG_NO_REG);
 }
 
 /* ---- read, modify, write ---------------------------------------------------------------------------------- */
@@ -104,7 +177,7 @@ bool rule_rmw(cg *c, const ir_op_record *r)
     mem_access m = access_of(c, r);
     cg_reg old;
 
-    if (!is_inline(c, r, r->type) || (size < W32 && op >= PB_RMW_SMAX && op <= PB_RMW_UMIN)) {
+    if (!is_inline(c, r, r->type) || is_wide(r) || (size < W32 && op >= PB_RMW_SMAX && op <= PB_RMW_UMIN)) {
         mem_always_slow(c, r, true);
         c->effect_done = true;
         return true;
@@ -125,17 +198,10 @@ bool rule_rmw(cg *c, const ir_op_record *r)
     return true;
 }
 
-bool rule_cas(cg *c, const ir_op_record *r)
+static void cas_narrow(cg *c, const ir_op_record *r)
 {
-    uint32_t w = PB_MEM_GET_SIZE_LOG2(r->attr);
     mem_access m = access_of(c, r);
 
-    if (!is_inline(c, r, r->type)) {
-        mem_always_slow(c, r, true);
-        c->effect_done = true;
-        return true;
-    }
-    cg_clobber_flags(c);
     cg_use_in(c, r->arg[1], RAX);
     m.args[1] = RAX;
     m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
@@ -144,10 +210,24 @@ bool rule_cas(cg *c, const ir_op_record *r)
     m.u = cg_temp(c);
     mem_probe(c, &m);
     lock(c);
-    asm_rm(&c->a, asm_wide(0xb1, w) | ASM_0F, m.args[2], asm_index(m.t, m.u, 0, 0));
+    asm_rm(&c->a, asm_wide(0xb1, PB_MEM_GET_SIZE_LOG2(r->attr)) | ASM_0F, m.args[2],
+           asm_index(m.t, m.u, 0, 0));
     extend(c, r, r->type, RAX);
     cg_cold_back(c, m.cold, RAX, CG_NO_REG);
     cg_def_in(c, 0, RAX);
+}
+
+bool rule_cas(cg *c, const ir_op_record *r)
+{
+    if (!is_inline(c, r, r->type)) {
+        mem_always_slow(c, r, true);
+    } else {
+        cg_clobber_flags(c);
+        if (is_wide(r))
+            cas_wide(c, r);
+        else
+            cas_narrow(c, r);
+    }
     c->effect_done = true;
     return true;
 }
@@ -159,14 +239,32 @@ static asm_mem reservation(size_t member)
     return cg_vcpu((int64_t)member);
 }
 
+/* What was loaded is remembered. */
+static void reserve(cg *c, const mem_access *m, cg_reg value)
+{
+    asm_mem low = reservation(offsetof(pb_vcpu, exclusive_value));
+
+    asm_store_imm(&c->a, W32, reservation(offsetof(pb_vcpu, exclusive_bytes)), m->bytes);
+    asm_store(&c->a, W64, reservation(offsetof(pb_vcpu, exclusive_gva)), m->address);
+    asm_store_imm(&c->a, W64, reservation(offsetof(pb_vcpu, exclusive_gpa)), UINT32_MAX);
+    if (value >= XMM0) {
+        asm_sse_mem(&c->a, rule_has(c, CG_AVX), SSE_MOVUPS_STORE, value - XMM0, low);
+        return;
+    }
+    asm_store(&c->a, W64, low, value);
+    asm_store_imm(&c->a, W64, reservation(offsetof(pb_vcpu, exclusive_value) + 8), 0);
+}
+
 /* Only of pages that may be written, so that the store comes this way too and progress is made. In counted mode
  * the reservation's physical address is part of a state that is compared: the core finds it. */
 bool rule_ldx(cg *c, const ir_op_record *r)
 {
     mem_access m = access_of(c, r);
+    bool wide = is_wide(r);
+    asm_mem from;
     cg_reg to;
 
-    if (c->self->counted || !is_inline(c, r, r->type)) {
+    if (c->self->counted || !is_inline(c, r, r->type) || (wide && !rule_has(c, CG_AVX))) {
         mem_always_slow(c, r, true);
         return true;
     }
@@ -176,21 +274,41 @@ bool rule_ldx(cg *c, const ir_op_record *r)
     m.u = cg_temp(c);
     to = cg_def(c, 0, CG_SET(m.address));
     mem_probe(c, &m);
-    asm_load(&c->a, PB_MEM_GET_SIZE_LOG2(r->attr), to, asm_index(m.t, m.u, 0, 0));
-    asm_store_imm(&c->a, W32, reservation(offsetof(pb_vcpu, exclusive_bytes)), m.bytes);
-    asm_store(&c->a, W64, reservation(offsetof(pb_vcpu, exclusive_gva)), m.address);
-    asm_store_imm(&c->a, W64, reservation(offsetof(pb_vcpu, exclusive_gpa)), UINT32_MAX);
-    asm_store(&c->a, W64, reservation(offsetof(pb_vcpu, exclusive_value)), to);
-    asm_store_imm(&c->a, W64, reservation(offsetof(pb_vcpu, exclusive_value) + 8), 0);
-    extend(c, r, r->type, to);
+    from = asm_index(m.t, m.u, 0, 0);
+    if (wide)
+        asm_sse_mem(&c->a, true, SSE_MOVAPS_LOAD, to - XMM0, from);
+    else
+        asm_load(&c->a, PB_MEM_GET_SIZE_LOG2(r->attr), to, from);
+    reserve(c, &m, to);
+    if (!wide)
+        extend(c, r, r->type, to);
     cg_cold_back(c, m.cold, to, CG_NO_REG);
     return true;
 }
 
+/* ZF: what was reserved is still there, and the new value in its place. */
+static void emit_stx(cg *c, const ir_op_record *r, mem_access *m)
+{
+    asm_mem low = reservation(offsetof(pb_vcpu, exclusive_value));
+
+    if (is_wide(r)) {
+        probe_wide(c, m);
+        asm_load(&c->a, W64, RAX, low);
+        asm_load(&c->a, W64, RDX, reservation(offsetof(pb_vcpu, exclusive_value) + 8));
+        emit_wide_cas(c, m, m->args[1]);
+        return;
+    }
+    mem_probe(c, m);
+    asm_load(&c->a, W64, RAX, low);
+    lock(c);
+    asm_rm(&c->a, asm_wide(0xb1, PB_MEM_GET_SIZE_LOG2(r->attr)) | ASM_0F, m->args[1],
+           asm_index(m->t, m->u, 0, 0));
+}
+
 bool rule_stx(cg *c, const ir_op_record *r)
 {
-    uint32_t w = PB_MEM_GET_SIZE_LOG2(r->attr), none, other;
     mem_access m = access_of(c, r);
+    uint32_t none, other;
 
     if (!is_inline(c, r, cg_type(c, r->arg[1]))) {
         mem_always_slow(c, r, true);
@@ -199,20 +317,20 @@ bool rule_stx(cg *c, const ir_op_record *r)
     }
     m.both = false;
     cg_clobber_flags(c);
-    cg_take(c, RAX);
+    if (is_wide(r))
+        take_wide(c);
+    else
+        cg_take(c, RAX);
     m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
     m.args[1] = cg_use(c, r->arg[1]);
     m.t = cg_temp(c);
-    m.u = cg_temp(c);
+    m.u = is_wide(r) ? RCX : cg_temp(c);
     asm_alu_mem_imm(&c->a, ALU_CMP, W32, reservation(offsetof(pb_vcpu, exclusive_bytes)),
                     (int32_t)m.bytes);
     none = asm_jcc(&c->a, CC_NE);
     asm_alu_load(&c->a, ALU_CMP, W64, m.address, reservation(offsetof(pb_vcpu, exclusive_gva)));
     other = asm_jcc(&c->a, CC_NE);
-    mem_probe(c, &m);
-    asm_load(&c->a, W64, RAX, reservation(offsetof(pb_vcpu, exclusive_value)));
-    lock(c);
-    asm_rm(&c->a, asm_wide(0xb1, w) | ASM_0F, m.args[1], asm_index(m.t, m.u, 0, 0));
+    emit_stx(c, r, &m);
     asm_patch(&c->a, none, asm_offset(&c->a)); /* there ZF is 0 too */
     asm_patch(&c->a, other, asm_offset(&c->a));
     asm_setcc(&c->a, CC_E, RAX);

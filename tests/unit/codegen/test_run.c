@@ -351,6 +351,104 @@ static void request_in_loop(void)
     accel_free(&a);
 }
 
+/* ---- operations of 16 bytes ------------------------------------------------------------------------------------ */
+
+/* At x0: reserve, and store i128b if it is still reserved; at x1: i128b for i128a. What was there comes into v128a and
+ * i128a. */
+static const char wide_text[] = "unit toy pc=0x100 key=0x0\n"
+                                "b0:\n"
+                                "  insn 0x100 4\n"
+                                "  %0:i64 = get {slot=x0}\n"
+                                "  %1:i128 = ldx %0 {size=16 align=16 le}\n"
+                                "  %2:v128 = bitcast %1\n"
+                                "  put %2 {slot=v128a}\n"
+                                "  insn 0x104 4\n"
+                                "  %3:i64 = get {slot=x0}\n"
+                                "  %4:i128 = get {slot=i128b}\n"
+                                "  %5:i1 = stx %3, %4 {size=16 align=16 le}\n"
+                                "  %6:i64 = zext %5\n"
+                                "  put %6 {slot=x2}\n"
+                                "  insn 0x108 4\n"
+                                "  %7:i64 = get {slot=x1}\n"
+                                "  %8:i128 = get {slot=i128a}\n"
+                                "  %9:i128 = get {slot=i128b}\n"
+                                "  %10:i128 = cas %7, %8, %9 {size=16 align=16 le}\n"
+                                "  put %10 {slot=i128a}\n"
+                                "  jump 0x200:i64\n";
+
+static bool same(const void *memory, pb_u128 value)
+{
+    return memcmp(memory, &value, sizeof(value)) == 0;
+}
+
+static void wide_at(toy_machine *m, accel *a, pb_u128 was, pb_u128 expected)
+{
+    const pb_u128 new = { 0x0123456789abcdef, 0xfedcba9876543210 };
+    bool equal = was.lo == expected.lo && was.hi == expected.hi;
+    pb_u128 *vector = &m->state->slot[toy_slot_of(IR_V128)];
+    pb_u128 *wide = &m->state->slot[toy_slot_of(IR_I128)];
+
+    X(m, 0) = 0x12340;
+    X(m, 1) = 0x13ff0;
+    memcpy(m->ram + X(m, 0), &was, sizeof(was));
+    memcpy(m->ram + X(m, 1), &was, sizeof(was));
+    wide[0] = expected;
+    wide[1] = new;
+    m->accesses = 0;
+    jit_again(a);
+    CU_ASSERT_EQUAL(X(m, 2), 1);
+    CU_ASSERT_EQUAL(vector->lo, was.lo);
+    CU_ASSERT_EQUAL(vector->hi, was.hi);
+    CU_ASSERT(same(m->ram + 0x12340, new));
+    CU_ASSERT_EQUAL(wide[0].lo, was.lo);
+    CU_ASSERT_EQUAL(wide[0].hi, was.hi);
+    CU_ASSERT(same(m->ram + 0x13ff0, equal ? new : was));
+    CU_ASSERT_EQUAL(wide[1].lo, new.lo); /* whatever cmpxchg16b wants in registers */
+}
+
+/* Whether each half counts, in RAM without asking the core, and unaligned, which is a fault before anything happened. */
+static void wide_how(const char *how, uint32_t asked)
+{
+    const pb_u128 was = { 0x1111111122222222, 0x3333333344444444 };
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ir_unit) u = pb_ir_unit_new(&toy_type);
+    accel a;
+
+    CU_ASSERT_TRUE_FATAL(pb_ir_parse(u, &toy_type, wide_text, &error));
+    CU_ASSERT_TRUE_FATAL(pb_ir_verify(u, &error));
+    jit_set(how);
+    a = accel_new(m, 0);
+    CU_ASSERT_TRUE_FATAL(jit_prepare(&a, u));
+    toy_fill_tlb(m, true);
+    for (uint32_t i = 3; i < 8; i++)
+        X(m, i) = 0x7000 + i;
+    wide_at(m, &a, was, was);
+    CU_ASSERT_EQUAL(m->accesses, asked);
+    wide_at(m, &a, was, (pb_u128){ was.lo, ~was.hi });
+    wide_at(m, &a, was, (pb_u128){ ~was.lo, was.hi });
+    CU_ASSERT_EQUAL(m->accesses, asked);
+    for (uint32_t i = 3; i < 8; i++)
+        CU_ASSERT_EQUAL(X(m, i), 0x7000 + i);
+
+    X(m, 0) = 0x12348;
+    CU_ASSERT_EQUAL(jit_again(&a), PB_CODE_EXIT_UNWOUND);
+    X(m, 0) = 0x12340;
+    X(m, 1) = 0x13ff8;
+    CU_ASSERT_EQUAL(jit_again(&a), PB_CODE_EXIT_UNWOUND);
+    CU_ASSERT(same(m->ram + 0x13ff0, was));
+    CU_ASSERT_EQUAL(m->accesses, 2 + 2 * asked);
+    accel_free(&a);
+}
+
+static void wide(void)
+{
+    wide_how("", 0);
+    wide_how("pinned=0", 0);
+    wide_how("region,pinned=3", 0);
+    wide_how("baseline", 1); /* without AVX a load of 16 bytes is not single-copy atomic */
+}
+
 /* ---- patching -------------------------------------------------------------------------------------------------- */
 
 /* Two units, A with a branch to B, both ways. */
@@ -665,6 +763,7 @@ int main(int argc, char **argv)
         { "exact counts", exact_counts },
         { "a lowered budget, a request", cut },
         { "floating point of C code", flags_of_c },
+        { "16 bytes", wide },
         { "fused operations", fused },
         { "a request in a loop", request_in_loop },
         { "links, retired entries", links },

@@ -337,13 +337,30 @@ static void vector_idiom(generator *g)
         fused_idiom(g);
 }
 
+/* Where an access of that type would be aligned, or mostly. */
+static ir_val aligned(generator *g, ir_val base, ir_type type)
+{
+    if (random_below(4) == 0)
+        return base;
+    return ir_and(&g->b, base, ir_imm64(&g->b, ~(uint64_t)(ir_type_bits[type] / 8 - 1)));
+}
+
+/* Integers of any type to some slot. */
+static void put_wide(ir_builder *b, ir_val x)
+{
+    if (ir_type_of(b, x) == IR_I128)
+        ir_put(b, x, toy_slot_of(IR_I128) + random_below(2));
+    else
+        ir_put(b, ir_zext(b, IR_I64, x), random_below(8));
+}
+
 /* An instruction of a kind that code generators look for: pairs of accesses, a base register that moves, a masked value
  * compared with zero. */
 static void idiom(generator *g)
 {
     static const ir_type types[] = { IR_I64, IR_I64, IR_I32, IR_V128, IR_I16, IR_F64 };
     ir_builder *b = &g->b;
-    uint32_t kind = random_below(5), slot = random_below(8);
+    uint32_t kind = random_below(6), slot = random_below(8);
     ir_type type = types[random_below(G_N_ELEMENTS(types))];
     uint32_t bytes = ir_type_bits[type] / 8;
     uint32_t attr = random_mem() & (PB_MEM_BIG_ENDIAN | PB_MEM_ALIGN_LOG2(1));
@@ -374,14 +391,24 @@ static void idiom(generator *g)
         ir_put(b, x, slot);
         break;
     case 3: /* an exclusive store behind its load */
-        type = (ir_type)(IR_I8 + random_below(4));
+        type = (ir_type)(IR_I8 + random_below(5));
         attr = PB_MEM_SIZE_LOG2(type - IR_I8);
-        x = ir_ldx(b, type, base, attr | (random_below(2) ? PB_MEM_SIGNED : 0));
+        base = aligned(g, base, type);
+        x = ir_ldx(b, type, base, attr | (type < IR_I128 && random_below(2) ? PB_MEM_SIGNED : 0));
         if (random_below(4) == 0)
             ir_st(b, base, operand(g, IR_I8), PB_MEM_SIZE_LOG2(0));
         y = ir_stx(b, base, operand(g, type), attr);
-        ir_put(b, ir_zext(b, IR_I64, x), random_below(8));
+        put_wide(b, x);
         ir_put(b, y, toy_slot_of(IR_I1));
+        break;
+    case 4: /* what is there exchanged, or not */
+        type = (ir_type)(IR_I8 + random_below(5));
+        attr = PB_MEM_SIZE_LOG2(type - IR_I8);
+        base = aligned(g, base, type);
+        x = ir_ld(b, type, base, attr);
+        if (random_below(4) == 0)
+            ir_st(b, base, operand(g, IR_I8), PB_MEM_SIZE_LOG2(0));
+        put_wide(b, ir_cas(b, base, x, operand(g, type), attr));
         break;
     default:
         x = ir_and(b, operand(g, IR_I64), ir_imm64(b, UINT64_C(1) << random_below(64)));
