@@ -149,12 +149,12 @@ typedef struct pb_code_page {
 
 /* Direct mapped by gva bits 21:12, one for each live MMU index, structure of arrays. A tag is the page's
  * address with zero low bits, or pb_tlb_invalid(). There are no flag bits: anything unusual (MMIO, clean
- * page, code page, watchpoint, sub-page region) is an invalid tag for that kind of access. `host` is
- * the host address of the page's first byte. Written only by the vCPU's own thread. */
+ * page, code page, watchpoint, sub-page region) is an invalid tag for that kind of access. `addend` is what
+ * makes a host address of an address in the page, modulo 2^64. Written only by the vCPU's own thread. */
 typedef struct pb_tlb {
     uint64_t tag_read[PB_TLB_ENTRIES];
     uint64_t tag_write[PB_TLB_ENTRIES];
-    uintptr_t host[PB_TLB_ENTRIES];
+    uintptr_t addend[PB_TLB_ENTRIES];
 } pb_tlb;
 
 /* The tag of entry i that stands for no page. A probe takes the xor of tag and address for an offset, so a tag must not be

@@ -336,7 +336,7 @@ static uint8_t *probe(const pb_vcpu *vcpu, uint64_t gva, uint32_t attr)
     if (!tlb || tlb->tag_write[i] != page || tlb->tag_read[i] != page ||
         (gva & (PB_MEM_GET_BYTES(attr) - 1)) != 0 || !pb_is_aligned(gva, attr))
         return NULL;
-    return (uint8_t *)(tlb->host[i] + (gva & PB_PAGE_MASK));
+    return (uint8_t *)(uintptr_t)(tlb->addend[i] + gva);
 }
 
 static pb_mem_result update_memory(pb_vcpu *vcpu, uint64_t gva, const update *u, pb_u128 *old,

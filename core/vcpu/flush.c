@@ -173,12 +173,15 @@ static void untag(pb_vcpu *vcpu, uintptr_t host, uint64_t bytes)
 
     for (uint32_t k = 0; k < PB_MMU_INDEXES; k++) {
         const pb_tlb_set *set = __atomic_load_n(&core->sets[k], __ATOMIC_ACQUIRE);
+        pb_tlb *first;
 
         if (!set)
             continue;
+        first = set->refill.first;
         for (uint32_t i = 0; i < PB_TLB_ENTRIES; i++) {
-            if (set->refill.touched[i / 8] && set->refill.first->host[i] - host < bytes)
-                set->refill.first->tag_write[i] = pb_tlb_invalid(i);
+            if (set->refill.touched[i / 8] &&
+                first->addend[i] + (uintptr_t)first->tag_write[i] - host < bytes)
+                first->tag_write[i] = pb_tlb_invalid(i);
         }
     }
 }

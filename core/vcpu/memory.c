@@ -257,7 +257,7 @@ static uint8_t *probe(const pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool wri
     offset = gva ^ (write ? tlb->tag_write[i] : tlb->tag_read[i]);
     if (offset > PB_PAGE_SIZE - PB_MEM_GET_BYTES(attr))
         return NULL;
-    return (uint8_t *)(tlb->host[i] + offset);
+    return (uint8_t *)(uintptr_t)(tlb->addend[i] + gva);
 }
 
 bool pb_vcpu_tlb_fill(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool write)

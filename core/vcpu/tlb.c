@@ -406,12 +406,13 @@ static bool is_plain(const pb_range *range, uint64_t gpa, uint64_t bytes)
 static void enter_first(pb_tlb_refill *refill, uint64_t page, uintptr_t host, bool read, bool write,
                         bool global)
 {
+    uintptr_t addend = host - (uintptr_t)page;
     pb_tlb *first = refill->first;
     uint32_t i = index_of(page);
 
-    if (first->host[i] != host || (first->tag_read[i] != page && first->tag_write[i] != page)) {
+    if (first->addend[i] != addend || (first->tag_read[i] != page && first->tag_write[i] != page)) {
         first->tag_read[i] = first->tag_write[i] = pb_tlb_invalid(i);
-        first->host[i] = host;
+        first->addend[i] = addend;
     }
     refill->touched[i / 8] |= global ? PB_TLB_TOUCHED_GLOBAL : PB_TLB_TOUCHED_LOCAL;
     if (read)

@@ -203,7 +203,7 @@ static void make_enter(refiller *r)
 {
     asm_mem read = first_at(RCX, offsetof(pb_tlb, tag_read)),
             write = first_at(RCX, offsetof(pb_tlb, tag_write)),
-            host = first_at(RCX, offsetof(pb_tlb, host));
+            addend = first_at(RCX, offsetof(pb_tlb, addend));
     asm_buffer *a = r->a;
 
     asm_load(a, W64, RCX, refill_at(offsetof(pb_tlb_refill, first)));
@@ -214,12 +214,14 @@ static void make_enter(refiller *r)
         asm_cmov(a, CC_NE, W64, RDX, RSI);
         asm_store(a, W64, read, RDX);
         asm_alu_imm(a, ALU_AND, W64, RDI, -(int32_t)PB_PAGE_SIZE);
+        asm_alu(a, ALU_SUB, W64, RDI, RSI);
         asm_store(a, W64, write, RSI);
     } else {
         uint32_t moved, same;
 
         asm_alu_imm(a, ALU_AND, W64, RDI, -(int32_t)PB_PAGE_SIZE);
-        asm_alu_load(a, ALU_CMP, W64, RDI, host);
+        asm_alu(a, ALU_SUB, W64, RDI, RSI);
+        asm_alu_load(a, ALU_CMP, W64, RDI, addend);
         moved = asm_jcc(a, CC_NE);
         asm_alu_load(a, ALU_CMP, W64, RSI, write);
         same = asm_jcc(a, CC_E);
@@ -229,7 +231,7 @@ static void make_enter(refiller *r)
         asm_patch(a, same, asm_offset(a));
         asm_store(a, W64, read, RSI);
     }
-    asm_store(a, W64, host, RDI);
+    asm_store(a, W64, addend, RDI);
 }
 
 /* Found in one of the tables: enter it, and return. */

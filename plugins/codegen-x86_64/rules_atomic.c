@@ -91,7 +91,7 @@ static void emit_wide_cas(cg *c, const mem_access *m, cg_reg desired)
 static void probe_wide(cg *c, mem_access *m)
 {
     mem_probe(c, m);
-    asm_alu(&c->a, ALU_ADD, W64, m->t, m->u);
+    asm_alu(&c->a, ALU_ADD, W64, m->t, m->address);
 }
 
 static void cas_wide(cg *c, const ir_op_record *r)
@@ -177,7 +177,8 @@ bool rule_rmw(cg *c, const ir_op_record *r)
     mem_access m = access_of(c, r);
     cg_reg old;
 
-    if (!is_inline(c, r, r->type) || is_wide(r) || (size < W32 && op >= PB_RMW_SMAX && op <= PB_RMW_UMIN)) {
+    if (!is_inline(c, r, r->type) || is_wide(r) ||
+        (size < W32 && op >= PB_RMW_SMAX && op <= PB_RMW_UMIN)) {
         mem_always_slow(c, r, true);
         c->effect_done = true;
         return true;
@@ -189,7 +190,7 @@ bool rule_rmw(cg *c, const ir_op_record *r)
     m.t = cg_temp(c);
     m.u = cg_temp(c);
     mem_probe(c, &m);
-    asm_alu(&c->a, ALU_ADD, W64, m.t, m.u);
+    asm_alu(&c->a, ALU_ADD, W64, m.t, m.address);
     old = emit_rmw(c, r, &m);
     extend(c, r, r->type, old);
     cg_cold_back(c, m.cold, old, CG_NO_REG);
@@ -211,7 +212,7 @@ static void cas_narrow(cg *c, const ir_op_record *r)
     mem_probe(c, &m);
     lock(c);
     asm_rm(&c->a, asm_wide(0xb1, PB_MEM_GET_SIZE_LOG2(r->attr)) | ASM_0F, m.args[2],
-           asm_index(m.t, m.u, 0, 0));
+           asm_index(m.t, m.address, 0, 0));
     extend(c, r, r->type, RAX);
     cg_cold_back(c, m.cold, RAX, CG_NO_REG);
     cg_def_in(c, 0, RAX);
@@ -274,7 +275,7 @@ bool rule_ldx(cg *c, const ir_op_record *r)
     m.u = cg_temp(c);
     to = cg_def(c, 0, CG_SET(m.address));
     mem_probe(c, &m);
-    from = asm_index(m.t, m.u, 0, 0);
+    from = asm_index(m.t, m.address, 0, 0);
     if (wide)
         asm_sse_mem(&c->a, true, SSE_MOVAPS_LOAD, to - XMM0, from);
     else
@@ -302,7 +303,7 @@ static void emit_stx(cg *c, const ir_op_record *r, mem_access *m)
     asm_load(&c->a, W64, RAX, low);
     lock(c);
     asm_rm(&c->a, asm_wide(0xb1, PB_MEM_GET_SIZE_LOG2(r->attr)) | ASM_0F, m->args[1],
-           asm_index(m->t, m->u, 0, 0));
+           asm_index(m->t, m->address, 0, 0));
 }
 
 bool rule_stx(cg *c, const ir_op_record *r)

@@ -8,8 +8,8 @@
  *     xor   u, a                   the offset in the page, if it hits
  *     cmp   u, 4096 - bytes        misses and page crossings in one
  *     ja    slow
- *     mov   t, [rbp + t * 8 + HOST]
- *     mov   value, [t + u]
+ *     mov   t, [rbp + t * 8 + ADDEND]
+ *     mov   value, [t + a]
  *
  * Accesses near to one another, of one instruction or of several, are a *span*:
  * 1. The first one asks whether the page has room for all that follow it at known distances. If so the host address stays
@@ -114,9 +114,8 @@ void mem_probe(cg *c, mem_access *m)
         asm_alu(&c->a, ALU_XOR, W64, m->u, m->address);
         asm_alu_load(&c->a, ALU_CMP, W64, m->u, entry_of(c, m, m->t, offsetof(pb_tlb, tag_read)));
         cg_cold_also(c, m->cold, asm_jcc(&c->a, CC_NE));
-        asm_alu(&c->a, ALU_XOR, W64, m->u, m->address);
     }
-    asm_load(&c->a, W64, m->t, entry_of(c, m, m->t, offsetof(pb_tlb, host)));
+    asm_load(&c->a, W64, m->t, entry_of(c, m, m->t, offsetof(pb_tlb, addend)));
 }
 
 void mem_always_slow(cg *c, const ir_op_record *r, bool has_result)
@@ -272,13 +271,16 @@ static void move_one(cg *c, const mem_access *m, uint32_t i, asm_mem at)
         store_integer(c, r->attr, m->args[i + 1], at, m->scratch);
 }
 
-/* The bytes at base + index + distance; index may be CG_NO_REG. */
+/* The bytes at base + index + distance; index may be CG_NO_REG. Of a pair the one last whose result is the index. */
 static void emit_move(cg *c, const mem_access *m, cg_reg base, cg_reg index, int32_t distance)
 {
-    for (uint32_t i = 0; i < (m->second ? 2 : 1); i++) {
-        int32_t at = distance + (int32_t)(i * PB_MEM_GET_BYTES(m->r->attr));
+    uint32_t n = m->second ? 2 : 1, first = n == 2 && m->to[0] == m->address;
 
-        move_one(c, m, i, index == CG_NO_REG ? asm_at(base, at) : asm_index(base, index, 0, at));
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t k = i ^ first;
+        int32_t at = distance + (int32_t)(k * PB_MEM_GET_BYTES(m->r->attr));
+
+        move_one(c, m, k, index == CG_NO_REG ? asm_at(base, at) : asm_index(base, index, 0, at));
     }
 }
 
@@ -294,8 +296,8 @@ static void emit_short(cg *c, const void *data, uint32_t number, uint32_t back)
 
     asm_alu_imm(&c->a, ALU_CMP, W64, m->u, (int32_t)(PB_PAGE_SIZE - m->bytes));
     miss = asm_jcc(&c->a, CC_A);
-    asm_load(&c->a, W64, m->t, entry_of(c, m, m->t, offsetof(pb_tlb, host)));
-    emit_move(c, m, m->t, m->u, 0);
+    asm_load(&c->a, W64, m->t, entry_of(c, m, m->t, offsetof(pb_tlb, addend)));
+    emit_move(c, m, m->t, m->address, 0);
     asm_alu(&c->a, ALU_XOR, W32, m->t, m->t);
     asm_patch(&c->a, asm_jmp(&c->a), back);
     asm_patch(&c->a, miss, asm_offset(&c->a));
@@ -322,8 +324,8 @@ static void emit_member(cg *c, const void *data, uint32_t number, uint32_t back)
         asm_store(&c->a, W64, saved[i], t[i]);
     emit_compare(c, m, t[0], t[1], m->bytes);
     miss = asm_jcc(&c->a, CC_A);
-    asm_load(&c->a, W64, t[0], entry_of(c, m, t[0], offsetof(pb_tlb, host)));
-    emit_move(c, m, t[0], t[1], 0);
+    asm_load(&c->a, W64, t[0], entry_of(c, m, t[0], offsetof(pb_tlb, addend)));
+    emit_move(c, m, t[0], m->address, 0);
     for (uint32_t i = 0; i < 2; i++)
         asm_load(&c->a, W64, t[i], saved[i]);
     asm_patch(&c->a, asm_jmp(&c->a), back);
@@ -530,12 +532,12 @@ static void emit_access(cg *c, mem_access *m)
         m->reach = m->bytes;
     mem_probe(c, m);
     if (m->reach) {
-        asm_alu(&c->a, ALU_ADD, W64, m->t, m->u);
+        asm_alu(&c->a, ALU_ADD, W64, m->t, m->address);
         emit_move(c, m, m->t, CG_NO_REG, 0);
         c->span.reg = m->t;
         cg_cold_back(c, m->too_short, CG_NO_REG, CG_NO_REG);
     } else {
-        emit_move(c, m, m->t, m->u, 0);
+        emit_move(c, m, m->t, m->address, 0);
     }
     if (m->write && PB_MEM_GET_ORDER(m->r->attr) >= PB_ORDER_RELEASE)
         mem_full_fence(c);

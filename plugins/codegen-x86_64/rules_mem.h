@@ -10,7 +10,7 @@
 typedef struct mem_access {
     const ir_op_record *r, *second; /* null: one access */
     cg_reg address;                 /* clean */
-    cg_reg t, u;                    /* scratch; behind the probe the bytes are at [t + u] */
+    cg_reg t, u;                    /* scratch; behind the probe the bytes are at [t + address] */
     cg_reg args[3];                 /* registers of the operands */
     uint32_t bytes;
     uint32_t align_log2; /* that the code needs, not the operation: else the slow path */

@@ -588,7 +588,7 @@ static void check_refills(void)
     CU_ASSERT_EQUAL(m->tlb->tag_read[0x12], 0x12000);
     CU_ASSERT_EQUAL(m->tlb->tag_write[0x12], 0x12000);
     CU_ASSERT_EQUAL(m->tlb->tag_read[0x13], 0x13000);
-    CU_ASSERT_EQUAL(m->tlb->host[0x13], (uintptr_t)m->ram + 0x13000);
+    CU_ASSERT_EQUAL(m->tlb->addend[0x13], (uintptr_t)m->ram);
     CU_ASSERT_EQUAL(m->refill.touched[2], PB_TLB_TOUCHED_LOCAL | PB_TLB_TOUCHED_GLOBAL);
     CU_ASSERT_EQUAL(m->refill.touched[1], 0);
     /* Only read so far: a tag for writing is not there. */
@@ -670,8 +670,8 @@ static uint32_t refill_far(toy_machine *m, uint64_t a, uint32_t page_a, uint64_t
         return asked;
     CU_ASSERT_EQUAL(m->ram[page_a * PB_PAGE_SIZE + 8], 0x5a);
     CU_ASSERT_EQUAL(m->ram[page_b * PB_PAGE_SIZE + 16], 0x5a);
-    CU_ASSERT_EQUAL(m->tlb->host[a >> PB_PAGE_BITS & (PB_TLB_ENTRIES - 1)],
-                    (uintptr_t)m->ram + page_a * PB_PAGE_SIZE);
+    CU_ASSERT_EQUAL(m->tlb->addend[a >> PB_PAGE_BITS & (PB_TLB_ENTRIES - 1)],
+                    (uintptr_t)m->ram + page_a * PB_PAGE_SIZE - (a & ~PB_PAGE_MASK));
     CU_ASSERT_EQUAL(m->tlb->tag_write[b >> PB_PAGE_BITS & (PB_TLB_ENTRIES - 1)], b & ~PB_PAGE_MASK);
     return 0;
 }

@@ -658,7 +658,7 @@ static void empty_tlb(toy_machine *m)
 {
     for (uint32_t i = 0; i < PB_TLB_ENTRIES; i++) {
         m->tlb->tag_read[i] = m->tlb->tag_write[i] = pb_tlb_invalid(i);
-        m->tlb->host[i] = UINTPTR_MAX;
+        m->tlb->addend[i] = UINTPTR_MAX;
     }
 }
 
@@ -669,7 +669,7 @@ void toy_fill_tlb(toy_machine *m, bool all)
         m->tlb->tag_read[page] = (uint64_t)page << PB_PAGE_BITS;
         m->tlb->tag_write[page] =
             m->code[page] ? pb_tlb_invalid(page) : (uint64_t)page << PB_PAGE_BITS;
-        m->tlb->host[page] = (uintptr_t)m->ram + ((uintptr_t)page << PB_PAGE_BITS);
+        m->tlb->addend[page] = (uintptr_t)m->ram;
     }
 }
 
