@@ -74,10 +74,10 @@ typedef struct tc_unit {
     pb_tc_unit head;
     uint32_t chain;                /* atomic: the next in the bucket */
     uint32_t first_in;             /* jump record: the first of those that lead here */
-    uint32_t page_next, page_prev; /* units of the same page */
-    uint64_t lines;                /* of its page: bit i: made from bytes of the 64 from 64 i on */
-    uint32_t direct, stale;        /* offsets in the code */
-    uint16_t first_link;           /* in the slab */
+    uint32_t page_next, page_prev; /* units of the same group of the same page */
+    uint64_t lines;         /* of its page: bit i: made from bytes of the 64 from 64 i on; not 0 */
+    uint32_t direct, stale; /* offsets in the code */
+    uint16_t first_link;    /* in the slab */
     uint8_t n_links : 7;
     uint8_t is_region : 1;
     uint8_t state; /* tc_unit_state */
@@ -99,6 +99,16 @@ _Static_assert(PB_CODE_LINKS < 1 << 7, "n_links");
 _Static_assert((1 << (MAX_SLAB_LOG2 - LINK_BYTES_LOG2)) <= UINT16_MAX, "first_link");
 
 typedef struct tc_watch tc_watch;
+
+/* Units of a page, in groups by the first line that they were made from: a store looks only into groups of which some unit
+ * may have its line, so that thousands of units of other lines do not make it slow. */
+enum { PAGE_GROUPS = 16, GROUP_LINES = 64 / PAGE_GROUPS };
+
+typedef struct tc_page {
+    uint32_t first[PAGE_GROUPS]; /* unit, 0: none */
+    uint64_t lines[PAGE_GROUPS]; /* at least of all units that are there */
+    uint32_t n_units;            /* headers that are listed */
+} tc_page;
 
 typedef struct tc_slab {
     GList node; /* in one of tc->{empty,full,limbo} */
@@ -143,7 +153,7 @@ struct pb_tc {
     uint64_t epoch; /* atomic; 1 is the first */
     pthread_mutex_t lock;
     GPtrArray *users;
-    GHashTable *pages;         /* generation to its first unit */
+    GHashTable *pages;         /* generation to its tc_page */
     GQueue empty, full, limbo; /* slabs; full: in use, the oldest first */
     uint64_t flushed;          /* epoch of the last drop_all() */
     uint32_t evict_every;      /* reservations; 0: never */
@@ -154,6 +164,7 @@ struct pb_tc {
     uint64_t insns, code_bytes; /* of published units */
     uint64_t alive, published, refused, raced, dropped[TC_REASONS];
     uint64_t linked, unlinked, evictions, spared, laters;
+    uint64_t looked; /* at units, for stores to code */
 };
 
 /* ---- places ---------------------------------------------------------------------------------------------- */

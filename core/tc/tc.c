@@ -62,7 +62,7 @@ static pb_tc *tc_open(pb_object *object, uint64_t bytes, const pb_codegen_type *
     tc->fd = -1;
     tc->epoch = 1;
     tc->users = g_ptr_array_new();
-    tc->pages = g_hash_table_new(NULL, NULL);
+    tc->pages = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     pthread_mutex_init(&tc->lock, NULL);
     size(tc, bytes);
     make_slabs(tc);
@@ -164,6 +164,7 @@ static void tc_statistics(pb_tc *tc, void (*line)(void *opaque, const char *name
         { "units dropped as changed", tc->dropped[TC_CHANGED] },
         { "pages mixed", pb_bus_mixed_pages(tc->bus) },
         { "pages with units", g_hash_table_size(tc->pages) },
+        { "units looked at for stores to code", tc->looked },
         { "jumps linked", tc->linked },
         { "jumps unlinked", tc->unlinked },
         { "lookups missed", missed },

@@ -118,36 +118,51 @@ void tc_each(pb_tc_user *user, void (*fn)(void *opaque, const pb_tc_unit *unit),
 
 /* ---- pages ----------------------------------------------------------------------------------------------- */
 
-static uint32_t first_of_page(const pb_tc *tc, const uint32_t *page)
+static tc_page *page_of(const pb_tc *tc, const uint32_t *generation)
 {
-    return GPOINTER_TO_UINT(g_hash_table_lookup(tc->pages, page));
+    return g_hash_table_lookup(tc->pages, generation);
 }
 
-static void set_first_of_page(pb_tc *tc, const uint32_t *page, uint32_t unit)
+static uint32_t group_of(const tc_unit *u)
 {
-    if (unit)
-        g_hash_table_insert(tc->pages, (void *)(uintptr_t)page, GUINT_TO_POINTER(unit));
-    else
-        g_hash_table_remove(tc->pages, page);
+    return (uint32_t)__builtin_ctzll(u->lines) / GROUP_LINES;
 }
 
-static void list_in_page_locked(pb_tc *tc, tc_unit *u, const uint32_t *page)
+static void list_in_page_locked(pb_tc *tc, tc_unit *u, const uint32_t *generation)
 {
+    tc_page *page = page_of(tc, generation);
+    uint32_t group = group_of(u);
+
+    if (!page) {
+        page = g_new0(tc_page, 1);
+        g_hash_table_insert(tc->pages, (void *)(uintptr_t)generation, page);
+    }
     u->page_prev = 0;
-    u->page_next = first_of_page(tc, page);
+    u->page_next = page->first[group];
     if (u->page_next)
         tc->units[u->page_next].page_prev = number_of(tc, u);
-    set_first_of_page(tc, page, number_of(tc, u));
+    page->first[group] = number_of(tc, u);
+    page->lines[group] |= u->lines;
+    page->n_units++;
 }
 
-static void unlist_from_page_locked(pb_tc *tc, tc_unit *u, const uint32_t *page)
+static void release_page_locked(pb_tc *tc, tc_page *page, const uint32_t *generation)
 {
+    if (--page->n_units == 0)
+        g_hash_table_remove(tc->pages, generation);
+}
+
+static void unlist_from_page_locked(pb_tc *tc, tc_unit *u, const uint32_t *generation)
+{
+    tc_page *page = page_of(tc, generation);
+
     if (u->page_prev)
         tc->units[u->page_prev].page_next = u->page_next;
     else
-        set_first_of_page(tc, page, u->page_next);
+        page->first[group_of(u)] = u->page_next;
     if (u->page_next)
         tc->units[u->page_next].page_prev = u->page_prev;
+    release_page_locked(tc, page, generation);
 }
 
 /* Rule 10. */
@@ -210,28 +225,43 @@ static tc_unit *partner_of(tc_unit *u)
     return u->head.next_page ? u + 1 : NULL;
 }
 
-static tc_unit *unit_or_null(pb_tc *tc, uint32_t number)
+/* Drop the units of a group that have one of the lines, and find out which lines the others have. */
+static void drop_lines_locked(pb_tc *tc, tc_page *page, uint32_t group, uint64_t lines)
 {
-    return number ? &tc->units[number] : NULL;
+    uint32_t next;
+
+    page->lines[group] = 0;
+    for (uint32_t i = page->first[group]; i; i = next) {
+        tc_unit *u = &tc->units[i], *partner = partner_of(u);
+
+        tc->looked++;
+        next = u->page_next;
+        if (!(u->lines & lines)) {
+            page->lines[group] |= u->lines;
+            continue;
+        }
+        if (next && partner == &tc->units[next])
+            next =
+                partner
+                    ->page_next; /* both pages are the same one, and both headers leave the list */
+        tc_drop_locked(tc, u->state == TC_UNIT_SECOND ? partner : u, TC_STALE);
+    }
 }
 
 void tc_stale(void *opaque, const uint32_t *generation, uint64_t lines)
 {
     pb_tc *tc = opaque;
-    tc_unit *u, *next;
+    tc_page *page;
 
     pthread_mutex_lock(&tc->lock);
-    for (u = unit_or_null(tc, first_of_page(tc, generation)); u; u = next) {
-        tc_unit *partner = partner_of(u);
-
-        next = unit_or_null(tc, u->page_next);
-        if (!(u->lines & lines))
-            continue;
-        if (next &&
-            next == partner) /* both pages are the same one, and both headers leave the list */
-            next = unit_or_null(tc, next->page_next);
-        tc_drop_locked(tc, u->state == TC_UNIT_SECOND ? partner : u, TC_STALE);
-    }
+    page = page_of(tc, generation);
+    if (page)
+        page->n_units++; /* so that it stays until all groups were seen */
+    for (uint32_t i = 0; page && i < PAGE_GROUPS; i++)
+        if (page->lines[i] & lines)
+            drop_lines_locked(tc, page, i, lines);
+    if (page)
+        release_page_locked(tc, page, generation);
     pthread_mutex_unlock(&tc->lock);
 }
 
@@ -266,6 +296,8 @@ static void find_lines(const ir_unit *ir, uint64_t lines[2])
         if (last > PB_PAGE_MASK)
             lines[1] |= lines_of(0, last & PB_PAGE_MASK);
     }
+    for (uint32_t i = 0; i < 2; i++)
+        lines[i] = lines[i] ? lines[i] : ~UINT64_C(0);
 }
 
 static void enter_links(pb_tc *tc, tc_slab *slab, const pb_code_job *job, tc_unit *u)

@@ -214,6 +214,33 @@ static void lines(void)
     bench_close(&b);
 }
 
+/* A write looks at few of the units of its page: at those of its line, and at others that begin near it. */
+static void few_looked_at(void)
+{
+    enum { NEAR = 256, ROUNDS = 200 }; /* units that begin within so many bytes */
+    bench b;
+
+    bench_open(&b, 16 << 20);
+    for (uint32_t i = 0; i < PB_PAGE_SIZE; i++)
+        make_of_lines(&b, 0x1000 + i, 1);
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units looked at for stores to code"), 0);
+    bench_write(&b, 0x1850);
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), PB_PAGE_SIZE - TC_LINE_BYTES);
+    CU_ASSERT(bench_statistic(&b, "units looked at for stores to code") <= NEAR);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        make_of_lines(&b, 0x1850, 1);
+        bench_write(&b, 0x1840);
+    }
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), PB_PAGE_SIZE - TC_LINE_BYTES);
+    CU_ASSERT(bench_statistic(&b, "units looked at for stores to code") <= (ROUNDS + 1) * NEAR);
+    /* One that reaches far makes writes there look at its neighbours, until it is gone. */
+    make_of_lines(&b, 0x1850, 0x7b0);
+    bench_write(&b, 0x1fff);
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), PB_PAGE_SIZE - 2 * TC_LINE_BYTES);
+    CU_ASSERT(bench_statistic(&b, "units looked at for stores to code") <= (ROUNDS + 3) * NEAR);
+    bench_close(&b);
+}
+
 /* A unit that compares says that it is not right any more. */
 static void changed(void)
 {
@@ -377,6 +404,7 @@ int main(void)
         { "dropping a page", dropping_a_page },
         { "two pages", two_pages },
         { "lines", lines },
+        { "few are looked at", few_looked_at },
         { "changed", changed },
         { "one page twice", one_page_twice },
         { "no page", no_page },
