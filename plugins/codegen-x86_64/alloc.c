@@ -162,12 +162,9 @@ static void clean_slots_of(cg *c, cg_value *v)
 {
     uint32_t value = index_of(c, v);
 
-    for (uint32_t i = 0; i < c->n_named && v->dirty; i++) {
-        cg_slot *s = &c->slots[c->named[i]];
-
-        if (s->dirty && s->value == value)
+    for (uint32_t i = 0; v->dirty && (i = cg_next_dirty(c, i)) != CG_NONE; i++)
+        if (c->slots[c->named[i]].value == value)
             cg_store_dirty(c, c->named[i]);
-    }
 }
 
 /* Empty a register, keeping what is needed of its value. */
@@ -527,21 +524,20 @@ void cg_end_record(cg *c)
 {
     const ir_op_record *r = &c->u->ops[c->record];
     const uint32_t *args = r->n_args > 4 ? &c->u->extra[r->arg[0]] : r->arg;
+    uint32_t n = r->n_args, first = c->record << 1;
+    cg_value *values = c->values;
 
-    for (uint32_t i = 0; i < r->n_args; i++) {
-        cg_value *v = cg_value_of(c, args[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        cg_value *v = &values[values[cg_index(c, args[i])].rep];
 
         if (v->uses)
             v->uses--;
-        if (!v->uses)
-            cg_release_value(c, v);
+        cg_release_if_idle(c, v);
     }
-    for (uint32_t i = 0; i < 2; i++) {
-        cg_value *v = result_of(c, i);
-
-        if (!v->uses && index_of(c, v) == v->rep)
-            cg_release_value(c, v);
-    }
+    if (values[first].rep == first)
+        cg_release_if_idle(c, &values[first]);
+    if (cg_rules_second[r->op] && values[first | 1].rep == (first | 1))
+        cg_release_if_idle(c, &values[first | 1]);
     c->locked = 0;
 }
 
@@ -571,7 +567,7 @@ void cg_save_live(cg *c, uint32_t set)
         uint32_t r = (uint32_t)__builtin_ctz(set);
         cg_value *v = c->reg_value[r] == CG_NONE ? NULL : &c->values[c->reg_value[r]];
 
-        if (v && v->uses > cg_occurrences(c, v))
+        if (v && v->uses && v->uses > cg_occurrences(c, v))
             cg_save_value(c, v);
     }
     if (c->flags.bundle != CG_NONE)
@@ -582,7 +578,7 @@ void cg_save_live(cg *c, uint32_t set)
         const cg_slot *s = &c->slots[c->named[i]];
         cg_value *v = s->value == CG_NONE ? NULL : &c->values[s->value];
 
-        if (v && v->home >= 0 && v->uses > cg_occurrences(c, v)) {
+        if (v && v->home >= 0 && v->uses && v->uses > cg_occurrences(c, v)) {
             uint32_t locked = c->locked;
 
             cg_save_value(c, v);
@@ -595,7 +591,7 @@ static bool lives(const cg *c, uint32_t value)
 {
     const cg_value *v = value == CG_NONE ? NULL : &c->values[value];
 
-    return v && v->uses > cg_occurrences(c, v);
+    return v && v->uses && v->uses > cg_occurrences(c, v);
 }
 
 bool cg_none_live(const cg *c)

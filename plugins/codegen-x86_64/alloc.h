@@ -36,4 +36,11 @@ int8_t cg_other_pin(const cg *c, uint32_t value, cg_reg but);
 /* Free a value's places if nobody needs it. */
 void cg_release_value(cg *c, cg_value *v);
 
+/* The same, in most cases without a call. */
+static inline void cg_release_if_idle(cg *c, cg_value *v)
+{
+    if (!v->uses && (v->reg >= 0 || v->spill >= 0))
+        cg_release_value(c, v);
+}
+
 #endif

@@ -44,7 +44,7 @@ static const ir_op_record *terminator(const cg *c, uint32_t block)
 
 /* ---- blocks ----------------------------------------------------------------------------------------------- */
 
-/* Blocks that can be reached count. */
+/* Blocks that can be reached count. Where each leads to is found out once. */
 static void count_preds(cg *c)
 {
     uint32_t n_found = 1;
@@ -52,12 +52,14 @@ static void count_preds(cg *c)
     c->order[0] = 0;
     c->blocks[0].place = 0;
     for (uint32_t i = 0; i < n_found; i++) {
+        cg_block *b = &c->blocks[c->order[i]];
         cg_target t[2];
-        uint32_t n = cg_targets(c->u, terminator(c, c->order[i]), t);
 
-        for (uint32_t k = 0; k < n; k++) {
+        b->n_targets = cg_targets(c->u, terminator(c, c->order[i]), t);
+        for (uint32_t k = 0; k < b->n_targets; k++) {
             cg_block *to = &c->blocks[t[k].block];
 
+            b->target[k] = t[k].block;
             to->n_preds++;
             if (to->place == CG_NONE) {
                 to->place = 0;
@@ -84,9 +86,8 @@ static void order_blocks(cg *c)
     stack[0] = 0;
     visited[0] = 1;
     while (depth) {
-        uint32_t b = stack[depth - 1];
-        cg_target t[2];
-        uint32_t n_targets = cg_targets(c->u, terminator(c, b), t), next;
+        uint32_t b = stack[depth - 1], n_targets = c->blocks[b].n_targets, next;
+        const uint32_t *to = c->blocks[b].target;
 
         if (visited[b] > n_targets) {
             c->order[--at] = b;
@@ -94,11 +95,11 @@ static void order_blocks(cg *c)
             continue;
         }
         next = visited[b]++ - 1u;
-        if (n_targets == 2 && c->blocks[t[1].block].is_exit && !c->blocks[t[0].block].is_exit)
+        if (n_targets == 2 && c->blocks[to[1]].is_exit && !c->blocks[to[0]].is_exit)
             next ^= 1;
-        if (!visited[t[next].block]) {
-            visited[t[next].block] = 1;
-            stack[depth++] = t[next].block;
+        if (!visited[to[next]]) {
+            visited[to[next]] = 1;
+            stack[depth++] = to[next];
         }
     }
     c->n_order = n - at;
@@ -117,25 +118,24 @@ static bool is_head(const cg *c, uint32_t block)
 static bool find_lengths(cg *c)
 {
     for (uint32_t i = c->n_order; i-- > 0;) {
-        uint32_t b = c->order[i];
-        cg_target t[2];
-        uint32_t n = cg_targets(c->u, terminator(c, b), t), left = 0;
+        cg_block *b = &c->blocks[c->order[i]];
+        uint32_t left = 0;
 
-        for (uint32_t k = 0; k < n; k++) {
-            cg_block *to = &c->blocks[t[k].block];
+        for (uint32_t k = 0; k < b->n_targets; k++) {
+            cg_block *to = &c->blocks[b->target[k]];
 
             if (to->place <= i) {
                 to->in_loop = true;
                 c->has_loops = true;
-                for (uint32_t p = to->place; p <= i && c->self->counted && !is_head(c, t[k].block);
-                     p++)
+                for (uint32_t p = to->place;
+                     p <= i && c->self->counted && !is_head(c, b->target[k]); p++)
                     if (c->blocks[c->order[p]].marks && p != to->place)
                         return false;
-            } else if (to->left > left && !(c->self->counted && is_head(c, t[k].block))) {
+            } else if (to->left > left && !(c->self->counted && is_head(c, b->target[k]))) {
                 left = to->left;
             }
         }
-        c->blocks[b].left = left + c->blocks[b].marks;
+        b->left = left + b->marks;
     }
     for (uint32_t b = 0; b < c->u->n_blocks; b++)
         c->blocks[b].checked = is_head(c, b) && (c->self->counted || c->blocks[b].in_loop);
@@ -144,13 +144,12 @@ static bool find_lengths(cg *c)
 
 /* ---- values ----------------------------------------------------------------------------------------------- */
 
-static cg_value *count_use(cg *c, uint32_t id, uint32_t record)
+static void count_use(cg *c, uint32_t id, uint32_t record)
 {
     cg_value *v = &c->values[cg_index(c, id)];
 
     v->uses++;
     v->last = record;
-    return v;
 }
 
 static const uint32_t *operands(const ir_unit *u, const ir_op_record *r)
@@ -189,35 +188,74 @@ static uint32_t flags_read(const cg *c, const ir_op_record *r)
     }
 }
 
-static bool has_no_effect(const ir_op_record *r)
+/* What the sweeps ask of an operation: most records are of kinds that they have nothing to do with. */
+enum {
+    TRAIT_PURE = 1,    /* no effect but its results */
+    TRAIT_PRECISE = 2, /* somebody may look at the state */
+    TRAIT_END = 4,     /* of a block */
+    TRAIT_SLOT = 8,    /* reads or writes one */
+    TRAIT_MARK = 16,
+    TRAIT_PATTERN = 32, /* may become one instruction with another one */
+};
+
+static const uint8_t traits[IR_OP_COUNT] = {
+    [IR_OP_GET] = TRAIT_PURE | TRAIT_SLOT,
+    [IR_OP_PUT] = TRAIT_SLOT,
+    [IR_OP_INSN] = TRAIT_MARK,
+    [IR_OP_LD] = TRAIT_PRECISE | TRAIT_PATTERN,
+    [IR_OP_ST] = TRAIT_PRECISE | TRAIT_PATTERN,
+    [IR_OP_RMW] = TRAIT_PRECISE,
+    [IR_OP_CAS] = TRAIT_PRECISE,
+    [IR_OP_LDX] = TRAIT_PRECISE,
+    [IR_OP_STX] = TRAIT_PRECISE,
+    [IR_OP_GET_IDX] = TRAIT_PRECISE,
+    [IR_OP_PUT_IDX] = TRAIT_PRECISE,
+    [IR_OP_CALL] = TRAIT_PRECISE, /* but for pure helpers */
+    [IR_OP_BR] = TRAIT_END,
+    [IR_OP_BR_IF] = TRAIT_END,
+    [IR_OP_BR_CC] = TRAIT_END,
+    [IR_OP_JUMP] = TRAIT_END,
+    [IR_OP_JUMP_IND] = TRAIT_END,
+    [IR_OP_EXIT] = TRAIT_END,
+    [IR_OP_EQ] = TRAIT_PATTERN,
+    [IR_OP_NE] = TRAIT_PATTERN,
+    [IR_OP_ADD] = TRAIT_PATTERN,
+    [IR_OP_V_DUP] = TRAIT_PATTERN,
+    [IR_OP_V_FROM] = TRAIT_PATTERN,
+    [IR_OP_V_SETLANE] = TRAIT_PATTERN,
+    [IR_OP_CLZ] = TRAIT_PATTERN,
+    [IR_OP_V_AESMC] = TRAIT_PATTERN,
+    [IR_OP_V_AESIMC] = TRAIT_PATTERN,
+};
+
+static uint32_t traits_of(const ir_op_record *r)
 {
-    return r->op == IR_OP_GET || (r->op >= IR_OP_ADD && cg_rules_pure[r->op]);
+    return traits[r->op] | (r->op >= IR_OP_ADD ? cg_rules_pure[r->op] : 0);
 }
 
-static void init_value(cg *c, uint32_t i, uint32_t type, uint32_t flags)
+static bool has_no_effect(const ir_op_record *r)
+{
+    return traits_of(r) & TRAIT_PURE;
+}
+
+static bool is_precise(const cg *c, const ir_op_record *r)
+{
+    return traits[r->op] & TRAIT_PRECISE &&
+           !(r->op == IR_OP_CALL &&
+             c->self->cpu->translator->helpers[r->attr].flags & PB_HELPER_PURE);
+}
+
+static void init_value(cg_value *values, uint32_t i, uint32_t type, uint32_t flags)
 {
     static const cg_value fresh = {
         .reg = CG_NO_REG, .spill = -1, .home = -1, .want = -1, .fl_valid = IR_FL_ALL
     };
-    cg_value *v = &c->values[i];
+    cg_value *v = &values[i];
 
     *v = fresh;
     v->rep = i;
     v->type = (uint8_t)type;
     v->flags = (uint8_t)flags;
-}
-
-static void init_values(cg *c)
-{
-    const ir_unit *u = c->u;
-
-    for (uint32_t i = 0; i < u->n_ops; i++) {
-        init_value(c, i << 1, u->ops[i].type, 0);
-        init_value(c, i << 1 | 1, ir_second_type(u->ops[i].op), 0);
-    }
-    for (uint32_t i = 0; i < u->n_consts; i++)
-        init_value(c, 2 * u->n_ops + i, u->consts[i].type, CG_IS_CONST);
-    memset(c->first_of, 0, u->n_ops * sizeof(*c->first_of));
 }
 
 static void count_uses_of_targets(cg *c, uint32_t record)
@@ -230,51 +268,93 @@ static void count_uses_of_targets(cg *c, uint32_t record)
             count_use(c, t[k].values[j], record);
             c->values[cg_index(c, t[k].values[j])].fl_need = IR_FL_ALL;
         }
+        c->crosses |= t[k].n > 0;
     }
 }
 
-/* Of values, and guest instructions of the block. */
-static void count_uses(cg *c, uint32_t block)
+static bool is_made_by(const cg *c, uint32_t id, uint32_t op)
 {
-    const ir_unit *u = c->u;
-
-    for (uint32_t i = u->blocks[block].first; i < u->blocks[block].end; i++) {
-        const ir_op_record *r = &u->ops[i];
-        const uint32_t *args = operands(u, r);
-
-        c->blocks[block].marks += r->op == IR_OP_INSN;
-        for (uint32_t k = 0; k < r->n_args; k++) {
-            cg_value *v = count_use(c, args[k], i);
-
-            if (v->type == IR_FL)
-                v->fl_need |= (uint16_t)flags_read(c, r);
-        }
-        if (has_targets(r))
-            count_uses_of_targets(c, i);
-    }
+    return !(id & IR_CONST_BIT) && c->u->ops[id >> 1].op == op;
 }
 
-static bool is_terminator(const ir_op_record *r)
-{
-    return has_targets(r) || r->op == IR_OP_JUMP || r->op == IR_OP_JUMP_IND || r->op == IR_OP_EXIT;
-}
-
-static bool is_precise(const cg *c, const ir_op_record *r)
+/* Whether it is worth a second look, when uses are counted. */
+static bool may_be_pattern(const cg *c, const ir_op_record *r)
 {
     switch (r->op) {
     case IR_OP_LD:
     case IR_OP_ST:
-    case IR_OP_RMW:
-    case IR_OP_CAS:
-    case IR_OP_LDX:
-    case IR_OP_STX:
-    case IR_OP_GET_IDX:
-    case IR_OP_PUT_IDX:
-        return true;
-    case IR_OP_CALL:
-        return !(c->self->cpu->translator->helpers[r->attr].flags & PB_HELPER_PURE);
+        return PB_MEM_GET_SPAN(r->attr);
+    case IR_OP_EQ:
+    case IR_OP_NE:
+        return is_made_by(c, r->arg[0], IR_OP_AND);
+    case IR_OP_ADD:
+        return is_made_by(c, r->arg[0], IR_OP_SHL) || is_made_by(c, r->arg[1], IR_OP_SHL);
     default:
-        return false;
+        return true;
+    }
+}
+
+/* Values, and how often each is used: what is used is defined above. Of an operation's second result, if it has none, only
+ * the number of uses is set. (Bytes may alias anything, so what c points to is loaded again behind each store of one: hence
+ * the names of our own, here and below.) */
+static void count_uses(cg *c)
+{
+    const ir_unit *u = c->u;
+    cg_value *values = c->values;
+    uint32_t n = u->n_ops, n_patterns = 0, first = 0; /* first: of the block */
+
+    for (uint32_t i = 0; i < u->n_consts; i++)
+        init_value(values, 2 * n + i, u->consts[i].type, CG_IS_CONST);
+    for (uint32_t i = 0; i < n; i++) {
+        const ir_op_record *r = &u->ops[i];
+        const uint32_t *args = operands(u, r);
+        uint32_t op = r->op, n_args = r->n_args, second = cg_rules_second[op], kind = traits[op];
+
+        init_value(values, i << 1, r->type, 0);
+        if (second)
+            init_value(values, i << 1 | 1, second, 0);
+        else
+            values[i << 1 | 1].uses = 0;
+        for (uint32_t k = 0; k < n_args; k++) {
+            uint32_t id = args[k], index = id & IR_CONST_BIT ? 2 * n + (id & ~IR_CONST_BIT) : id;
+            cg_value *v = &values[index];
+
+            v->uses++;
+            v->last = i;
+            if (__builtin_expect(v->type == IR_FL, 0))
+                v->fl_need |= (uint16_t)flags_read(c, r);
+            c->crosses |= index < first << 1;
+        }
+        if (kind & TRAIT_PATTERN && may_be_pattern(c, r))
+            c->room->patterns[n_patterns++] = i;
+        if (kind & TRAIT_END) {
+            first = i + 1;
+            if (has_targets(r))
+                count_uses_of_targets(c, i);
+        }
+    }
+    c->n_patterns = n_patterns;
+    memset(c->first_of, 0, n * sizeof(*c->first_of));
+}
+
+/* Guest instructions of each block. Blocks mostly follow one another, as marks do. */
+static void count_marks(cg *c)
+{
+    const ir_unit *u = c->u;
+    uint32_t m = 0;
+
+    for (uint32_t b = 0; b < u->n_blocks; b++) {
+        const ir_block_info *info = &u->blocks[b];
+        uint32_t first;
+
+        if (m > 0 && u->marks[m - 1].record >= info->first)
+            m = 0;
+        while (m < u->n_marks && u->marks[m].record < info->first)
+            m++;
+        first = m;
+        while (m < u->n_marks && u->marks[m].record < info->end)
+            m++;
+        c->blocks[b].marks = m - first;
     }
 }
 
@@ -285,35 +365,44 @@ static void make_dead(cg *c, uint32_t record)
 
 /* Records without effect that nobody needs, and puts into a slot that gets another value before anybody looks: in one
  * block, with no precise point between. Counted, requests are looked at behind instructions that called (emit.c): there
- * any mark is such a point. */
+ * any mark is such a point. What is left of what has to do with slots is listed, from c->first_event on. */
 static void find_dead(cg *c)
 {
+    const ir_op_record *ops = c->u->ops;
+    cg_value *values = c->values;
     uint32_t *over = c->room->noted; /* now: it is overwritten */
-    uint32_t now = cg_number_notes(c, c->u->n_ops + 1) + 1;
+    uint32_t now = cg_number_notes(c, c->u->n_ops + 1) + 1, at = c->u->n_ops;
+    uint32_t *events = c->room->events;
 
-    for (uint32_t i = c->u->n_ops; i-- > 0;) {
-        const ir_op_record *r = &c->u->ops[i];
-        uint32_t slot = r->attr & 0xffff;
+    for (uint32_t i = at; i-- > 0;) {
+        const ir_op_record *r = &ops[i];
+        uint32_t slot = r->attr & 0xffff, kind = traits_of(r);
 
-        if (r->op == IR_OP_INSN) {
+        if (kind & TRAIT_PURE) {
+            if (!(values[i << 1].uses | values[i << 1 | 1].uses)) {
+                make_dead(c, i);
+                for (uint32_t k = 0; k < r->n_args; k++)
+                    values[cg_index(c, r->arg[k])].uses--;
+            } else if (kind & TRAIT_SLOT) {
+                over[slot] = 0;
+                events[--at] = i;
+            }
+        } else if (kind & TRAIT_MARK) {
             now += c->self->counted;
-            continue;
-        }
-        if (has_no_effect(r) && !(c->values[i << 1].uses | c->values[i << 1 | 1].uses)) {
-            make_dead(c, i);
-            for (uint32_t k = 0; k < r->n_args; k++)
-                c->values[cg_index(c, r->arg[k])].uses--;
-        } else if (is_precise(c, r) || is_terminator(r)) {
+        } else if (kind & TRAIT_SLOT) {
+            if (over[slot] != now) {
+                over[slot] = now;
+                events[--at] = i;
+            } else {
+                make_dead(c, i);
+                values[cg_index(c, r->arg[0])].uses--;
+            }
+        } else if (kind & TRAIT_END || is_precise(c, r)) {
             now++;
-        } else if (r->op == IR_OP_GET) {
-            over[slot] = 0;
-        } else if (r->op == IR_OP_PUT && over[slot] != now) {
-            over[slot] = now;
-        } else if (r->op == IR_OP_PUT) {
-            make_dead(c, i);
-            c->values[cg_index(c, r->arg[0])].uses--;
+            events[--at] = i;
         }
     }
+    c->first_event = at;
 }
 
 /* ---- comparisons of a masked value with zero ----------------------------------------------------------------- */
@@ -519,47 +608,49 @@ static bool can_be_late(const cg *c, uint32_t record)
     return (r->op == IR_OP_ADD || r->op == IR_OP_SUB) && c->values[record << 1].uses == 1;
 }
 
-/* touched: by slot, the last record of those that were looked at which has to do with it, plus `notes`. */
-static void find_wanted_in(cg *c, uint32_t block, uint32_t *touched, uint32_t notes)
-{
-    const ir_block_info *info = &c->u->blocks[block];
-    uint32_t precise = info->first;
-
-    for (uint32_t i = info->first; i < info->end; i++) {
-        const ir_op_record *r = &c->u->ops[i];
-        uint32_t slot = r->attr & 0xffff, id;
-        cg_value *v;
-
-        if (r->op == IR_OP_GET && !(c->values[i << 1].flags & CG_IS_DEAD))
-            touched[slot] = notes + i;
-        if (r->op != IR_OP_PUT || c->values[i << 1].flags & CG_IS_DEAD) {
-            if (is_precise(c, r) && !c->first_of[i])
-                precise = i; /* of a pair both results are there, or none */
-            continue;
-        }
-        id = origin(c, r->arg[0]);
-        if (!(id & IR_CONST_BIT) && id == r->arg[0] && id >> 1 >= info->first &&
-            id >> 1 < precise && can_be_late(c, id >> 1) && c->pin_of_slot[slot] != CG_NO_REG) {
-            c->values[id].flags |= CG_IS_LATE;
-            c->values[id].want = (int16_t)slot;
-        } else if (c->pin_of_slot[slot] != CG_NO_REG && !(id & IR_CONST_BIT)) {
-            uint32_t def = id >> 1;
-
-            v = &c->values[id];
-            if (def >= info->first && def >= precise && touched[slot] < notes + def &&
-                v->want < 0 && c->u->ops[def].op != IR_OP_GET && c->u->ops[def].op != IR_OP_PARAM)
-                v->want = (int16_t)slot;
-        }
-        touched[slot] = notes + i;
-    }
-}
-
+/* The slot that a result is put into: it is computed there if nobody looks at the slot between, and nothing that may
+ * fault stands there. */
 static void find_wanted(cg *c)
 {
     uint32_t notes = cg_number_notes(c, c->u->n_ops) + 1;
+    uint32_t *touched =
+        c->room->noted; /* by slot: the last record that has to do with it, plus `notes` */
+    uint32_t first = 0, precise = 0; /* of the block; the last precise record in it */
 
-    for (uint32_t i = 0; i < c->n_order; i++)
-        find_wanted_in(c, c->order[i], c->room->noted, notes);
+    for (uint32_t at = c->first_event; at < c->u->n_ops; at++) {
+        uint32_t i = c->room->events[at], id;
+        const ir_op_record *r = &c->u->ops[i];
+        uint32_t slot = r->attr & 0xffff;
+
+        if (r->op == IR_OP_GET) {
+            if (!(c->values[i << 1].flags & CG_IS_DEAD))
+                touched[slot] = notes + i;
+            continue;
+        }
+        if (r->op != IR_OP_PUT) {
+            if (traits[r->op] & TRAIT_END)
+                first = precise = i + 1;
+            else if (!c->first_of[i])
+                precise = i; /* of a pair both results are there, or none */
+            continue;
+        }
+        if (c->values[i << 1].flags & CG_IS_DEAD)
+            continue;
+        id = origin(c, r->arg[0]);
+        if (c->pin_of_slot[slot] != CG_NO_REG && !(id & IR_CONST_BIT)) {
+            uint32_t def = id >> 1;
+            cg_value *v = &c->values[id];
+
+            if (id == r->arg[0] && def >= first && def < precise && can_be_late(c, def)) {
+                v->flags |= CG_IS_LATE;
+                v->want = (int16_t)slot;
+            } else if (def >= precise && touched[slot] < notes + def && v->want < 0 &&
+                       c->u->ops[def].op != IR_OP_GET && c->u->ops[def].op != IR_OP_PARAM) {
+                v->want = (int16_t)slot;
+            }
+        }
+        touched[slot] = notes + i;
+    }
 }
 
 /* ---- pairs of accesses ------------------------------------------------------------------------------------- */
@@ -635,7 +726,9 @@ static void find_patterns(cg *c)
 {
     uint32_t paired = 0;
 
-    for (uint32_t i = 0; i < c->u->n_ops; i++) {
+    for (uint32_t at = 0; at < c->n_patterns; at++) {
+        uint32_t i = c->room->patterns[at];
+
         switch (c->u->ops[i].op) {
         case IR_OP_LD:
         case IR_OP_ST:
@@ -654,12 +747,8 @@ static void find_patterns(cg *c)
         case IR_OP_V_SETLANE:
             find_lanes(c, i);
             break;
-        case IR_OP_CLZ:
-        case IR_OP_V_AESMC:
-        case IR_OP_V_AESIMC:
-            find_fused(c, i);
-            break;
         default:
+            find_fused(c, i);
             break;
         }
     }
@@ -670,9 +759,8 @@ bool cg_analyse(cg *c)
     for (uint32_t b = 0; b < c->u->n_blocks; b++)
         c->blocks[b] = (cg_block){ .place = CG_NONE, .offset = CG_NONE, .fixups = CG_NONE };
     count_preds(c);
-    init_values(c);
-    for (uint32_t b = 0; b < c->u->n_blocks; b++)
-        count_uses(c, b);
+    count_uses(c);
+    count_marks(c);
     find_dead(c);
     find_patterns(c);
     order_blocks(c);

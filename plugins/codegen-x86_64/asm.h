@@ -143,44 +143,63 @@ static inline void asm_64(asm_buffer *a, uint64_t word)
 
 /* ---- instructions ------------------------------------------------------------------------------------ */
 
-/* Prefixes and opcode. reg, index, base: numbers whose bit 3 goes into REX or VEX; v: the second source of VEX. */
-static inline void asm_opcode(asm_buffer *a, uint32_t op, int reg, int index, int base, int v)
+/* Bytes through a pointer of its own: one in the buffer would be stored and loaded again for each byte, for bytes may
+ * alias anything. */
+static inline uint8_t *asm_put_32(uint8_t *p, uint32_t word)
+{
+    memcpy(p, &word, 4);
+    return p + 4;
+}
+
+/* Prefixes and opcode at p; where they end. reg, index, base: numbers whose bit 3 goes into REX or VEX; v: the second
+ * source of VEX. */
+static inline uint8_t *asm_put_opcode(uint8_t *p, uint32_t op, int reg, int index, int base, int v)
 {
     uint32_t r = reg >> 3 & 1, x = index >> 3 & 1, b = base >> 3 & 1, w = (op & ASM_W) != 0;
     uint32_t prefix = (op & ASM_PREFIX) >> 10, map = (op & ASM_MAP) >> 8;
 
-    asm_room(a);
     if (op & ASM_VEX) {
-        uint32_t l = (op & ASM_L) != 0, pp = (uint32_t[]){ 0, 1, 2, 3 }[prefix];
+        uint32_t l = (op & ASM_L) != 0;
 
         if (map == 1 && !x && !b && !w) {
-            asm_8(a, 0xc5);
-            asm_8(a, (!r) << 7 | (~(uint32_t)v & 15) << 3 | l << 2 | pp);
+            *p++ = 0xc5;
+            *p++ = (uint8_t)((!r) << 7 | (~(uint32_t)v & 15) << 3 | l << 2 | prefix);
         } else {
-            asm_8(a, 0xc4);
-            asm_8(a, (!r) << 7 | (!x) << 6 | (!b) << 5 | map);
-            asm_8(a, w << 7 | (~(uint32_t)v & 15) << 3 | l << 2 | pp);
+            *p++ = 0xc4;
+            *p++ = (uint8_t)((!r) << 7 | (!x) << 6 | (!b) << 5 | map);
+            *p++ = (uint8_t)(w << 7 | (~(uint32_t)v & 15) << 3 | l << 2 | prefix);
         }
-        asm_8(a, op);
-        return;
+        *p++ = (uint8_t)op;
+        return p;
     }
     if (prefix)
-        asm_8(a, (uint32_t[]){ 0, 0x66, 0xf3, 0xf2 }[prefix]);
+        *p++ = (uint8_t)(0xf2f36600u >> 8 * prefix);
     if (r | x | b | w || (op & ASM_BYTE && (reg >= 4 || base >= 4)) ||
         (op & ASM_BYTE_RM && base >= 4))
-        asm_8(a, 0x40 | w << 3 | r << 2 | x << 1 | b);
+        *p++ = (uint8_t)(0x40 | w << 3 | r << 2 | x << 1 | b);
     if (map)
-        asm_8(a, 0x0f);
+        *p++ = 0x0f;
     if (map > 1)
-        asm_8(a, map == 2 ? 0x38 : 0x3a);
-    asm_8(a, op);
+        *p++ = map == 2 ? 0x38 : 0x3a;
+    *p++ = (uint8_t)op;
+    return p;
 }
 
-/* op reg, rm: registers. v: see asm_opcode. */
+static inline void asm_opcode(asm_buffer *a, uint32_t op, int reg, int index, int base, int v)
+{
+    asm_room(a);
+    a->p = asm_put_opcode(a->p, op, reg, index, base, v);
+}
+
+/* op reg, rm: registers. v: see asm_put_opcode. */
 static inline void asm_vrr(asm_buffer *a, uint32_t op, int reg, int v, int rm)
 {
-    asm_opcode(a, op, reg, 0, rm, v);
-    asm_8(a, 0xc0u | ((uint32_t)reg & 7) << 3 | ((uint32_t)rm & 7));
+    uint8_t *p;
+
+    asm_room(a);
+    p = asm_put_opcode(a->p, op, reg, 0, rm, v);
+    *p++ = (uint8_t)(0xc0u | ((uint32_t)reg & 7) << 3 | ((uint32_t)rm & 7));
+    a->p = p;
 }
 
 static inline void asm_rr(asm_buffer *a, uint32_t op, int reg, int rm)
@@ -188,39 +207,44 @@ static inline void asm_rr(asm_buffer *a, uint32_t op, int reg, int rm)
     asm_vrr(a, op, reg, 0, rm);
 }
 
+/* ModRM, SIB and displacement. r: the register, in its place. */
+static inline uint8_t *asm_put_memory(uint8_t *p, uint32_t r, asm_mem m)
+{
+    uint32_t base = (uint32_t)m.base & 7, index = m.index >= 0 ? (uint32_t)m.index & 7 : RSP, mod;
+
+    if (m.base == ASM_RIP) {
+        *p++ = (uint8_t)(r | 5);
+        return asm_put_32(p, (uint32_t)m.disp);
+    }
+    if (m.base == ASM_NO_REG) {
+        *p++ = (uint8_t)(r | 4);
+        *p++ = (uint8_t)((uint32_t)m.scale << 6 | ((uint32_t)m.index & 7) << 3 | 5);
+        return asm_put_32(p, (uint32_t)m.disp);
+    }
+    mod = m.disp == 0 && base != RBP ? 0 : m.disp == (int8_t)m.disp ? 1 : 2;
+    if (m.index >= 0 || base == RSP) {
+        *p++ = (uint8_t)(mod << 6 | r | 4);
+        *p++ = (uint8_t)((uint32_t)m.scale << 6 | index << 3 | base);
+    } else {
+        *p++ = (uint8_t)(mod << 6 | r | base);
+    }
+    if (mod == 2)
+        return asm_put_32(p, (uint32_t)m.disp);
+    *p = (uint8_t)m.disp;
+    return p + mod; /* 0 or 1 bytes of it count */
+}
+
 /* op reg, [memory]. The base of a byte form is no byte register. */
 static inline void asm_vrm(asm_buffer *a, uint32_t op, int reg, int v, asm_mem m)
 {
     int base = m.base < 0 ? 0 : m.base, index = m.index < 0 ? 0 : m.index;
-    uint32_t r = ((uint32_t)reg & 7) << 3, mod;
     bool byte = (op & ASM_BYTE) && reg >= 4;
+    uint8_t *p;
 
+    asm_room(a);
     op &= ~(uint32_t)(ASM_BYTE | ASM_BYTE_RM);
-    asm_opcode(a, op | (byte ? ASM_BYTE : 0), reg, index, base, v);
-    if (m.base == ASM_RIP) {
-        asm_8(a, r | 5);
-        asm_32(a, (uint32_t)m.disp);
-        return;
-    }
-    if (m.base == ASM_NO_REG) {
-        asm_8(a, r | 4);
-        asm_8(a, (uint32_t)m.scale << 6 | ((uint32_t)m.index & 7) << 3 | 5);
-        asm_32(a, (uint32_t)m.disp);
-        return;
-    }
-    mod = m.disp == 0 && (base & 7) != RBP ? 0 : m.disp == (int8_t)m.disp ? 1 : 2;
-    if (m.index >= 0 || (base & 7) == RSP) {
-        uint32_t i = m.index >= 0 ? (uint32_t)m.index & 7 : RSP;
-
-        asm_8(a, mod << 6 | r | 4);
-        asm_8(a, (uint32_t)m.scale << 6 | i << 3 | ((uint32_t)base & 7));
-    } else {
-        asm_8(a, mod << 6 | r | ((uint32_t)base & 7));
-    }
-    if (mod == 1)
-        asm_8(a, (uint32_t)m.disp);
-    else if (mod == 2)
-        asm_32(a, (uint32_t)m.disp);
+    p = asm_put_opcode(a->p, op | (byte ? ASM_BYTE : 0), reg, index, base, v);
+    a->p = asm_put_memory(p, ((uint32_t)reg & 7) << 3, m);
 }
 
 static inline void asm_rm(asm_buffer *a, uint32_t op, int reg, asm_mem m)

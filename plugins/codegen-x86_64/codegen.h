@@ -158,9 +158,11 @@ _Static_assert(offsetof(cg_frame, scratch) == CG_FRAME_SCRATCH, "the frame is wh
 
 typedef enum cg_value_flags {
     CG_IS_CONST = 1,
-    CG_IN_FLAGS = 2, /* a bundle or a condition in the host's flags */
-    CG_IS_DEAD = 4,  /* of a pure record that nobody needs: it is skipped */
-    CG_IS_LATE = 8,  /* of a record that is emitted with a later one: see cg_emit_late() */
+    CG_IN_FLAGS = 2,   /* a bundle or a condition in the host's flags */
+    CG_IS_DEAD = 4,    /* of a pure record that nobody needs: it is skipped */
+    CG_IS_LATE = 8,    /* of a record that is emitted with a later one: see cg_emit_late() */
+    CG_IS_NAMED = 16,  /* it is, or was, a slot's */
+    CG_IS_SHARED = 32, /* of several slots, perhaps */
 } cg_value_flags;
 
 typedef struct cg_value {
@@ -226,6 +228,7 @@ typedef struct cg {
     uint32_t n_evicted;          /* stores that made a register free, so far */
     uint32_t spill_free[(CG_SPILLS + 31) / 32];
     bool has_loops;
+    bool crosses; /* there are values that are used in another block than where they are made */
 
     /* Slots with registers: the instance's, or the unit's own (region.c). */
     const cg_pin *pins;
@@ -257,6 +260,7 @@ typedef struct cg {
 
     uint32_t *
         first_of; /* by record of the second access of a pair, and of a fused operation: the first one, + 1 */
+    uint32_t n_patterns, first_event; /* of lists in the room (analyse.c) */
     struct cg_block *blocks;
     uint32_t *order; /* blocks in the order of emission: reverse postorder */
     uint32_t n_order;
@@ -531,6 +535,8 @@ typedef bool cg_rule(cg *c, const ir_op_record *r);
 extern cg_rule *const cg_rules[IR_OP_COUNT];
 /* 1: the operation has no effect but its results. */
 extern const uint8_t cg_rules_pure[IR_OP_COUNT];
+/* ir_type of the operation's second result; IR_VOID: it has none. */
+extern const uint8_t cg_rules_second[IR_OP_COUNT];
 
 /* Emit a record that was left for later, in the middle of another one: before that asked for anything. */
 void cg_emit_late(cg *c, uint32_t record);

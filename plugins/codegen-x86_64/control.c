@@ -306,7 +306,8 @@ static void emit_edge(cg *c, const cg_target *t, uint32_t next)
 static void to_memory(cg *c)
 {
     cg_sync(c);
-    cg_save_live(c, UINT32_MAX);
+    if (c->crosses)
+        cg_save_live(c, UINT32_MAX);
     c->locked = 0;
 }
 
@@ -402,7 +403,7 @@ static bool branch_over(cg *c, const ir_op_record *r, const cg_target *other, ui
 /* Whether that is possible. */
 static bool can_branch_over(const cg *c, const cg_target *on, const cg_target *other)
 {
-    return !on->n && !other->n && !c->region && cg_none_live(c) &&
+    return !on->n && !other->n && !c->region && (!c->crosses || cg_none_live(c)) &&
            (!c->self->counted || c->after == cg_left_at(c, on->block)) &&
            c->blocks[other->block].place > c->blocks[c->block].place;
 }

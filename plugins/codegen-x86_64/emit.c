@@ -1,6 +1,7 @@
 /*
  * The pass over a unit's records.
  */
+#include "alloc.h"
 #include "emit.h"
 #include "inject.h"
 #include "note.h"
@@ -82,10 +83,24 @@ void cg_emit_late(cg *c, uint32_t record)
     c->record = now;
 }
 
+static void emit_put(cg *c, const ir_op_record *r)
+{
+    cg_value *v;
+
+    if (cg_late(c, r->arg[0]) != CG_NONE)
+        cg_emit_late(c, r->arg[0] >> 1);
+    cg_put(c, r->attr & 0xffff, r->arg[0]);
+    v = cg_value_of(c, r->arg[0]);
+    if (v->uses)
+        v->uses--;
+    cg_release_if_idle(c, v);
+    c->locked = 0;
+}
+
+/* Marks, gets and puts are most of all records: they have no rules, and end what they use themselves. */
 static void emit_record(cg *c, uint32_t i)
 {
     const ir_op_record *r = &c->u->ops[i];
-    cg_rule *rule = cg_rules[r->op];
 
     c->record = i;
     if (c->values[i << 1].flags & (CG_IS_DEAD | CG_IS_LATE)) {
@@ -95,22 +110,31 @@ static void emit_record(cg *c, uint32_t i)
     }
     if (c->noting)
         cg_note_record(c, i);
-    if (r->op == IR_OP_INSN) {
+    switch (r->op) {
+    case IR_OP_INSN:
         emit_mark(c, r);
         c->locked = 0;
         return;
+    case IR_OP_GET:
+        cg_get(c, 0, r->attr & 0xffff);
+        c->locked = 0;
+        break;
+    case IR_OP_PUT:
+        emit_put(c, r);
+        break;
+    default:
+        if (c->span.reg != CG_NO_REG && !cg_keeps_span(r->op))
+            cg_end_span(c);
+        if (!(cg_rules[r->op] && cg_rules[r->op](c, r)) && !cg_reference(c, r))
+            c->failed = true;
+        if (c->self->inject_pc)
+            inject(c, i);
+        break;
     }
-    if (r->op == IR_OP_PUT && cg_late(c, r->arg[0]) != CG_NONE)
-        cg_emit_late(c, r->arg[0] >> 1);
-    if (c->span.reg != CG_NO_REG && !cg_keeps_span(r->op))
-        cg_end_span(c);
-    if (!(rule && rule(c, r)) && !cg_reference(c, r))
-        c->failed = true;
-    if (c->self->inject_pc)
-        inject(c, i);
     if (c->noting)
         cg_note_results(c, i);
-    cg_end_record(c);
+    if (r->op != IR_OP_GET && r->op != IR_OP_PUT)
+        cg_end_record(c);
 }
 
 /* ---- blocks -------------------------------------------------------------------------------------------------- */
@@ -195,6 +219,8 @@ static void emit_stale(cg *c)
 
 /* ---- a unit --------------------------------------------------------------------------------------------------- */
 
+_Static_assert(CG_SPILLS % 32 != 0, "the last word of spill_free is not full");
+
 static bool begin(cg *c)
 {
     c->n_values = 2 * c->u->n_ops + c->u->n_consts;
@@ -202,8 +228,8 @@ static bool begin(cg *c)
         return false;
     for (uint32_t i = 0; i < CG_REGS; i++)
         c->reg_value[i] = CG_NONE;
-    for (uint32_t i = 0; i < CG_SPILLS; i++)
-        c->spill_free[i / 32] |= 1u << i % 32;
+    memset(c->spill_free, 0xff, sizeof(c->spill_free));
+    c->spill_free[CG_SPILLS / 32] = (1u << CG_SPILLS % 32) - 1;
     c->flags.bundle = CG_NONE;
     return true;
 }

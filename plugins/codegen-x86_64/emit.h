@@ -17,6 +17,7 @@ typedef struct cg_block {
     bool in_loop;  /* a later block branches to it */
     bool helper_called; /* where it begins: see cg */
     bool checked; /* requests, and the budget if it is counted, are looked at where it begins */
+    uint32_t n_targets, target[2]; /* of its last record */
 } cg_block;
 
 /* A branch's target, in the unit's extra words. */
@@ -62,7 +63,7 @@ uint32_t emit_unit(const x86_codegen *self, pb_code_job *job);
 typedef struct cg_room {
     uint32_t cap_values, cap_records, cap_blocks, cap_cold, cap_cold_data, cap_pool;
     cg_value *values;
-    uint32_t *first_of;
+    uint32_t *first_of, *events, *patterns; /* by record, or some of them */
     cg_block *blocks;
     uint32_t *order, *stack;
     uint8_t *visited;

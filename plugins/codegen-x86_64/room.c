@@ -13,6 +13,8 @@ void cg_free_room(cg_room *room)
         return;
     free(room->values);
     free(room->first_of);
+    free(room->events);
+    free(room->patterns);
     free(room->blocks);
     free(room->order);
     free(room->stack);
@@ -51,9 +53,13 @@ static bool make_records(cg_room *room, uint32_t n_values, uint32_t n_records)
     if (n_records > room->cap_records) {
         room->cap_records = 2 * n_records;
         free(room->first_of);
+        free(room->events);
+        free(room->patterns);
         room->first_of = malloc(room->cap_records * sizeof(*room->first_of));
+        room->events = malloc(room->cap_records * sizeof(*room->events));
+        room->patterns = malloc(room->cap_records * sizeof(*room->patterns));
     }
-    return room->values && room->first_of;
+    return room->values && room->first_of && room->events && room->patterns;
 }
 
 static bool make_blocks(cg_room *room, uint32_t n)

@@ -1,12 +1,11 @@
 /*
- * Which rule emits which operation. Without one the reference function is called (reference.c).
+ * Which rule emits which operation. Without one the reference function is called (reference.c). Gets, puts and marks are
+ * emitted by emit.c itself.
  */
 #include "rules.h"
 
 cg_rule *const cg_rules[IR_OP_COUNT] = {
     /* guest state */
-    [IR_OP_GET] = rule_get,
-    [IR_OP_PUT] = rule_put,
     [IR_OP_GET_IDX] = rule_get_idx,
     [IR_OP_PUT_IDX] = rule_put_idx,
     /* integer arithmetic */

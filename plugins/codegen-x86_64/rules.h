@@ -7,8 +7,8 @@
 #include "codegen.h"
 
 /* rules_copy.c: slots, conversions between types, choices */
-cg_rule rule_get, rule_put, rule_get_idx, rule_put_idx, rule_zext, rule_sext, rule_trunc, rule_pair,
-    rule_lo, rule_hi, rule_bitcast, rule_select, rule_sel_cc;
+cg_rule rule_get_idx, rule_put_idx, rule_zext, rule_sext, rule_trunc, rule_pair, rule_lo, rule_hi,
+    rule_bitcast, rule_select, rule_sel_cc;
 /* rules_int.c */
 cg_rule rule_add, rule_sub, rule_neg, rule_mul, rule_mulh, rule_div, rule_adc, rule_minmax,
     rule_logic, rule_andn, rule_orn, rule_not, rule_compare;

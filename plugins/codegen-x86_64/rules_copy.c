@@ -3,18 +3,6 @@
  */
 #include "rules.h"
 
-bool rule_get(cg *c, const ir_op_record *r)
-{
-    cg_get(c, 0, r->attr & 0xffff);
-    return true;
-}
-
-bool rule_put(cg *c, const ir_op_record *r)
-{
-    cg_put(c, r->attr & 0xffff, r->arg[0]);
-    return true;
-}
-
 /* ---- conversions --------------------------------------------------------------------------------------------- */
 
 bool rule_zext(cg *c, const ir_op_record *r)

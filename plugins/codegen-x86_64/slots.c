@@ -70,6 +70,7 @@ static cg_slot *name_slot(cg *c, uint32_t slot, uint32_t value)
         c->named[c->n_named++] = (uint16_t)slot;
     }
     s->value = value;
+    c->values[value].flags |= c->values[value].flags & CG_IS_NAMED ? CG_IS_SHARED : CG_IS_NAMED;
     return s;
 }
 
@@ -81,6 +82,8 @@ static void lose_home(cg *c, cg_value *v, uint32_t slot)
     if (v->home != (int32_t)slot)
         return;
     v->home = -1;
+    if (!(v->flags & CG_IS_SHARED))
+        return;
     for (uint32_t i = 0; i < c->n_named && v->home < 0; i++) {
         uint32_t other = c->named[i];
         const cg_slot *s = &c->slots[other];

@@ -134,5 +134,7 @@ def reference(ops):
     lines += ["    default:", "        return REFERENCE_NONE;", "    }", "}", "",
               "/* Operations without any effect but their results. */",
               "const uint8_t cg_rules_pure[IR_OP_COUNT] = {"]
-    lines += [f"    [{op.symbol}] = 1," for op in ops if "pure" in op.properties] + ["};", ""]
+    lines += [f"    [{op.symbol}] = 1," for op in ops if "pure" in op.properties] + ["};", "",
+              "/* Types of second results. */", "const uint8_t cg_rules_second[IR_OP_COUNT] = {"]
+    lines += [f"    [{op.symbol}] = {type_symbol(op.results[1])}," for op in ops if len(op.results) == 2] + ["};", ""]
     return "\n".join(lines)
