@@ -34,10 +34,15 @@ static ir_val sum(a64_ctx *c, bool sub, bool s, ir_val x, ir_val y)
 /* ADD, ADDS, SUB, SUBS (immediate) */
 tr_status tr_add_sub_imm(a64_ctx *c, const a64_arg_add_sub_imm *a)
 {
-    uint64_t imm = (uint64_t)a->imm12 << (a->sh ? 12 : 0);
-    ir_val n = read_x(c, a->sf, a->rn, SP);
-    ir_val result = imm || a->s ? sum(c, a->sub, a->s, n, imm_x(c, a->sf, imm)) : n;
+    uint64_t imm = (uint64_t)a->imm12 << (a->sh ? 12 : 0), known;
+    ir_val n, result;
 
+    if (!a->s && a->rd == a->rn && was_just_set(c, a->rn, &known)) {
+        write_x(c, a->sf, a->rd, SP, imm_x(c, a->sf, a->sub ? known - imm : known + imm));
+        return TR_NEXT;
+    }
+    n = read_x(c, a->sf, a->rn, SP);
+    result = imm || a->s ? sum(c, a->sub, a->s, n, imm_x(c, a->sf, imm)) : n;
     if (a->s)
         write_x(c, a->sf, a->rd, ZR, result);
     else if (a->rn == 31 && a->sf)

@@ -70,8 +70,15 @@ tr_status tr_movz(a64_ctx *c, const a64_arg_movz *a)
 /* MOVK */
 tr_status tr_movk(a64_ctx *c, const a64_arg_movk *a)
 {
-    ir_val old = read_x(c, a->sf, a->rd, ZR);
+    uint64_t field = UINT64_C(0xffff) << (16 * a->hw), known;
+    ir_val old;
 
+    if (was_just_set(c, a->rd, &known)) {
+        known = (known & ~field) | (uint64_t)a->imm16 << (16 * a->hw);
+        write_x(c, a->sf, a->rd, ZR, imm_x(c, a->sf, known));
+        return TR_NEXT;
+    }
+    old = read_x(c, a->sf, a->rd, ZR);
     write_x(c, a->sf, a->rd, ZR, ir_insert(c->ir, old, imm_x(c, a->sf, a->imm16), 16 * a->hw, 16));
     return TR_NEXT;
 }

@@ -155,6 +155,12 @@ static uint32_t abort_syndrome(uint32_t insn)
            (uint32_t)ordered << 14;
 }
 
+/* C4.1 "Loads and Stores" */
+static bool is_load_store(uint32_t insn)
+{
+    return (insn & 0x0a000000) == 0x08000000;
+}
+
 /* A stepped instruction ends with PSTATE.SS clear, which is another key. */
 static void clear_ss(a64_ctx *c)
 {
@@ -203,7 +209,7 @@ static tr_status insn(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t
         return PB_TR_FETCH_FAULT;
     c->insn = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
               (uint32_t)bytes[3] << 24;
-    ir_insn(b, pc, 4, abort_syndrome(c->insn));
+    ir_insn(b, pc, 4, is_load_store(c->insn) ? abort_syndrome(c->insn) : 0);
     c->load_exclusive = false;
     if (c->key & KEY_BREAK)
         call0(c, H_BREAKPOINT, IR_VOID);
@@ -239,9 +245,25 @@ void write_x(a64_ctx *c, uint32_t sf, uint32_t n, a64_r31 r31, ir_val value)
         return;
     if (n == 31)
         c->sp_aligned = false;
-    if (!sf)
-        value = ir_zext(c->ir, IR_I64, value);
+    if (!sf) {
+        uint64_t k;
+
+        value = ir_is_const(c->ir, value, &k) ? ir_imm64(c->ir, k) : ir_zext(c->ir, IR_I64, value);
+    }
     ir_put(c->ir, value, n == 31 ? SLOT_SP : SLOT_X0 + n);
+}
+
+bool was_just_set(a64_ctx *c, uint32_t n, uint64_t *value)
+{
+    const ir_unit *u = c->ir->unit;
+    const ir_op_record *last;
+
+    if (n == 31 || u->n_ops < 2 || u->ops[u->n_ops - 1].op != IR_OP_INSN ||
+        u->blocks[c->ir->block].first > u->n_ops - 2)
+        return false;
+    last = &u->ops[u->n_ops - 2];
+    return last->op == IR_OP_PUT && last->attr == SLOT_X0 + n &&
+           ir_is_const(c->ir, (ir_val){ last->arg[0] }, value);
 }
 
 ir_val read_nzcv(a64_ctx *c)

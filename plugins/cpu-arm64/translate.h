@@ -69,6 +69,9 @@ static inline ir_type width_type(uint32_t sf)
 ir_val read_x(a64_ctx *c, uint32_t sf, uint32_t n, a64_r31 r31);
 /* A write of 32 bits clears the upper half. */
 void write_x(a64_ctx *c, uint32_t sf, uint32_t n, a64_r31 r31, ir_val value);
+/* Whether the last thing that the instruction before did was to set register n to a constant, before anything of this one is
+ * emitted: what comes in several instructions (MOVZ and MOVK, ADRP and ADD) is one constant then. */
+bool was_just_set(a64_ctx *c, uint32_t n, uint64_t *value);
 ir_val read_nzcv(a64_ctx *c);
 void write_nzcv(a64_ctx *c, ir_val flags);
 /* V register n, all of it; or its low 64 bits. */
