@@ -17,6 +17,8 @@ void pb_translate_set_hooks(const pb_translate_hooks *new_hooks)
 
 /* ---- reading code --------------------------------------------------------------------------------- */
 
+enum { LINE_BYTES = 64 }; /* that are named together */
+
 /* Reads code of at most two pages: the unit's, and the next one for an instruction that spans them. */
 typedef struct reader {
     pb_code_reader head; /* first: what the translator gets */
@@ -31,6 +33,10 @@ typedef struct reader {
         bool is_compared; /* writes are not noticed: what is read comes from a copy */
         pb_code_page page;
     } pages[2];
+    /* The last 64 bytes of the first page that were read from, which are named: `line_bytes` is 64 then, or 0. */
+    const uint8_t *line;
+    uint64_t line_gva;
+    uint32_t line_bytes;
     bool apart;   /* the first page is known from the start, and nothing else can be read */
     bool crossed; /* something was read from the second page */
     bool failed;
@@ -65,7 +71,8 @@ static bool fetch(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
 static void name_bytes(reader *r, uint32_t page, uint32_t first, uint32_t length)
 {
     const pb_vcpu_ops *ops = r->vcpu->ops;
-    uint64_t lines = UINT64_C(1) << (first / 64) | UINT64_C(1) << ((first + length - 1) / 64);
+    uint64_t lines =
+        UINT64_C(1) << (first / LINE_BYTES) | UINT64_C(1) << ((first + length - 1) / LINE_BYTES);
 
     if (!(lines & ~r->pages[page].named) || !PB_HAS(ops, code_reads) || !ops->code_reads)
         return;
@@ -83,7 +90,9 @@ static bool read_page(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
 {
     uint64_t base = gva & ~PB_PAGE_MASK;
     uint32_t i = r->pages[0].known && r->pages[0].gva != base;
+    const uint8_t *from;
 
+    r->line_bytes = 0;
     if (!r->pages[i].known || r->pages[i].gva != base) {
         if (r->apart ||
             r->vcpu->ops->code(r->vcpu, gva, r->mmu, &r->pages[i].page, &r->fault) != PB_MEM_OK)
@@ -97,10 +106,25 @@ static bool read_page(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
     if (!r->pages[i].page.host)
         return fetch(r, gva, bytes, length);
     name_bytes(r, i, (uint32_t)(gva & PB_PAGE_MASK), length);
-    memcpy(bytes,
-           (r->pages[i].is_compared ? r->u->bytes[i] : r->pages[i].page.host) +
-               (gva & PB_PAGE_MASK),
-           length);
+    from =
+        (r->pages[i].is_compared ? r->u->bytes[i] : r->pages[i].page.host) + (gva & PB_PAGE_MASK);
+    memcpy(bytes, from, length);
+    if (i == 0) {
+        r->line = from - (gva & (LINE_BYTES - 1));
+        r->line_gva = gva & ~(uint64_t)(LINE_BYTES - 1);
+        r->line_bytes = LINE_BYTES;
+    }
+    return true;
+}
+
+/* Most instructions are four bytes of the same line as the one before. */
+static bool read_line(const reader *r, uint64_t gva, void *bytes, uint32_t length)
+{
+    uint64_t at = gva - r->line_gva;
+
+    if (length != 4 || r->line_bytes < 4 || at > r->line_bytes - 4)
+        return false;
+    memcpy(bytes, r->line + at, 4);
     return true;
 }
 
@@ -109,6 +133,8 @@ static bool read_code(pb_code_reader *head, uint64_t pc, void *bytes, uint32_t l
     reader *r = (reader *)head;
     uint8_t *to = bytes;
 
+    if (read_line(r, pc & r->address_mask, bytes, length))
+        return true;
     while (length && !r->failed) {
         uint64_t gva = pc & r->address_mask;
         uint32_t here = (uint32_t)MIN(length, PB_PAGE_SIZE - (gva & PB_PAGE_MASK));
