@@ -15,6 +15,7 @@ typedef enum pb_run_reason {
     PB_RUN_YIELD,       /* a spin-wait hint: let others run */
     PB_RUN_POWER_OFF,   /* the vCPU powered itself off */
     PB_RUN_DEBUG,       /* breakpoint, watchpoint, single step */
+    PB_RUN_USER,        /* an exception of a user program that its environment handles (user.h) */
 } pb_run_reason;
 
 /* A unit as an accelerator executes it, for people who look for what is wrong with it. */

@@ -81,7 +81,8 @@ struct pb_ram {
     uint64_t mapped; /* the same in whole host pages */
     uint64_t pages;
     int fd;
-    bool huge; /* of huge pages, or wishes to be */
+    bool huge;   /* of huge pages, or wishes to be */
+    bool around; /* the bytes are somebody else's */
     uint8_t *host;
     uint8_t *flags;       /* one a page; atomic */
     code_page *code;      /* one a page */
@@ -195,6 +196,14 @@ static bool map_file(pb_ram *ram, pb_ram_backing backing, GError **error)
     return true;
 }
 
+static bool allocate_tables(pb_ram *ram, GError **error)
+{
+    ram->flags = map_sparse(ram->pages);
+    ram->code = map_sparse(ram->pages * sizeof(code_page));
+    return (ram->flags && ram->code) ||
+           fail_errno(error, ram->name, "map the flags of guest memory");
+}
+
 static bool allocate(pb_ram *ram, pb_ram_backing backing, GError **error)
 {
     unsigned flags = MFD_CLOEXEC | (backing == PB_RAM_HUGE ? MFD_HUGETLB | MFD_2MB : 0);
@@ -204,18 +213,12 @@ static bool allocate(pb_ram *ram, pb_ram_backing backing, GError **error)
         return fail_errno(error, ram->name, "create guest memory");
     if (ram->mapped > INT64_MAX || ftruncate(ram->fd, (off_t)ram->mapped) != 0)
         return fail_errno(error, ram->name, "size guest memory");
-    if (!map_file(ram, backing, error))
-        return false;
-    ram->flags = map_sparse(ram->pages);
-    ram->code = map_sparse(ram->pages * sizeof(code_page));
-    if (!ram->flags || !ram->code)
-        return fail_errno(error, ram->name, "map the flags of guest memory");
-    return true;
+    return map_file(ram, backing, error) && allocate_tables(ram, error);
 }
 
 static void release(pb_ram *ram)
 {
-    if (ram->host)
+    if (ram->host && !ram->around)
         munmap(ram->host, ram->mapped);
     if (ram->flags)
         munmap(ram->flags, ram->pages);
@@ -226,6 +229,34 @@ static void release(pb_ram *ram)
     pthread_mutex_destroy(&ram->lock);
     g_free(ram->name);
     g_free(ram);
+}
+
+static pb_ram *make(pb_bus *bus, const char *name, uint64_t bytes, uint64_t granule)
+{
+    pb_ram *ram = g_new0(pb_ram, 1);
+
+    ram->refs = 1;
+    ram->bus = bus;
+    ram->name = g_strdup(name);
+    ram->bytes = bytes;
+    ram->mapped = (bytes + granule - 1) & ~(granule - 1);
+    ram->pages = ram->mapped >> PB_PAGE_BITS;
+    ram->fd = -1;
+    pthread_mutex_init(&ram->lock, NULL);
+    return ram;
+}
+
+pb_ram *pb_ram_new_around(pb_bus *bus, const char *name, uint8_t *host, uint64_t bytes,
+                          GError **error)
+{
+    pb_ram *ram = make(bus, name, bytes, PB_PAGE_SIZE);
+
+    ram->host = host;
+    ram->around = true;
+    if (allocate_tables(ram, error))
+        return ram;
+    release(ram);
+    return NULL;
 }
 
 pb_ram *pb_ram_new(pb_bus *bus, const char *name, uint64_t bytes, pb_ram_backing backing,
@@ -241,16 +272,8 @@ pb_ram *pb_ram_new(pb_bus *bus, const char *name, uint64_t bytes, pb_ram_backing
                         "%s: no host has %" G_GUINT64_FORMAT " MiB of memory", name, bytes >> 20);
         return NULL;
     }
-    ram = g_new0(pb_ram, 1);
-    ram->refs = 1;
-    ram->bus = bus;
-    ram->name = g_strdup(name);
-    ram->bytes = bytes;
-    ram->mapped = (bytes + granule - 1) & ~(granule - 1);
-    ram->pages = ram->mapped >> PB_PAGE_BITS;
-    ram->fd = -1;
+    ram = make(bus, name, bytes, granule);
     ram->huge = backing != PB_RAM_PAGES;
-    pthread_mutex_init(&ram->lock, NULL);
     if (!allocate(ram, backing, error)) {
         release(ram);
         return NULL;
@@ -268,7 +291,8 @@ pb_ram *pb_ram_ref(pb_ram *ram)
 void pb_ram_unref(pb_ram *ram)
 {
     if (ram && g_atomic_int_dec_and_test(&ram->refs)) {
-        __atomic_fetch_sub(&total_bytes, ram->bytes, __ATOMIC_RELAXED);
+        if (!ram->around)
+            __atomic_fetch_sub(&total_bytes, ram->bytes, __ATOMIC_RELAXED);
         release(ram);
     }
 }

@@ -35,6 +35,11 @@ typedef enum pb_dirty_client {
  * always), no huge pages, no address space. `name` is for errors and /proc. One reference. [setup] */
 pb_ram *pb_ram_new(pb_bus *bus, const char *name, uint64_t bytes, pb_ram_backing backing,
                    GError **error);
+/* What is known of the pages of memory that somebody else mapped: `bytes`, whole pages, from `host` on. It need not be there
+ * all the time; whoever reads or writes it knows that it is. Of what is said of other RAM it has no file, no extents and
+ * cannot be filled. [setup] */
+pb_ram *pb_ram_new_around(pb_bus *bus, const char *name, uint8_t *host, uint64_t bytes,
+                          GError **error);
 pb_ram *pb_ram_ref(pb_ram *ram); /* [any] */
 void pb_ram_unref(pb_ram *ram);  /* [any]; null is fine */
 

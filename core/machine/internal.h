@@ -49,6 +49,7 @@ typedef struct machine_claim {
 struct pb_machine {
     const pb_plan *plan;
     pb_plugin_host *host;
+    const pb_machine_extras *extras; /* or null */
     pb_object_env env;
     pb_sched *sched;
     pb_bus *bus;

@@ -175,6 +175,15 @@ static void check_use(composer *c, const source_part *source)
     pb_diag_warning(c->diags, part->mark, "nothing uses '%s'", part->path);
 }
 
+static bool has_more_than_processors(const pb_plan *plan)
+{
+    for (unsigned i = 0; i < plan->parts->len; i++) {
+        if (((const pb_plan_part *)g_ptr_array_index(plan->parts, i))->kind != PB_KIND_CPU)
+            return true;
+    }
+    return false;
+}
+
 void compose_lint(composer *c)
 {
     unsigned errors = pb_diags_errors(c->diags);
@@ -192,6 +201,7 @@ void compose_lint(composer *c)
         if (source->part->kind == PB_KIND_BACKEND && errors == 0)
             check_use(c, source);
     }
-    if (c->plan->memories->len == 0 && errors == 0)
+    /* A processor alone runs programs, which bring theirs. */
+    if (c->plan->memories->len == 0 && errors == 0 && has_more_than_processors(c->plan))
         pb_diag_warning(c->diags, c->root->mark, "the machine has no memory");
 }

@@ -50,6 +50,8 @@ static pb_bus *bus_of(pb_object *object)
 
 static const void *env_extension(void *opaque, pb_instance *instance, const char *id)
 {
+    const pb_machine *machine = opaque;
+
     if (strcmp(id, PB_EXTENSION_MAIN_LOOP) == 0)
         return pb_sched_main_loop_ops(sched_of);
     if (strcmp(id, PB_EXTENSION_TRANSLATE) == 0)
@@ -64,7 +66,7 @@ static const void *env_extension(void *opaque, pb_instance *instance, const char
         return &pb_fp_ops_table;
     if (strcmp(id, PB_EXTENSION_MACHINE) == 0)
         return &machine_services;
-    return NULL;
+    return machine->extras ? machine->extras->extension(machine->extras->opaque, id) : NULL;
 }
 
 static void env_request(void *opaque, pb_instance *instance, uint32_t request, int32_t status)
@@ -378,10 +380,17 @@ static bool build(pb_machine *machine, GError **error)
 
 pb_machine *pb_machine_new(const pb_plan *plan, pb_plugin_host *host, GError **error)
 {
+    return pb_machine_new_with(plan, host, NULL, error);
+}
+
+pb_machine *pb_machine_new_with(const pb_plan *plan, pb_plugin_host *host,
+                                const pb_machine_extras *extras, GError **error)
+{
     pb_machine *machine = g_new0(pb_machine, 1);
 
     machine->plan = plan;
     machine->host = host;
+    machine->extras = extras;
     machine->parts = g_ptr_array_new();
     machine->codegens = g_ptr_array_new_with_free_func((GDestroyNotify)pb_instance_free);
     machine->codegen_types = g_ptr_array_new_with_free_func(g_free);
@@ -568,6 +577,10 @@ pb_cpus *pb_machine_cpus(const pb_machine *machine)
 pb_space *pb_machine_memory(const pb_machine *machine)
 {
     return machine->memory;
+}
+pb_bus_region *pb_machine_root(const pb_machine *machine)
+{
+    return machine->root;
 }
 
 void pb_machine_statistics(pb_machine *machine,

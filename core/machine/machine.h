@@ -29,6 +29,16 @@ typedef struct pb_machine pb_machine;
 /* Build the machine of a plan without errors; plan and host live longer. Errors name the place in
  * the machine file where there is one. [setup] */
 pb_machine *pb_machine_new(const pb_plan *plan, pb_plugin_host *host, GError **error);
+
+/* What parts of a machine may ask for besides: an extension by id, null: not there. For who embeds a machine. */
+typedef struct pb_machine_extras {
+    const void *(*extension)(void *opaque, const char *id);
+    void *opaque;
+} pb_machine_extras;
+
+/* The same, with extras that live longer. [setup] */
+pb_machine *pb_machine_new_with(const pb_plan *plan, pb_plugin_host *host,
+                                const pb_machine_extras *extras, GError **error);
 void pb_machine_free(pb_machine *machine); /* null is fine. [setup] */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(pb_machine, pb_machine_free)
 
@@ -47,6 +57,8 @@ const pb_plan *pb_machine_plan(const pb_machine *machine);
 pb_sched *pb_machine_sched(const pb_machine *machine);
 pb_cpus *pb_machine_cpus(const pb_machine *machine);
 pb_space *pb_machine_memory(const pb_machine *machine);
+/* The container that is its memory: address 0 is offset 0. */
+pb_bus_region *pb_machine_root(const pb_machine *machine);
 
 /* Call fn when all processors together have executed `first` instructions, and then when it says;
  * 0: no more. Deterministic mode only. fn may look at everything: the machine stands still. Before or

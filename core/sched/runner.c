@@ -460,3 +460,26 @@ void *pb_runner_thread(void *opaque)
     current = NULL;
     return NULL;
 }
+
+/* ---- on threads of others ------------------------------------------------------------------------------ */
+
+pb_runner_result pb_runner_go(pb_runner *runner)
+{
+    pb_runner_result result = PB_RUNNER_AGAIN;
+    int64_t left;
+
+    current = runner;
+    if (safe_point(runner)) {
+        pb_runner_enter(runner);
+        if (!pb_sched_stops(runner->sched)) /* rule 1 */
+            result = runner->ops->run(runner->self, INT64_MAX, &left);
+        pb_runner_leave(runner);
+        pthread_mutex_lock(&runner->sched->lock);
+        runner->standing = PB_SAFE;
+        if (pb_sched_stops(runner->sched))
+            pthread_cond_broadcast(&runner->sched->cond);
+        pthread_mutex_unlock(&runner->sched->lock);
+    }
+    current = NULL;
+    return result;
+}

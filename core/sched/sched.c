@@ -165,6 +165,20 @@ static void forget_requests(pb_sched *sched)
     pthread_mutex_unlock(&sched->lock);
 }
 
+void pb_sched_begin(pb_sched *sched)
+{
+    g_assert(sched->config.threads == PB_THREADS_PARALLEL && !sched->running);
+    __atomic_store_n(&sched->quitting, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&sched->running, 1, __ATOMIC_SEQ_CST);
+    pb_clock_release(sched);
+}
+
+void pb_sched_end(pb_sched *sched)
+{
+    pb_clock_hold(sched);
+    __atomic_store_n(&sched->running, 0, __ATOMIC_SEQ_CST);
+}
+
 int pb_sched_run(pb_sched *sched)
 {
     static const int numbers[] = { SIGHUP, SIGINT, SIGTERM };

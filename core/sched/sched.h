@@ -159,6 +159,7 @@ typedef enum pb_runner_result {
     PB_RUNNER_AGAIN = 1, /* poked, or the budget is used up */
     PB_RUNNER_IDLE,      /* sleeps until has_work */
     PB_RUNNER_YIELD,     /* gives the rest of its turn away */
+    PB_RUNNER_USER, /* something happened that its thread's owner handles (pb_runner_go); otherwise as AGAIN */
 } pb_runner_result;
 
 typedef struct pb_runner_ops {
@@ -200,6 +201,16 @@ bool pb_runner_idle(const pb_runner *runner);
 /* The runner whose thread this is and that executes now, or null. In round-robin mode it changes with the turn. */
 pb_runner *pb_runner_current(void);
 void *pb_runner_self(const pb_runner *runner);
+
+/* ---- runners on threads of others: user mode ------------------------------------------------------- */
+
+/* Instead of pb_sched_run(): from begin to end the machine runs, without threads or a main loop of the scheduler's, and
+ * threads of the caller call pb_runner_go(). Parallel mode only. [setup] */
+void pb_sched_begin(pb_sched *sched);
+void pb_sched_end(pb_sched *sched);
+/* One stay in the guest, on the calling thread, which is the only one to do so for this runner. It stands at a safe point
+ * before and after; so the caller may block, and exclusive sections and pauses do not wait for it. */
+pb_runner_result pb_runner_go(pb_runner *runner);
 
 /* Wait until each other runner has been outside of the guest at least once since the call, so that
  * what was posted to it before is done before it executes on. Posted: made visible to work(), then

@@ -8,6 +8,8 @@
  */
 #include <core/vcpu/internal.h>
 
+#include <sched.h>
+
 pb_vcpu *pb_vcpu_current(void)
 {
     pb_runner *runner = pb_runner_current();
@@ -112,6 +114,8 @@ static pb_runner_result after_run(pb_vcpu *vcpu, uint32_t reason)
         if (cpus->debug)
             cpus->debug(cpus->debug_opaque, vcpu);
         return PB_RUNNER_AGAIN;
+    case PB_RUN_USER:
+        return PB_RUNNER_USER;
     default:
         g_assert(reason == PB_RUN_REQUEST || reason == PB_RUN_BUDGET);
         return PB_RUNNER_AGAIN;
@@ -127,8 +131,9 @@ static uint32_t execute(pb_vcpu *vcpu)
         __atomic_fetch_and(&vcpu->exit_request, ~(uint32_t)PB_EXIT_INTERRUPT, __ATOMIC_SEQ_CST);
         vcpu->type->interrupt(vcpu);
         reason = cpus->accel_type->run(cpus->accel, vcpu);
-    } while (reason == PB_RUN_REQUEST && vcpu->budget > 0 &&
-             !(__atomic_load_n(&vcpu->exit_request, __ATOMIC_SEQ_CST) & PB_EXIT_WORK));
+    } while (
+        reason == PB_RUN_REQUEST && vcpu->budget > 0 &&
+        !(__atomic_load_n(&vcpu->exit_request, __ATOMIC_SEQ_CST) & (PB_EXIT_WORK | PB_EXIT_USER)));
     return reason;
 }
 
@@ -172,6 +177,15 @@ static void cut(void *self, int64_t budget)
 static void fresh(void *self)
 {
     pb_tlb_start_anew(self);
+}
+
+bool pb_vcpu_go(pb_vcpu *vcpu)
+{
+    pb_runner_result result = pb_runner_go(pb_vcpu_core_of(vcpu)->runner);
+
+    if (result == PB_RUNNER_YIELD || result == PB_RUNNER_IDLE)
+        sched_yield();
+    return result == PB_RUNNER_USER;
 }
 
 const pb_runner_ops pb_vcpu_runner_ops = {

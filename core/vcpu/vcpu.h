@@ -52,6 +52,10 @@ typedef struct pb_vcpu_saved {
 void pb_vcpu_save(pb_vcpu *vcpu, pb_vcpu_saved *saved);
 void pb_vcpu_load(pb_vcpu *vcpu, const pb_vcpu_saved *saved);
 
+/* One stay in the guest on a thread of the caller's (pb_runner_go), between pb_sched_begin() and pb_sched_end(). True: an
+ * exception of a user program ended it (PB_RUN_USER). */
+bool pb_vcpu_go(pb_vcpu *vcpu);
+
 /* The vCPU that this thread executes, or null. */
 pb_vcpu *pb_vcpu_current(void);
 
