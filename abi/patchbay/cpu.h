@@ -148,6 +148,12 @@ typedef struct pb_cpu_type {
     /* Loader's entry: start at pc in the architecture's boot state, with up to 4 argument registers
      * (A64: x0..x3); as secondary = not started. [setup] */
     void (*boot)(pb_vcpu *vcpu, uint64_t pc, const uint64_t arguments[4]);
+    /* Linux's user interface of this architecture (user.h); null: not there. */
+    const struct pb_user_arch *user;
 } pb_cpu_type;
+
+/* A member that was added at the end: true if a type is new enough to have it. */
+#define PB_CPU_HAS(type, member) \
+    ((type)->head.size >= offsetof(pb_cpu_type, member) + sizeof((type)->member))
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <patchbay/arm/gic.h>
 #include <patchbay/accel.h>
+#include <patchbay/user.h>
 
 /* ---- PSTATE, at the places of SPSR_ELx (C5.2 "SPSR_EL1") ------------------------------------- */
 
@@ -186,6 +187,7 @@ typedef struct arm64_cpu {
     const pb_link *gic;
     pb_timer *timer[TIMER_COUNT];
     const pb_fp_ops *fp;
+    const pb_user_ops *user; /* who stands in for the kernel; null: this is a machine's */
 
     /* Transient. */
     uint32_t tlb_sync_needed; /* a broadcast TLBI was issued since the last DSB */
@@ -576,6 +578,17 @@ void arm64_mdscr_write(pb_vcpu *vcpu, const arm64_sysreg *row, uint64_t value);
 
 /* A call through the conduit; pc is at the HVC or SMC. Writes x0 and goes on behind it. */
 void arm64_psci_call(pb_vcpu *vcpu);
+
+/* ---- user.c ---------------------------------------------------------------------------------- */
+
+extern const pb_user_arch arm64_user;
+/* Names of Linux's system calls by number. */
+#define ARM64_SYSCALLS 451
+extern const char *const arm64_syscalls[ARM64_SYSCALLS];
+/* In user mode: what arm64_walk() and arm64_take() do elsewhere. */
+bool arm64_user_walk(pb_vcpu *vcpu, const pb_walk_request *request, pb_translation *out,
+                     pb_guest_fault *fault);
+void arm64_user_take(pb_vcpu *vcpu, uint64_t esr, uint64_t return_pc);
 
 /* ---- translate.c ----------------------------------------------------------------------------- */
 

@@ -37,6 +37,10 @@ void arm64_take(pb_vcpu *vcpu, uint32_t target_el, uint32_t vector, uint64_t esr
     uint32_t pstate = PSTATE_EL(target_el) | PSTATE_SP | PSTATE_DAIF;
     uint64_t offset = target_el > el ? 0x400 : old & PSTATE_SP ? 0x200 : 0;
 
+    if (cpu->user) {
+        arm64_user_take(vcpu, esr, return_pc);
+        return;
+    }
     pb_trace(vcpu->object, "arm64.exception",
              "cpu %u EL%u to EL%u vector 0x%x esr 0x%llx pc 0x%llx far 0x%llx", vcpu->index, el,
              target_el, (uint32_t)offset + vector, (unsigned long long)esr,

@@ -675,6 +675,8 @@ bool arm64_walk(pb_vcpu *vcpu, const pb_walk_request *request, pb_translation *o
 {
     walk w = { vcpu, cpu_of(vcpu), request, fault };
 
+    if (w.cpu->user)
+        return arm64_user_walk(vcpu, request, out, fault);
     return arm64_walk_stage1(vcpu, request, out, fault) && add_stage2(&w, out) &&
            add_watchpoints(&w, out);
 }
