@@ -18,6 +18,7 @@ typedef struct command {
     const char *doc;
     /* argv[0] is the command's name. */
     int (*run)(int argc, char **argv);
+    bool options_first; /* what follows the first other argument is not this command's */
 } command;
 
 extern const command commands[]; /* ends with a row without a name */
@@ -92,5 +93,6 @@ int command_describe(int argc, char **argv);
 int command_schema(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_new(int argc, char **argv);
+int command_user(int argc, char **argv);
 
 #endif

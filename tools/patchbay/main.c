@@ -15,6 +15,8 @@ uint64_t process_start_ns;
 
 const command commands[] = {
     { "run", "MACHINE", "Run a machine", command_run },
+    { "user", "PROGRAM [ARGUMENT...]", "Run a Linux program that was built for another processor",
+      command_user, true },
     { "check", "MACHINE", "Say what is wrong with a machine file", command_check },
     { "list", "[machines|devices|cpus|accels|codegens|backends|loaders]", "List what is there",
       command_list },
@@ -101,6 +103,7 @@ bool parse_options(const char *name, GOptionEntry *entries, void *opaque, const 
     g_option_group_add_entries(group, entries);
     g_option_context_set_main_group(context, group);
     g_option_context_set_help_enabled(context, FALSE);
+    g_option_context_set_strict_posix(context, c->options_first);
     g_option_context_set_summary(context, c->doc);
     g_option_context_set_description(context, doc);
     g_set_prgname(program);

@@ -1,0 +1,56 @@
+/* System calls that are more than the host's (syscalls.def), by the files that have them. */
+#ifndef CORE_USER_HANDLERS_H
+#define CORE_USER_HANDLERS_H
+
+#include <core/user/internal.h>
+
+/* A path of the program, as the host has it; g_free() it. Null with *result set. */
+char *pb_user_take_path(pb_user_thread *t, uint64_t gva, int64_t *result);
+
+/* sys_file.c */
+HANDLER(sys_read);
+HANDLER(sys_pread64);
+HANDLER(sys_readv);
+HANDLER(sys_preadv);
+HANDLER(sys_writev);
+HANDLER(sys_pwritev);
+HANDLER(sys_openat);
+HANDLER(sys_close);
+HANDLER(sys_close_range);
+HANDLER(sys_dup3);
+HANDLER(sys_fcntl);
+HANDLER(sys_ioctl);
+HANDLER(sys_newfstatat);
+HANDLER(sys_fstat);
+HANDLER(sys_statx);
+HANDLER(sys_readlinkat);
+HANDLER(sys_pselect6);
+HANDLER(sys_epoll_ctl);
+HANDLER(sys_epoll_pwait);
+HANDLER(sys_sendmsg);
+HANDLER(sys_recvmsg);
+/* sys_memory.c */
+HANDLER(sys_brk);
+HANDLER(sys_mmap);
+HANDLER(sys_munmap);
+HANDLER(sys_mprotect);
+HANDLER(sys_mremap);
+HANDLER(sys_madvise);
+/* sys_process.c */
+HANDLER(sys_exit);
+HANDLER(sys_timer_create);
+HANDLER(sys_prlimit64);
+HANDLER(sys_getrlimit);
+HANDLER(sys_setrlimit);
+HANDLER(sys_set_tid_address);
+HANDLER(sys_set_robust_list);
+HANDLER(sys_futex);
+HANDLER(sys_prctl);
+HANDLER(sys_uname);
+/* signal.c */
+HANDLER(sys_rt_sigaction);
+HANDLER(sys_rt_sigprocmask);
+HANDLER(sys_rt_sigreturn);
+HANDLER(sys_sigaltstack);
+
+#endif

@@ -1,0 +1,182 @@
+/* What the files of core/user share. */
+#ifndef CORE_USER_INTERNAL_H
+#define CORE_USER_INTERNAL_H
+
+#include <core/user/space.h>
+#include <core/user/user.h>
+#include <patchbay/user.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#define PB_USER_SIGNALS 64
+
+/* Results that only the dispatcher sees, as the kernel's own. */
+#define RESTART_AT_ONCE 512 /* nothing was begun: the call is made again after the signal */
+#define NO_RESULT       514 /* registers are as they shall be (sigreturn, execve) */
+
+typedef struct pb_user_thread pb_user_thread;
+typedef struct pb_user_row pb_user_row;
+
+/* What the program asked to do at a signal; numbers as the program gave them. */
+typedef struct pb_user_action {
+    uint64_t handler, flags, restorer, mask;
+} pb_user_action;
+
+struct pb_user {
+    pb_user_options options;
+    pb_machine_extras extras;
+    pb_machine *machine;
+    const pb_user_arch *arch;
+    pb_user_space *space;
+    char *path;              /* of the program, absolute, without links */
+    uint64_t brk_first, brk; /* the program's break; pages below it are mapped */
+    uint64_t restorer;       /* address of arch->restorer */
+    uint8_t *auxv;           /* as it lies on the stack, for /proc/self/auxv */
+    uint64_t auxv_bytes;
+    uint64_t first_mask; /* of signals */
+    pthread_mutex_t brk_lock, signal_lock;
+    pb_user_action actions[PB_USER_SIGNALS + 1];
+    const pb_user_row **rows; /* by the architecture's number */
+    uint64_t *missing;        /* calls by number; atomic */
+    GArray *taken;    /* int: descriptors that keep numbers free for the program, during setup */
+    uint64_t fds[16]; /* bit for each number that is the emulator's */
+    uint64_t stack_low, stack_top;
+};
+
+struct pb_user_thread {
+    pb_user *user;
+    pb_vcpu *vcpu;
+    pb_user_event event; /* cause 0: none */
+    bool ended;
+    int status;
+    uint64_t clear_tid; /* address that is cleared at the thread's end, or 0 */
+
+    /* Signals. The host's mask is `mask`, or everything while one is queued. */
+    uint64_t mask;
+    volatile uint32_t queued; /* a signal waits for its delivery; written by the host's handler */
+    siginfo_t info;           /* of it */
+    uint64_t stack_base, stack_bytes; /* sigaltstack */
+    int32_t stack_flags;
+};
+
+/* The thread's own, and the process's program. */
+extern _Thread_local pb_user_thread *pb_user_current;
+extern pb_user *pb_user_process;
+
+/* Whether a descriptor is the emulator's own, which the program does not see. */
+bool pb_user_owns_fd(const pb_user *user, uint64_t fd);
+
+/* ---- memory of the program ----------------------------------------------------------------------------- */
+
+/* The host address of a pointer that the host's kernel will follow, which checks it page by page: null stays null; what is not
+ * in the program's space leads where nothing is. */
+void *pb_user_pointer(const pb_user *user, uint64_t gva);
+/* A structure of the host to the program, by the architecture's layout; the opposite. 0 or -EFAULT. `members` tells where
+ * they lie in the host's. */
+int pb_user_put(const pb_user *user, uint64_t gva, pb_user_struct which, const void *from);
+int pb_user_get(const pb_user *user, uint64_t gva, pb_user_struct which, void *to);
+uint32_t pb_user_struct_bytes(const pb_user *user, pb_user_struct which);
+/* One in the emulator's memory. */
+void pb_user_encode(const pb_user *user, pb_user_struct which, uint8_t *to, const void *from);
+void pb_user_decode(const pb_user *user, pb_user_struct which, void *to, const uint8_t *from);
+
+/* ---- images: image.c ------------------------------------------------------------------------------------ */
+
+typedef struct pb_user_image {
+    uint64_t entry, phdrs; /* addresses */
+    uint64_t bias;         /* what was added to the file's addresses */
+    uint64_t end;          /* behind its last byte */
+    uint32_t n_phdrs, phdr_bytes;
+    bool executable_stack;
+    char *interpreter; /* as the file has it, or null */
+} pb_user_image;
+
+/* The name of the architecture of an ELF file, from its first bytes; null: none that is known. */
+const char *pb_user_machine_name(const uint8_t *header, size_t bytes);
+/* Map the file at `path` (of the host), which messages call `name`. */
+bool pb_user_image_load(pb_user *user, const char *path, const char *name, bool is_interpreter,
+                        pb_user_image *image, GError **error);
+
+/* ---- start.c --------------------------------------------------------------------------------------------- */
+
+bool pb_user_map_stack(pb_user *user, bool executable, GError **error);
+/* Arguments, environment and auxiliary vector; the stack pointer, 0 with an error. */
+uint64_t pb_user_fill_stack(pb_user *user, pb_vcpu *vcpu, const pb_user_image *program,
+                            uint64_t interpreter_base, GError **error);
+
+/* ---- path.c ---------------------------------------------------------------------------------------------- */
+
+/* The host's path of an absolute path of the program; relative ones stay. g_free() it. */
+char *pb_user_host_path(const pb_user *user, const char *path);
+/* What the program's own entries of /proc are instead of the host's: a descriptor with it, or -1: it is none of them. */
+int pb_user_open_proc(pb_user *user, const char *path, int flags);
+/* The same for the target of the link `exe`; null: it is not that. */
+const char *pb_user_proc_link(const pb_user *user, const char *path);
+
+/* ---- system calls: syscall.c ------------------------------------------------------------------------------ */
+
+/* Result: a value, or a negative error. */
+typedef int64_t pb_user_handler(pb_user_thread *t, const uint64_t a[6]);
+
+/* A system call. What its arguments are, one letter each:
+ *   d  number          u  size, count      x  flags          o  mode
+ *   f  descriptor      @  folder for relative paths          a  address that is not followed
+ *   p  path            s  text             r  bytes that the kernel reads
+ *   w  bytes that it writes                n  structure that is the same on all little-endian LP64 architectures */
+struct pb_user_row {
+    const char *name;
+    pb_user_handler *handler; /* null: the host's call of the same name, pointers translated */
+    int32_t host;             /* its number, -1: none */
+    uint32_t flags;           /* pb_user_row_flags */
+    const char *arguments;
+};
+
+typedef enum pb_user_row_flags {
+    PB_USER_RESTARTS = 1, /* after a handler with SA_RESTART it is made again */
+    PB_USER_NEVER = 2,    /* does not return */
+} pb_user_row_flags;
+
+bool pb_user_bind_syscalls(pb_user *user);
+void pb_user_do_syscall(pb_user_thread *t);
+
+/* Make a call of the host's which may block; a signal that comes at any time before it has an effect ends it, with
+ * -EINTR or, if it was not begun, -RESTART_AT_ONCE. */
+int64_t pb_user_host(pb_user_thread *t, long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                     uint64_t e, uint64_t f);
+
+#define HANDLER(name) int64_t name(pb_user_thread *t, const uint64_t a[6])
+
+/* ---- signals: signal.c ------------------------------------------------------------------------------------ */
+
+/* Threads that are made from now on get no signals: the accelerator's. */
+void pb_user_block_signals(pb_user *user);
+/* The first thread has the mask that it was started with. */
+void pb_user_signals_init(pb_user *user, pb_user_thread *t);
+/* A fault of the program, or another event that is a signal. */
+void pb_user_fault_signal(pb_user_thread *t, uint32_t cause);
+/* Deliver what is queued. */
+void pb_user_deliver(pb_user_thread *t);
+/* The result of a call that a signal may have interrupted: with -EINTR and -RESTART_AT_ONCE it depends on the handler. */
+void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, uint64_t first_argument,
+                         int64_t result);
+/* End the process by a signal, as if the kernel had. */
+G_NORETURN void pb_user_die(int signal);
+/* A new mask. */
+void pb_user_set_mask(pb_user_thread *t, uint64_t mask);
+
+/* ---- host.c ------------------------------------------------------------------------------------------------ */
+
+/* The call, unless *stop is not 0 already: then, or if the signal handler saw it had not been entered,
+ * -RESTART_AT_ONCE. */
+int64_t pb_user_host_call(volatile uint32_t *stop, long number, uint64_t a, uint64_t b, uint64_t c,
+                          uint64_t d, uint64_t e, uint64_t f);
+/* In a signal handler: have a call that was not entered yet not be. */
+void pb_user_host_stop(void *ucontext);
+/* rt_sigaction() without the C library, which keeps some signals for itself. */
+int pb_user_host_sigaction(int signal, const void *handler, uint64_t flags);
+
+#endif

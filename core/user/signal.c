@@ -1,0 +1,436 @@
+/*
+ * Signals of a program.
+ *
+ * 1. The host's kernel keeps what is pending and blocked: a thread's mask in the host is its mask in the program, ignored and
+ *    defaulted signals are so in the host. So waiting, queueing, process groups and terminals need nothing here.
+ * 2. A signal with a handler has one in the host (on_signal), which notes it in its thread, blocks all others there, and
+ *    asks the processor to come out. There is never more than one noted.
+ * 3. Outside of the guest, where all registers are right, it is delivered: a frame by the architecture's layout, the
+ *    handler's mask, and the host's mask is the program's again.
+ * 4. A call that would block does not begin while one is noted; the test and the beginning cannot be separated
+ *    by a signal (host.c). What had begun ends with EINTR.
+ * 5. Faults of the program come as events, not as the host's signals. One signal of the host's own is looked for: SIGBUS at
+ *    a page of a mapped file that somebody cut off. It gets memory, so that the access can end, and the program the signal,
+ *    a few instructions late.
+ */
+#include <core/user/handlers.h>
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define DEFAULT_HANDLER 0
+#define IGNORE_HANDLER  1
+
+/* Linux's generic values. */
+enum {
+    FLAG_NOCLDSTOP = 1,
+    FLAG_NOCLDWAIT = 2,
+    FLAG_SIGINFO = 4,
+    FLAG_ONSTACK = 0x08000000,
+    FLAG_RESTART = 0x10000000,
+    FLAG_NODEFER = 0x40000000,
+    FLAG_RESETHAND = (int)0x80000000,
+    FLAG_RESTORER = 0x04000000,
+};
+enum { STACK_ONSTACK = 1, STACK_DISABLE = 2 };
+
+#define BIT(signal) (UINT64_C(1) << ((signal)-1))
+#define UNBLOCKABLE (BIT(SIGKILL) | BIT(SIGSTOP))
+#define MASK_BYTES  8
+#define LEAST_STACK 2048
+
+/* ---- the host's mask ------------------------------------------------------------------------------------ */
+
+static void host_mask(int how, uint64_t mask, uint64_t *old)
+{
+    syscall(SYS_rt_sigprocmask, how, &mask, old, MASK_BYTES);
+}
+
+void pb_user_set_mask(pb_user_thread *t, uint64_t mask)
+{
+    host_mask(SIG_SETMASK, UINT64_MAX, NULL);
+    t->mask = mask & ~UNBLOCKABLE;
+    if (!t->queued) /* else all stay blocked until it is delivered */
+        host_mask(SIG_SETMASK, t->mask, NULL);
+}
+
+/* ---- the host's handler ---------------------------------------------------------------------------------- */
+
+/* The address in the program, if the host's is of its space. */
+static bool is_of_program(const pb_user *user, const void *host, uint64_t *gva)
+{
+    *gva = (uint64_t)((const uint8_t *)host - pb_user_space_base(user->space));
+    return *gva < pb_user_space_bytes(user->space);
+}
+
+/* The end of a file that became shorter; true: the access can go on. */
+static bool mend(const pb_user *user, siginfo_t *info)
+{
+    uint64_t gva;
+    void *page = (void *)((uintptr_t)info->si_addr & ~(uintptr_t)PB_PAGE_MASK);
+
+    if (info->si_signo != SIGBUS || !is_of_program(user, info->si_addr, &gva))
+        return false;
+    info->si_addr = (void *)(uintptr_t)gva;
+    return mmap(page, PB_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+                -1, 0) != MAP_FAILED;
+}
+
+static void on_signal(int signal, siginfo_t *info, void *context)
+{
+    pb_user_thread *t = pb_user_current;
+    int error = errno;
+
+    if ((signal == SIGSEGV || signal == SIGBUS) && info->si_code > 0 &&
+        (!t || !mend(t->user, info))) {
+        /* The emulator's own: it comes again, and ends it. */
+        pb_user_host_sigaction(signal, NULL, 0);
+        return;
+    }
+    if (!t)
+        return;
+    t->info = *info;
+    t->queued = 1;
+    memset(&((ucontext_t *)context)->uc_sigmask, 0xff, MASK_BYTES);
+    pb_user_host_stop(context);
+    __atomic_fetch_or(&t->vcpu->exit_request, PB_EXIT_USER, __ATOMIC_SEQ_CST);
+    errno = error;
+}
+
+/* Have the host do what the program asked for. */
+static int set_host_action(int signal, const pb_user_action *action)
+{
+    uint64_t flags = SA_SIGINFO | (action->flags & (FLAG_NOCLDSTOP | FLAG_NOCLDWAIT));
+
+    if (signal == SIGBUS)
+        return pb_user_host_sigaction(signal, (const void *)(uintptr_t)on_signal, flags);
+    if (action->handler <= IGNORE_HANDLER)
+        return pb_user_host_sigaction(signal, (const void *)(uintptr_t)action->handler,
+                                      flags & ~(uint64_t)SA_SIGINFO);
+    return pb_user_host_sigaction(signal, (const void *)(uintptr_t)on_signal, flags);
+}
+
+/* ---- ends ------------------------------------------------------------------------------------------------- */
+
+void pb_user_die(int signal)
+{
+    const struct rlimit none = { 0, 0 };
+
+    fflush(NULL);
+    setrlimit(RLIMIT_CORE, &none); /* it would be the emulator's */
+    pb_user_host_sigaction(signal, NULL, 0);
+    host_mask(SIG_UNBLOCK, BIT(signal), NULL);
+    syscall(SYS_tgkill, getpid(), gettid(), signal);
+    _exit(128 + signal);
+}
+
+/* What the kernel does where there is no handler. */
+static void do_default(int signal)
+{
+    switch (signal) {
+    case SIGCHLD:
+    case SIGCONT:
+    case SIGURG:
+    case SIGWINCH:
+        break;
+    case SIGSTOP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+        kill(getpid(), SIGSTOP);
+        break;
+    default:
+        pb_user_die(signal);
+    }
+}
+
+/* ---- delivery --------------------------------------------------------------------------------------------- */
+
+static bool is_on_stack(const pb_user_thread *t, uint64_t sp)
+{
+    return t->stack_bytes && sp > t->stack_base && sp - t->stack_base <= t->stack_bytes;
+}
+
+/* Where the frame goes. */
+static uint64_t frame_place(const pb_user_thread *t, const pb_user_action *action)
+{
+    const pb_user_arch *arch = t->user->arch;
+    uint64_t sp = arch->get_sp(t->vcpu);
+
+    if ((action->flags & FLAG_ONSTACK) && t->stack_bytes && !is_on_stack(t, sp))
+        sp = t->stack_base + t->stack_bytes;
+    else
+        sp -= arch->red_zone;
+    return (sp - arch->frame_bytes) & ~UINT64_C(15);
+}
+
+/* The action, and what SA_RESETHAND makes of it. */
+static pb_user_action take_action(pb_user *user, int signal)
+{
+    pb_user_action action;
+
+    pthread_mutex_lock(&user->signal_lock);
+    action = user->actions[signal];
+    if ((action.flags & (uint32_t)FLAG_RESETHAND) && action.handler > IGNORE_HANDLER) {
+        user->actions[signal].handler = DEFAULT_HANDLER;
+        set_host_action(signal, &user->actions[signal]);
+    }
+    pthread_mutex_unlock(&user->signal_lock);
+    return action;
+}
+
+static const char *signal_name(int signal)
+{
+    const char *name = sigabbrev_np(signal);
+
+    return name ? name : "RT";
+}
+
+/* Go to the handler. `event` is null for what did not come from the processor. */
+static void push_frame(pb_user_thread *t, const pb_user_action *action, const siginfo_t *info,
+                       const pb_user_event *event)
+{
+    pb_user *user = t->user;
+    uint32_t bytes = user->arch->frame_bytes;
+    uint64_t place = frame_place(t, action);
+    g_autofree uint8_t *frame = g_malloc0(bytes);
+    uint8_t siginfo[PB_USER_SIGINFO] = { 0 };
+    pb_user_delivery d = {
+        .size = sizeof(d),
+        .signal = info->si_signo,
+        .handler = action->handler,
+        .restorer = action->flags & FLAG_RESTORER ? action->restorer : user->restorer,
+        .flags = action->flags,
+        .frame = place,
+        .mask = t->mask,
+        .stack_base = t->stack_base,
+        .stack_bytes = t->stack_bytes,
+        .stack_flags = !t->stack_bytes                               ? STACK_DISABLE
+                       : is_on_stack(t, user->arch->get_sp(t->vcpu)) ? STACK_ONSTACK
+                                                                     : 0,
+        .is_fault = event != NULL,
+        .address = event ? event->address : 0,
+        .syndrome = event ? event->syndrome : 0,
+        .siginfo = siginfo,
+    };
+
+    if (user->options.strace)
+        fprintf(stderr, "[%d] --- SIG%s, code %d, address %p ---\n", (int)gettid(),
+                signal_name(info->si_signo), info->si_code, info->si_addr);
+    if (pb_user_space_reach(user->space, place, bytes, PB_PROT_WRITE) < bytes)
+        pb_user_die(SIGSEGV);
+    /* The host's layout is that of all little-endian LP64 architectures. */
+    memcpy(siginfo, info, MIN(sizeof(*info), sizeof(siginfo)));
+    user->arch->deliver(t->vcpu, &d, frame);
+    if (!pb_user_space_write(user->space, place, frame, bytes))
+        pb_user_die(SIGSEGV);
+    pb_user_set_mask(t, t->mask | action->mask |
+                            (action->flags & FLAG_NODEFER ? 0 : BIT(info->si_signo)));
+}
+
+void pb_user_deliver(pb_user_thread *t)
+{
+    siginfo_t info = t->info;
+    pb_user_action action;
+
+    __atomic_fetch_and(&t->vcpu->exit_request, ~(uint32_t)PB_EXIT_USER, __ATOMIC_SEQ_CST);
+    t->queued = 0; /* all are blocked still */
+    action = take_action(t->user, info.si_signo);
+    if (action.handler > IGNORE_HANDLER) {
+        push_frame(t, &action, &info, NULL);
+        return;
+    }
+    if (action.handler == DEFAULT_HANDLER)
+        do_default(info.si_signo);
+    pb_user_set_mask(t, t->mask);
+}
+
+/* A signal that cannot be put off: blocked or ignored, it is the end. */
+static void force(pb_user_thread *t, const siginfo_t *info, const pb_user_event *event)
+{
+    pb_user_action action = take_action(t->user, info->si_signo);
+
+    if (action.handler <= IGNORE_HANDLER || (t->mask & BIT(info->si_signo)))
+        pb_user_die(info->si_signo);
+    push_frame(t, &action, info, event);
+    if (!t->queued || !(t->mask & BIT(t->info.si_signo)))
+        return;
+    /* The handler blocks what is noted: later. It goes back to the host, which blocks all still. */
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), t->info.si_signo, &t->info);
+    t->queued = 0;
+    pb_user_set_mask(t, t->mask);
+}
+
+void pb_user_fault_signal(pb_user_thread *t, uint32_t cause)
+{
+    static const uint8_t needed[] = {
+        [PB_ACCESS_READ] = PB_PROT_READ,
+        [PB_ACCESS_WRITE] = PB_PROT_WRITE,
+        [PB_ACCESS_FETCH] = PB_PROT_EXEC,
+    };
+    pb_user_event event = t->event;
+    siginfo_t info = { .si_signo = event.signal, .si_code = event.code };
+    uint32_t prot;
+    bool mapped;
+
+    if (cause == PB_USER_FAULT) {
+        mapped = pb_user_space_permits(t->user->space, event.address, &prot);
+        if (mapped && (prot & needed[event.access]))
+            return; /* it was being changed: the access is made again */
+        info.si_signo = SIGSEGV;
+        info.si_code = mapped ? SEGV_ACCERR : SEGV_MAPERR;
+    }
+    info.si_addr = (void *)(uintptr_t)event.address;
+    force(t, &info, &event);
+}
+
+void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, uint64_t first_argument,
+                         int64_t result)
+{
+    const pb_user_arch *arch = t->user->arch;
+    bool again = result == -RESTART_AT_ONCE;
+
+    if (result == -EINTR && t->queued && row && (row->flags & PB_USER_RESTARTS))
+        again = (t->user->actions[t->info.si_signo].flags & FLAG_RESTART) != 0;
+    if (again)
+        arch->restart(t->vcpu, first_argument);
+    else
+        arch->set_result(t->vcpu, result);
+}
+
+/* ---- system calls ----------------------------------------------------------------------------------------- */
+
+HANDLER(sys_rt_sigaction)
+{
+    pb_user *user = t->user;
+    pb_user_action new = { 0 }, old;
+    uint64_t signal = a[0];
+    int result = 0;
+
+    if (a[3] != MASK_BYTES || signal < 1 || signal > PB_USER_SIGNALS)
+        return -EINVAL;
+    if (a[1] && (BIT(signal) & UNBLOCKABLE))
+        return -EINVAL;
+    if (a[1] && pb_user_get(user, a[1], PB_USER_SIGACTION, &new) < 0)
+        return -EFAULT;
+    new.mask &= ~UNBLOCKABLE;
+    pthread_mutex_lock(&user->signal_lock);
+    old = user->actions[signal];
+    if (a[1]) {
+        result = set_host_action((int)signal, &new);
+        if (result == 0)
+            user->actions[signal] = new;
+    }
+    pthread_mutex_unlock(&user->signal_lock);
+    if (result == 0 && a[2])
+        result = pb_user_put(user, a[2], PB_USER_SIGACTION, &old);
+    return result;
+}
+
+HANDLER(sys_rt_sigprocmask)
+{
+    uint64_t old = t->mask, set, mask;
+
+    if (a[3] != MASK_BYTES)
+        return -EINVAL;
+    if (a[1]) {
+        if (!pb_user_space_read(t->user->space, a[1], &set, sizeof(set)))
+            return -EFAULT;
+        switch ((int)a[0]) {
+        case SIG_BLOCK:
+            mask = old | set;
+            break;
+        case SIG_UNBLOCK:
+            mask = old & ~set;
+            break;
+        case SIG_SETMASK:
+            mask = set;
+            break;
+        default:
+            return -EINVAL;
+        }
+        pb_user_set_mask(t, mask);
+    }
+    return a[2] && !pb_user_space_write(t->user->space, a[2], &old, sizeof(old)) ? -EFAULT : 0;
+}
+
+HANDLER(sys_rt_sigreturn)
+{
+    const pb_user_arch *arch = t->user->arch;
+    g_autofree uint8_t *frame = g_malloc(arch->frame_bytes);
+    uint64_t place = arch->frame_address(t->vcpu);
+    pb_user_delivery d = { .size = sizeof(d) };
+    const siginfo_t info = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
+
+    if ((place & 15) || !pb_user_space_read(t->user->space, place, frame, arch->frame_bytes) ||
+        !arch->sigreturn(t->vcpu, frame, &d)) {
+        force(t, &info, NULL);
+        return -NO_RESULT;
+    }
+    if (!(d.stack_flags & STACK_DISABLE) && d.stack_bytes >= LEAST_STACK) {
+        t->stack_base = d.stack_base;
+        t->stack_bytes = d.stack_bytes;
+    }
+    pb_user_set_mask(t, d.mask);
+    return -NO_RESULT;
+}
+
+/* stack_t of a little-endian LP64 architecture. */
+typedef struct stack {
+    uint64_t base;
+    int32_t flags;
+    uint32_t pad;
+    uint64_t bytes;
+} stack;
+
+HANDLER(sys_sigaltstack)
+{
+    bool on = is_on_stack(t, t->user->arch->get_sp(t->vcpu));
+    const stack old = { .base = t->stack_base,
+                        .flags = !t->stack_bytes ? STACK_DISABLE
+                                 : on            ? STACK_ONSTACK
+                                                 : 0,
+                        .bytes = t->stack_bytes };
+    stack new;
+
+    if (a[0]) {
+        if (!pb_user_space_read(t->user->space, a[0], &new, sizeof(new)))
+            return -EFAULT;
+        if (on)
+            return -EPERM;
+        if (new.flags & ~(STACK_DISABLE | STACK_ONSTACK))
+            return -EINVAL;
+        if (new.flags & STACK_DISABLE)
+            new.base = new.bytes = 0;
+        else if (new.bytes < MAX(LEAST_STACK, t->user->arch->frame_bytes))
+            return -ENOMEM;
+        t->stack_base = new.base;
+        t->stack_bytes = new.bytes;
+    }
+    return a[1] && !pb_user_space_write(t->user->space, a[1], &old, sizeof(old)) ? -EFAULT : 0;
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------- */
+
+void pb_user_block_signals(pb_user *user)
+{
+    host_mask(SIG_SETMASK, UINT64_MAX, &user->first_mask);
+}
+
+void pb_user_signals_init(pb_user *user, pb_user_thread *t)
+{
+    for (int signal = 1; signal <= PB_USER_SIGNALS; signal++) {
+        struct {
+            uint64_t handler, flags, restorer, mask;
+        } now = { 0 };
+
+        if (syscall(SYS_rt_sigaction, signal, NULL, &now, MASK_BYTES) == 0 &&
+            now.handler == IGNORE_HANDLER)
+            user->actions[signal].handler = IGNORE_HANDLER;
+    }
+    set_host_action(SIGBUS, &user->actions[SIGBUS]);
+    pb_user_set_mask(t, user->first_mask);
+}

@@ -1,0 +1,796 @@
+/* Mappings of a program: see space.h. Linux, mm/mmap.c and mremap.c, for what is an error. */
+#include <core/user/space.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+/* What is tried, from the largest. Less is enough for most programs; hosts that restrict address space have it. */
+static const uint8_t sizes_log2[] = { 46, 42, 39 };
+
+/* Behind the last address that can be mapped there is always nothing: what the host's kernel copies sequentially from an
+ * address of the program ends there at the latest. */
+#define GUARD (UINT64_C(1) << 24)
+
+/* What a mapping shows of its file. */
+typedef struct origin {
+    int refs;
+    char *name;
+    uint64_t device, inode;
+} origin;
+
+typedef struct mapping {
+    uint64_t first, end;
+    uint32_t prot; /* pb_prot */
+    bool shared;
+    bool was_code; /* was executable at some time */
+    origin *file;  /* or null */
+    uint64_t offset;
+} mapping;
+
+struct pb_user_space {
+    uint8_t *base;
+    uint64_t bytes, top;
+    pb_ram *ram;
+    pb_bus_region *region;
+    void (*flush)(void *opaque, uint64_t gva, uint64_t bytes);
+    void *opaque;
+    pthread_mutex_t change; /* changes come one after the other; outer */
+    pthread_rwlock_t lock;  /* the tree */
+    GTree *tree;            /* mapping -> mapping, by `first` */
+};
+
+/* ---- mappings ------------------------------------------------------------------------------------------ */
+
+static int compare(gconstpointer a, gconstpointer b, gpointer opaque)
+{
+    const mapping *x = a, *y = b;
+
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+static origin *origin_new(const char *name, uint64_t device, uint64_t inode)
+{
+    origin *o = g_new0(origin, 1);
+
+    *o = (origin){ 1, g_strdup(name), device, inode };
+    return o;
+}
+
+static void origin_unref(origin *o)
+{
+    if (o && --o->refs == 0) {
+        g_free(o->name);
+        g_free(o);
+    }
+}
+
+static void mapping_free(gpointer value)
+{
+    origin_unref(((mapping *)value)->file);
+    g_free(value);
+}
+
+/* Of a descriptor that is mapped; null: anonymous. */
+static origin *origin_of(int fd)
+{
+    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
+    g_autofree char *name = g_file_read_link(link, NULL);
+    struct stat info = { 0 };
+
+    fstat(fd, &info);
+    return origin_new(name ? name : "", info.st_dev, info.st_ino);
+}
+
+/* The mapping that ends above gva, the lowest of them; null: none. The tree's lock is held. */
+static GTreeNode *node_above(const pb_user_space *space, uint64_t gva)
+{
+    const mapping key = { .first = gva };
+    GTreeNode *node = g_tree_upper_bound(space->tree, &key);
+    GTreeNode *before = node ? g_tree_node_previous(node) : g_tree_node_last(space->tree);
+
+    if (before && ((mapping *)g_tree_node_value(before))->end > gva)
+        return before;
+    return node;
+}
+
+static mapping *above(const pb_user_space *space, uint64_t gva)
+{
+    GTreeNode *node = node_above(space, gva);
+
+    return node ? g_tree_node_value(node) : NULL;
+}
+
+static mapping *at(const pb_user_space *space, uint64_t gva)
+{
+    mapping *m = above(space, gva);
+
+    return m && m->first <= gva ? m : NULL;
+}
+
+static void insert(pb_user_space *space, mapping *m)
+{
+    g_tree_insert(space->tree, m, m);
+}
+
+/* Let no mapping lie on both sides of gva. */
+static void split(pb_user_space *space, uint64_t gva)
+{
+    mapping *low = at(space, gva), *high;
+
+    if (!low || low->first == gva)
+        return;
+    high = g_memdup2(low, sizeof(*low));
+    if (high->file)
+        high->file->refs++;
+    high->first = gva;
+    high->offset += gva - low->first;
+    low->end = gva;
+    insert(space, high);
+}
+
+static bool is_free(const pb_user_space *space, uint64_t gva, uint64_t bytes)
+{
+    const mapping *m = above(space, gva);
+
+    return !m || m->first >= gva + bytes;
+}
+
+/* Whether all of a range is mapped. */
+static bool is_full(const pb_user_space *space, uint64_t gva, uint64_t end)
+{
+    while (gva < end) {
+        const mapping *m = at(space, gva);
+
+        if (!m)
+            return false;
+        gva = m->end;
+    }
+    return true;
+}
+
+/* The highest free range of that size below the top. 0: there is none. */
+static uint64_t find_gap(const pb_user_space *space, uint64_t bytes)
+{
+    uint64_t high = space->top;
+    GTreeNode *node = node_above(space, high);
+
+    node = node ? g_tree_node_previous(node) : g_tree_node_last(space->tree);
+    if (at(space, high - 1))
+        high = at(space, high - 1)->first;
+    for (;;) {
+        const mapping *m = node ? g_tree_node_value(node) : NULL;
+        uint64_t low = m ? m->end : PB_USER_LOWEST;
+
+        if (high > low && high - low >= bytes)
+            return high - bytes;
+        if (!m)
+            return 0;
+        high = MIN(high, m->first);
+        node = g_tree_node_previous(node);
+    }
+}
+
+/* ---- the host's side ----------------------------------------------------------------------------------- */
+
+static int host_prot(uint32_t prot)
+{
+    return prot & PB_PROT_WRITE ? PROT_READ | PROT_WRITE : prot ? PROT_READ : PROT_NONE;
+}
+
+/* Permissions of pages: what can be written or executed can be read, as on all processors without execute-only pages. */
+static uint32_t prot_of(int prot)
+{
+    return (prot & (PROT_READ | PROT_WRITE | PROT_EXEC) ? PB_PROT_READ : 0) |
+           (prot & PROT_WRITE ? PB_PROT_WRITE : 0) | (prot & PROT_EXEC ? PB_PROT_EXEC : 0);
+}
+
+static void reserve(const pb_user_space *space, uint64_t gva, uint64_t bytes)
+{
+    if (mmap(space->base + gva, bytes, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+        g_error("cannot reserve addresses of the program again: %s", g_strerror(errno));
+}
+
+/* ---- changes ------------------------------------------------------------------------------------------- */
+
+static void tell_flush(pb_user_space *space, uint64_t gva, uint64_t bytes)
+{
+    if (space->flush)
+        space->flush(space->opaque, gva, bytes);
+}
+
+/* Steps 1 and 2 for a range that goes. The host's mapping is still there. */
+static void forget_range(pb_user_space *space, uint64_t gva, uint64_t end)
+{
+    bool was_code = false, any = false;
+    mapping *m;
+
+    pthread_rwlock_wrlock(&space->lock);
+    split(space, gva);
+    split(space, end);
+    while ((m = above(space, gva)) && m->first < end) {
+        was_code |= m->was_code;
+        any = true;
+        g_tree_remove(space->tree, m);
+    }
+    pthread_rwlock_unlock(&space->lock);
+    if (any)
+        tell_flush(space, gva, end - gva);
+    if (was_code)
+        pb_user_space_written(space, gva, end - gva);
+}
+
+static void add_mapping(pb_user_space *space, uint64_t gva, uint64_t end, uint32_t prot,
+                        bool shared, origin *file, uint64_t offset)
+{
+    mapping *m = g_new0(mapping, 1), *before;
+
+    *m = (mapping){ gva, end, prot, shared, (prot & PB_PROT_EXEC) != 0, file, offset };
+    pthread_rwlock_wrlock(&space->lock);
+    before = gva ? at(space, gva - 1) : NULL;
+    if (!file && before && !before->file && before->prot == prot && before->shared == shared &&
+        !shared) {
+        before->end = end; /* one mapping, so that mremap() takes it for one */
+        before->was_code |= m->was_code;
+        g_free(m);
+    } else {
+        insert(space, m);
+    }
+    pthread_rwlock_unlock(&space->lock);
+}
+
+/* The range of a request in whole pages; false: it cannot be. */
+static bool take_range(const pb_user_space *space, uint64_t gva, uint64_t bytes, uint64_t *end)
+{
+    if (gva & PB_PAGE_MASK || bytes > space->bytes || gva > space->bytes - bytes)
+        return false;
+    *end = (gva + bytes + PB_PAGE_MASK) & ~PB_PAGE_MASK;
+    return *end <= space->bytes;
+}
+
+/* Where a new mapping goes; an error, below 0. */
+static int64_t place(const pb_user_space *space, uint64_t gva, uint64_t bytes, int flags)
+{
+    uint64_t gap;
+
+    if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+        if (gva & PB_PAGE_MASK)
+            return -EINVAL;
+        if (bytes > space->bytes || gva > space->bytes - bytes)
+            return -ENOMEM;
+        if (gva < PB_USER_LOWEST)
+            return -EPERM;
+        if ((flags & MAP_FIXED_NOREPLACE) && !is_free(space, gva, bytes))
+            return -EEXIST;
+        return (int64_t)gva;
+    }
+    gva = (gva + PB_PAGE_MASK) & ~PB_PAGE_MASK;
+    if (gva >= PB_USER_LOWEST && bytes <= space->bytes && gva <= space->bytes - bytes &&
+        is_free(space, gva, bytes))
+        return (int64_t)gva;
+    gap = find_gap(space, bytes);
+    return gap ? (int64_t)gap : -ENOMEM;
+}
+
+static int64_t map_locked(pb_user_space *space, uint64_t gva, uint64_t bytes, int prot, int flags,
+                          int fd, uint64_t offset)
+{
+    uint32_t allowed = prot_of(prot);
+    int keep = flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN | MAP_HUGETLB);
+    int64_t to = place(space, gva, bytes, flags);
+    void *host;
+
+    if (to < 0)
+        return to;
+    gva = (uint64_t)to;
+    if (flags & MAP_ANONYMOUS)
+        fd = -1;
+    /* Whether the host would: before what is there goes. */
+    if (fd >= 0) {
+        host = mmap(NULL, bytes, host_prot(allowed), keep, fd, (off_t)offset);
+        if (host == MAP_FAILED)
+            return -errno;
+        munmap(host, bytes);
+    }
+    forget_range(space, gva, gva + bytes);
+    if (allowed == 0)
+        keep |= MAP_NORESERVE;
+    host = mmap(space->base + gva, bytes, host_prot(allowed), keep | MAP_FIXED, fd, (off_t)offset);
+    if (host == MAP_FAILED) {
+        int error = errno;
+
+        reserve(space, gva, bytes);
+        return -error;
+    }
+    add_mapping(space, gva, gva + bytes, allowed,
+                (flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE,
+                fd >= 0 ? origin_of(fd) : NULL, offset);
+    return to;
+}
+
+int64_t pb_user_space_map(pb_user_space *space, uint64_t gva, uint64_t bytes, int prot, int flags,
+                          int fd, uint64_t offset)
+{
+    int64_t result;
+
+    if (bytes == 0 || offset & PB_PAGE_MASK)
+        return -EINVAL;
+    if (bytes > space->bytes)
+        return -ENOMEM;
+    bytes = (bytes + PB_PAGE_MASK) & ~PB_PAGE_MASK;
+    if (offset + bytes < offset || offset + bytes > INT64_MAX)
+        return -EOVERFLOW;
+    pthread_mutex_lock(&space->change);
+    result = map_locked(space, gva, bytes, prot, flags, fd, offset);
+    pthread_mutex_unlock(&space->change);
+    return result;
+}
+
+static void unmap_locked(pb_user_space *space, uint64_t gva, uint64_t end)
+{
+    if (is_free(space, gva, end - gva))
+        return;
+    forget_range(space, gva, end);
+    reserve(space, gva, end - gva);
+}
+
+int pb_user_space_unmap(pb_user_space *space, uint64_t gva, uint64_t bytes)
+{
+    uint64_t end;
+
+    if (bytes == 0 || !take_range(space, gva, bytes, &end))
+        return -EINVAL;
+    pthread_mutex_lock(&space->change);
+    unmap_locked(space, gva, end);
+    pthread_mutex_unlock(&space->change);
+    return 0;
+}
+
+/* Permit `prot`, or with `less` no more than it, from gva to end; what was permitted there is kept in *old. */
+static void set_prot(pb_user_space *space, uint64_t gva, uint64_t end, uint32_t prot, bool less,
+                     GArray *old)
+{
+    pthread_rwlock_wrlock(&space->lock);
+    split(space, gva);
+    split(space, end);
+    for (mapping *m = above(space, gva); m && m->first < end; m = above(space, m->end)) {
+        if (old)
+            g_array_append_val(old, m->prot);
+        m->prot = less ? m->prot & prot : prot;
+        m->was_code |= (m->prot & PB_PROT_EXEC) != 0;
+    }
+    pthread_rwlock_unlock(&space->lock);
+}
+
+static void put_back(pb_user_space *space, uint64_t gva, uint64_t end, const GArray *old)
+{
+    guint i = 0;
+
+    pthread_rwlock_wrlock(&space->lock);
+    for (mapping *m = above(space, gva); m && m->first < end; m = above(space, m->end))
+        m->prot = g_array_index(old, uint32_t, i++);
+    pthread_rwlock_unlock(&space->lock);
+}
+
+static int protect_locked(pb_user_space *space, uint64_t gva, uint64_t end, uint32_t prot)
+{
+    g_autoptr(GArray) old = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    if (!is_full(space, gva, end))
+        return -ENOMEM;
+    set_prot(space, gva, end, prot, true, old);
+    tell_flush(space, gva, end - gva);
+    if (mprotect(space->base + gva, end - gva, host_prot(prot)) < 0) {
+        int error = errno;
+
+        for (mapping *m = above(space, gva); m && m->first < end; m = above(space, m->end))
+            mprotect(space->base + m->first, m->end - m->first, host_prot(m->prot));
+        put_back(space, gva, end, old);
+        return -error;
+    }
+    set_prot(space, gva, end, prot, false, NULL);
+    return 0;
+}
+
+int pb_user_space_protect(pb_user_space *space, uint64_t gva, uint64_t bytes, int prot)
+{
+    uint64_t end;
+    int result;
+
+    if (gva & PB_PAGE_MASK)
+        return -EINVAL;
+    if (bytes == 0)
+        return 0;
+    if (!take_range(space, gva, bytes, &end))
+        return -ENOMEM;
+    pthread_mutex_lock(&space->change);
+    result = protect_locked(space, gva, end, prot_of(prot));
+    pthread_mutex_unlock(&space->change);
+    return result;
+}
+
+/* ---- mremap -------------------------------------------------------------------------------------------- */
+
+/* More of an anonymous mapping, behind it. */
+static bool grow(pb_user_space *space, uint64_t gva, uint64_t end, uint64_t new_end)
+{
+    const mapping m = *at(space, gva);
+
+    if (m.end != end || m.file || m.shared || new_end > space->bytes ||
+        !is_free(space, end, new_end - end))
+        return false;
+    if (mmap(space->base + end, new_end - end, host_prot(m.prot),
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+        reserve(space, end, new_end - end);
+        return false;
+    }
+    add_mapping(space, end, new_end, m.prot, false, NULL, 0);
+    return true;
+}
+
+/* Move a mapping, or a part of one, to a place where nothing is. With 0 old bytes it stays where it is, too. */
+static int64_t move(pb_user_space *space, uint64_t gva, uint64_t old_bytes, uint64_t new_bytes,
+                    uint64_t to, bool keep)
+{
+    mapping m = *at(space, gva);
+    uint8_t *from = space->base + gva;
+    int fixed = MREMAP_MAYMOVE | MREMAP_FIXED;
+    void *host = MAP_FAILED;
+
+    m.offset += gva - m.first;
+    if (m.file)
+        m.file->refs++;
+    if (old_bytes)
+        forget_range(space, gva, gva + old_bytes);
+    /* Without a hole that something of the emulator's could fall into, where the host can. */
+    if (old_bytes == new_bytes)
+        host = mremap(from, old_bytes, new_bytes, fixed | MREMAP_DONTUNMAP, space->base + to);
+    if (host == MAP_FAILED && keep) {
+        origin_unref(m.file);
+        add_mapping(space, gva, gva + old_bytes, m.prot, m.shared, NULL, m.offset);
+        return -EINVAL;
+    }
+    if (host == MAP_FAILED)
+        host = mremap(from, old_bytes, new_bytes, fixed, space->base + to);
+    if (host == MAP_FAILED) {
+        int error = errno;
+
+        if (old_bytes)
+            add_mapping(space, gva, gva + old_bytes, m.prot, m.shared, m.file, m.offset);
+        else
+            origin_unref(m.file);
+        return -error;
+    }
+    if (old_bytes && !keep)
+        reserve(space, gva, old_bytes);
+    if (keep)
+        add_mapping(space, gva, gva + old_bytes, m.prot, m.shared, NULL, 0);
+    add_mapping(space, to, to + new_bytes, m.prot, m.shared, m.file, m.offset);
+    return (int64_t)to;
+}
+
+static int64_t remap_locked(pb_user_space *space, uint64_t gva, uint64_t old_bytes,
+                            uint64_t new_bytes, int flags, uint64_t to)
+{
+    const mapping *m = at(space, gva);
+    uint64_t end = gva + old_bytes;
+
+    if (!m || m->end < end)
+        return -EFAULT;
+    if (old_bytes == 0 && !m->shared)
+        return -EINVAL;
+    if (flags & MREMAP_FIXED) {
+        if (to & PB_PAGE_MASK || new_bytes > space->bytes || to > space->bytes - new_bytes ||
+            (to < end && gva < to + new_bytes))
+            return -EINVAL;
+        if (to < PB_USER_LOWEST)
+            return -EPERM;
+        unmap_locked(space, to, to + new_bytes);
+        if (new_bytes < old_bytes) {
+            unmap_locked(space, gva + new_bytes, end);
+            old_bytes = new_bytes;
+        }
+        return move(space, gva, old_bytes, new_bytes, to, (flags & MREMAP_DONTUNMAP) != 0);
+    }
+    if (old_bytes && new_bytes <= old_bytes && !(flags & MREMAP_DONTUNMAP)) {
+        if (new_bytes < old_bytes)
+            unmap_locked(space, gva + new_bytes, end);
+        return (int64_t)gva;
+    }
+    if (old_bytes && !(flags & MREMAP_DONTUNMAP) && grow(space, gva, end, gva + new_bytes))
+        return (int64_t)gva;
+    if (!(flags & MREMAP_MAYMOVE))
+        return -ENOMEM;
+    to = find_gap(space, new_bytes);
+    if (!to)
+        return -ENOMEM;
+    return move(space, gva, old_bytes, new_bytes, to, (flags & MREMAP_DONTUNMAP) != 0);
+}
+
+int64_t pb_user_space_remap(pb_user_space *space, uint64_t gva, uint64_t old_bytes,
+                            uint64_t new_bytes, int flags, uint64_t to)
+{
+    int64_t result;
+    uint64_t end;
+
+    if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) ||
+        ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(flags & MREMAP_MAYMOVE)) ||
+        ((flags & MREMAP_DONTUNMAP) && old_bytes != new_bytes) || new_bytes == 0 ||
+        gva & PB_PAGE_MASK)
+        return -EINVAL;
+    if (new_bytes > space->bytes)
+        return -ENOMEM;
+    if (!take_range(space, gva, old_bytes, &end))
+        return -EFAULT;
+    new_bytes = (new_bytes + PB_PAGE_MASK) & ~PB_PAGE_MASK;
+    pthread_mutex_lock(&space->change);
+    result = remap_locked(space, gva, end - gva, new_bytes, flags, to);
+    pthread_mutex_unlock(&space->change);
+    return result;
+}
+
+int pb_user_space_advise(pb_user_space *space, uint64_t gva, uint64_t bytes, int advice)
+{
+    uint64_t end;
+    int result = 0;
+
+    if (gva & PB_PAGE_MASK)
+        return -EINVAL;
+    if (bytes == 0)
+        return 0;
+    if (!take_range(space, gva, bytes, &end))
+        return bytes > INT64_MAX ? -EINVAL : -ENOMEM;
+    pthread_mutex_lock(&space->change);
+    if (!is_full(space, gva, end))
+        result = -ENOMEM;
+    else if (madvise(space->base + gva, end - gva, advice) < 0)
+        result = -errno;
+    pthread_mutex_unlock(&space->change);
+    if (result == 0) /* bytes may have become zeros */
+        pb_user_space_written(space, gva, end - gva);
+    return result;
+}
+
+/* ---- looking ------------------------------------------------------------------------------------------- */
+
+bool pb_user_space_find(pb_user_space *space, uint64_t gva, uint32_t *prot)
+{
+    const mapping *m;
+
+    pthread_rwlock_rdlock(&space->lock);
+    m = at(space, gva);
+    *prot = m ? m->prot : 0;
+    pthread_rwlock_unlock(&space->lock);
+    return m != NULL;
+}
+
+bool pb_user_space_permits(pb_user_space *space, uint64_t gva, uint32_t *prot)
+{
+    bool found;
+
+    pthread_mutex_lock(&space->change);
+    found = pb_user_space_find(space, gva, prot);
+    pthread_mutex_unlock(&space->change);
+    return found;
+}
+
+static uint64_t reach(const pb_user_space *space, uint64_t gva, uint64_t bytes, uint32_t prot)
+{
+    uint64_t end, next = gva;
+
+    if (gva >= space->bytes)
+        return 0;
+    end = gva + MIN(bytes, space->bytes - gva);
+    while (next < end) {
+        const mapping *m = at(space, next);
+
+        if (!m || (m->prot & prot) != prot)
+            break;
+        next = m->end;
+    }
+    return MIN(next, end) - gva;
+}
+
+uint64_t pb_user_space_reach(pb_user_space *space, uint64_t gva, uint64_t bytes, uint32_t prot)
+{
+    uint64_t n;
+
+    pthread_rwlock_rdlock(&space->lock);
+    n = reach(space, gva, bytes, prot);
+    pthread_rwlock_unlock(&space->lock);
+    return n;
+}
+
+/* Under the tree's lock: no mapping goes before its bookkeeping does. */
+bool pb_user_space_read(pb_user_space *space, uint64_t gva, void *to, uint64_t bytes)
+{
+    bool all;
+
+    pthread_rwlock_rdlock(&space->lock);
+    all = reach(space, gva, bytes, PB_PROT_READ) == bytes;
+    if (all)
+        memcpy(to, space->base + gva, bytes);
+    pthread_rwlock_unlock(&space->lock);
+    return all;
+}
+
+bool pb_user_space_write(pb_user_space *space, uint64_t gva, const void *from, uint64_t bytes)
+{
+    bool all;
+
+    pthread_rwlock_rdlock(&space->lock);
+    all = reach(space, gva, bytes, PB_PROT_WRITE) == bytes;
+    if (all)
+        memcpy(space->base + gva, from, bytes);
+    pthread_rwlock_unlock(&space->lock);
+    if (all)
+        pb_user_space_written(space, gva, bytes);
+    return all;
+}
+
+char *pb_user_space_string(pb_user_space *space, uint64_t gva, uint64_t most, int *error)
+{
+    uint64_t n, length;
+    char *text = NULL;
+
+    pthread_rwlock_rdlock(&space->lock);
+    n = reach(space, gva, most + 1, PB_PROT_READ);
+    length = strnlen((const char *)space->base + gva, n);
+    if (length < n)
+        text = g_strndup((const char *)space->base + gva, length);
+    else
+        *error = n == most + 1 ? ENAMETOOLONG : EFAULT;
+    pthread_rwlock_unlock(&space->lock);
+    return text;
+}
+
+void pb_user_space_written(pb_user_space *space, uint64_t gva, uint64_t bytes)
+{
+    if (space->ram && bytes && gva < space->bytes)
+        pb_ram_written(space->ram, gva, MIN(bytes, space->bytes - gva));
+}
+
+void pb_user_space_name(pb_user_space *space, uint64_t gva, const char *name)
+{
+    mapping *m;
+
+    pthread_rwlock_wrlock(&space->lock);
+    m = at(space, gva);
+    if (m && !m->file)
+        m->file = origin_new(name, 0, 0);
+    pthread_rwlock_unlock(&space->lock);
+}
+
+static gboolean list_one(gpointer key, gpointer value, gpointer opaque)
+{
+    const mapping *m = value;
+    FILE *file = opaque;
+    int n = fprintf(file, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64,
+                    m->first, m->end, m->prot & PB_PROT_READ ? 'r' : '-',
+                    m->prot & PB_PROT_WRITE ? 'w' : '-', m->prot & PB_PROT_EXEC ? 'x' : '-',
+                    m->shared ? 's' : 'p', m->offset, m->file ? major(m->file->device) : 0,
+                    m->file ? minor(m->file->device) : 0, m->file ? m->file->inode : 0);
+
+    if (m->file && m->file->name[0])
+        fprintf(file, "%*s%s", MAX(1, 73 - n), "", m->file->name);
+    fputc('\n', file);
+    return FALSE;
+}
+
+void pb_user_space_list(pb_user_space *space, FILE *file)
+{
+    pthread_rwlock_rdlock(&space->lock);
+    g_tree_foreach(space->tree, list_one, file);
+    pthread_rwlock_unlock(&space->lock);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------- */
+
+static void make_locks(pb_user_space *space)
+{
+    pthread_mutex_init(&space->change, NULL);
+    pthread_rwlock_init(&space->lock, NULL);
+}
+
+void pb_user_space_fork_begin(pb_user_space *space)
+{
+    pthread_mutex_lock(&space->change);
+    pthread_rwlock_wrlock(&space->lock);
+}
+
+void pb_user_space_fork_end(pb_user_space *space, bool child)
+{
+    if (child) { /* those who waited for them are not there */
+        make_locks(space);
+        return;
+    }
+    pthread_rwlock_unlock(&space->lock);
+    pthread_mutex_unlock(&space->change);
+}
+
+pb_user_space *pb_user_space_new(GError **error)
+{
+    pb_user_space *space = g_new0(pb_user_space, 1);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(sizes_log2) && !space->base; i++) {
+        uint64_t bytes = UINT64_C(1) << sizes_log2[i];
+        void *base =
+            mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+        if (base != MAP_FAILED) {
+            space->base = base;
+            space->bytes = space->top = bytes - GUARD;
+        }
+    }
+    if (!space->base) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+                    "cannot reserve addresses for a program: %s (is there a limit, ulimit -v?)",
+                    g_strerror(errno));
+        g_free(space);
+        return NULL;
+    }
+    make_locks(space);
+    space->tree = g_tree_new_full(compare, NULL, NULL, mapping_free);
+    return space;
+}
+
+bool pb_user_space_attach(pb_user_space *space, pb_bus *bus, pb_bus_region *root,
+                          void (*flush)(void *opaque, uint64_t gva, uint64_t bytes), void *opaque,
+                          GError **error)
+{
+    space->ram = pb_ram_new_around(bus, "program", space->base, space->bytes, error);
+    if (!space->ram)
+        return false;
+    space->region = pb_bus_region_new_ram(bus, "program", space->ram, 0, space->bytes);
+    pb_bus_region_add(root, space->region, 0, 0);
+    space->flush = flush;
+    space->opaque = opaque;
+    return true;
+}
+
+void pb_user_space_detach(pb_user_space *space)
+{
+    if (space->region) {
+        pb_bus_region_remove(space->region);
+        g_clear_pointer(&space->region, pb_bus_region_unref);
+    }
+    g_clear_pointer(&space->ram, pb_ram_unref);
+    space->flush = NULL;
+}
+
+void pb_user_space_free(pb_user_space *space)
+{
+    if (!space)
+        return;
+    g_assert(!space->region);
+    g_tree_unref(space->tree);
+    munmap(space->base, space->bytes + GUARD);
+    pthread_mutex_destroy(&space->change);
+    pthread_rwlock_destroy(&space->lock);
+    g_free(space);
+}
+
+uint64_t pb_user_space_bytes(const pb_user_space *space)
+{
+    return space->bytes;
+}
+
+uint8_t *pb_user_space_base(const pb_user_space *space)
+{
+    return space->base;
+}
+
+void pb_user_space_set_top(pb_user_space *space, uint64_t top)
+{
+    space->top = top;
+}

@@ -1,0 +1,445 @@
+/* System calls about files, descriptors and sockets that are more than the host's own. */
+#include <core/user/handlers.h>
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <termios.h>
+#include <unistd.h>
+
+static bool is_own(const pb_user_thread *t, uint64_t fd)
+{
+    return pb_user_owns_fd(t->user, (uint32_t)fd);
+}
+
+static uintptr_t host(const pb_user_thread *t, uint64_t gva)
+{
+    return (uintptr_t)pb_user_pointer(t->user, gva);
+}
+
+/* ---- reading and writing ------------------------------------------------------------------------------- */
+
+/* Bytes that the kernel put into the program's memory may have been code. */
+static int64_t have_read(pb_user_thread *t, uint64_t gva, int64_t result)
+{
+    if (result > 0)
+        pb_user_space_written(t->user->space, gva, (uint64_t)result);
+    return result;
+}
+
+HANDLER(sys_read)
+{
+    if (is_own(t, a[0]))
+        return -EBADF;
+    return have_read(t, a[1], pb_user_host(t, SYS_read, a[0], host(t, a[1]), a[2], 0, 0, 0));
+}
+
+HANDLER(sys_pread64)
+{
+    if (is_own(t, a[0]))
+        return -EBADF;
+    return have_read(t, a[1], pb_user_host(t, SYS_pread64, a[0], host(t, a[1]), a[2], a[3], 0, 0));
+}
+
+/* The program's list of buffers as the host's; its number, or an error. */
+static int64_t take_iovec(pb_user_thread *t, uint64_t gva, uint64_t count, struct iovec *list)
+{
+    if (count > IOV_MAX)
+        return -EINVAL;
+    if (!pb_user_space_read(t->user->space, gva, list, count * sizeof(*list)))
+        return -EFAULT;
+    for (uint64_t i = 0; i < count; i++)
+        list[i].iov_base = pb_user_pointer(t->user, (uint64_t)(uintptr_t)list[i].iov_base);
+    return (int64_t)count;
+}
+
+static void have_read_list(pb_user_thread *t, const struct iovec *list, int64_t count, int64_t n)
+{
+    const uint8_t *base = pb_user_space_base(t->user->space);
+
+    for (int64_t i = 0; i < count && n > 0; n -= (int64_t)list[i++].iov_len) {
+        if (list[i].iov_base)
+            have_read(t, (uint64_t)((const uint8_t *)list[i].iov_base - base),
+                      MIN(n, (int64_t)list[i].iov_len));
+    }
+}
+
+static int64_t by_list(pb_user_thread *t, long number, const uint64_t a[6], bool reads)
+{
+    g_autofree struct iovec *list = g_new0(struct iovec, IOV_MAX);
+    int64_t count = take_iovec(t, a[1], a[2], list), result;
+
+    if (is_own(t, a[0]))
+        return -EBADF;
+    if (count < 0)
+        return count;
+    result = pb_user_host(t, number, a[0], (uintptr_t)list, (uint64_t)count, a[3], a[4], a[5]);
+    if (reads)
+        have_read_list(t, list, count, result);
+    return result;
+}
+
+HANDLER(sys_readv)
+{
+    return by_list(t, SYS_readv, a, true);
+}
+
+HANDLER(sys_preadv)
+{
+    return by_list(t, SYS_preadv, a, true);
+}
+
+HANDLER(sys_writev)
+{
+    return by_list(t, SYS_writev, a, false);
+}
+
+HANDLER(sys_pwritev)
+{
+    return by_list(t, SYS_pwritev, a, false);
+}
+
+/* ---- opening and closing ------------------------------------------------------------------------------- */
+
+/* Bits of open() that architectures number differently. */
+static int move_bits(uint64_t flags, const uint32_t from[4], const uint32_t to[4])
+{
+    uint64_t moved = flags & ~(uint64_t)(from[0] | from[1] | from[2] | from[3]);
+
+    for (unsigned i = 0; i < 4; i++)
+        moved |= flags & from[i] ? to[i] : 0;
+    return (int)moved;
+}
+
+#define HOST_LARGEFILE 0100000
+
+static const uint32_t host_bits[4] = { O_DIRECTORY, O_NOFOLLOW, O_DIRECT, HOST_LARGEFILE };
+
+static int host_flags(const pb_user *user, uint64_t flags)
+{
+    const pb_user_open_flags *f = &user->arch->open_flags;
+    const uint32_t bits[4] = { f->directory, f->nofollow, f->direct, f->largefile };
+
+    return move_bits(flags, bits, host_bits);
+}
+
+static int64_t guest_flags(const pb_user *user, int flags)
+{
+    const pb_user_open_flags *f = &user->arch->open_flags;
+    const uint32_t bits[4] = { f->directory, f->nofollow, f->direct, f->largefile };
+
+    return move_bits((uint32_t)flags, host_bits, bits);
+}
+
+HANDLER(sys_openat)
+{
+    int64_t result = 0;
+    g_autofree char *path = pb_user_take_path(t, a[1], &result);
+    int flags = host_flags(t->user, a[2]), fd;
+
+    if (!path)
+        return result;
+    fd = pb_user_open_proc(t->user, path, flags);
+    if (fd >= 0)
+        return fd;
+    return pb_user_host(t, SYS_openat, a[0], (uintptr_t)path, (uint32_t)flags, a[3], 0, 0);
+}
+
+HANDLER(sys_close)
+{
+    return is_own(t, a[0]) ? -EBADF : pb_user_host(t, SYS_close, a[0], 0, 0, 0, 0, 0);
+}
+
+HANDLER(sys_close_range)
+{
+    uint32_t first = (uint32_t)a[0], last = (uint32_t)a[1], from = first;
+    int64_t result = 0;
+
+    if (first > last || a[2] & ~(uint64_t)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
+        return -EINVAL;
+    /* Ranges between the emulator's own. */
+    for (uint64_t fd = first; fd <= (uint64_t)last + 1 && result == 0; fd++) {
+        bool stop = fd == (uint64_t)last + 1 || is_own(t, fd);
+
+        if (!stop && fd >= 1024) {
+            fd = last;
+            continue;
+        }
+        if (stop && fd > from)
+            result = pb_user_host(t, SYS_close_range, from, fd - 1, a[2], 0, 0, 0);
+        if (stop)
+            from = (uint32_t)fd + 1;
+    }
+    return result;
+}
+
+HANDLER(sys_dup3)
+{
+    if (is_own(t, a[0]) || is_own(t, a[1]))
+        return -EBADF;
+    return pb_user_host(t, SYS_dup3, a[0], a[1], a[2], 0, 0, 0);
+}
+
+HANDLER(sys_fcntl)
+{
+    uint64_t argument = a[2];
+    int64_t result;
+
+    if (is_own(t, a[0]))
+        return -EBADF;
+    switch ((int)a[1]) {
+    case F_SETFL:
+        argument = (uint32_t)host_flags(t->user, a[2]);
+        break;
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+    case F_GETOWN_EX:
+    case F_SETOWN_EX:
+        argument = host(t, a[2]);
+        break;
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+    case F_GETFD:
+    case F_SETFD:
+    case F_GETFL:
+    case F_SETOWN:
+    case F_GETOWN:
+    case F_SETSIG:
+    case F_GETSIG:
+    case F_SETLEASE:
+    case F_GETLEASE:
+    case F_NOTIFY:
+    case F_SETPIPE_SZ:
+    case F_GETPIPE_SZ:
+    case F_ADD_SEALS:
+    case F_GET_SEALS:
+        break;
+    default:
+        return -EINVAL;
+    }
+    result = pb_user_host(t, SYS_fcntl, a[0], a[1], argument, 0, 0, 0);
+    return (int)a[1] == F_GETFL && result >= 0 ? guest_flags(t->user, (int)result) : result;
+}
+
+/* ---- ioctl ---------------------------------------------------------------------------------------------- */
+
+/* Requests whose number and argument are the same on all architectures with asm-generic's: the argument is a structure without
+ * pointers, or with `value` a number, or none. */
+static const struct {
+    uint32_t request;
+    bool value;
+} ioctls[] = {
+    { TCGETS, false },     { TCSETS, false },     { TCSETSW, false },  { TCSETSF, false },
+    { TCGETA, false },     { TCSETA, false },     { TCSETAW, false },  { TCSETAF, false },
+    { TCSBRK, true },      { TCSBRKP, true },     { TCXONC, true },    { TCFLSH, true },
+    { TIOCEXCL, true },    { TIOCNXCL, true },    { TIOCSCTTY, true }, { TIOCGPGRP, false },
+    { TIOCSPGRP, false },  { TIOCOUTQ, false },   { TIOCSTI, false },  { TIOCGWINSZ, false },
+    { TIOCSWINSZ, false }, { TIOCMGET, false },   { TIOCMSET, false }, { TIOCMBIS, false },
+    { TIOCMBIC, false },   { TIOCNOTTY, true },   { TIOCGSID, false }, { TIOCGPTN, false },
+    { TIOCSPTLCK, false }, { TIOCGPTPEER, true }, { TIOCSBRK, true },  { TIOCCBRK, true },
+    { FIONREAD, false },   { FIONBIO, false },    { FIOASYNC, false }, { FIOCLEX, true },
+    { FIONCLEX, true },    { FIOQSIZE, false },   { 0x8901, false }, /* FIOSETOWN */
+    { 0x8903, false },                                               /* FIOGETOWN */
+    { 0x8904, false },                                               /* SIOCGPGRP */
+    { 0x8905, false },                                               /* SIOCATMARK */
+    { 0x8910, false },                                               /* SIOCGIFNAME */
+    { 0x8913, false },                                               /* SIOCGIFFLAGS */
+    { 0x8915, false },                                               /* SIOCGIFADDR */
+    { 0x8919, false },                                               /* SIOCGIFBRDADDR */
+    { 0x891b, false },                                               /* SIOCGIFNETMASK */
+    { 0x8921, false },                                               /* SIOCGIFMTU */
+    { 0x8927, false },                                               /* SIOCGIFHWADDR */
+    { 0x8933, false },                                               /* SIOCGIFINDEX */
+    { 0x125d, false },                                               /* BLKROGET is 0x125e */
+    { 0x125e, false },     { 0x1260, false },                        /* BLKGETSIZE */
+    { 0x1261, true },                                                /* BLKFLSBUF */
+    { 0x1268, false },                                               /* BLKSSZGET */
+    { 0x80081272, false },                                           /* BLKGETSIZE64 */
+    { 0x40049409, true },                                            /* FICLONE */
+    { 0x80086601, false },                                           /* FS_IOC_GETFLAGS */
+    { 0x40086602, false },                                           /* FS_IOC_SETFLAGS */
+};
+
+HANDLER(sys_ioctl)
+{
+    if (is_own(t, a[0]))
+        return -EBADF;
+    for (unsigned i = 0; i < G_N_ELEMENTS(ioctls); i++) {
+        if (ioctls[i].request == (uint32_t)a[1])
+            return pb_user_host(t, SYS_ioctl, a[0], (uint32_t)a[1],
+                                ioctls[i].value ? a[2] : host(t, a[2]), 0, 0, 0);
+    }
+    return fcntl((int)a[0], F_GETFD) < 0 ? -EBADF : -ENOTTY;
+}
+
+/* ---- about files ---------------------------------------------------------------------------------------- */
+
+HANDLER(sys_newfstatat)
+{
+    int64_t result = 0;
+    g_autofree char *path = pb_user_take_path(t, a[1], &result);
+    const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
+    struct stat info;
+
+    if (!path)
+        return result;
+    if (link && !(a[3] & AT_SYMLINK_NOFOLLOW))
+        result = stat(link, &info) < 0 ? -errno : 0;
+    else
+        result =
+            pb_user_host(t, SYS_newfstatat, a[0], (uintptr_t)path, (uintptr_t)&info, a[3], 0, 0);
+    return result < 0 ? result : pb_user_put(t->user, a[2], PB_USER_STAT, &info);
+}
+
+HANDLER(sys_fstat)
+{
+    struct stat info;
+
+    if (is_own(t, a[0]))
+        return -EBADF;
+    if (fstat((int)a[0], &info) < 0)
+        return -errno;
+    return pb_user_put(t->user, a[1], PB_USER_STAT, &info);
+}
+
+HANDLER(sys_statx)
+{
+    int64_t result = 0;
+    g_autofree char *path = a[1] ? pb_user_take_path(t, a[1], &result) : NULL;
+    const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
+
+    if (a[1] && !path)
+        return result;
+    return pb_user_host(t, SYS_statx, a[0],
+                        (uintptr_t)(link && !(a[2] & AT_SYMLINK_NOFOLLOW) ? link : path), a[2],
+                        a[3], host(t, a[4]), 0);
+}
+
+HANDLER(sys_readlinkat)
+{
+    int64_t result = 0;
+    g_autofree char *path = pb_user_take_path(t, a[1], &result);
+    const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
+    uint64_t length;
+
+    if (!path)
+        return result;
+    if (!link)
+        return pb_user_host(t, SYS_readlinkat, a[0], (uintptr_t)path, host(t, a[2]), a[3], 0, 0);
+    if ((int64_t)a[3] <= 0)
+        return -EINVAL;
+    length = MIN(strlen(link), a[3]);
+    return pb_user_space_write(t->user->space, a[2], link, length) ? (int64_t)length : -EFAULT;
+}
+
+/* ---- waiting -------------------------------------------------------------------------------------------- */
+
+HANDLER(sys_pselect6)
+{
+    uint64_t mask[2] = { 0, 0 };
+
+    if (a[5] && !pb_user_space_read(t->user->space, a[5], mask, sizeof(mask)))
+        return -EFAULT;
+    mask[0] = host(t, mask[0]);
+    return pb_user_host(t, SYS_pselect6, a[0], host(t, a[1]), host(t, a[2]), host(t, a[3]),
+                        host(t, a[4]), a[5] ? (uintptr_t)mask : 0);
+}
+
+HANDLER(sys_epoll_ctl)
+{
+    struct epoll_event event = { 0 };
+
+    if (is_own(t, a[0]) || is_own(t, a[2]))
+        return -EBADF;
+    if ((int)a[1] != EPOLL_CTL_DEL && pb_user_get(t->user, a[3], PB_USER_EPOLL_EVENT, &event) < 0)
+        return -EFAULT;
+    return pb_user_host(t, SYS_epoll_ctl, a[0], a[1], a[2], (uintptr_t)&event, 0, 0);
+}
+
+#define MOST_EVENTS 4096
+
+HANDLER(sys_epoll_pwait)
+{
+    uint32_t bytes = pb_user_struct_bytes(t->user, PB_USER_EPOLL_EVENT);
+    int32_t most = (int32_t)a[2];
+    g_autofree struct epoll_event *events = NULL;
+    int64_t result;
+
+    if (most <= 0)
+        return -EINVAL;
+    most = MIN(most, MOST_EVENTS); /* fewer than could be told are told */
+    events = g_new0(struct epoll_event, most);
+    result = pb_user_host(t, SYS_epoll_pwait, a[0], (uintptr_t)events, (uint64_t)most, a[3],
+                          host(t, a[4]), a[5]);
+    for (int64_t i = 0; i < result; i++) {
+        if (pb_user_put(t->user, a[1] + (uint64_t)i * bytes, PB_USER_EPOLL_EVENT, &events[i]) < 0)
+            return -EFAULT;
+    }
+    return result;
+}
+
+/* ---- messages ------------------------------------------------------------------------------------------- */
+
+static int64_t take_message(pb_user_thread *t, uint64_t gva, struct msghdr *message,
+                            struct iovec *list)
+{
+    int64_t count;
+
+    if (!pb_user_space_read(t->user->space, gva, message, sizeof(*message)))
+        return -EFAULT;
+    count = take_iovec(t, (uint64_t)(uintptr_t)message->msg_iov, message->msg_iovlen, list);
+    if (count < 0)
+        return count == -EINVAL ? -EMSGSIZE : count;
+    message->msg_name = pb_user_pointer(t->user, (uint64_t)(uintptr_t)message->msg_name);
+    message->msg_control = pb_user_pointer(t->user, (uint64_t)(uintptr_t)message->msg_control);
+    message->msg_iov = list;
+    return count;
+}
+
+HANDLER(sys_sendmsg)
+{
+    g_autofree struct iovec *list = g_new0(struct iovec, IOV_MAX);
+    struct msghdr message;
+    int64_t result = take_message(t, a[1], &message, list);
+
+    if (is_own(t, a[0]))
+        return -EBADF;
+    if (result < 0)
+        return result;
+    return pb_user_host(t, SYS_sendmsg, a[0], (uintptr_t)&message, a[2], 0, 0, 0);
+}
+
+HANDLER(sys_recvmsg)
+{
+    g_autofree struct iovec *list = g_new0(struct iovec, IOV_MAX);
+    struct msghdr message;
+    int64_t count = take_message(t, a[1], &message, list), result;
+    const uint64_t at = a[1];
+
+    if (is_own(t, a[0]))
+        return -EBADF;
+    if (count < 0)
+        return count;
+    result = pb_user_host(t, SYS_recvmsg, a[0], (uintptr_t)&message, a[2], 0, 0, 0);
+    if (result < 0)
+        return result;
+    have_read_list(t, list, count, result);
+    if (!pb_user_space_write(t->user->space, at + offsetof(struct msghdr, msg_namelen),
+                             &message.msg_namelen, sizeof(message.msg_namelen)) ||
+        !pb_user_space_write(t->user->space, at + offsetof(struct msghdr, msg_controllen),
+                             &message.msg_controllen, sizeof(message.msg_controllen)) ||
+        !pb_user_space_write(t->user->space, at + offsetof(struct msghdr, msg_flags),
+                             &message.msg_flags, sizeof(message.msg_flags)))
+        return -EFAULT;
+    return result;
+}

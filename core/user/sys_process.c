@@ -1,0 +1,113 @@
+/* System calls about processes, threads and limits that are more than the host's own. */
+#include <core/user/handlers.h>
+
+#include <linux/futex.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static uintptr_t host(const pb_user_thread *t, uint64_t gva)
+{
+    return (uintptr_t)pb_user_pointer(t->user, gva);
+}
+
+HANDLER(sys_exit)
+{
+    t->ended = true;
+    t->status = (int)(a[0] & 255);
+    return -NO_RESULT;
+}
+
+HANDLER(sys_set_tid_address)
+{
+    t->clear_tid = a[0];
+    return gettid();
+}
+
+/* Without robust futexes a C library goes on: they matter to a process that dies with a lock that others share. */
+HANDLER(sys_set_robust_list)
+{
+    return a[1] == 24 ? 0 : -EINVAL;
+}
+
+HANDLER(sys_futex)
+{
+    int op = (int)a[1] & FUTEX_CMD_MASK;
+    /* The fourth argument is a time, or a number. */
+    bool waits = op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET || op == FUTEX_LOCK_PI ||
+                 op == FUTEX_LOCK_PI2 || op == FUTEX_WAIT_REQUEUE_PI;
+
+    return pb_user_host(t, SYS_futex, host(t, a[0]), a[1], a[2], waits ? host(t, a[3]) : a[3],
+                        host(t, a[4]), a[5]);
+}
+
+/* ---- limits ---------------------------------------------------------------------------------------------- */
+
+/* Limits of address space are for the program's, not for the emulator's, which needs more: they are remembered by nobody. */
+static bool is_of_space(uint64_t resource)
+{
+    return resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_STACK;
+}
+
+HANDLER(sys_prlimit64)
+{
+    bool own = a[0] == 0 || (pid_t)a[0] == getpid();
+    uint64_t new = own &&is_of_space(a[1]) ? 0 : host(t, a[2]);
+
+    return pb_user_host(t, SYS_prlimit64, a[0], a[1], new, host(t, a[3]), 0, 0);
+}
+
+HANDLER(sys_getrlimit)
+{
+    return pb_user_host(t, SYS_prlimit64, 0, a[0], 0, host(t, a[1]), 0, 0);
+}
+
+HANDLER(sys_setrlimit)
+{
+    return pb_user_host(t, SYS_prlimit64, 0, a[0], is_of_space(a[0]) ? 0 : host(t, a[1]), 0, 0, 0);
+}
+
+/* ---- about the system ------------------------------------------------------------------------------------ */
+
+HANDLER(sys_uname)
+{
+    struct utsname names;
+
+    if (uname(&names) < 0)
+        return -errno;
+    memset(names.machine, 0, sizeof(names.machine));
+    g_strlcpy(names.machine, t->user->arch->name, sizeof(names.machine));
+    return pb_user_space_write(t->user->space, a[0], &names, sizeof(names)) ? 0 : -EFAULT;
+}
+
+HANDLER(sys_prctl)
+{
+    switch ((int)a[0]) {
+    case PR_SET_NAME:
+    case PR_GET_NAME:
+    case PR_GET_PDEATHSIG:
+    case PR_GET_CHILD_SUBREAPER:
+        return pb_user_host(t, SYS_prctl, a[0], host(t, a[1]), 0, 0, 0, 0);
+    case PR_SET_PDEATHSIG:
+    case PR_GET_DUMPABLE:
+    case PR_SET_DUMPABLE:
+    case PR_GET_KEEPCAPS:
+    case PR_SET_KEEPCAPS:
+    case PR_SET_CHILD_SUBREAPER:
+    case PR_GET_NO_NEW_PRIVS:
+    case PR_SET_NO_NEW_PRIVS:
+    case PR_GET_TIMERSLACK:
+    case PR_SET_TIMERSLACK:
+    case PR_CAPBSET_READ:
+        return pb_user_host(t, SYS_prctl, a[0], a[1], a[2], a[3], a[4], 0);
+    default:
+        return -EINVAL;
+    }
+}
+
+/* struct sigevent is the same but for what it points to, which the kernel hands back and does not follow. */
+HANDLER(sys_timer_create)
+{
+    return pb_user_host(t, SYS_timer_create, a[0], host(t, a[1]), host(t, a[2]), 0, 0, 0);
+}

@@ -1,0 +1,302 @@
+/* The life of a program: see user.h. And its first thread. */
+#include <core/user/internal.h>
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+G_DEFINE_QUARK(pb - user - error - quark, pb_user_error)
+
+_Thread_local pb_user_thread *pb_user_current;
+pb_user *pb_user_process;
+
+/* ---- what processors ask ------------------------------------------------------------------------------- */
+
+static bool ops_find(pb_vcpu *vcpu, uint64_t gva, uint32_t *prot)
+{
+    return pb_user_space_find(pb_user_process->space, gva, prot);
+}
+
+static void ops_event(pb_vcpu *vcpu, const pb_user_event *event)
+{
+    pb_user_current->event = *event;
+    vcpu->unwind = 1;
+    vcpu->leave_reason = PB_RUN_USER;
+}
+
+static const pb_user_ops user_ops = {
+    .size = sizeof(pb_user_ops),
+    .find = ops_find,
+    .event = ops_event,
+};
+
+static const void *extension(void *opaque, const char *id)
+{
+    return strcmp(id, PB_EXTENSION_USER) == 0 ? &user_ops : NULL;
+}
+
+/* Of the address space: have all processors forget a range. */
+static void flush(void *opaque, uint64_t gva, uint64_t bytes)
+{
+    pb_user *user = opaque;
+    pb_vcpu *vcpu =
+        pb_user_current ? pb_user_current->vcpu : pb_cpus_at(pb_machine_cpus(user->machine), 0);
+
+    vcpu->ops->tlb_flush_page(vcpu, gva, bytes, UINT16_MAX, PB_SCOPE_ALL);
+    vcpu->ops->tlb_sync(vcpu);
+}
+
+/* ---- descriptors --------------------------------------------------------------------------------------- */
+
+/* The emulator's own descriptors shall not have the numbers that programs expect, so the low ones are taken while
+ * it opens them. */
+#define FIRST_OWN 992
+#define END_OWN   1024
+
+static void take_numbers(GArray *taken)
+{
+    struct rlimit limit = { .rlim_cur = END_OWN };
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), end;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    end = limit.rlim_cur >= END_OWN ? FIRST_OWN : (int)limit.rlim_cur - (END_OWN - FIRST_OWN);
+    for (int fd = null; fd >= 0; fd = fcntl(null, F_DUPFD_CLOEXEC, 0)) {
+        g_array_append_val(taken, fd);
+        if (fd >= end - 1)
+            break;
+    }
+}
+
+/* What is open beyond them is the emulator's now. */
+static void give_numbers(pb_user *user)
+{
+    int first = 0;
+
+    for (guint i = 0; i < user->taken->len; i++) {
+        first = g_array_index(user->taken, int, i);
+        close(first);
+    }
+    for (int fd = first + 1; first && fd < END_OWN; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            user->fds[fd / 64] |= UINT64_C(1) << (fd % 64);
+    }
+    g_clear_pointer(&user->taken, g_array_unref);
+}
+
+bool pb_user_owns_fd(const pb_user *user, uint64_t fd)
+{
+    return fd < END_OWN && (user->fds[fd / 64] >> (fd % 64) & 1);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------- */
+
+static bool fail_file(GError **error, const char *name, int code)
+{
+    g_set_error(error, PB_USER_ERROR,
+                code == ENOENT || code == ENOTDIR ? PB_USER_ERROR_MISSING : PB_USER_ERROR_CANNOT,
+                "%s: %s", name, g_strerror(code));
+    return false;
+}
+
+char *pb_user_architecture(const pb_user_options *options, GError **error)
+{
+    uint8_t header[64];
+    const char *name;
+    struct stat info;
+    ssize_t n;
+    int fd = open(options->program, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        fail_file(error, options->program, errno);
+        return NULL;
+    }
+    n = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? read(fd, header, sizeof(header)) : -1;
+    close(fd);
+    if (n < 0 || access(options->program, X_OK) < 0) {
+        fail_file(error, options->program, n < 0 ? EACCES : errno);
+        return NULL;
+    }
+    name = pb_user_machine_name(header, (size_t)n);
+    if (name)
+        return g_strdup(name);
+    g_set_error(error, PB_USER_ERROR, PB_USER_ERROR_CANNOT, "%s: %s", options->program,
+                n >= 20 && memcmp(header, "\177ELF", 4) == 0 ? "it is for an unknown processor"
+                                                             : "it is no ELF file");
+    return NULL;
+}
+
+pb_user *pb_user_new(const pb_user_options *options, GError **error)
+{
+    pb_user *user = g_new0(pb_user, 1);
+
+    user->options = *options;
+    user->extras = (pb_machine_extras){ extension, user };
+    user->space = pb_user_space_new(error);
+    if (!user->space) {
+        g_free(user);
+        return NULL;
+    }
+    pthread_mutex_init(&user->brk_lock, NULL);
+    pthread_mutex_init(&user->signal_lock, NULL);
+    pb_user_block_signals(user);
+    user->taken = g_array_new(FALSE, FALSE, sizeof(int));
+    take_numbers(user->taken);
+    pb_user_process = user;
+    return user;
+}
+
+const pb_machine_extras *pb_user_extras(pb_user *user)
+{
+    return &user->extras;
+}
+
+void pb_user_unload(pb_user *user)
+{
+    pb_user_space_detach(user->space);
+    user->machine = NULL;
+}
+
+void pb_user_free(pb_user *user)
+{
+    if (!user)
+        return;
+    pb_user_process = NULL;
+    pb_user_space_free(user->space);
+    pthread_mutex_destroy(&user->brk_lock);
+    pthread_mutex_destroy(&user->signal_lock);
+    if (user->taken)
+        give_numbers(user);
+    g_free(user->path);
+    g_free(user->auxv);
+    g_free(user->rows);
+    g_free(user->missing);
+    g_free(user);
+}
+
+static bool find_arch(pb_user *user, pb_vcpu *vcpu, GError **error)
+{
+    const pb_cpu_type *type = vcpu ? vcpu->type : NULL;
+
+    user->arch = type && PB_CPU_HAS(type, user) ? type->user : NULL;
+    if (user->arch)
+        return true;
+    g_set_error(error, PB_USER_ERROR, PB_USER_ERROR_SETUP,
+                type ? "processors of type '%s' run no programs: their plugin has no user mode"
+                     : "machine '%s' has no processor",
+                type ? type->head.name : pb_machine_plan(user->machine)->name);
+    return false;
+}
+
+/* The code that handlers return to, on a page of its own. */
+static bool map_restorer(pb_user *user, GError **error)
+{
+    int64_t at = pb_user_space_map(user->space, 0, PB_PAGE_SIZE, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (at < 0 ||
+        !pb_user_space_write(user->space, (uint64_t)at, user->arch->restorer,
+                             user->arch->restorer_bytes) ||
+        pb_user_space_protect(user->space, (uint64_t)at, PB_PAGE_SIZE, PROT_READ | PROT_EXEC) < 0) {
+        g_set_error(error, PB_USER_ERROR, PB_USER_ERROR_CANNOT, "no memory for a page of code");
+        return false;
+    }
+    pb_user_space_name(user->space, (uint64_t)at, "[vdso]");
+    user->restorer = (uint64_t)at;
+    return true;
+}
+
+static bool load_interpreter(pb_user *user, const pb_user_image *program, pb_user_image *image,
+                             GError **error)
+{
+    g_autofree char *path = pb_user_host_path(user, program->interpreter);
+    g_autofree char *name = g_strdup_printf("%s: interpreter %s", user->options.program, path);
+
+    return pb_user_image_load(user, path, name, true, image, error);
+}
+
+static bool load_images(pb_user *user, pb_vcpu *vcpu, GError **error)
+{
+    pb_user_image program, interpreter = { 0 };
+    uint64_t sp = 0;
+    bool ok = pb_user_image_load(user, user->options.program, user->options.program, false,
+                                 &program, error);
+
+    if (!ok)
+        return false;
+    user->brk_first = user->brk = program.end;
+    ok = pb_user_map_stack(user, program.executable_stack, error) &&
+         (!program.interpreter || load_interpreter(user, &program, &interpreter, error)) &&
+         (sp = pb_user_fill_stack(user, vcpu, &program, interpreter.bias, error)) != 0;
+    if (ok)
+        user->arch->start(vcpu, program.interpreter ? interpreter.entry : program.entry, sp);
+    g_free(program.interpreter);
+    return ok;
+}
+
+bool pb_user_load(pb_user *user, pb_machine *machine, GError **error)
+{
+    pb_vcpu *vcpu = pb_cpus_at(pb_machine_cpus(machine), 0);
+    char resolved[PATH_MAX];
+
+    give_numbers(user);
+    user->machine = machine;
+    user->path =
+        g_strdup(realpath(user->options.program, resolved) ? resolved : user->options.program);
+    return find_arch(user, vcpu, error) &&
+           pb_user_space_attach(user->space, pb_space_bus(pb_machine_memory(machine)),
+                                pb_machine_root(machine), flush, user, error) &&
+           pb_machine_reset(machine, error) && pb_user_bind_syscalls(user) &&
+           load_images(user, vcpu, error) && map_restorer(user, error);
+}
+
+/* ---- running ------------------------------------------------------------------------------------------- */
+
+/* What made the processor stop. */
+static void handle_event(pb_user_thread *t)
+{
+    uint32_t cause = t->event.cause;
+
+    t->event.cause = 0;
+    if (cause == PB_USER_SYSCALL)
+        pb_user_do_syscall(t);
+    else if (cause != 0)
+        pb_user_fault_signal(t, cause);
+}
+
+static void run_thread(pb_user_thread *t)
+{
+    pb_user_current = t;
+    while (!t->ended) {
+        if (pb_vcpu_go(t->vcpu))
+            handle_event(t);
+        if (t->queued && !t->ended)
+            pb_user_deliver(t);
+    }
+    pb_user_current = NULL;
+}
+
+int pb_user_run(pb_user *user)
+{
+    pb_user_thread first = { .user = user, .vcpu = pb_cpus_at(pb_machine_cpus(user->machine), 0) };
+    pb_sched *sched = pb_machine_sched(user->machine);
+
+    pb_user_signals_init(user, &first);
+    pb_sched_begin(sched);
+    run_thread(&first);
+    pb_sched_end(sched);
+    return first.status;
+}
+
+void pb_user_missing(const pb_user *user,
+                     void (*fn)(void *opaque, const char *name, uint64_t calls), void *opaque)
+{
+    for (uint32_t i = 0; user->missing && i < user->arch->n_syscalls; i++) {
+        if (user->missing[i])
+            fn(opaque, user->arch->syscalls[i] ? user->arch->syscalls[i] : "?", user->missing[i]);
+    }
+}

@@ -1,0 +1,51 @@
+/*
+ * User mode: runs a Linux program that was built for another processor, by taking the kernel's place in front of it.
+ *
+ * A program is a machine of processors without devices (core/machine builds it); its memory is an address space of mappings
+ * (space.h) instead of page tables; what it asks of the kernel is done by the host's (syscall.c). What is peculiar to an
+ * architecture is a table of its cpu type (patchbay/user.h).
+ *
+ * There is one program in a process: signals, descriptors and the process's number are its.
+ */
+#ifndef CORE_USER_USER_H
+#define CORE_USER_USER_H
+
+#include <core/machine/machine.h>
+
+#define PB_USER_ERROR (pb_user_error_quark())
+GQuark pb_user_error_quark(void);
+
+/* Codes are exit statuses, as shells have them. */
+typedef enum pb_user_error {
+    PB_USER_ERROR_SETUP = 2,
+    PB_USER_ERROR_CANNOT = 126,  /* it is there, but cannot be executed */
+    PB_USER_ERROR_MISSING = 127, /* the program, or its interpreter, is not there */
+} pb_user_error;
+
+typedef struct pb_user_options {
+    const char *sysroot;     /* where absolute paths are looked up first, or null */
+    const char *program;     /* path */
+    const char *const *argv; /* the program's arguments, its name first; ends with null */
+    const char *const *envp; /* the same */
+    bool strace;             /* write system calls to standard error */
+} pb_user_options;
+
+/* What a program is for, found in its file: "aarch64". Null with an error: not there, no program, unknown. g_free() it. */
+char *pb_user_architecture(const pb_user_options *options, GError **error);
+
+typedef struct pb_user pb_user;
+
+/* A program on a machine. Usage: pb_user_new, pb_machine_new_with(pb_user_extras), pb_user_load, pb_user_run. [setup] */
+pb_user *pb_user_new(const pb_user_options *options, GError **error);
+const pb_machine_extras *pb_user_extras(pb_user *user);
+bool pb_user_load(pb_user *user, pb_machine *machine, GError **error);
+/* Runs it to its end, on this thread. The exit status; a signal that ends the program ends the process. */
+int pb_user_run(pb_user *user);
+/* Calls of the system that are not there, with how often: after the run. */
+void pb_user_missing(const pb_user *user,
+                     void (*fn)(void *opaque, const char *name, uint64_t calls), void *opaque);
+/* Before the machine is freed. */
+void pb_user_unload(pb_user *user);
+void pb_user_free(pb_user *user);
+
+#endif

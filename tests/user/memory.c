@@ -1,0 +1,257 @@
+/* Memory: mappings, their permissions, changes of them, the heap; code that is written at run time. */
+#include "check.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE 4096ul
+
+static sigjmp_buf back;
+static siginfo_t fault;
+
+static void on_fault(int signal, siginfo_t *info, void *context)
+{
+    fault = *info;
+    siglongjmp(back, signal);
+}
+
+/* The signal that an access raises, 0: none. */
+static int try_read(const volatile char *at)
+{
+    int signal = sigsetjmp(back, 1);
+
+    if (!signal)
+        (void)*at;
+    return signal;
+}
+
+static int try_write(volatile char *at)
+{
+    int signal = sigsetjmp(back, 1);
+
+    if (!signal)
+        *at = 1;
+    return signal;
+}
+
+static int try_call(char *at)
+{
+    int signal = sigsetjmp(back, 1);
+
+    if (!signal)
+        ((void (*)(void))at)();
+    return signal;
+}
+
+static void check_fault(int signal, const char *at, int code)
+{
+    CHECK(signal == SIGSEGV && fault.si_signo == SIGSEGV);
+    CHECK(fault.si_code == code);
+    CHECK(fault.si_addr == at);
+}
+
+static char *map(void *at, size_t bytes, int prot, int flags)
+{
+    return mmap(at, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+}
+
+static void test_protection(void)
+{
+    char *p = map(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, 0);
+
+    CHECK(p != MAP_FAILED);
+    memset(p, 7, 4 * PAGE);
+    CHECK(mprotect(p + PAGE, PAGE, PROT_READ) == 0);
+    CHECK(mprotect(p + 2 * PAGE, PAGE, PROT_NONE) == 0);
+    CHECK(try_read(p + PAGE) == 0);
+    check_fault(try_write(p + PAGE + 5), p + PAGE + 5, SEGV_ACCERR);
+    check_fault(try_read(p + 2 * PAGE + 9), p + 2 * PAGE + 9, SEGV_ACCERR);
+    CHECK(try_write(p + 3 * PAGE) == 0);
+    CHECK(munmap(p + 3 * PAGE, PAGE) == 0);
+    check_fault(try_read(p + 3 * PAGE), p + 3 * PAGE, SEGV_MAPERR);
+    check_fault(try_call(p), p, SEGV_ACCERR);
+    check_fault(try_read((char *)16), (char *)16, SEGV_MAPERR);
+    CHECK(try_read((char *)0x0000ffff00000000) == SIGSEGV);
+    CHECK(try_read((char *)-4096) == SIGSEGV);
+    CHECK(mprotect(p + 2 * PAGE, PAGE, PROT_READ | PROT_WRITE) == 0 && p[2 * PAGE] == 7);
+    REFUSED(mprotect(p + 2 * PAGE, 2 * PAGE, PROT_READ), ENOMEM);
+    REFUSED(mprotect(p + 1, PAGE, PROT_READ), EINVAL);
+    /* An access across a border faults at the first byte that is not there. */
+    CHECK(mprotect(p + PAGE, PAGE, PROT_NONE) == 0);
+    if (!sigsetjmp(back, 1)) {
+        (void)*(volatile uint64_t *)(void *)(p + PAGE - 4);
+        CHECK(!"came by");
+    }
+    check_fault(fault.si_signo, p + PAGE, SEGV_ACCERR);
+    CHECK(munmap(p, 4 * PAGE) == 0);
+    CHECK(munmap(p, 4 * PAGE) == 0); /* what is not there can be unmapped */
+}
+
+static void test_places(void)
+{
+    char *p = map(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_NORESERVE), *q;
+
+    CHECK(map(p, PAGE, PROT_READ, MAP_FIXED) == p && p[0] == 0);
+    q = map(p, PAGE, PROT_READ, MAP_FIXED_NOREPLACE);
+    CHECK(q == MAP_FAILED && errno == EEXIST);
+    q = map(p, PAGE, PROT_READ, 0); /* a wish */
+    CHECK(q != MAP_FAILED && q != p);
+    munmap(q, PAGE);
+    q = map((void *)0x1000, PAGE, PROT_READ, MAP_FIXED);
+    CHECK(q == MAP_FAILED && errno == EPERM);
+    q = map(p + 1, PAGE, PROT_READ, MAP_FIXED);
+    CHECK(q == MAP_FAILED && errno == EINVAL);
+    q = map(NULL, 0, PROT_READ, 0);
+    CHECK(q == MAP_FAILED && errno == EINVAL);
+    q = map(NULL, (size_t)1 << 60, PROT_READ, MAP_NORESERVE);
+    CHECK(q == MAP_FAILED && errno == ENOMEM);
+    q = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, 77, 0);
+    CHECK(q == MAP_FAILED && errno == EBADF);
+    munmap(p, 8 * PAGE);
+    q = map((void *)0x10000000, PAGE, PROT_READ, 0);
+    CHECK(q == (char *)0x10000000);
+    munmap(q, PAGE);
+}
+
+static void test_remap(void)
+{
+    char *p = map(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, 0), *q;
+
+    memset(p, 1, PAGE);
+    memset(p + PAGE, 2, PAGE);
+    q = mremap(p, 2 * PAGE, 64 * PAGE, MREMAP_MAYMOVE);
+    CHECK(q != MAP_FAILED && q[0] == 1 && q[PAGE] == 2 && q[2 * PAGE] == 0);
+    q[63 * PAGE] = 3;
+    p = mremap(q, 64 * PAGE, PAGE, 0);
+    CHECK(p == q && try_read(q + PAGE) == SIGSEGV);
+    q = map(NULL, 4 * PAGE, PROT_NONE, 0);
+    p = mremap(p, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q + PAGE);
+    CHECK(p == q + PAGE && p[5] == 1 && try_read(q) == SIGSEGV);
+    REFUSED((intptr_t)mremap((void *)0x20000000, PAGE, PAGE, MREMAP_MAYMOVE), EFAULT);
+    munmap(q, 4 * PAGE);
+}
+
+static void on_bus_error(int signal, siginfo_t *info, void *context)
+{
+    fault = *info;
+    CHECK(truncate("mapped", 2 * PAGE) == 0);
+}
+
+/* Behind the end of a file that was cut off there is nothing. The signal may come somewhat late; the next call of the
+ * system is after it. */
+static void test_cut_file(const volatile char *shared)
+{
+    struct sigaction action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO }, old;
+
+    CHECK(sigaction(SIGBUS, &action, &old) == 0);
+    CHECK(truncate("mapped", PAGE) == 0);
+    memset(&fault, 0, sizeof(fault));
+    CHECK(shared[PAGE + 3] == 0);
+    getppid();
+    CHECK(fault.si_signo == SIGBUS && fault.si_code == BUS_ADRERR);
+    CHECK(fault.si_addr == (void *)(uintptr_t)(shared + PAGE + 3));
+    CHECK(sigaction(SIGBUS, &old, NULL) == 0);
+}
+
+static void test_files(void)
+{
+    int fd = open("mapped", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    char *shared, *private, c;
+
+    CHECK(ftruncate(fd, 2 * PAGE) == 0);
+    shared = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    private = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, PAGE);
+    CHECK(shared != MAP_FAILED && private != MAP_FAILED);
+    shared[PAGE] = 'a';
+    CHECK(pread(fd, &c, 1, PAGE) == 1 && c == 'a' && private[0] == 'a');
+    private[0] = 'b';
+    CHECK(shared[PAGE] == 'a');
+    CHECK(msync(shared, 2 * PAGE, MS_SYNC) == 0);
+    CHECK(madvise(private, PAGE, MADV_DONTNEED) == 0 && private[0] == 'a');
+    close(fd);
+    test_cut_file(shared);
+    munmap(shared, 2 * PAGE);
+    munmap(private, PAGE);
+    fd = open("mapped", O_RDONLY);
+    shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(shared == MAP_FAILED && errno == EACCES);
+    shared = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+    REFUSED(mprotect(shared, PAGE, PROT_READ | PROT_WRITE), EACCES);
+    check_fault(try_write(shared), shared, SEGV_ACCERR);
+    close(fd);
+    unlink("mapped");
+}
+
+static void test_heap(void)
+{
+    char *first = sbrk(0), *p = sbrk(3 * PAGE);
+
+    CHECK(p == first);
+    p[3 * PAGE - 1] = 1;
+    CHECK(sbrk(-(intptr_t)(3 * PAGE)) != (void *)-1 && sbrk(0) == first);
+    p = malloc(100 << 20);
+    CHECK(p != NULL);
+    for (size_t i = 0; p && i < 100u << 20; i += 1 << 20)
+        p[i] = (char)(i >> 20);
+    for (size_t i = 0; p && i < 100u << 20; i += 1 << 20)
+        CHECK(p[i] == (char)(i >> 20));
+    free(p);
+}
+
+/* mov w0, #n; ret */
+static void write_code(uint32_t *at, uint32_t n)
+{
+    at[0] = 0x52800000 | n << 5;
+    at[1] = 0xd65f03c0;
+    __builtin___clear_cache((char *)at, (char *)(at + 2));
+}
+
+static void test_code(void)
+{
+    uint32_t *code = (uint32_t *)(void *)map(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, 0);
+    int fd = open("code", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    int (*call)(void) = (int (*)(void))code;
+
+    for (uint32_t n = 0; n < 100; n++) {
+        write_code(code, n);
+        CHECK(call() == (int)n);
+    }
+    /* Another mapping in its place. */
+    CHECK(map(code, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_FIXED) == (char *)code);
+    write_code(code, 1000);
+    CHECK(call() == 1000);
+    CHECK(write(fd, code, 8) == 8);
+    write_code(code, 2000);
+    CHECK(call() == 2000);
+    /* Read by the kernel over what was executed. */
+    CHECK(pread(fd, code, 8, 0) == 8);
+    __builtin___clear_cache((char *)code, (char *)(code + 2));
+    CHECK(call() == 1000);
+    CHECK(mprotect(code, PAGE, PROT_READ | PROT_WRITE) == 0);
+    check_fault(try_call((char *)code), (char *)code, SEGV_ACCERR);
+    CHECK(mprotect(code, PAGE, PROT_READ | PROT_EXEC) == 0 && call() == 1000);
+    munmap(code, PAGE);
+    check_fault(try_call((char *)code), (char *)code, SEGV_MAPERR);
+    close(fd);
+    unlink("code");
+}
+
+int main(void)
+{
+    struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
+
+    sigaction(SIGSEGV, &action, NULL);
+    sigaction(SIGBUS, &action, NULL);
+    test_protection();
+    test_places();
+    test_remap();
+    test_files();
+    test_heap();
+    test_code();
+    return done("memory");
+}

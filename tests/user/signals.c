@@ -1,0 +1,268 @@
+/* Signals: handlers and what they are told, masks, stacks, interrupted calls, faults of instructions. */
+#include "check.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t count, order;
+static siginfo_t seen;
+static ucontext_t context_seen;
+static void *stack_seen;
+
+static void note(int signal, siginfo_t *info, void *context)
+{
+    char here;
+
+    seen = *info;
+    context_seen.uc_mcontext.pc = ((ucontext_t *)context)->uc_mcontext.pc;
+    stack_seen = &here;
+    count++;
+}
+
+static void skip(int signal, siginfo_t *info, void *context)
+{
+    note(signal, info, context);
+    ((ucontext_t *)context)->uc_mcontext.pc += 4;
+    ((ucontext_t *)context)->uc_mcontext.regs[5] = 55;
+}
+
+static void handle(int signal, void (*handler)(int, siginfo_t *, void *), int flags)
+{
+    struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags };
+
+    CHECK(sigaction(signal, &action, NULL) == 0);
+}
+
+static void test_simple(void)
+{
+    struct sigaction old;
+    union sigval value = { .sival_int = 77 };
+
+    handle(SIGUSR1, note, 0);
+    count = 0;
+    CHECK(raise(SIGUSR1) == 0 && count == 1);
+    CHECK(seen.si_signo == SIGUSR1 && seen.si_pid == getpid() && seen.si_code == SI_TKILL);
+    CHECK(kill(getpid(), SIGUSR1) == 0 && count == 2 && seen.si_code == SI_USER);
+    CHECK(sigqueue(getpid(), SIGUSR1, value) == 0 && count == 3 && seen.si_value.sival_int == 77);
+    CHECK(sigaction(SIGUSR1, NULL, &old) == 0 && old.sa_sigaction == note);
+    CHECK((old.sa_flags & SA_SIGINFO) != 0);
+    handle(SIGUSR1, note, SA_RESETHAND);
+    CHECK(raise(SIGUSR1) == 0 && count == 4);
+    CHECK(sigaction(SIGUSR1, NULL, &old) == 0 && old.sa_handler == SIG_DFL);
+    CHECK(signal(SIGUSR1, SIG_IGN) != SIG_ERR && raise(SIGUSR1) == 0 && count == 4);
+    REFUSED(sigaction(SIGKILL, &old, NULL), EINVAL);
+}
+
+static void test_masks(void)
+{
+    sigset_t set, old, pending;
+    siginfo_t info;
+    struct timespec none = { 0, 0 };
+
+    handle(SIGUSR1, note, 0);
+    handle(SIGRTMIN + 1, note, 0);
+    count = 0;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGRTMIN + 1);
+    CHECK(sigprocmask(SIG_BLOCK, &set, &old) == 0);
+    raise(SIGUSR1);
+    raise(SIGUSR1); /* is one with the first */
+    raise(SIGRTMIN + 1);
+    raise(SIGRTMIN + 1); /* is another */
+    CHECK(count == 0);
+    CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1) == 1);
+    CHECK(sigtimedwait(&set, &info, &none) == SIGUSR1 && info.si_signo == SIGUSR1);
+    CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
+    CHECK(count == 2);
+    CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+    raise(SIGUSR1);
+    sigdelset(&set, SIGUSR1);
+    REFUSED(sigsuspend(&set), EINTR);
+    CHECK(count == 3);
+    CHECK(sigprocmask(SIG_SETMASK, NULL, &pending) == 0 && sigismember(&pending, SIGUSR1) == 1);
+    CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0 && count == 3);
+}
+
+static void nested(int signal)
+{
+    order = order * 10 + (signal == SIGUSR1 ? 1 : 2);
+    if (signal == SIGUSR1) {
+        raise(SIGUSR1); /* blocked: comes after this one */
+        raise(SIGUSR2); /* comes now */
+        order = order * 10 + 3;
+        signal = 0;
+    }
+}
+
+static void once(int signal)
+{
+    struct sigaction action = { .sa_handler = SIG_IGN };
+
+    nested(signal);
+    sigaction(SIGUSR1, &action, NULL);
+}
+
+static void test_nested(void)
+{
+    struct sigaction action = { .sa_handler = once }, second = { .sa_handler = nested };
+
+    order = 0;
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0 && sigaction(SIGUSR2, &second, NULL) == 0);
+    raise(SIGUSR1);
+    CHECK(order == 123);
+}
+
+static void test_stack(void)
+{
+    static char memory[65536];
+    stack_t stack = { .ss_sp = memory, .ss_size = sizeof(memory) }, old;
+
+    CHECK(sigaltstack(NULL, &old) == 0 && old.ss_flags == SS_DISABLE);
+    CHECK(sigaltstack(&stack, NULL) == 0);
+    handle(SIGUSR1, note, SA_ONSTACK);
+    raise(SIGUSR1);
+    CHECK((char *)stack_seen > memory && (char *)stack_seen < memory + sizeof(memory));
+    handle(SIGUSR1, note, 0);
+    raise(SIGUSR1);
+    CHECK((char *)stack_seen < memory || (char *)stack_seen > memory + sizeof(memory));
+    stack.ss_size = 100;
+    REFUSED(sigaltstack(&stack, NULL), ENOMEM);
+    stack.ss_flags = SS_DISABLE;
+    CHECK(sigaltstack(&stack, &old) == 0 && old.ss_sp == memory);
+}
+
+static sigjmp_buf back;
+
+static void jump(int signal, siginfo_t *info, void *context)
+{
+    seen = *info;
+    siglongjmp(back, 1);
+}
+
+/* The stack runs over: only a handler on another stack can be. */
+static int recurse(volatile char *above)
+{
+    volatile char here[4096];
+
+    here[0] = *above;
+    return here[0] ? recurse(here) + here[0] : 0;
+}
+
+static void test_overflow(void)
+{
+    static char memory[65536];
+    stack_t stack = { .ss_sp = memory, .ss_size = sizeof(memory) };
+
+    CHECK(sigaltstack(&stack, NULL) == 0);
+    handle(SIGSEGV, jump, SA_ONSTACK);
+    if (!sigsetjmp(back, 1)) {
+        volatile char c = 1;
+
+        recurse(&c);
+        CHECK(!"came by");
+    }
+    CHECK(seen.si_code == SEGV_MAPERR);
+    stack.ss_flags = SS_DISABLE;
+    sigaltstack(&stack, NULL);
+}
+
+static void test_instructions(void)
+{
+    register uint64_t changed __asm__("x5") = 1;
+    double d[4] = { 1.5, 2.5, 3.5, 4.5 };
+    register double kept __asm__("d9") = d[1];
+
+    handle(SIGILL, skip, 0);
+    handle(SIGTRAP, skip, 0);
+    handle(SIGBUS, skip, 0);
+    count = 0;
+    __asm__ volatile("udf #0" : "+r"(changed), "+w"(kept) : : "memory");
+    CHECK(count == 1 && seen.si_signo == SIGILL && seen.si_code == ILL_ILLOPC);
+    CHECK((uintptr_t)seen.si_addr == context_seen.uc_mcontext.pc);
+    CHECK(changed == 55 && kept == 2.5);
+    __asm__ volatile("brk #7" : "+r"(changed) : : "memory");
+    CHECK(count == 2 && seen.si_signo == SIGTRAP && seen.si_code == TRAP_BRKPT);
+    CHECK((uintptr_t)seen.si_addr == context_seen.uc_mcontext.pc);
+    __asm__ volatile("ldaxr x6, [%0]" : "+r"(changed) : : "x6", "memory"); /* at 55 */
+    CHECK(count == 3 && seen.si_signo == SIGBUS && seen.si_code == BUS_ADRALN);
+    CHECK(seen.si_addr == (void *)55);
+    __asm__ volatile("msr daifset, #2" : "+r"(changed) : : "memory");
+    CHECK(count == 4 && seen.si_signo == SIGILL);
+}
+
+static void test_registers(void)
+{
+    uint64_t value, other;
+
+    __asm__ volatile("mrs %0, ctr_el0" : "=r"(value));
+    CHECK(value != 0);
+    __asm__ volatile("mrs %0, dczid_el0" : "=r"(value));
+    CHECK((value & 15) == 4);
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(value));
+    __asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(other));
+    CHECK(other >= value);
+    __asm__ volatile("mrs %0, cntfrq_el0" : "=r"(value));
+    CHECK(value >= 1000000);
+    __asm__ volatile("mrs %0, midr_el1" : "=r"(value)); /* the kernel's doing */
+    CHECK(value != 0);
+    __asm__ volatile("mrs %0, id_aa64pfr0_el1" : "=r"(value));
+    CHECK((value & 0xff) == 0x11);
+    __asm__ volatile("mrs %0, id_aa64isar0_el1" : "=r"(value));
+    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(other));
+    CHECK(other != 0);
+}
+
+/* A timer interrupts what blocks. */
+static void test_interrupted(void)
+{
+    struct itimerval soon = { .it_value.tv_usec = 20000 }, often = { { 0, 1000 }, { 0, 1000 } };
+    struct timespec second = { 1, 0 }, left = { 0, 0 };
+    int ends[2];
+    char c;
+
+    CHECK(pipe(ends) == 0);
+    handle(SIGALRM, note, 0);
+    count = 0;
+    CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+    REFUSED(read(ends[0], &c, 1), EINTR);
+    CHECK(count == 1);
+    CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+    REFUSED(nanosleep(&second, &left), EINTR);
+    CHECK(count == 2 && left.tv_nsec > 0);
+    /* Between them, wherever they come: none is lost, no call ends otherwise. */
+    handle(SIGALRM, note, SA_RESTART);
+    count = 0;
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+    while (count < 50) {
+        CHECK(write(ends[1], "x", 1) == 1);
+        CHECK(read(ends[0], &c, 1) == 1);
+    }
+    for (volatile unsigned i = 0; count < 100; i++)
+        ;
+    memset(&often, 0, sizeof(often));
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+int main(void)
+{
+    test_simple();
+    test_masks();
+    test_nested();
+    test_stack();
+    test_overflow();
+    test_instructions();
+    test_registers();
+    test_interrupted();
+    return done("signals");
+}

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""Programs for another processor: that they do what they do elsewhere, and what is said of those that cannot run.
+
+usage: test_user.py PATCHBAY SOURCES [UNITTEST-ARGUMENT...]
+"""
+
+import os
+import pathlib
+import platform
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import cases  # noqa: E402
+
+PATCHBAY = os.path.abspath(sys.argv.pop(1))
+SOURCES = pathlib.Path(sys.argv.pop(1))
+COMPILER = "aarch64-linux-gnu-gcc"
+SYSROOT = "/usr/aarch64-linux-gnu"
+WAYS = [["--accel", "interp"], ["--accel", "jit"], ["--accel", "jit,regions=always,compile-threads=0"]]
+
+programs = None
+
+
+def compile_program(name, *options):
+    """The program made from NAME.c: its path. Made once."""
+    path = pathlib.Path(programs.name) / (name + "".join(options).replace("/", "_"))
+    if not path.exists():
+        subprocess.run([COMPILER, "-D_GNU_SOURCE", "-O1", "-Wall", "-Werror", "-I", SOURCES, *options,
+                        SOURCES / (name + ".c"), "-o", path, "-lpthread"], check=True)
+    return path
+
+
+def setUpModule():
+    global programs
+    if platform.machine() != "x86_64":
+        raise unittest.SkipTest("user mode runs on x86-64 only")
+    if not shutil.which(COMPILER):
+        raise unittest.SkipTest(f"{COMPILER} is not installed")
+    if not os.path.exists(SYSROOT + "/lib/libc.a"):
+        raise unittest.SkipTest("libc6-dev-arm64-cross is not installed")
+    programs = tempfile.TemporaryDirectory()
+
+
+def tearDownModule():
+    if programs:
+        programs.cleanup()
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def run_user(self, *words, environment=None):
+        return subprocess.run([PATCHBAY, "user", *map(str, words)], cwd=self.folder, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
+                              env=environment)
+
+    def good(self, *words, **options):
+        done = self.run_user(*words, **options)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        return done.stdout
+
+
+class Programs(Case):
+    def everywhere(self, name, *options):
+        for way in WAYS:
+            with self.subTest(way=way[1]):
+                for file in os.listdir(self.folder):
+                    os.unlink(os.path.join(self.folder, file))
+                out = self.good(*way, compile_program(name, "-static", *options))
+                self.assertEqual(out, f"{name}: 0 failed\n")
+
+    def test_files(self):
+        self.everywhere("files")
+
+    def test_memory(self):
+        self.everywhere("memory")
+
+    def test_signals(self):
+        self.everywhere("signals")
+
+    def test_dynamic(self):
+        for name in "files", "memory", "signals":
+            with self.subTest(program=name):
+                out = self.good("-L", SYSROOT, compile_program(name))
+                self.assertEqual(out, f"{name}: 0 failed\n")
+
+
+class Start(Case):
+    EXPECTED = "argument 0: {}\nargument 1: a b\nargument 2: -L\nUSER_TEST: {}\n" \
+               "page size: 4096, 2.500\nplatform: aarch64\naligned: 1\n"
+
+    def check(self, *words, value="none", name=None, environment=None):
+        done = self.run_user(*words, "a b", "-L", environment=environment)
+        self.assertEqual(done.stderr, "")
+        self.assertEqual(done.stdout, self.EXPECTED.format(name or words[-1], value))
+        self.assertEqual(done.returncode, 42)
+
+    def test_kinds(self):
+        for options in ["-static"], ["-static-pie"], ["-static", "-O2", "-Wl,-z,norelro"], ["-static", "-Wl,-z,max-page-size=65536"]:
+            for way in WAYS:
+                with self.subTest(options=options, way=way[1]):
+                    self.check(*way, compile_program("hello", *options))
+
+    def test_dynamic(self):
+        for options in [], ["-no-pie"]:
+            for way in WAYS:
+                with self.subTest(options=options, way=way[1]):
+                    self.check(*way, "-L", SYSROOT, compile_program("hello", *options))
+
+    def test_environment(self):
+        path = compile_program("hello", "-static")
+        environment = dict(os.environ, USER_TEST="outer")
+        self.check(path, value="outer", environment=environment)
+        self.check("-U", "USER_TEST", path, environment=environment)
+        self.check("-E", "USER_TEST=x=y", path, value="x=y", environment=environment)
+        self.check("--argv0", "other", "--", path, name="other")
+
+    def test_strace(self):
+        done = self.run_user("--strace", compile_program("hello", "-static"))
+        self.assertRegex(done.stderr, r"write\(1, 0x[0-9a-f]+, \d+\) = \d+\n")
+        self.assertIn("exit_group(42)", done.stderr)
+
+    def test_cpu(self):
+        self.check("--set", "cpu=arm64/cortex-a53", compile_program("hello", "-static"))
+
+
+class Ends(Case):
+    def test_signals(self):
+        path = compile_program("broken", "-static")
+        for how, number in (("segv", signal.SIGSEGV), ("ill", signal.SIGILL), ("trap", signal.SIGTRAP),
+                            ("abort", signal.SIGABRT), ("term", signal.SIGTERM), ("blocked", signal.SIGSEGV),
+                            ("stack", signal.SIGSEGV)):
+            for way in WAYS[:2]:
+                with self.subTest(how=how, way=way[1]):
+                    self.assertEqual(self.run_user(*way, path, how).returncode, -number)
+
+    def test_status(self):
+        path = compile_program("broken", "-static")
+        for status in 0, 1, 126, 127, 255:
+            self.assertEqual(self.run_user(path, "well", status).returncode, status)
+
+
+class Refused(Case):
+    def refused(self, status, text, *words):
+        done = self.run_user(*words)
+        self.assertIn(text, done.stderr)
+        self.assertEqual((done.returncode, done.stdout), (status, ""))
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    def file(self, contents, name="program", mode=0o755):
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as file:
+            file.write(contents)
+        os.chmod(path, mode)
+        return path
+
+    def test_usage(self):
+        self.refused(2, "a program is expected")
+        self.refused(2, "--nonsense", "--nonsense", "x")
+
+    def test_files(self):
+        self.refused(127, "./nothing: No such file", "./nothing")
+        self.refused(126, "Permission denied", self.folder)
+        self.refused(126, "no ELF file", self.file(b"plain text, long enough to be a header of something"))
+        self.refused(126, "no ELF file", self.file(b""))
+        self.refused(126, "no ELF file", self.file(b"\x7fEL"))
+
+    def test_foreign(self):
+        self.refused(126, "programs for x86_64 cannot be run", "/bin/true")
+
+    def test_interpreter(self):
+        dynamic = compile_program("hello")
+        self.refused(127, "interpreter /lib/ld-linux-aarch64.so.1", dynamic)
+        self.refused(127, "interpreter /lib/ld-linux-aarch64.so.1", "-L", self.folder, dynamic)
+
+    def test_headers(self):
+        """Each member that matters, with a value that cannot be."""
+        whole = compile_program("hello", "-static").read_bytes()
+        table, = struct.unpack_from("<Q", whole, 32)
+        loads = [table + 56 * i for i in range(struct.unpack_from("<H", whole, 56)[0])
+                 if struct.unpack_from("<I", whole, table + 56 * i)[0] == 1]
+        for place, form, value, text in (
+                (16, "<H", 1, "ELF type is 1"), (54, "<H", 55, "program headers of 55 bytes"),
+                (56, "<H", 0, "0 program headers"), (32, "<Q", 1 << 60, "program headers are cut off"),
+                (loads[0] + 32, "<Q", 1 << 40, "more bytes in the file than in memory"),
+                (loads[0] + 40, "<Q", 1 << 62, "does not fit"), (loads[0] + 16, "<Q", 1 << 63, "does not fit"),
+                (loads[0] + 16, "<Q", 0x400001, "different places"), (loads[0] + 16, "<Q", 0, "below 0x10000"),
+                (loads[1] + 16, "<Q", struct.unpack_from("<Q", whole, loads[0] + 16)[0] +
+                 (struct.unpack_from("<Q", whole, loads[1] + 8)[0] & 4095), "overlaps")):
+            broken = bytearray(whole)
+            struct.pack_into(form, broken, place, value)
+            with self.subTest(place=place, value=value):
+                self.refused(126, text, self.file(broken))
+        self.refused(126, "cut off", self.file(whole[:len(whole) // 2]))
+
+    def test_mutated(self):
+        """Whatever is in a file: it runs, or there is one line; never an end of the emulator's own."""
+        whole = compile_program("broken", "-static").read_bytes()
+        chance = random.Random(1)
+        for i in range(100):
+            broken = bytearray(whole)
+            for _ in range(chance.randrange(1, 6)):
+                broken[chance.randrange(64 + 56 * 6)] = chance.randrange(256)
+            done = self.run_user("--accel", "interp", self.file(broken), "well", 3)
+            with self.subTest(i=i):
+                self.assertNotIn("Sanitizer", done.stderr)
+                self.assertIn(done.returncode, (3, 126, 127, -signal.SIGSEGV, -signal.SIGILL, -signal.SIGBUS))
+
+
+if __name__ == "__main__":
+    cases.main()

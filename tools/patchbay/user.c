@@ -1,0 +1,177 @@
+/* `patchbay user`: runs a Linux program that was built for another processor. */
+#include "command.h"
+
+#include <core/machine/source.h>
+#include <core/trace/trace.h>
+#include <core/user/user.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct user_options {
+    machine_options machine; /* first: machine_option_parse() takes it */
+    char *sysroot, *log_file, *name;
+    char **logs, **traces, **sets, **unsets;
+    gboolean strace, statistics;
+} user_options;
+
+static void print_number(void *opaque, const char *name, uint64_t value)
+{
+    fprintf(stderr, "%s: %" G_GUINT64_FORMAT "\n", name, value);
+}
+
+static void print_missing(void *opaque, const char *name, uint64_t calls)
+{
+    fprintf(stderr, "system call %s, not there: %" G_GUINT64_FORMAT "\n", name, calls);
+}
+
+static bool set_up_logs(const user_options *o, GError **error)
+{
+    for (char **list = o->logs; list && *list; list++) {
+        if (!pb_trace_log_items(*list, error))
+            return false;
+    }
+    for (char **list = o->traces; list && *list; list++)
+        pb_trace_patterns(*list);
+    return pb_trace_open(o->log_file, error);
+}
+
+static int run_on_machine(const loaded_machine *m, const user_options *o, pb_user *user)
+{
+    g_autoptr(GError) error = NULL;
+    pb_machine *machine = pb_machine_new_with(m->plan, m->host, pb_user_extras(user), &error);
+    int status;
+
+    if (!machine)
+        return complain(STATUS_USAGE, "%s", error->message);
+    if (pb_user_load(user, machine, &error)) {
+        status = pb_user_run(user);
+        if (o->statistics) {
+            pb_machine_statistics(machine, print_number, NULL);
+            pb_user_missing(user, print_missing, NULL);
+        }
+    } else {
+        status = complain(error->domain == PB_USER_ERROR ? error->code : STATUS_FAILED, "%s",
+                          error->message);
+    }
+    pb_user_unload(user);
+    pb_machine_free(machine);
+    return status;
+}
+
+static int run_program(const user_options *o, const pb_user_options *options)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *architecture = pb_user_architecture(options, &error);
+    g_autofree char *name = NULL;
+    g_autofree char *file = NULL;
+    g_autofree char *hint = NULL;
+    loaded_machine m;
+    pb_user *user;
+    int status = STATUS_USAGE;
+
+    if (!architecture)
+        return complain(error->code, "%s", error->message);
+    name = g_strconcat("user-", architecture, NULL);
+    file = pb_source_find(name, NULL, &hint);
+    if (!file)
+        return complain(PB_USER_ERROR_CANNOT,
+                        "%s: programs for %s cannot be run: there is no machine '%s'",
+                        options->program, architecture, name);
+    if (!set_up_logs(o, &error))
+        return complain(STATUS_USAGE, "%s", error->message);
+    user = pb_user_new(options, &error);
+    if (!user)
+        return complain(STATUS_FAILED, "%s", error->message);
+    if (load_machine(&m, name, &o->machine, true))
+        status = run_on_machine(&m, o, user);
+    loaded_machine_finish(&m);
+    pb_user_free(user);
+    if (!pb_trace_close(&error))
+        return complain(status ? status : STATUS_FAILED, "%s", error->message);
+    return status;
+}
+
+/* The environment with the changes of options. */
+static char **make_environment(const user_options *o)
+{
+    char **environment = g_get_environ();
+
+    for (char **name = o->unsets; name && *name; name++)
+        environment = g_environ_unsetenv(environment, *name);
+    for (char **pair = o->sets; pair && *pair; pair++) {
+        g_auto(GStrv) halves = g_strsplit(*pair, "=", 2);
+
+        environment = g_environ_setenv(environment, halves[0], halves[1] ? halves[1] : "", TRUE);
+    }
+    return environment;
+}
+
+static bool parse(user_options *o, int *argc, char ***argv, int *status)
+{
+    GOptionEntry entries[] = {
+        { "sysroot", 'L', 0, G_OPTION_ARG_FILENAME, &o->sysroot,
+          "Look absolute paths up in FOLDER first", "FOLDER" },
+        { "env", 'E', 0, G_OPTION_ARG_STRING_ARRAY, &o->sets,
+          "Set a variable of the program's environment", "NAME=VALUE" },
+        { "unset", 'U', 0, G_OPTION_ARG_STRING_ARRAY, &o->unsets, "Unset one", "NAME" },
+        { "argv0", '0', 0, G_OPTION_ARG_STRING, &o->name, "The program's name, as it sees it",
+          "NAME" },
+        { "strace", 0, 0, G_OPTION_ARG_NONE, &o->strace,
+          "Write the program's system calls to standard error", NULL },
+        { "accel", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer)machine_option_parse,
+          "What executes its code: TYPE[,PROPERTY=VALUE...]", "SPEC" },
+        { "set", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer)machine_option_parse,
+          "Set a parameter of the machine user-ARCHITECTURE: cpu=arm64/cortex-a72", "NAME=VALUE" },
+        { "log", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->logs,
+          "Log guest, unimp, exec, in_asm, ir, code, info", "ITEM,..." },
+        { "trace", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->traces, "Log trace events", "PATTERN,..." },
+        { "log-file", 0, 0, G_OPTION_ARG_FILENAME, &o->log_file, "Where logs go", "FILE" },
+        { "statistics", 0, 0, G_OPTION_ARG_NONE, &o->statistics, "Print numbers at the end", NULL },
+        { 0 }
+    };
+
+    return parse_options("user", entries, o,
+                         "The program is a static or dynamic ELF file; for a dynamic one give the "
+                         "folder with its libraries by -L.\n"
+                         "Options come before it. The exit status is the program's; 127 if it or "
+                         "its interpreter is not there, 126 if "
+                         "it cannot be executed, 2 for errors of usage. A signal that ends the "
+                         "program ends this process.",
+                         argc, argv, status);
+}
+
+int command_user(int argc, char **argv)
+{
+    user_options o = { 0 };
+    int status;
+
+    machine_options_init(&o.machine);
+    if (parse(&o, &argc, &argv, &status)) {
+        int first = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1;
+
+        if (argc > first) {
+            g_auto(GStrv) environment = make_environment(&o);
+            const char *program = argv[first];
+            pb_user_options options = { .sysroot = o.sysroot,
+                                        .program = program,
+                                        .argv = (const char *const *)argv + first,
+                                        .envp = (const char *const *)environment,
+                                        .strace = o.strace };
+
+            if (o.name)
+                argv[first] = o.name;
+            status = run_program(&o, &options);
+        } else {
+            status = complain(STATUS_USAGE, "user: a program is expected");
+        }
+    }
+    machine_options_finish(&o.machine);
+    g_strfreev(o.logs);
+    g_strfreev(o.traces);
+    g_strfreev(o.sets);
+    g_strfreev(o.unsets);
+    g_free(o.sysroot);
+    g_free(o.log_file);
+    g_free(o.name);
+    return status;
+}
