@@ -477,7 +477,8 @@ static void give_up_code(pb_ram *ram, uint64_t page)
     code_page *c = &ram->code[page];
 
     pthread_mutex_lock(&ram->lock);
-    if ((flags_of(ram, page) & FLAG_CODE) && c->beside >= most_beside(ram, c)) {
+    if ((flags_of(ram, page) & FLAG_CODE) &&
+        __atomic_load_n(&c->beside, __ATOMIC_RELAXED) >= most_beside(ram, c)) {
         __atomic_store_n(&c->dropped, c->dropped + 1, __ATOMIC_RELAXED);
         if (ram->bus->mix_after)
             set_mixed_locked(ram, c, true);

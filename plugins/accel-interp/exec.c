@@ -192,7 +192,7 @@ insn_64:
 insn:
     if (__builtin_expect(vcpu->budget <= 0, 0))
         return PB_RUN_BUDGET;
-    if (__builtin_expect(vcpu->exit_request, 0))
+    if (__builtin_expect(__atomic_load_n(&vcpu->exit_request, __ATOMIC_RELAXED), 0))
         return PB_RUN_REQUEST;
     if (__builtin_expect(!is_current(u), 0))
         goto dispatch;
