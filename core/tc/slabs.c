@@ -281,12 +281,26 @@ static void nudge(GPtrArray *holders)
         g_ptr_array_unref(holders);
 }
 
+enum { MOST_UNMAPPED = 16 };
+
 /* A slab that is not written in any more needs its writable mapping only for patches. Both mappings count as
- * resident memory; the bytes stay. */
-static void unmap_writable(const pb_tc *tc, const tc_slab *slab)
+ * resident memory; the bytes stay. Most patches come soon, when units around are linked: so it is done again when twice
+ * as many slabs were taken since, and so on. */
+static void unmap_writable(const pb_tc *tc, const uint32_t *slabs, uint32_t n)
 {
-    if (slab)
-        madvise(rw_of(tc, slab_code(tc, slab->index)), slab_bytes(tc), MADV_DONTNEED);
+    for (uint32_t i = 0; i < n; i++)
+        madvise(rw_of(tc, slab_code(tc, slabs[i])), slab_bytes(tc), MADV_DONTNEED);
+}
+
+/* Those of which it is time, when one was taken. */
+static uint32_t choose_unmapped_locked(const pb_tc *tc, uint32_t slabs[MOST_UNMAPPED])
+{
+    uint32_t age = 0, n = 0;
+
+    for (const GList *node = tc->full.tail; node && n < MOST_UNMAPPED; node = node->prev, age++)
+        if (age > 0 && (age & (age - 1)) == 0)
+            slabs[n++] = ((const tc_slab *)node->data)->index;
+    return n;
 }
 
 /* Another slab for the user; false: none is free. */
@@ -327,7 +341,7 @@ static void evict_one_by_chance_locked(pb_tc *tc)
 uint32_t tc_reserve(pb_tc_user *user, uint32_t bytes, pb_code_slice *slice)
 {
     pb_tc *tc = user->tc;
-    tc_slab *done = NULL;
+    uint32_t unmapped[MOST_UNMAPPED], n_unmapped = 0;
     GPtrArray *holders = NULL;
     bool room = true;
 
@@ -338,8 +352,8 @@ uint32_t tc_reserve(pb_tc_user *user, uint32_t bytes, pb_code_slice *slice)
     if (tc->evict_every && ++tc->reservations % tc->evict_every == 0)
         evict_one_by_chance_locked(tc);
     if (!has_room(tc, user->slab, bytes)) {
-        done = user->slab;
         room = change_slab_locked(user);
+        n_unmapped = choose_unmapped_locked(tc, unmapped);
         holders = holders_locked(tc, user);
     }
     if (room) {
@@ -348,6 +362,6 @@ uint32_t tc_reserve(pb_tc_user *user, uint32_t bytes, pb_code_slice *slice)
     }
     pthread_mutex_unlock(&tc->lock);
     nudge(holders);
-    unmap_writable(tc, done);
+    unmap_writable(tc, unmapped, n_unmapped);
     return room ? PB_TC_ROOM : PB_TC_LATER;
 }
