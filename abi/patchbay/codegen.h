@@ -111,9 +111,15 @@ typedef enum pb_code_note_kind {
     PB_NOTE_RECORD,    /* here is the code of the record */
     PB_NOTE_SKIPPED,   /* the record has no code of its own; text: why */
     PB_NOTE_VALUE,     /* behind the record's code a result of it, the value `id`, is at `text` */
-    PB_NOTE_SLOT, /* guest slot `id` is not in the state but at `text`: behind a record, or at a path (recovery map) */
+    /* Guest slot `id` is not in the state but at `text`: behind a record, or at a path (recovery map), or (no record) everywhere in
+     * the unit's code */
+    PB_NOTE_SLOT,
     PB_NOTE_PATH, /* here is a path off the main one, of the record; text: what it does */
     PB_NOTE_DATA, /* here are bytes that are not code */
+    /* What was done to the unit before code was emitted, or is done meanwhile (`offset` says nothing then): */
+    PB_NOTE_PASS, /* behind a pass, whose name is `text`; id: 0 if it was left out. What follows it did */
+    PB_NOTE_DROPPED, /* the record is not needed; text: why */
+    PB_NOTE_REMARK, /* text is what was found out about the record; id: another one behind it, or UINT32_MAX */
 } pb_code_note_kind;
 
 typedef struct pb_code_note {

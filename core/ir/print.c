@@ -21,6 +21,8 @@ typedef struct printer {
     GString *out;
     uint32_t *numbers; /* by value id: number in the text + 1; null: the id itself */
     uint32_t n_slots, n_helpers;
+    pb_ir_remark *remark; /* null: none are made */
+    void *opaque;
 } printer;
 
 static void put_number(printer *p, uint64_t n)
@@ -203,6 +205,26 @@ static void put_record(printer *p, uint32_t record)
     put_targets(p, r);
 }
 
+/* Its line, and what is remarked of it. */
+static void put_line(printer *p, uint32_t record)
+{
+    GString *out = p->out;
+    g_autoptr(GString) line = NULL;
+
+    if (!p->remark) {
+        g_string_append(out, "  ");
+        put_record(p, record);
+        g_string_append_c(out, '\n');
+        return;
+    }
+    p->out = line = g_string_new(NULL);
+    put_record(p, record);
+    p->remark(p->opaque, record, line);
+    p->out = out;
+    if (line->len)
+        g_string_append_printf(out, "  %s\n", line->str);
+}
+
 static void put_block(printer *p, uint32_t block)
 {
     const ir_block_info *b = &p->unit->blocks[block];
@@ -214,11 +236,8 @@ static void put_block(printer *p, uint32_t block)
         put_result(p, first << 1);
     }
     g_string_append(p->out, b->n_params ? "):\n" : ":\n");
-    for (uint32_t record = first; record < end; record++) {
-        g_string_append(p->out, "  ");
-        put_record(p, record);
-        g_string_append_c(p->out, '\n');
-    }
+    for (uint32_t record = first; record < end; record++)
+        put_line(p, record);
 }
 
 static int by_place(const void *a, const void *b, void *opaque)
@@ -256,11 +275,18 @@ static uint32_t *number_values(const ir_unit *unit)
 
 void pb_ir_print(const ir_unit *unit, GString *out)
 {
+    pb_ir_print_remarked(unit, NULL, NULL, out);
+}
+
+void pb_ir_print_remarked(const ir_unit *unit, pb_ir_remark *remark, void *opaque, GString *out)
+{
     printer p = printer_init(unit, out);
     g_autofree uint32_t *numbers = number_values(unit);
     g_autofree uint32_t *order = g_new(uint32_t, unit->n_blocks + 1);
 
     p.numbers = numbers;
+    p.remark = remark;
+    p.opaque = opaque;
     g_string_append_printf(out, "unit %s pc=0x%" PRIx64 " key=0x%" PRIx64 "\n",
                            unit->cpu->head.name, unit->pc, unit->key);
     for (uint32_t i = 0; i < unit->n_blocks; i++)

@@ -25,6 +25,10 @@
 
 /* Append the unit's text; a unit that the verifier refuses is printed as far as it makes sense. */
 void pb_ir_print(const ir_unit *unit, GString *out);
+/* The same, with remarks: `remark` is called for each record with its line, not indented, without line end, which it may change:
+ * add a comment, make all of it one, or, if it leaves nothing, leave it out. */
+typedef void pb_ir_remark(void *opaque, uint32_t record, GString *line);
+void pb_ir_print_remarked(const ir_unit *unit, pb_ir_remark *remark, void *opaque, GString *out);
 /* The line of one record, without line end. */
 void pb_ir_print_record(const ir_unit *unit, uint32_t record, GString *out);
 /* How the text calls a value: "%3", or a constant. */

@@ -15,10 +15,10 @@ static pb_machine *machine_of(pb_object *object)
     return pb_instance_env(pb_instance_of(object))->opaque;
 }
 
-/* Set properties from "name=value,name=value". */
+/* Set properties from "name=value,name=value", or with colons: commas part those of an accelerator's options. */
 static bool set_properties(pb_instance *instance, const char *text, GError **error)
 {
-    g_auto(GStrv) pairs = g_strsplit(text ? text : "", ",", -1);
+    g_auto(GStrv) pairs = g_strsplit_set(text ? text : "", ",:", -1);
 
     for (char **pair = pairs; *pair && **pair; pair++) {
         char *value = strchr(*pair, '=');
@@ -31,7 +31,7 @@ static bool set_properties(pb_instance *instance, const char *text, GError **err
     return pb_instance_settle_properties(instance, error);
 }
 
-/* With `--log code` the accelerator gets a type whose emit() also writes to the log. */
+/* With `--log code` and `--log passes` the accelerator gets a type whose emit() also writes to the log. */
 static uint32_t emit_logged(void *self, pb_code_job *job)
 {
     const GPtrArray *codegens = machine_of(job->vcpu->object)->codegens;
@@ -80,8 +80,9 @@ static void *open_codegen(pb_object *object, const char *name, const char *prope
                            properties, &class, error);
 
     if (self)
-        *type = pb_trace_wants(PB_LOG_ITEM_CODE) ? logged(machine_of(object), class)
-                                                 : (const pb_codegen_type *)class;
+        *type = pb_trace_wants(PB_LOG_ITEM_CODE) || pb_trace_wants(PB_LOG_ITEM_PASSES)
+                    ? logged(machine_of(object), class)
+                    : (const pb_codegen_type *)class;
     return self;
 }
 

@@ -7,25 +7,38 @@
 #include <core/trace/trace.h>
 #include <core/vcpu/vcpu.h>
 
-/* As pb_code_note, with a text of its own. */
-typedef struct noted {
-    uint32_t kind, offset, record, id;
-    char *text;
-} noted;
+typedef pb_trace_note noted;
+
+/* What is told of an emission. */
+typedef struct told {
+    GArray *passes, *code; /* noted */
+    bool emitting;         /* what comes belongs to code */
+} told;
 
 static void clear_noted(gpointer p)
 {
     g_free(((noted *)p)->text);
 }
 
+static bool is_of_pass(const told *t, uint32_t kind)
+{
+    return kind == PB_NOTE_PASS || kind == PB_NOTE_DROPPED || kind == PB_NOTE_REMARK ||
+           (kind == PB_NOTE_SLOT && !t->emitting);
+}
+
 static void take_note(void *opaque, const pb_code_note *note)
 {
-    GArray *notes = opaque;
+    told *t = opaque;
     noted n = { note->kind, note->offset, note->record, note->id, g_strdup(note->text) };
 
-    if (note->kind == PB_NOTE_BEGIN)
-        g_array_set_size(notes, 0);
-    g_array_append_val(notes, n);
+    if (note->kind == PB_NOTE_BEGIN) {
+        g_array_set_size(t->passes, 0);
+        g_array_set_size(t->code, 0);
+        t->emitting = false;
+    } else if (!is_of_pass(t, note->kind)) {
+        t->emitting = true;
+    }
+    g_array_append_vals(is_of_pass(t, note->kind) ? t->passes : t->code, &n, 1);
 }
 
 /* ---- text ---------------------------------------------------------------------------------------------------- */
@@ -174,21 +187,69 @@ static void show_code(const pb_code_job *job, const GArray *notes)
     pb_trace_line("%s", text->str);
 }
 
+static GArray *new_notes(void)
+{
+    GArray *notes = g_array_new(FALSE, FALSE, sizeof(noted));
+
+    g_array_set_clear_func(notes, clear_noted);
+    return notes;
+}
+
+/* The type's emit(), with what it tells. */
+static uint32_t emit_told(const pb_codegen_type *type, void *self, pb_code_job *job, told *t)
+{
+    uint32_t status;
+
+    *t = (told){ .passes = new_notes(), .code = new_notes() };
+    job->note = take_note;
+    job->note_opaque = t;
+    status = type->emit(self, job);
+    job->note = NULL;
+    job->note_opaque = NULL;
+    return status;
+}
+
+static void forget(told *t)
+{
+    g_array_unref(t->passes);
+    g_array_unref(t->code);
+}
+
+static void show_passes(const pb_code_job *job, const GArray *notes)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    g_string_append_printf(text, "passes cpu%u\n", job->vcpu->index);
+    pb_trace_passes(job->unit, notes, text);
+    g_string_truncate(text, text->len - 1);
+    pb_symbols_annotate(text, 0);
+    pb_trace_line("%s", text->str);
+}
+
+uint32_t pb_trace_emit_passes(const pb_codegen_type *type, void *self, pb_code_job *job,
+                              GString *text)
+{
+    told t;
+    uint32_t status = emit_told(type, self, job, &t);
+
+    if (status == PB_EMIT_OK)
+        pb_trace_passes(job->unit, t.passes, text);
+    forget(&t);
+    return status;
+}
+
 uint32_t pb_trace_emit(const pb_codegen_type *type, void *self, pb_code_job *job)
 {
-    g_autoptr(GArray) notes = NULL;
     uint32_t status;
+    told t;
 
     if (!PB_HAS(job, note_opaque) || !pb_trace_has(job->unit))
         return type->emit(self, job);
-    notes = g_array_new(FALSE, FALSE, sizeof(noted));
-    g_array_set_clear_func(notes, clear_noted);
-    job->note = take_note;
-    job->note_opaque = notes;
-    status = type->emit(self, job);
-    if (status == PB_EMIT_OK)
-        show_code(job, notes);
-    job->note = NULL;
-    job->note_opaque = NULL;
+    status = emit_told(type, self, job, &t);
+    if (status == PB_EMIT_OK && pb_trace_wants(PB_LOG_ITEM_PASSES))
+        show_passes(job, t.passes);
+    if (status == PB_EMIT_OK && pb_trace_wants(PB_LOG_ITEM_CODE))
+        show_code(job, t.code);
+    forget(&t);
     return status;
 }

@@ -32,8 +32,8 @@ static const struct {
     { "guest", PB_LOG_ITEM_GUEST }, { "unimp", PB_LOG_ITEM_UNIMP },
     { "int", PB_LOG_ITEM_INT },     { "mmio", PB_LOG_ITEM_MMIO },
     { "exec", PB_LOG_ITEM_EXEC },   { "in_asm", PB_LOG_ITEM_IN_ASM },
-    { "ir", PB_LOG_ITEM_IR },       { "code", PB_LOG_ITEM_CODE },
-    { "info", PB_LOG_ITEM_INFO },
+    { "ir", PB_LOG_ITEM_IR },       { "passes", PB_LOG_ITEM_PASSES },
+    { "code", PB_LOG_ITEM_CODE },   { "info", PB_LOG_ITEM_INFO },
 };
 
 /* ---- setup ----------------------------------------------------------------------------------- */

@@ -20,8 +20,9 @@ typedef enum pb_log_item {
     PB_LOG_ITEM_EXEC = 16,   /* each unit of guest code that is executed */
     PB_LOG_ITEM_IN_ASM = 32, /* guest code, disassembled, when it is translated */
     PB_LOG_ITEM_INFO = 64,
-    PB_LOG_ITEM_IR = 128,   /* units of IR (core/ir/text.h), as translators made them */
-    PB_LOG_ITEM_CODE = 256, /* host code of units, with what it is of and where values are */
+    PB_LOG_ITEM_IR = 128,     /* units of IR (core/ir/text.h), as translators made them */
+    PB_LOG_ITEM_CODE = 256,   /* host code of units, with what it is of and where values are */
+    PB_LOG_ITEM_PASSES = 512, /* units of IR behind each pass of the code generator */
 } pb_log_item;
 
 /* Where lines go: a file, which is truncated; null: standard error. [setup] */
@@ -49,17 +50,31 @@ bool pb_trace_event_on(const char *event);
 void pb_trace_event(const char *path, const char *event, const char *text);
 
 /* Show only units with an instruction in one of the ranges "0x1000-0x1fff", at one of the addresses "0x1000", or in one
- * of the symbols (symbols.h) of the list: EXEC, IN_ASM, IR and CODE. Several lists add up. [setup] */
+ * of the symbols (symbols.h) of the list: EXEC, IN_ASM, IR, CODE and PASSES. Several lists add up. [setup] */
 bool pb_trace_filter(const char *list, GError **error);
 /* Show all. [setup] */
 void pb_trace_filter_reset(void);
 /* Whether a unit is one that is shown. */
 bool pb_trace_has(const ir_unit *unit);
 
-/* The type's emit(), with the unit's code to the log if pb_trace_has() it. [vcpu] */
+/* The type's emit(), with what the generator tells of it to the log, for CODE and PASSES, if pb_trace_has() the unit. [vcpu] */
 uint32_t pb_trace_emit(const pb_codegen_type *type, void *self, pb_code_job *job);
 
-/* Tell the translation driver (core/ir) to show units if EXEC, IN_ASM, IR or CODE is on. [setup] */
+/* The type's emit(); what PASSES shows is appended to the text: for each pass a line "# pass NAME: ...", and the unit behind it
+ * if it did anything, which can be parsed (core/ir/text.h). [vcpu] */
+uint32_t pb_trace_emit_passes(const pb_codegen_type *type, void *self, pb_code_job *job,
+                              GString *text);
+
+/* As pb_code_note, with a text of its own. */
+typedef struct pb_trace_note {
+    uint32_t kind, offset, record, id;
+    char *text;
+} pb_trace_note;
+
+/* That text, of notes (pb_trace_note) of which each PB_NOTE_PASS begins a pass. */
+void pb_trace_passes(const ir_unit *unit, const GArray *notes, GString *text);
+
+/* Tell the translation driver (core/ir) to show units if EXEC, IN_ASM, IR, CODE or PASSES is on. [setup] */
 void pb_trace_watch_units(void);
 
 /* Disassemble code of a cpu type, a line an instruction: address, bytes, text. What cannot be

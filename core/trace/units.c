@@ -73,9 +73,10 @@ void pb_trace_watch_units(void)
                                               .exec = log_exec,
                                               .exec_enabled = exec_enabled };
 
-    /* Of CODE nothing is shown here, but who makes units looks whether somebody watches (pb_translate_ops.watched): what a
+    /* Of CODE and PASSES nothing is shown here, but who makes units looks whether somebody watches (pb_translate_ops.watched): what a
      * compiler's thread emits has no vCPU to read the guest's memory by. */
     if (pb_trace_wants(PB_LOG_ITEM_EXEC) || pb_trace_wants(PB_LOG_ITEM_IN_ASM) ||
-        pb_trace_wants(PB_LOG_ITEM_IR) || pb_trace_wants(PB_LOG_ITEM_CODE))
+        pb_trace_wants(PB_LOG_ITEM_IR) || pb_trace_wants(PB_LOG_ITEM_CODE) ||
+        pb_trace_wants(PB_LOG_ITEM_PASSES))
         pb_translate_set_hooks(&hooks);
 }

@@ -193,7 +193,7 @@ static const pb_prop props[] = {
     { "codegen", PB_PROP_STRING, PB_MEMBER(jit, codegen_name), .initial = "",
       .doc = "Code generator; the one for this host if it is not given" },
     { "codegen-options", PB_PROP_STRING, PB_MEMBER(jit, codegen_options), .initial = "",
-      .doc = "Properties of the code generator: name=value,name=value" },
+      .doc = "Properties of the code generator: name=value:name=value" },
     { "only", PB_PROP_STRING, PB_MEMBER(jit, only), .initial = "",
       .doc = "Compile only what begins at these guest addresses, 0x1000-0x1fff+0x2008, and "
              "interpret the rest: to find code that is compiled wrongly" },

@@ -3,6 +3,7 @@
  * which results can be computed in the register of the slot that they are put into.
  */
 #include "emit.h"
+#include "note.h"
 
 /* Through blocks that are nothing but a branch. */
 static uint32_t end_of_branches(const ir_unit *u, uint32_t block)
@@ -171,6 +172,9 @@ static uint32_t flags_read(const cg *c, const ir_op_record *r)
         1 << IR_FLAG_P,
     };
 
+    if (!cg_does(c, CG_PASS_FLAGS))
+        return r->op == IR_OP_PUT ? pb_slot_flags(&c->self->cpu->slots[r->attr & 0xffff])
+                                  : IR_FL_ALL;
     switch (r->op) {
     case IR_OP_BR_CC:
     case IR_OP_SET_CC:
@@ -373,13 +377,14 @@ static void find_dead(cg *c)
     uint32_t *over = c->room->noted; /* now: it is overwritten */
     uint32_t now = cg_number_notes(c, c->u->n_ops + 1) + 1, at = c->u->n_ops;
     uint32_t *events = c->room->events;
+    bool drops = cg_does(c, CG_PASS_DEAD);
 
     for (uint32_t i = at; i-- > 0;) {
         const ir_op_record *r = &ops[i];
         uint32_t slot = r->attr & 0xffff, kind = traits_of(r);
 
         if (kind & TRAIT_PURE) {
-            if (!(values[i << 1].uses | values[i << 1 | 1].uses)) {
+            if (drops && !(values[i << 1].uses | values[i << 1 | 1].uses)) {
                 make_dead(c, i);
                 for (uint32_t k = 0; k < r->n_args; k++)
                     values[cg_index(c, r->arg[k])].uses--;
@@ -390,7 +395,7 @@ static void find_dead(cg *c)
         } else if (kind & TRAIT_MARK) {
             now += c->self->counted;
         } else if (kind & TRAIT_SLOT) {
-            if (over[slot] != now) {
+            if (!drops || over[slot] != now) {
                 over[slot] = now;
                 events[--at] = i;
             } else {
@@ -414,8 +419,8 @@ static void find_tests(cg *c, uint32_t i)
     uint32_t id = r->arg[0], and;
     uint64_t zero, mask;
 
-    if ((r->op != IR_OP_EQ && r->op != IR_OP_NE) || id & IR_CONST_BIT ||
-        !cg_const(c, r->arg[1], &zero) || zero)
+    if (!cg_does(c, CG_PASS_TESTS) || (r->op != IR_OP_EQ && r->op != IR_OP_NE) ||
+        id & IR_CONST_BIT || !cg_const(c, r->arg[1], &zero) || zero)
         return;
     and = id >> 1;
     if (c->u->ops[and].op != IR_OP_AND || c->u->ops[and].guest != r->guest || and > i ||
@@ -436,7 +441,8 @@ static void find_lanes(cg *c, uint32_t i)
     const ir_op_record *r = &c->u->ops[i], *lane;
     uint32_t id, bits;
 
-    if ((r->op != IR_OP_V_DUP && r->op != IR_OP_V_FROM && r->op != IR_OP_V_SETLANE) ||
+    if (!cg_does(c, CG_PASS_LANES) ||
+        (r->op != IR_OP_V_DUP && r->op != IR_OP_V_FROM && r->op != IR_OP_V_SETLANE) ||
         c->values[i << 1].flags & CG_IS_DEAD)
         return;
     id = r->arg[r->op == IR_OP_V_SETLANE];
@@ -533,8 +539,8 @@ static void find_fused(cg *c, uint32_t i)
 
     while (which < 3 && pairs[which].second != r->op)
         which++;
-    if (which == 3 || !(c->features & pairs[which].feature) || id & IR_CONST_BIT ||
-        c->values[i << 1].flags & CG_IS_DEAD)
+    if (!cg_does(c, CG_PASS_FUSED) || which == 3 || !(c->features & pairs[which].feature) ||
+        id & IR_CONST_BIT || c->values[i << 1].flags & CG_IS_DEAD)
         return;
     if (c->u->ops[id >> 1].op == IR_OP_GET) {
         get = id >> 1;
@@ -559,7 +565,8 @@ static void find_scaled(cg *c, uint32_t i)
 {
     const ir_op_record *r = &c->u->ops[i];
 
-    if (r->op != IR_OP_ADD || ir_type_bits[r->type] < 32 || c->values[i << 1].flags & CG_IS_DEAD)
+    if (!cg_does(c, CG_PASS_SCALED) || r->op != IR_OP_ADD || ir_type_bits[r->type] < 32 ||
+        c->values[i << 1].flags & CG_IS_DEAD)
         return;
     for (uint32_t k = 0; k < 2; k++) {
         uint32_t id = r->arg[k], shift = id >> 1, at = shift;
@@ -704,7 +711,7 @@ static uint32_t find_pair(cg *c, uint32_t i)
     const ir_unit *u = c->u;
     const ir_op_record *x = &u->ops[i];
 
-    if (!PB_MEM_GET_SPAN(x->attr))
+    if (!PB_MEM_GET_SPAN(x->attr) || !cg_does(c, CG_PASS_PAIRS))
         return i;
     for (uint32_t k = i + 1; k < u->n_ops; k++) {
         const ir_op_record *y = &u->ops[k];
@@ -761,11 +768,22 @@ bool cg_analyse(cg *c)
     count_preds(c);
     count_uses(c);
     count_marks(c);
+    if (c->noting)
+        cg_note_flags(c);
     find_dead(c);
+    if (c->noting)
+        cg_note_dead(c);
     find_patterns(c);
+    if (c->noting)
+        cg_note_patterns(c);
     order_blocks(c);
     if (!find_lengths(c) || !cg_choose_pins(c))
         return false;
-    find_wanted(c);
+    if (c->noting)
+        cg_note_registers(c);
+    if (cg_does(c, CG_PASS_PLACES))
+        find_wanted(c);
+    if (c->noting)
+        cg_note_places(c);
     return true;
 }

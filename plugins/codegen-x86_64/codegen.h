@@ -64,6 +64,21 @@ typedef enum cg_features {
     CG_GFNI = 4096,
 } cg_features;
 
+/* What is done to make code better (passes.h). Each may be left out. */
+typedef enum cg_pass {
+    CG_PASS_FLAGS = 1,   /* of bundles only those flags are made that somebody reads */
+    CG_PASS_DEAD = 2,    /* what nobody reads is not made, puts that are overwritten are not done */
+    CG_PASS_PAIRS = 4,   /* two accesses become one */
+    CG_PASS_TESTS = 8,   /* comparisons of masked values with zero are one instruction */
+    CG_PASS_LANES = 16,  /* lanes go from vector to vector */
+    CG_PASS_SCALED = 32, /* sums with multiples are one instruction */
+    CG_PASS_FUSED = 64,  /* so are other pairs of operations */
+    CG_PASS_REGISTERS = 128, /* regions: the slots that are used most have the registers */
+    CG_PASS_PLACES = 256,    /* results are computed where they are put */
+    CG_PASS_SPANS = 512,     /* accesses near to one another have one probe */
+    CG_PASS_ALL = 1023,
+} cg_pass;
+
 /* ---- the frame ------------------------------------------------------------------------------------------ */
 
 /* From rsp in emitted code. Made by the entry thunk. */
@@ -116,6 +131,8 @@ typedef struct x86_codegen {
     bool baseline;        /* property */
     const char *inject;   /* property; "": nothing */
     uint64_t inject_pc;   /* of it; 0: none */
+    const char *without;  /* property: names of passes; "": none */
+    uint32_t passes;      /* cg_pass that are done */
     uint32_t most_pinned; /* property: general registers for slots, at most */
     uint32_t features;    /* cg_features */
     bool started, counted, parallel;
@@ -274,6 +291,11 @@ typedef struct cg {
     uint32_t changed; /* compare.c: branches that wait, CG_NONE: none */
     struct cg_room *room;
 } cg;
+
+static inline bool cg_does(const cg *c, cg_pass pass)
+{
+    return c->self->passes & pass;
+}
 
 /* ---- alloc.c: values and registers ---------------------------------------------------------------------- */
 

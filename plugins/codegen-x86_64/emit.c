@@ -256,8 +256,10 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
     if (u->n_ops > MOST_RECORDS || u->n_consts > MOST_RECORDS || u->n_blocks > MOST_BLOCKS ||
         u->cpu != self->cpu)
         return PB_EMIT_TOO_LARGE;
+    cg_note_begin(&c);
     if (begin(&c) && cg_analyse(&c)) {
-        cg_note_begin(&c);
+        if (c.noting)
+            cg_note_spans(&c);
         emit_entry(&c);
         cg_arrive(&c);
         emit_blocks(&c);

@@ -1,8 +1,10 @@
 /*
  * Telling people what is emitted (pb_code_job.note): where each record's code is, where values and slots are behind it,
- * what the recovery maps of paths say.
+ * what the recovery maps of paths say. Before that, what each pass did.
  */
 #include "note.h"
+#include "emit.h"
+#include "passes.h"
 #include "sites.h"
 
 #include <stdio.h>
@@ -27,6 +29,17 @@ static void tell(const cg *c, uint32_t kind, uint32_t record, uint32_t id, const
     c->job->note(c->job->note_opaque, &note);
 }
 
+/* Something that a pass found out; other: a record that it has to do with, or CG_NONE. */
+static void remark(const cg *c, uint32_t record, uint32_t other, const char *text)
+{
+    tell(c, PB_NOTE_REMARK, record, other, text);
+}
+
+static void tell_pass(const cg *c, const char *name, bool is_done)
+{
+    tell(c, PB_NOTE_PASS, CG_NONE, is_done, name);
+}
+
 static const char *name_of_slot(const cg *c, uint32_t slot)
 {
     return c->self->cpu->slots[slot].name;
@@ -46,6 +59,110 @@ static void place_of(const cg *c, const cg_value *v, char text[PLACE_TEXT])
         snprintf(text, PLACE_TEXT, "flags");
     else
         snprintf(text, PLACE_TEXT, "nowhere");
+}
+
+/* ---- passes ------------------------------------------------------------------------------------------------ */
+
+/* Flags in the order of Arm's, then those that it has not. */
+static void flags_text(uint32_t set, char text[PLACE_TEXT])
+{
+    static const struct {
+        uint8_t flag;
+        char name;
+    } flags[] = { { IR_FLAG_N, 'N' }, { IR_FLAG_Z, 'Z' }, { IR_FLAG_C, 'C' },
+                  { IR_FLAG_V, 'V' }, { IR_FLAG_P, 'P' }, { IR_FLAG_A, 'A' } };
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        if (set >> flags[i].flag & 1)
+            n += (uint32_t)snprintf(text + n, PLACE_TEXT - n, " %c", flags[i].name);
+    if (!n)
+        snprintf(text, PLACE_TEXT, " none");
+}
+
+void cg_note_flags(const cg *c)
+{
+    tell_pass(c, passes_name(CG_PASS_FLAGS), cg_does(c, CG_PASS_FLAGS));
+    for (uint32_t id = 0; id < 2 * c->u->n_ops; id++) {
+        char set[PLACE_TEXT], text[PLACE_TEXT + 16];
+
+        if (!c->values[id].uses || c->values[id].type != IR_FL)
+            continue;
+        flags_text(c->values[id].fl_need, set);
+        snprintf(text, sizeof(text), "flags read:%s", set);
+        remark(c, id >> 1, CG_NONE, text);
+    }
+}
+
+void cg_note_dead(const cg *c)
+{
+    tell_pass(c, passes_name(CG_PASS_DEAD), cg_does(c, CG_PASS_DEAD));
+    for (uint32_t i = 0; i < c->u->n_ops; i++)
+        if (c->values[i << 1].flags & CG_IS_DEAD)
+            tell(c, PB_NOTE_DROPPED, i, CG_NONE,
+                 c->u->ops[i].op == IR_OP_PUT ? "overwritten" : "nobody reads it");
+}
+
+static bool is_access(const cg *c, uint32_t record)
+{
+    return c->u->ops[record].op == IR_OP_LD || c->u->ops[record].op == IR_OP_ST;
+}
+
+/* One sweep finds all of them. Operations without code of their own are still read by those that have it. */
+void cg_note_patterns(const cg *c)
+{
+    const cg_pass all =
+        CG_PASS_PAIRS | CG_PASS_TESTS | CG_PASS_LANES | CG_PASS_SCALED | CG_PASS_FUSED;
+
+    tell_pass(c, "patterns", c->self->passes & all);
+    for (uint32_t i = 0; i < c->u->n_ops; i++) {
+        if (c->first_of[i])
+            remark(c, i, c->first_of[i] - 1,
+                   is_access(c, i) ? "pairs: one access with" : "fused: one instruction with");
+        if (c->values[i << 1].flags & CG_IS_DEAD)
+            remark(c, i, CG_NONE, "no code of its own");
+        else if (c->values[i << 1].flags & CG_IS_LATE)
+            remark(c, i, CG_NONE, "emitted with the operation that reads it");
+    }
+}
+
+void cg_note_registers(const cg *c)
+{
+    tell_pass(c, passes_name(CG_PASS_REGISTERS), cg_does(c, CG_PASS_REGISTERS));
+    for (uint32_t i = 0; i < c->n_pins; i++) {
+        bool own = c->self->pin_of_slot[c->pins[i].slot] != c->pins[i].reg;
+        char text[PLACE_TEXT];
+
+        snprintf(text, sizeof(text), "%s%s", registers[c->pins[i].reg],
+                 own ? ", in this unit" : "");
+        tell(c, PB_NOTE_SLOT, CG_NONE, c->pins[i].slot, text);
+    }
+}
+
+void cg_note_places(const cg *c)
+{
+    tell_pass(c, passes_name(CG_PASS_PLACES), cg_does(c, CG_PASS_PLACES));
+    for (uint32_t i = 0; i < c->u->n_ops; i++) {
+        const cg_value *v = &c->values[i << 1];
+        char text[PLACE_TEXT];
+
+        if (v->want < 0)
+            continue;
+        snprintf(text, sizeof(text), "computed in the register of %s%s",
+                 name_of_slot(c, (uint32_t)v->want), v->flags & CG_IS_LATE ? ", at its put" : "");
+        remark(c, i, CG_NONE, text);
+    }
+}
+
+void cg_note_spans(const cg *c)
+{
+    tell_pass(c, passes_name(CG_PASS_SPANS), cg_does(c, CG_PASS_SPANS));
+}
+
+void cg_note_member(const cg *c, uint32_t record)
+{
+    cg_note_spans(c);
+    remark(c, record, c->record, "the probe is that of");
 }
 
 /* ---- the main path ----------------------------------------------------------------------------------------- */

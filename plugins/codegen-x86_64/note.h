@@ -6,6 +6,15 @@
 
 /* Sets cg.noting. */
 void cg_note_begin(cg *c);
+/* What the passes before emission did (passes.h), each behind it. */
+void cg_note_flags(const cg *c);
+void cg_note_dead(const cg *c);
+void cg_note_patterns(const cg *c);
+void cg_note_registers(const cg *c);
+void cg_note_places(const cg *c);
+/* While code is emitted: what follows is of spans; the access of that record is a member of the span that this one begins. */
+void cg_note_spans(const cg *c);
+void cg_note_member(const cg *c, uint32_t record);
 /* Before a record's code; of a record that has none; behind its code, while its operands are where they were. */
 void cg_note_record(const cg *c, uint32_t record);
 void cg_note_skipped(const cg *c, uint32_t record);

@@ -3,6 +3,7 @@
  */
 #include "emit.h"
 #include "inject.h"
+#include "passes.h"
 #include "slow.h"
 
 #include <cpuid.h>
@@ -97,7 +98,7 @@ static bool init(void *self, pb_error *error)
         return false;
     s->features = s->baseline ? 0 : host_features();
     describe(s);
-    return inject_init(s, error);
+    return passes_init(s, error) && inject_init(s, error);
 }
 
 static void finish(void *self)
@@ -266,6 +267,10 @@ static const pb_prop props[] = {
       .doc = "General registers that keep guest registers between units, at most" },
     { "inject", PB_PROP_STRING, PB_MEMBER(x86_codegen, inject), "",
       .doc = "For tests: make wrong code for the instruction at this address" },
+    { "without", PB_PROP_STRING, PB_MEMBER(x86_codegen, without), "",
+      .doc = "Passes that are left out, names joined by '+' or 'all': to find the one that makes "
+             "wrong code (flags, dead, pairs, tests, lanes, scaled, fused, registers, "
+             "places, spans)" },
     { 0 },
 };
 
@@ -273,6 +278,7 @@ static const pb_prop props[] = {
 static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, features, "of the host"),
     PB_TRANSIENT(x86_codegen, inject_pc, "made of a property"),
+    PB_TRANSIENT(x86_codegen, passes, "made of a property"),
     PB_TRANSIENT(x86_codegen, started, DERIVED),
     PB_TRANSIENT(x86_codegen, counted, DERIVED),
     PB_TRANSIENT(x86_codegen, parallel, DERIVED),

@@ -205,7 +205,7 @@ bool cg_choose_pins(cg *c)
     c->n_pins = c->self->n_pins;
     c->pin_of_slot = c->self->pin_of_slot;
     c->free_set = c->self->free_set;
-    if (!(c->job->flags & PB_CODE_REGION))
+    if (!(c->job->flags & PB_CODE_REGION) || !cg_does(c, CG_PASS_REGISTERS))
         return true;
     c->region = g = calloc(1, sizeof(*g) + n);
     if (!g)

@@ -21,6 +21,7 @@
  *    zero (site_head.span).
  * 3. The register is a free one that belongs to nobody. Who needs it takes it: that ends the span too.
  */
+#include "note.h"
 #include "rules_mem.h"
 
 /* ---- the probe ----------------------------------------------------------------------------------------------- */
@@ -442,7 +443,7 @@ static void find_members(cg *c, mem_access *m)
     uint32_t end = c->u->blocks[c->block].end;
     distances d;
 
-    if (!may_join(c, m->r))
+    if (!cg_does(c, CG_PASS_SPANS) || !may_join(c, m->r))
         return;
     d.n_values = d.n_slots = 0;
     trace_back(c, &d, m->r->arg[0], c->record);
@@ -468,6 +469,8 @@ static void find_members(cg *c, mem_access *m)
         c->span.member[c->span.n++].distance = (int32_t)at;
         if (at + bytes > m->reach)
             m->reach = (uint32_t)at + bytes;
+        if (c->noting)
+            cg_note_member(c, i);
     }
 }
 

@@ -60,7 +60,7 @@ static void *open_codegen(pb_object *object, const char *name, const char *prope
 {
     one_cpu *m = machine_of(object);
     g_autoptr(GError) why = NULL;
-    g_auto(GStrv) settings = g_strsplit(properties ? properties : "", ",", 0);
+    g_auto(GStrv) settings = g_strsplit_set(properties ? properties : "", ",:", 0);
     const pb_class *class =
         pb_plugin_host_type(m->plugins, PB_KIND_CODEGEN, name && *name ? name : "x86_64", &why);
 

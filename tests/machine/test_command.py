@@ -472,6 +472,52 @@ class Runs(Command):
         self.assertRegex(log, r"(?m)^data\n    0x[0-9a-f]+: \d+ bytes$")
 
     @unittest.skipUnless(platform.machine() == "x86_64", "there is no code generator for this host")
+    def test_log_passes(self):
+        """What each pass does to a unit. That the texts are units that do the same is tested by tests/unit/ir/test_fuzz.c."""
+        words = [0x91000421,                                                # add x1, x1, #1: of the loop
+                 0xf100083f,                                                # cmp x1, #2: flags that nobody reads
+                 0xf1000c3f,                                                # cmp x1, #3
+                 0xd37ff824, 0x8b041084,                                    # lsl x4, x1, #1; add x4, x4, x4, lsl #4
+                 0x8b010c45,                                                # add x5, x2, x1, lsl #3
+                 0xa9000be1 & ~(31 << 5) | 7 << 5,                          # stp x1, x2, [x7]
+                 0xf9000ce1,                                                # str x1, [x7, #24]
+                 0x54000000 | (-8 & 0x7ffff) << 5 | 1] + program.prints("")  # b.ne loop
+        kernel = self.kernel(program.elf([0xd2800001] + program.mov(7, 0x40100000) + words))
+        names = ["flags", "dead", "patterns", "registers", "places", "spans"]
+        for options, left_out in (("", ()), (",codegen-options=without=dead", ("dead",)),
+                                  (",codegen-options=without=pairs+scaled+tests+lanes+fused", ("patterns",)),
+                                  (",codegen-options=without=all", tuple(names)),
+                                  (",codegen-options=baseline=true:without=spans+places", ("spans", "places"))):
+            log = self.logged("--kernel", kernel, "--accel", "jit,regions=off" + options, "--log", "passes",
+                              "--log-filter", "0x40080010")[1]
+            units = re.split(r"(?m)^passes cpu0\n", log)[1:]
+            self.assertGreaterEqual(len(units), 1)
+            for unit in units:
+                self.assertEqual(re.findall(r"(?m)^# pass (\w+)", unit), ["translation"] + names)
+                self.assertIn("insn 0x40080010 ", unit)
+                for name in names:
+                    self.assertEqual(f"# pass {name}: left out\n" in unit, name in left_out, unit)
+            unit = units[0]
+            passes = dict(re.findall(r"(?ms)^# pass (\w+)[^\n]*\n(.*?)(?=^# pass |\Z)", unit))
+            for name, found in (("flags", r"(?m)sub\.fl .*# flags read: N Z C V$"),
+                                ("flags", r"(?m) = get \{slot=nzcv\}  # flags read: Z$"),
+                                ("dead", r"(?m)^  # dropped: put %\d+ \{slot=nzcv\}; overwritten$"),
+                                ("patterns", r"(?m)^  st .*# pairs: one access with st "),
+                                ("patterns", r"(?m) shl .*# emitted with the operation that reads it$"),
+                                ("registers", r"(?m)^# x1 is in \w+$"),
+                                ("places", r"(?m) = add .*# computed in the register of x1$")):
+                if name not in left_out:
+                    self.assertRegex(passes[name], found)
+            if "dead" not in left_out:  # behind it what was dropped is gone
+                self.assertEqual(passes["patterns"].count("{slot=nzcv}") + 1, passes["translation"].count("{slot=nzcv}"))
+        for options, found in ("", True), (",codegen-options=without=spans", False):
+            log = self.logged("--kernel", kernel, "--accel", "jit,regions=always" + options, "--log", "passes")[1]
+            self.assertEqual(re.search(r"(?m)^  st .*# the probe is that of st ", log) is not None, found, log)
+            self.assertRegex(log, r"(?m)^# x[57] is in \w+, in this unit$")
+        self.refused("without: there is no pass 'spam'; there are flags, dead", "run", "arm-virt", "--kernel", kernel,
+                     "--accel", "jit,codegen-options=without=spans+spam")
+
+    @unittest.skipUnless(platform.machine() == "x86_64", "there is no code generator for this host")
     def test_log_code_of_regions(self):
         """Of regions too, however they are made: there is a vCPU to read the guest's instructions by."""
         kernel = self.kernel(program.elf(program.spins(300000000)))

@@ -70,7 +70,7 @@ _patchbay()
     --accel) words=$(_patchbay_names accels) ;;
     --serial) words=$(_patchbay_names backends | sed -n 's|^chardev/||p') ;;
     --net) words=user ;;
-    --log) words='guest unimp int mmio exec in_asm ir code info' ;;
+    --log) words='guest unimp int mmio exec in_asm ir passes code info' ;;
     --append | --attach | --hot | --log-filter | --trace | --state-hash | --stop-at | --lockstep | --lockstep-every) return ;;
     *)
         if [[ $current == -* ]]; then

@@ -3,6 +3,8 @@
  */
 #include "jit.h"
 
+#include <core/trace/trace.h>
+
 #include <capstone.h>
 #include <core/ir/unit.h>
 #include <dlfcn.h>
@@ -43,6 +45,7 @@ void jit_set(const char *text)
 {
     g_auto(GStrv) words = g_strsplit(text, ",", -1);
 
+    g_free(jit_how.without);
     jit_how = (jit_options){ .pinned = 8 };
     for (char **w = words; *w; w++) {
         if (!strcmp(*w, "baseline"))
@@ -59,6 +62,10 @@ void jit_set(const char *text)
             jit_how.region = true;
         else if (g_str_has_prefix(*w, "pinned="))
             jit_how.pinned = (uint32_t)atoi(*w + 7);
+        else if (g_str_has_prefix(*w, "without="))
+            jit_how.without = g_strdup(*w + 8);
+        else if (!strcmp(*w, "passes"))
+            jit_how.passes = true;
         else if (**w) {
             printf("what is '%s'?\n", *w);
             exit(2);
@@ -91,6 +98,7 @@ static bool init(void *self, pb_error *error)
     *(pb_object **)(void *)((char *)j->codegen + type->head.self_offset - 1) = j->object;
     set_property(j->codegen, "baseline", jit_how.baseline);
     set_property(j->codegen, "pinned", jit_how.pinned);
+    set_property(j->codegen, "without", (uintptr_t)jit_how.without);
     return type->head.init(j->codegen, error);
 }
 
@@ -126,16 +134,22 @@ static void vcpu_finish(void *self, pb_vcpu *vcpu)
     munmap((void *)(uintptr_t)j->memory.rx, BUFFER);
 }
 
-static uint32_t emit(jit *j, pb_vcpu *vcpu, const ir_unit *unit, pb_code_job *job, bool alone)
+static void begin_job(const jit *j, pb_vcpu *vcpu, const ir_unit *unit, pb_code_job *job,
+                      bool alone)
 {
-    uint32_t status;
-
     *job = (pb_code_job){ .size = sizeof(*job), .unit = unit, .vcpu = vcpu, .slice = j->memory };
     job->flags =
         (alone || jit_how.alone ? PB_CODE_ALONE : 0) | (jit_how.region ? PB_CODE_REGION : 0);
     job->slice.rw += PB_CODEGEN_THUNK_BYTES;
     job->slice.rx += PB_CODEGEN_THUNK_BYTES;
     job->slice.bytes = jit_how.room ? jit_how.room : BUFFER - PB_CODEGEN_THUNK_BYTES;
+}
+
+static uint32_t emit(jit *j, pb_vcpu *vcpu, const ir_unit *unit, pb_code_job *job, bool alone)
+{
+    uint32_t status;
+
+    begin_job(j, vcpu, unit, job, alone);
     status = type->emit(j->codegen, job);
     jit_emitted++;
     jit_refused += status != PB_EMIT_OK;
@@ -322,6 +336,15 @@ bool jit_prepare(accel *a, const ir_unit *unit)
     j->prepared = job.slice.rx + job.entry;
     j->references = job.references;
     return true;
+}
+
+bool jit_passes(accel *a, const ir_unit *unit, GString *text)
+{
+    jit *j = a->self;
+    pb_code_job job;
+
+    begin_job(j, a->m->vcpu, unit, &job, false);
+    return pb_trace_emit_passes(type, j->codegen, &job, text) == PB_EMIT_OK;
 }
 
 uint32_t jit_references(const accel *a)

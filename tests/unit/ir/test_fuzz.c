@@ -24,6 +24,8 @@ enum { UNITS = 3000, DATA = 0x10000, DATA_BYTES = 0x2000 };
 static uint32_t factor;
 static bool emitted;         /* the second machine runs emitted code */
 static bool counting = true; /* its counts are right */
+static bool passing;         /* units go through the generator's passes and their text before */
+static uint64_t n_passes[2], n_dropped; /* that did nothing, something; that dropped records */
 
 typedef struct pair pair;
 static void use_subject(void);
@@ -709,6 +711,9 @@ static bool runs_alike(pair *p, const ir_unit *u, const ir_unit *folded)
     return false;
 }
 
+/* Emitted code, if that is asked for: the unit becomes what the generator's passes leave of it. */
+static bool after_passes(pair *p, ir_unit *u);
+
 static void random_units(void)
 {
     g_autoptr(ir_unit) u = pb_ir_unit_new(&toy_type), copy = pb_ir_unit_new(&toy_type);
@@ -732,7 +737,8 @@ static void random_units(void)
         if (ok) {
             pb_ir_fold(copy);
             left += copy->n_ops;
-            ok = verified(copy, "the folder's") && runs_alike(&p, u, copy);
+            ok =
+                verified(copy, "the folder's") && after_passes(&p, copy) && runs_alike(&p, u, copy);
             faulted += p.m[0]->faults;
         }
         if (!ok) {
@@ -744,6 +750,12 @@ static void random_units(void)
     printf("%" PRIu64 " records, %" PRIu64 " after folding, %" PRIu64 " faults ... ", records, left,
            faulted);
     CU_ASSERT_TRUE(left < records && faulted > UNITS / 100);
+    if (passing) {
+        printf("%" PRIu64 " passes that did something, %" PRIu64 " that did not, %" PRIu64
+               " that dropped something ... ",
+               n_passes[1], n_passes[0], n_dropped);
+        CU_ASSERT_TRUE(n_passes[1] > 2 * UNITS && n_dropped > UNITS / 2);
+    }
     for (uint32_t i = 0; i < 2; i++) {
         accel_free(&p.a[i]);
         toy_free(p.m[i]);
@@ -762,12 +774,40 @@ static bool open_subject(int argc, char **argv)
     jit_set(argv[3]);
     emitted = true;
     counting = jit_how.counted;
+    passing = jit_how.passes;
     return true;
 }
 
 static void use_subject(void)
 {
     accel_use_type(&jit_type);
+}
+
+/* Each pass's text is a unit; the last one's is taken. */
+static bool after_passes(pair *p, ir_unit *u)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) sections = NULL;
+
+    if (!passing)
+        return true;
+    if (!jit_passes(&p->a[1], u, text)) {
+        printf("it is refused\n");
+        return false;
+    }
+    sections = g_strsplit(text->str, "# pass ", -1);
+    for (char **section = &sections[1]; *section; section++) {
+        const char *unit = strstr(*section, "\nunit ");
+
+        if (unit && (!pb_ir_parse(u, &toy_type, unit, &error) || !pb_ir_verify(u, &error))) {
+            printf("\n%s\n%s\n", *section, error->message);
+            return false;
+        }
+        n_passes[unit != NULL]++;
+        n_dropped += unit && strstr(unit, "# dropped: ");
+    }
+    return true;
 }
 
 /* With the TLB filled the number of accesses that the core sees is another one. */
@@ -798,6 +838,10 @@ static bool open_subject(int argc, char **argv)
     return true;
 }
 static void use_subject(void) {}
+static bool after_passes(pair *p, ir_unit *u)
+{
+    return true;
+}
 static uint32_t random_fault(void)
 {
     return 0;

@@ -44,7 +44,7 @@ static void items(void)
     CU_ASSERT_FALSE(pb_trace_log_items("guest,gast", &error));
     CU_ASSERT_STRING_EQUAL(error->message,
                            "there is no log item 'gast'; there are guest, unimp, int, mmio, "
-                           "exec, in_asm, ir, code, info");
+                           "exec, in_asm, ir, passes, code, info");
     expect_log("uart0: warning: always\nserial0: too\nuart0: wanted\nline 3\n");
 }
 
