@@ -131,6 +131,8 @@ typedef struct x86_codegen {
     bool baseline;        /* property */
     const char *inject;   /* property; "": nothing */
     uint64_t inject_pc;   /* of it; 0: none */
+    uint32_t inject_pass; /* only if it is done; 0: anyway */
+    bool inject_region;   /* only in regions */
     const char *without;  /* property: names of passes; "": none */
     uint32_t passes;      /* cg_pass that are done */
     uint32_t most_pinned; /* property: general registers for slots, at most */

@@ -28,7 +28,7 @@ const char *passes_name(cg_pass pass)
     return names[i].name;
 }
 
-static uint32_t find(const char *text, size_t length)
+uint32_t passes_named(const char *text, size_t length)
 {
     for (uint32_t i = 0; i < NAMES; i++)
         if (strlen(names[i].name) == length && !memcmp(names[i].name, text, length))
@@ -54,7 +54,7 @@ bool passes_init(x86_codegen *s, pb_error *error)
     s->passes = CG_PASS_ALL;
     while (*text) {
         size_t length = strcspn(text, "+");
-        uint32_t found = find(text, length);
+        uint32_t found = passes_named(text, length);
 
         if (!found || (text[length] && !text[length + 1]))
             return is_unknown(text, length, error);

@@ -9,6 +9,8 @@
 
 /* Read the property, names joined by '+'; false: there is no such pass. */
 bool passes_init(x86_codegen *s, pb_error *error);
+/* The passes of a name, at most `length` bytes; 0: there is none. */
+uint32_t passes_named(const char *text, size_t length);
 /* The name of one pass. */
 const char *passes_name(cg_pass pass);
 

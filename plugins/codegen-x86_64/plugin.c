@@ -266,7 +266,8 @@ static const pb_prop props[] = {
     { "pinned", PB_PROP_UINT, PB_MEMBER(x86_codegen, most_pinned), "8", .max = 8,
       .doc = "General registers that keep guest registers between units, at most" },
     { "inject", PB_PROP_STRING, PB_MEMBER(x86_codegen, inject), "",
-      .doc = "For tests: make wrong code for the instruction at this address" },
+      .doc = "For tests: make wrong code for the instruction at this address; 0x1000@PASS: only if "
+             "that pass is done, 0x1000@regions: only in those" },
     { "without", PB_PROP_STRING, PB_MEMBER(x86_codegen, without), "",
       .doc = "Passes that are left out, names joined by '+' or 'all': to find the one that makes "
              "wrong code (flags, dead, pairs, tests, lanes, scaled, fused, registers, "
@@ -278,6 +279,8 @@ static const pb_prop props[] = {
 static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, features, "of the host"),
     PB_TRANSIENT(x86_codegen, inject_pc, "made of a property"),
+    PB_TRANSIENT(x86_codegen, inject_pass, "made of a property"),
+    PB_TRANSIENT(x86_codegen, inject_region, "made of a property"),
     PB_TRANSIENT(x86_codegen, passes, "made of a property"),
     PB_TRANSIENT(x86_codegen, started, DERIVED),
     PB_TRANSIENT(x86_codegen, counted, DERIVED),

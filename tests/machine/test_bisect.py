@@ -8,6 +8,7 @@ import os
 import pathlib
 import platform
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,14 @@ def guest():
         program.prints("wrong") + good
 
 
+def loop():
+    """Counts to three, by ones."""
+    return [0xd2800005, 0xd2800062,                              # mov x5, #0; mov x2, #3
+            0x910004a5, 0xf1000442, 0x54ffffc1,                  # add x5, x5, #1; subs x2, x2, #1; b.ne to the add
+            0xf1000cbf, 0x54000000 | (len(program.prints("wrong")) + 1) << 5] + \
+        program.prints("wrong") + program.prints("right")
+
+
 @unittest.skipUnless(platform.machine() == "x86_64", "there is no code generator for this host")
 class Bisect(unittest.TestCase):
     def setUp(self):
@@ -66,7 +75,7 @@ class Bisect(unittest.TestCase):
         return self.run_tool([sys.executable, BISECT, *options, "--", PATCHBAY, "run", "arm-virt", "--kernel",
                               self.kernel, *words])
 
-    def check_found(self, result, unit):
+    def check_found(self, result, unit, passes=""):
         status, out, err = result
         self.assertEqual(status, 0, out + err)
         self.assertRegex(out, rf"it fails if only the code at {unit:#x} is compiled\n")
@@ -75,6 +84,7 @@ class Bisect(unittest.TestCase):
         self.assertRegex(out, r"(?m)^0x[0-9a-f]{16}:  a5040091  add x5, x5, #1$")
         self.assertRegex(out, r"(?m)^  ; %\d+:i64 = add ")
         self.assertRegex(out, r"(?m)^    0x[0-9a-f]{16}:  [0-9a-f]+  lea ")
+        self.assertEqual(re.findall(r"(?m)^(?:it is good without: (.*)|no pass is to blame: .*)$", out), [passes], out)
 
     def test_only(self):
         """What is left out is interpreted, the rest compiled: the result is the same."""
@@ -110,6 +120,50 @@ class Bisect(unittest.TestCase):
     def test_by_lockstep(self):
         pair = f"interp,jit,regions=off,codegen-options=inject={function(17) + 4:#x}"
         self.check_found(self.bisect([], "--lockstep", pair), function(17))
+
+    def test_by_pass(self):
+        """What is wrong only with a pass is found to be that one's, beside other properties of the generator."""
+        for i, condition, found in (2, "places", "places"), (5, "all", "all of them together"):
+            accel = f"jit,regions=off,codegen-options=pinned=4:inject={function(i) + 4:#x}@{condition}"
+            self.check_found(self.bisect(["--output", "right"], "--accel", accel), function(i), found)
+        with open(self.kernel, "wb") as file:
+            file.write(program.elf(loop()))
+        accel = f"jit,regions=always,codegen-options=inject={program.START + 8:#x}@regions"
+        status, out, err = self.bisect(["--output", "right"], "--accel", accel)
+        self.assertEqual(status, 0, out + err)
+        self.assertIn("it is good without: regions\n", out)
+
+    def test_any_command(self):
+        """A script that compares what the guest wrote; the status of what it starts says nothing."""
+        folder = os.path.dirname(self.kernel)
+        script = os.path.join(folder, "check")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n\"$@\" --serial \"file,path=$0.out\"\ntest \"$(cat \"$0.out\")\" = right\n")
+        os.chmod(script, 0o755)
+        accel = f"{{jit}},regions=off,codegen-options=inject={function(13) + 4:#x}"
+        start = [PATCHBAY, "run", "arm-virt", "--kernel", self.kernel]
+        run = [sys.executable, BISECT]
+        self.check_found(self.run_tool([*run, "--", script, *start, "--accel", accel, "{options}"]), function(13))
+        line = shlex.join([script, *start]) + f" --accel {accel} {{options}} || exit 5"
+        self.check_found(self.run_tool([*run, "--", "sh", "-c", line]), function(13))
+        status, out, err = self.run_tool([*run, "--at", f"{function(13):#x}", "--", "sh", "-c", line])
+        self.check_found((status, out, err), function(13))
+        self.assertIn("found after 2 runs", out)
+        for at, words, why in (([], ["sh", "-c", line.replace("{options}", "")], "has {jit}, but not {options}"),
+                               (["--at", f"{function(12):#x}"], ["sh", "-c", line], "it does not fail if only the code at")):
+            status, _, err = self.run_tool([*run, *at, "--", *words])
+            self.assertEqual(status, 1)
+            self.assertIn(why, err)
+
+    def test_passes_are_known(self):
+        """The tool's list is the generator's."""
+        source = BISECT.read_text(encoding="utf-8")
+        names = re.findall(r'"(\w+)"', re.search(r"(?m)^PASSES = \((.*)\)$", source)[1])
+        status, _, err = self.patchbay("--accel", "jit,codegen-options=without=spam")
+        self.assertEqual(status, 2)
+        self.assertIn("there are " + ", ".join(names + ["all"]), err)
+        for name in names + ["all", "+".join(names)]:
+            self.assertEqual(self.patchbay("--accel", "jit,codegen-options=without=" + name), (0, "right", ""))
 
     def test_never_ends(self):
         """The address of the next function is wrong, which is an exception, for ever."""
