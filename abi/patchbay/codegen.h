@@ -154,6 +154,9 @@ typedef struct pb_code_job {
     /* The caller's, null: nobody wants to know. Called while code is emitted. */
     void (*note)(void *opaque, const pb_code_note *note);
     void *note_opaque;
+    uint32_t
+        records; /* of `bytes` those that tell paths off the main one where values are: they are not executed */
+    uint32_t reserved_2;
 } pb_code_job;
 
 typedef enum pb_emit_status {
@@ -205,6 +208,13 @@ typedef struct pb_code_frames {
     uint8_t reserved;
 } pb_code_frames;
 
+/* What emitted code and what it calls count, of one vCPU. */
+typedef enum pb_code_count {
+    PB_CODE_COUNT_REFILLS, /* accesses that the first level of the TLB had not, and the second one had */
+    PB_CODE_COUNT_SLOW, /* that the core did: in no level, or not plain memory, or across pages */
+    PB_CODE_COUNTS
+} pb_code_count;
+
 typedef struct pb_codegen_type {
     pb_class head; /* init fails with the reason if the host cannot run this generator's code */
     /* [setup] */
@@ -223,6 +233,8 @@ typedef struct pb_codegen_type {
     /* What a debugger needs for a backtrace through emitted code; null: there is nothing. Constant after start().
      * May be null. [any] */
     const pb_code_frames *(*frames)(void *self);
+    /* A number of pb_code_count since vcpu_init(), for statistics: it may be a little old if the vCPU runs. May be null. [any] */
+    uint64_t (*count)(void *self, pb_vcpu *vcpu, uint32_t what);
 } pb_codegen_type;
 
 /* Whether a generator's type has the member. */

@@ -52,6 +52,9 @@
 #define LINK_BYTES_LOG2 4
 #define BUCKET_LOG2     9 /* code for each bucket */
 
+/* Classes of units by their bytes, for statistics. */
+enum { TC_SMALLEST = 256, TC_SIZES = 7 };
+
 /* Why a unit was dropped. */
 typedef enum tc_reason {
     TC_STALE = 0,
@@ -161,7 +164,8 @@ struct pb_tc {
     uint32_t chance;           /* what it draws from */
     tc_watch *watch;           /* null: nobody looks (watch.h) */
     /* Statistics. */
-    uint64_t insns, code_bytes; /* of published units */
+    uint64_t insns, code_bytes, record_bytes; /* of published units */
+    uint64_t sizes[TC_SIZES]; /* how many of them had up to TC_SMALLEST bytes, twice as many ... */
     uint64_t alive, published, refused, raced, dropped[TC_REASONS];
     uint64_t linked, unlinked, evictions, spared, laters;
     uint64_t looked; /* at units, for stores to code */

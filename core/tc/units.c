@@ -318,6 +318,16 @@ static void enter_links(pb_tc *tc, tc_slab *slab, const pb_code_job *job, tc_uni
     slab->n_links += job->n_links;
 }
 
+/* By the bytes that it takes: up to 256, 512, 1024 ..., more. */
+static uint32_t size_class(uint32_t bytes)
+{
+    uint32_t class = 0;
+
+    while (class < TC_SIZES - 1 && bytes > (uint32_t)TC_SMALLEST << class)
+        class ++;
+    return class;
+}
+
 static tc_unit *enter_locked(pb_tc *tc, tc_slab *slab, const pb_tc_key *key, const ir_unit *ir,
                              const pb_code_job *job)
 {
@@ -351,6 +361,8 @@ static tc_unit *enter_locked(pb_tc *tc, tc_slab *slab, const pb_tc_key *key, con
     tc->published++;
     tc->insns += ir->n_marks;
     tc->code_bytes += job->bytes;
+    tc->record_bytes += PB_HAS(job, records) ? job->records : 0;
+    tc->sizes[size_class(job->bytes)]++;
     return u;
 }
 

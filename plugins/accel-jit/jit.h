@@ -101,7 +101,8 @@ typedef struct jit_vcpu {
     bool flush_wanted;
     bool logging; /* --log exec: units of one instruction, nothing kept */
     uint32_t align_log2;
-    uint64_t key; /* the unit key in force */
+    uint64_t key;       /* the unit key in force */
+    uint64_t looked_up; /* a statistic; atomic: indirect jumps that the tables had not */
     jump_table *table;
     jump_table *tables[JUMP_TABLES];
     uint32_t uses;

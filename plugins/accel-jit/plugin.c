@@ -155,6 +155,27 @@ static void flush(void *self, pb_vcpu *vcpu)
         drop_everything(j);
 }
 
+/* What vCPUs count. */
+static void vcpu_statistics(jit *j, void (*line)(void *opaque, const char *name, uint64_t value),
+                            void *opaque)
+{
+    uint64_t looked_up = 0, counts[PB_CODE_COUNTS] = { 0 };
+    bool has_counts = PB_CODEGEN_HAS(j->codegen, count) && j->codegen->count;
+
+    pthread_mutex_lock(&j->lock);
+    for (const jit_vcpu *x = j->first; x; x = x->next) {
+        looked_up += __atomic_load_n(&x->looked_up, __ATOMIC_RELAXED);
+        for (uint32_t i = 0; i < PB_CODE_COUNTS && has_counts; i++)
+            counts[i] += j->codegen->count(j->codegen_self, x->vcpu, i);
+    }
+    pthread_mutex_unlock(&j->lock);
+    line(opaque, "indirect jumps looked up", looked_up);
+    if (!has_counts)
+        return;
+    line(opaque, "accesses by the second level of the TLB", counts[PB_CODE_COUNT_REFILLS]);
+    line(opaque, "accesses by the slow path", counts[PB_CODE_COUNT_SLOW]);
+}
+
 static void statistics(void *self, void (*line)(void *opaque, const char *name, uint64_t value),
                        void *opaque)
 {
@@ -170,8 +191,10 @@ static void statistics(void *self, void (*line)(void *opaque, const char *name, 
     line(opaque, "guest instructions translated", __atomic_load_n(&j->insns, __ATOMIC_RELAXED));
     line(opaque, "nanoseconds of translation",
          __atomic_load_n(&j->translating_ns, __ATOMIC_RELAXED));
-    if (j->tc)
-        j->tc_ops->statistics(j->tc, line, opaque);
+    if (!j->tc)
+        return;
+    vcpu_statistics(j, line, opaque);
+    j->tc_ops->statistics(j->tc, line, opaque);
 }
 
 static bool counts(void *self)

@@ -79,6 +79,7 @@ static step handle_exit(jit_vcpu *x, const pb_code_exit *exit, jit_want *want, b
         }
         return STEP_GO;
     case PB_CODE_EXIT_LOOKUP:
+        __atomic_store_n(&x->looked_up, x->looked_up + 1, __ATOMIC_RELAXED);
         *same_key = true;
         return STEP_GO;
     case PB_CODE_EXIT_ALONE:

@@ -124,6 +124,9 @@ typedef struct cg_pin {
 /* Words of vcpu->codegen. */
 enum {
     CG_WORD_SUM, /* counted: budget + retired when emitted code was entered or went on */
+    /* Counted by the vCPU's thread alone. */
+    CG_WORD_REFILLS,
+    CG_WORD_SLOW,
 };
 
 typedef struct x86_codegen {

@@ -359,6 +359,8 @@ static void emit_record(cg *c, const cg_cold *cold, const void *head, uint32_t b
     memcpy(c->a.p, head, bytes);
     memcpy(c->a.p + bytes, c->cold_data + cold->data + bytes, cold->bytes - bytes);
     c->a.p += cold->bytes;
+    if (PB_HAS(c->job, records))
+        c->job->records += cold->bytes;
 }
 
 static void emit_slow(cg *c, const cg_cold *cold)

@@ -251,6 +251,8 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
     uint32_t status = PB_EMIT_TOO_LARGE;
 
     job->n_links = job->n_lines = job->references = 0;
+    if (PB_HAS(job, records))
+        job->records = 0;
     if (job->slice.bytes < 4 * ASM_MOST)
         return PB_EMIT_NO_ROOM;
     if (u->n_ops > MOST_RECORDS || u->n_consts > MOST_RECORDS || u->n_blocks > MOST_BLOCKS ||

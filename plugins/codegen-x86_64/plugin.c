@@ -253,6 +253,16 @@ static const pb_code_frames *frames(void *self)
     return &((const x86_codegen *)self)->frames;
 }
 
+static uint64_t count(void *self, pb_vcpu *vcpu, uint32_t what)
+{
+    static const uint8_t words[PB_CODE_COUNTS] = {
+        [PB_CODE_COUNT_REFILLS] = CG_WORD_REFILLS, [PB_CODE_COUNT_SLOW] = CG_WORD_SLOW
+    };
+
+    return what < PB_CODE_COUNTS ? __atomic_load_n(&vcpu->codegen[words[what]], __ATOMIC_RELAXED)
+                                 : 0;
+}
+
 static uint32_t emit(void *self, pb_code_job *job)
 {
     return emit_unit(self, job);
@@ -340,6 +350,7 @@ static const pb_codegen_type codegen_type = {
     .run = run,
     .vcpu_init = vcpu_init,
     .frames = frames,
+    .count = count,
 };
 
 static const pb_class *const types[] = { &codegen_type.head, NULL };

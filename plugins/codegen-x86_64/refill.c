@@ -242,6 +242,8 @@ static void make_found(refiller *r, const table *t, const uint32_t found[2])
     make_touch(r);
     make_check(r, t);
     make_enter(r);
+    asm_alu_mem_imm(r->a, ALU_ADD, W64, cg_vcpu(offsetof(pb_vcpu, codegen) + 8 * CG_WORD_REFILLS),
+                    1);
     restore(r->a);
     asm_ret(r->a);
 }

@@ -321,6 +321,8 @@ const uint8_t *slow_path(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
     const uint8_t *resume;
 
     merge_mxcsr(vcpu);
+    __atomic_store_n(&vcpu->codegen[CG_WORD_SLOW], vcpu->codegen[CG_WORD_SLOW] + 1,
+                     __ATOMIC_RELAXED);
     resume = access_memory(vcpu, f, record);
     back_to_guest(mxcsr);
     return resume;

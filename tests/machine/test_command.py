@@ -402,6 +402,35 @@ class Runs(Command):
             for name in "units alive", "cache bytes in use", "jumps linked", "slabs evicted", "units dropped as stale":
                 self.assertRegex(err, rf"(?m)^{name}: \d+$")
             self.assertEqual("instructions: " in err, counted, err)
+            self.assertNotRegex(err, r"(?m)^accesses by the second level of the TLB: [1-9]")
+
+    @unittest.skipUnless(platform.machine() == "x86_64", "there is no code generator for this host")
+    def test_statistics_of_code(self):
+        """Sizes, records' share, and what the jump tables and the first level of the TLB have not."""
+        words = program.mov(7, 0x40100000) + program.mov(8, 0x40500000) + program.mov(2, 1000) + [
+            0xf90000e2, 0xf9000102,                     # str x2, [x7]; str x2, [x8]: the same entry of the first level
+            0xf1000442, 0x54ffffa1]                     # subs x2, x2, #1; b.ne to the first str
+        words += program.mov(6, program.START + 4 * (len(words) + 3)) + [0xd61f00c0]  # br x6, to what follows
+        kernel = self.kernel(program.elf(words + program.prints("done\n")))
+        for options in (["--deterministic"], []):
+            status, out, err = self.run_command("run", "arm-virt", "--kernel", kernel, "--statistics", "--accel", "jit",
+                                                *options)
+            self.assertEqual((status, out), (0, "done\n"), err)
+            numbers = {name: int(n) for name, n in re.findall(r"(?m)^(.*): (\d+)$", err)}
+            sizes = [n for name, n in numbers.items() if re.match(r"units of (up to \d+|more) bytes", name)]
+            self.assertEqual((len(sizes), sum(sizes)), (7, numbers["units published"]), err)
+            code, records = numbers["bytes of code in published units"], numbers["bytes of it that are records"]
+            self.assertTrue(5 * 20 < records < code, err)  # of the five characters' stores and those of the loop
+            self.assertEqual(numbers["records in percent"], 100 * records // code)
+            self.assertGreaterEqual(numbers["indirect jumps looked up"], 1)
+            self.assertGreaterEqual(numbers["accesses by the second level of the TLB"], 1900)
+            self.assertLess(numbers["accesses by the second level of the TLB"], 2100)
+            self.assertGreaterEqual(numbers["accesses by the slow path"], 5)
+            self.assertLess(numbers["accesses by the slow path"], 100)
+            guide = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "user-guide.md").read_text(encoding="utf-8")
+            table = re.search(r"(?ms)^\| number \|.*?\n\n", guide)[0]
+            named = {name for row in re.findall(r"(?m)^\| (`[^|]*) \|", table) for name in re.findall("`([^`]*)`", row)}
+            self.assertEqual(named - (set() if options else {"instructions"}), set(numbers))
 
     def test_perf(self):
         kernel = self.kernel(program.elf(program.prints("A")))
