@@ -402,7 +402,7 @@ class Runs(Command):
             for name in "units alive", "cache bytes in use", "jumps linked", "slabs evicted", "units dropped as stale":
                 self.assertRegex(err, rf"(?m)^{name}: \d+$")
             self.assertEqual("instructions: " in err, counted, err)
-            self.assertNotRegex(err, r"(?m)^accesses by the second level of the TLB: [1-9]")
+            self.assertRegex(err, r"(?m)^accesses by the slow path: \d\d?$")  # of the text
 
     @unittest.skipUnless(platform.machine() == "x86_64", "there is no code generator for this host")
     def test_statistics_of_code(self):
@@ -423,10 +423,9 @@ class Runs(Command):
             self.assertTrue(5 * 20 < records < code, err)  # of the five characters' stores and those of the loop
             self.assertEqual(numbers["records in percent"], 100 * records // code)
             self.assertGreaterEqual(numbers["indirect jumps looked up"], 1)
-            self.assertGreaterEqual(numbers["accesses by the second level of the TLB"], 1900)
-            self.assertLess(numbers["accesses by the second level of the TLB"], 2100)
+            beside = numbers["accesses by the second level of the TLB"] + numbers["accesses by the slow path"]
+            self.assertTrue(2000 <= beside < 4100, err)  # counted, some are begun twice
             self.assertGreaterEqual(numbers["accesses by the slow path"], 5)
-            self.assertLess(numbers["accesses by the slow path"], 100)
             guide = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "user-guide.md").read_text(encoding="utf-8")
             table = re.search(r"(?ms)^\| number \|.*?\n\n", guide)[0]
             named = {name for row in re.findall(r"(?m)^\| (`[^|]*) \|", table) for name in re.findall("`([^`]*)`", row)}

@@ -347,6 +347,13 @@ bool jit_passes(accel *a, const ir_unit *unit, GString *text)
     return pb_trace_emit_passes(type, j->codegen, &job, text) == PB_EMIT_OK;
 }
 
+uint64_t jit_count(accel *a, uint32_t what)
+{
+    const jit *j = a->self;
+
+    return type->count(j->codegen, a->m->vcpu, what);
+}
+
 uint32_t jit_references(const accel *a)
 {
     return ((const jit *)a->self)->references;

@@ -42,6 +42,8 @@ double jit_time(accel *a, const ir_unit *unit, uint32_t n, uint32_t *bytes);
  * time with the vCPU's state as it is: the exit's kind. */
 bool jit_prepare(accel *a, const ir_unit *unit);
 uint32_t jit_again(accel *a);
+/* A number of pb_code_count. */
+uint64_t jit_count(accel *a, uint32_t what);
 /* Operations of the unit prepared last that are calls of reference functions. */
 uint32_t jit_references(const accel *a);
 

@@ -713,6 +713,8 @@ static bool runs_alike(pair *p, const ir_unit *u, const ir_unit *folded)
 
 /* Emitted code, if that is asked for: the unit becomes what the generator's passes leave of it. */
 static bool after_passes(pair *p, ir_unit *u);
+/* What emitted code counted. */
+static bool counts_are_right(pair *p);
 
 static void random_units(void)
 {
@@ -756,6 +758,7 @@ static void random_units(void)
                n_passes[1], n_passes[0], n_dropped);
         CU_ASSERT_TRUE(n_passes[1] > 2 * UNITS && n_dropped > UNITS / 2);
     }
+    CU_ASSERT_TRUE(counts_are_right(&p));
     for (uint32_t i = 0; i < 2; i++) {
         accel_free(&p.a[i]);
         toy_free(p.m[i]);
@@ -781,6 +784,16 @@ static bool open_subject(int argc, char **argv)
 static void use_subject(void)
 {
     accel_use_type(&jit_type);
+}
+
+/* Accesses that come to the second level are there if it was filled, and none else. */
+static bool counts_are_right(pair *p)
+{
+    uint64_t refills = jit_count(&p->a[1], PB_CODE_COUNT_REFILLS);
+
+    return jit_count(&p->a[1], PB_CODE_COUNT_SLOW) > UNITS &&
+           (jit_how.use_second ? refills > UNITS / 10 : refills == 0) &&
+           jit_count(&p->a[1], PB_CODE_COUNTS) == 0;
 }
 
 /* Each pass's text is a unit; the last one's is taken. */
@@ -838,6 +851,10 @@ static bool open_subject(int argc, char **argv)
     return true;
 }
 static void use_subject(void) {}
+static bool counts_are_right(pair *p)
+{
+    return true;
+}
 static bool after_passes(pair *p, ir_unit *u)
 {
     return true;
