@@ -30,6 +30,7 @@ struct pb_runner {
     uint32_t awake;        /* atomic: something was made visible to it since it last looked */
     uint32_t resting;      /* atomic: waits for `awake` */
     uint32_t powered;      /* atomic */
+    uint32_t held;         /* written while nothing runs */
     uint32_t idle;         /* its own thread's, or of who has it stand */
 };
 

@@ -196,7 +196,7 @@ static void do_work(pb_sched *sched)
 
 static bool may_execute(pb_runner *runner)
 {
-    if (!pb_runner_powered(runner))
+    if (runner->held || !pb_runner_powered(runner))
         return false;
     if (runner->idle && runner->ops->has_work(runner->self))
         runner->idle = false;

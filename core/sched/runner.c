@@ -96,6 +96,15 @@ bool pb_runner_powered(const pb_runner *runner)
     return __atomic_load_n(&runner->powered, __ATOMIC_SEQ_CST) != 0;
 }
 
+void pb_runner_set_held(pb_runner *runner, bool held)
+{
+    bool was_held = runner->held;
+
+    runner->held = held;
+    if (was_held && !held)
+        pb_runner_wake(runner);
+}
+
 void pb_runner_set_idle(pb_runner *runner, bool idle)
 {
     runner->idle = idle;
@@ -244,16 +253,29 @@ static void set_stop(pb_sched *sched)
     pthread_cond_broadcast(&sched->cond);
 }
 
-void pb_sched_pause(pb_sched *sched)
+void pb_sched_pause_begin(pb_sched *sched)
 {
-    g_assert(!pb_sched_devices_locked(sched) && !current_inside(sched));
     pthread_mutex_lock(&sched->lock);
     sched->pauses++;
     set_stop(sched);
     pthread_mutex_unlock(&sched->lock);
+    if (pb_rr_is_runner_thread(sched))
+        pb_rr_cut(sched);
     pb_runners_poke(sched);
+}
+
+void pb_sched_pause_await(pb_sched *sched)
+{
+    g_assert(!pb_sched_devices_locked(sched) && !current_inside(sched));
     pb_runners_await(sched);
     pb_clock_hold(sched);
+}
+
+void pb_sched_pause(pb_sched *sched)
+{
+    g_assert(!pb_sched_devices_locked(sched) && !current_inside(sched));
+    pb_sched_pause_begin(sched);
+    pb_sched_pause_await(sched);
 }
 
 void pb_sched_resume(pb_sched *sched)
@@ -398,7 +420,7 @@ static bool safe_point(pb_runner *runner)
 
 static bool may_execute(pb_runner *runner)
 {
-    if (!pb_runner_powered(runner))
+    if (runner->held || !pb_runner_powered(runner))
         return false;
     if (runner->idle && runner->ops->has_work(runner->self))
         runner->idle = false;

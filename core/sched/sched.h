@@ -83,6 +83,10 @@ void pb_sched_request(pb_sched *sched, pb_machine_request request, int32_t statu
  * held, and not by a runner. pb_sched_resume() undoes one pause. */
 void pb_sched_pause(pb_sched *sched);
 void pb_sched_resume(pb_sched *sched);
+/* Both halves of a pause: ask for it, also by a runner, whose instruction is the last that it executes, and with the device
+ * lock held [any]; and wait until all stand, as pb_sched_pause(). */
+void pb_sched_pause_begin(pb_sched *sched);
+void pb_sched_pause_await(pb_sched *sched);
 /* After a pause: wait for the backends' worker threads, and deliver what they did. On the main loop's
  * thread, device lock not held. */
 void pb_sched_quiesce(pb_sched *sched);
@@ -195,6 +199,9 @@ void pb_runner_note(pb_runner *runner);
 void pb_sched_end_slice(pb_sched *sched);
 void pb_runner_set_powered(pb_runner *runner, bool powered); /* [any] */
 bool pb_runner_powered(const pb_runner *runner);             /* [any] */
+/* Held: executes nothing, whatever else would let it; for debuggers, and no part of a machine's state. While
+ * nothing runs. */
+void pb_runner_set_held(pb_runner *runner, bool held);
 /* Idle (waits for has_work), for snapshots and reset. While nothing runs. */
 void pb_runner_set_idle(pb_runner *runner, bool idle);
 bool pb_runner_idle(const pb_runner *runner);
