@@ -103,6 +103,9 @@ typedef struct pb_translate_ops {
     void (*unit_free)(ir_unit *unit);
     /* Write what was executed to the log, if `--log exec` is on (vcpu->log & ...). */
     void (*log_exec)(pb_vcpu *vcpu, const ir_unit *unit);
+    /* Whether it is, asked at the beginning of each run(): then units are of one instruction, translated whenever they are
+     * executed, and never kept. Also while a debugger steps: who does not keep vcpu->retired then executes what it had
+     * translated without looking at exit_request again. */
     bool (*log_exec_enabled)(pb_vcpu *vcpu);
     /* Translate a region: a unit of several pieces of guest code on one page, which go on in each other and loop. The
      * first piece begins at pc; another one begins where a jump leads, if request->wanted says so. Every piece

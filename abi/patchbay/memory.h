@@ -117,6 +117,9 @@ typedef enum pb_fault_kind {
     PB_FAULT_ALIGNMENT, /* the operation's required alignment, or unaligned on device memory */
     PB_FAULT_BUS,       /* nobody answered, or an error did */
     PB_FAULT_EXCLUSIVE, /* an exclusive or atomic on memory that does not support it */
+    /* A debugger watches it; nothing was done. Only for vCPUs of a type that has `gdb` (cpu.h): its raise() takes no
+     * exception, but sets leave_reason to PB_RUN_DEBUG and unwind. */
+    PB_FAULT_DEBUG,
 } pb_fault_kind;
 
 /* A synchronous fault of a guest memory access or fetch. */
