@@ -15,6 +15,29 @@ void pb_translate_set_hooks(const pb_translate_hooks *new_hooks)
     hooks = new_hooks ? *new_hooks : (pb_translate_hooks){ 0 };
 }
 
+/* ---- debuggers -------------------------------------------------------------------------------------- */
+
+static const pb_translate_debugger *debugger; /* atomic */
+
+void pb_translate_set_debugger(const pb_translate_debugger *new_debugger)
+{
+    __atomic_store_n(&debugger, new_debugger, __ATOMIC_RELEASE);
+}
+
+static pb_translate_stop stop_at(pb_vcpu *vcpu, uint64_t pc)
+{
+    const pb_translate_debugger *d = __atomic_load_n(&debugger, __ATOMIC_ACQUIRE);
+
+    return d ? d->stop_at(vcpu, pc) : PB_TRANSLATE_ON;
+}
+
+static bool steps(pb_vcpu *vcpu)
+{
+    const pb_translate_debugger *d = __atomic_load_n(&debugger, __ATOMIC_ACQUIRE);
+
+    return d && d->steps(vcpu);
+}
+
 /* ---- reading code --------------------------------------------------------------------------------- */
 
 enum { LINE_BYTES = 64 }; /* that are named together */
@@ -297,6 +320,10 @@ static bool translate_insns(driver *d)
         checkpoint before;
         pb_tr_status status;
 
+        if (n > 0 && stop_at(d->vcpu, pc) != PB_TRANSLATE_ON) {
+            ir_jump(&d->b, pc);
+            return true;
+        }
         join(d, pc);
         before = remember(d);
         status = d->cpu->translator->insn(d->ctx, &d->b, &d->reader.head, pc);
@@ -329,13 +356,13 @@ static bool translate_insns(driver *d)
     }
 }
 
-/* A unit that leaves at its own pc: what is executed if the translator is broken. */
-static void make_stop(driver *d)
+/* A unit that leaves at its own pc: at a breakpoint, and what is executed if the translator is broken. */
+static void make_stop(driver *d, uint32_t reason)
 {
     pb_ir_unit_reset(d->u, d->cpu, d->u->pc, d->u->key);
     d->b = pb_ir_builder(d->u);
     ir_block_begin(&d->b, ir_block_new(&d->b));
-    ir_exit(&d->b, PB_RUN_REQUEST, d->u->pc);
+    ir_exit(&d->b, reason, d->u->pc);
 }
 
 /* Our bug, or the plugin's: the machine is ended in an orderly way. */
@@ -350,7 +377,7 @@ static void broken(driver *d, const char *what)
     } else {
         g_warning("translator of %s, pc 0x%" PRIx64 ": %s", d->cpu->head.name, d->u->pc, what);
     }
-    make_stop(d);
+    make_stop(d, PB_RUN_REQUEST);
 }
 
 static bool translate_once(driver *d)
@@ -405,9 +432,37 @@ static void check(driver *d)
 #endif
 }
 
+/* What was a way to the next unit becomes one to the debugger. */
+static void stop_behind(driver *d)
+{
+    for (uint32_t i = 0; i < d->u->n_ops; i++) {
+        ir_op_record *r = &d->u->ops[i];
+
+        if (r->op != IR_OP_JUMP && r->op != IR_OP_JUMP_IND)
+            continue;
+        r->op = IR_OP_EXIT;
+        r->attr = PB_RUN_DEBUG;
+    }
+}
+
+/* Where a debugger stops, or has stopped lately: what is made is of one instruction at most. */
+static bool is_apart(driver *d)
+{
+    if (!steps(d->vcpu) && stop_at(d->vcpu, d->u->pc) == PB_TRANSLATE_ON)
+        return false;
+    d->limits = (pb_translate_limits){ .max_insns = 1 };
+    return true;
+}
+
+static bool is_stop(pb_vcpu *vcpu, uint64_t pc)
+{
+    return steps(vcpu) ? !debugger->take_step(vcpu) : stop_at(vcpu, pc) == PB_TRANSLATE_STOP;
+}
+
 static ir_unit *translate(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
                           const pb_translate_limits *limits, ir_unit *reuse, pb_guest_fault *fault)
 {
+    bool apart;
     driver d = { .vcpu = vcpu,
                  .cpu = vcpu->type,
                  .u = reuse ? reuse : pb_ir_unit_new(vcpu->type),
@@ -417,6 +472,12 @@ static ir_unit *translate(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
     d.ctx = g_malloc0(MAX(d.cpu->translator->ctx_size, 1));
     pb_ir_unit_reset(d.u, d.cpu, pc, key);
     d.limits.max_insns = MAX(d.limits.max_insns, 1);
+    apart = is_apart(&d);
+    if (apart && is_stop(vcpu, pc)) {
+        make_stop(&d, PB_RUN_DEBUG);
+        g_free(d.ctx);
+        return d.u;
+    }
     /* Too long for a unit: half of it is not. */
     while ((fetched = translate_once(&d)) && d.u->overflow && !d.u->misuse &&
            d.limits.max_insns > 1)
@@ -432,7 +493,10 @@ static ir_unit *translate(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
         broken(&d, d.u->misuse ? d.u->misuse : "an instruction is too long");
         return d.u;
     }
-    note_pages(&d);
+    if (!apart) /* without pages it is not kept */
+        note_pages(&d);
+    if (apart && steps(vcpu))
+        stop_behind(&d);
     check(&d);
     if (hooks.unit)
         hooks.unit(vcpu, d.u);
@@ -476,8 +540,9 @@ static bool add_piece(region *g, uint64_t pc)
 /* The piece ends where another one begins, or with as many instructions as it or the region may have. */
 static bool piece_ends(const region *g, uint64_t pc, uint32_t n)
 {
-    return !on_page(&g->d, pc) || piece_at(g, pc) < g->n || in_unit(&g->d, pc) ||
-           n == g->request->piece_insns || g->d.u->n_marks >= g->request->max_insns;
+    return !on_page(&g->d, pc) || stop_at(g->d.vcpu, pc) != PB_TRANSLATE_ON ||
+           piece_at(g, pc) < g->n || in_unit(&g->d, pc) || n == g->request->piece_insns ||
+           g->d.u->n_marks >= g->request->max_insns;
 }
 
 /* False: its first instruction cannot be in a region. */
@@ -487,6 +552,10 @@ static bool translate_piece(region *g, uint64_t pc)
     uint32_t n = 0;
 
     d->b.jump_flags = 0;
+    if (stop_at(d->vcpu, pc) != PB_TRANSLATE_ON) {
+        ir_jump(&d->b, pc);
+        return false;
+    }
     begin(d, pc);
     do {
         checkpoint before = remember(d);
@@ -680,13 +749,13 @@ static ir_unit *translate_region(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
 
 static void log_exec(pb_vcpu *vcpu, const ir_unit *unit)
 {
-    if (hooks.exec)
+    if (hooks.exec && (!hooks.exec_enabled || hooks.exec_enabled(vcpu)))
         hooks.exec(vcpu, unit);
 }
 
 static bool log_exec_enabled(pb_vcpu *vcpu)
 {
-    return hooks.exec && (!hooks.exec_enabled || hooks.exec_enabled(vcpu));
+    return steps(vcpu) || (hooks.exec && (!hooks.exec_enabled || hooks.exec_enabled(vcpu)));
 }
 
 static bool watched(void)
