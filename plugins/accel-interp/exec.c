@@ -379,6 +379,10 @@ uint32_t execute(interp_vcpu *x)
     uint32_t reason;
 
     x->logging = x->interp->translate->log_exec_enabled(x->vcpu);
+    if (x->logging) /* by virtual address there may be units of before */
+        x->attention |= ATTENTION_LOG;
+    else
+        x->attention &= ~(uint32_t)ATTENTION_LOG;
     /* Left by whoever took an exception outside, an interrupt for instance: the pc slot is right. */
     x->vcpu->unwind = 0;
     x->vcpu->leave_reason = 0;

@@ -65,6 +65,7 @@ enum { RECENT_BITS = 12, BUCKET_BITS = 14 };
 enum {
     ATTENTION_FLUSH = 1, /* before a unit is looked for */
     ATTENTION_STEP = 2,  /* no more than one unit */
+    ATTENTION_LOG = 4,   /* nothing that is kept */
 };
 
 /* fault->kind of find_unit(): that one was executed. */
