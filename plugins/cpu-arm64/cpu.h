@@ -246,6 +246,8 @@ void arm64_reset_state(pb_vcpu *vcpu);
  * firmware had set up the higher ones: MMU off, interrupts masked. */
 void arm64_enter_el(pb_vcpu *vcpu, uint32_t el, uint64_t pc);
 void arm64_boot(pb_vcpu *vcpu, uint64_t pc, const uint64_t arguments[4]);
+/* gdb.c */
+extern const pb_gdb_target arm64_gdb;
 
 /* NZCV as in SPSR bits 31:28. */
 uint32_t arm64_nzcv(const arm64_cpu *cpu);

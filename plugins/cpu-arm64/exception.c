@@ -139,6 +139,11 @@ void arm64_raise(pb_vcpu *vcpu, const pb_guest_fault *fault)
     uint32_t target = debug ? arm64_debug_target(cpu) : abort_target(cpu, fault, stage2);
     uint32_t iss = fault_status(fault), ec;
 
+    if (fault->kind == PB_FAULT_DEBUG) {
+        vcpu->leave_reason = PB_RUN_DEBUG;
+        vcpu->unwind = 1;
+        return;
+    }
     if (fetch)
         ec = EC_IABT_LOWER;
     else

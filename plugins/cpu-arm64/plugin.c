@@ -126,7 +126,7 @@ static const pb_gap gaps[] = {
     .slots = arm64_slots, .pc_slot = SLOT_PC, .translator = &arm64_translator, .walk = arm64_walk, \
     .raise = arm64_raise, .interrupt = arm64_interrupt, .has_work = arm64_has_work,                \
     .data_mmu = data_mmu, .fdt_root = root_nodes, .capstone = { CAPSTONE_ARM64, 0 },               \
-    .insn_align = 4, .gaps = gaps, .boot = arm64_boot, .user = &arm64_user
+    .insn_align = 4, .gaps = gaps, .boot = arm64_boot, .user = &arm64_user, .gdb = &arm64_gdb
 
 static uint32_t data_mmu(const pb_vcpu *vcpu)
 {
