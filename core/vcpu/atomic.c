@@ -269,6 +269,8 @@ static pb_mem_result update_misaligned(pb_slow *slow, const update *u, pb_u128 *
             return pb_slow_fault(slow, PB_FAULT_ALIGNMENT, slow->gva, hits[i].gpa);
         s.bytes[i] = pb_range_host(ranges[i], hits[i].gpa);
     }
+    if (pb_slow_is_watched(slow, PB_DEBUG_ACCESS))
+        return PB_MEM_FAULT;
     pb_sched_exclusive(pb_vcpu_core_of(slow->vcpu)->cpus->sched, update_scattered, &s);
     for (uint32_t i = 0; i < u->size; i++)
         pb_ram_stored(ranges[i]->ram, pb_range_at(ranges[i], hits[i].gpa), 1);
@@ -318,6 +320,8 @@ static pb_mem_result update_slow(pb_slow *slow, const update *u, pb_u128 *old)
     if (hit.mapping < u->size || range->last - hit.gpa < u->size - 1 ||
         (range->host && ((uintptr_t)pb_range_host(range, hit.gpa) & (u->size - 1)) != 0))
         return update_misaligned(slow, u, old);
+    if (pb_slow_is_watched(slow, PB_DEBUG_ACCESS))
+        return PB_MEM_FAULT;
     if (range->kind != PB_RANGE_RAM)
         return update_slowly(slow, u, &hit, old);
     *old = update_host(u, pb_range_host(range, hit.gpa));
@@ -433,7 +437,7 @@ static pb_mem_result load_exclusive(const pb_slow *slow, pb_u128 *raw)
     pb_hit hit;
 
     range = find_exclusive(slow, &hit);
-    if (!range)
+    if (!range || pb_slow_is_watched(slow, PB_DEBUG_READ))
         return PB_MEM_FAULT;
     host = pb_range_host(range, hit.gpa);
     *raw = size == 16 ? pb_host_load16(host) : (pb_u128){ pb_host_load(host, size), 0 };
@@ -479,6 +483,8 @@ static pb_mem_result store_exclusive(const pb_slow *slow, pb_u128 raw)
         return PB_MEM_FAULT;
     if (hit.gpa != slow->vcpu->exclusive_gpa)
         return PB_MEM_FAIL;
+    if (pb_slow_is_watched(slow, PB_DEBUG_WRITE))
+        return PB_MEM_FAULT;
     if (range->kind == PB_RANGE_ROM)
         return PB_MEM_OK; /* stored, with the effect that stores to ROM have */
     if (!host_cas(pb_range_host(range, hit.gpa), size, &expected, raw))
@@ -504,6 +510,8 @@ pb_mem_result pb_vcpu_stx(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u128 va
         result = store_exclusive(&slow, value);
         pb_reader_leave(reader);
     }
-    vcpu->exclusive_bytes = 0;
+    /* What a debugger stopped is tried again. */
+    if (result != PB_MEM_FAULT || fault->kind != PB_FAULT_DEBUG)
+        vcpu->exclusive_bytes = 0;
     return result;
 }

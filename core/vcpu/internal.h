@@ -8,6 +8,7 @@
 #define CORE_VCPU_INTERNAL_H
 
 #include <core/bus/host.h>
+#include <core/vcpu/debug.h>
 #include <core/vcpu/vcpu.h>
 
 #include <pthread.h>
@@ -101,6 +102,12 @@ typedef struct pb_vcpu_core {
     bool only_ram;  /* tlb_fill: page tables elsewhere are not read */
     bool abandoned; /* because of that */
 
+    /* Debuggers: how it goes on, written while it stands or on its thread; the rest is its thread's. */
+    pb_debug_pace pace;
+    bool step_taken;       /* the unit of the step was made */
+    uint64_t step_retired; /* vcpu->retired when it began */
+    pb_debug_stop stop;
+
     uint32_t has_posted;  /* atomic */
     pthread_mutex_t lock; /* posted, calls */
     pb_posted posted;
@@ -123,6 +130,8 @@ static inline pb_tlb *pb_vcpu_first_tlb(pb_vcpu *vcpu, uint32_t mmu)
     return (pb_tlb *)(void *)((char *)vcpu - PB_VCPU_OFFSET) + mmu;
 }
 
+typedef struct pb_debug pb_debug;
+
 struct pb_cpus {
     pb_sched *sched;
     pb_space *memory;
@@ -132,6 +141,8 @@ struct pb_cpus {
     void *accel;
     void (*debug)(void *opaque, pb_vcpu *vcpu);
     void *debug_opaque;
+    pb_debug *tables; /* what a debugger asked for; null: nothing yet */
+    bool watched;     /* it has watchpoints */
 };
 
 /* ---- tlb.c --------------------------------------------------------------------------------------------- */
@@ -299,6 +310,23 @@ pb_bus_result pb_vcpu_phys_write(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, ui
                                  uint64_t value);
 bool pb_vcpu_phys_cas(pb_vcpu *vcpu, uint64_t gpa, pb_attrs attrs, uint32_t size, uint64_t expected,
                       uint64_t desired);
+
+/* ---- debug.c ------------------------------------------------------------------------------------------- */
+
+void pb_debug_free(pb_cpus *cpus);
+/* There are watchpoints: whether some are in the aligned stretch of `bytes` around gva, a power of two. */
+bool pb_debug_watches_some(const pb_vcpu_core *core, uint64_t gva, uint64_t bytes);
+/* There are watchpoints: whether the access, which nothing else forbids, meets one. The fault is filled. */
+bool pb_debug_is_watched(const pb_slow *slow, uint32_t kind);
+static inline bool pb_slow_is_watched(const pb_slow *slow, uint32_t kind)
+{
+    return G_UNLIKELY(pb_vcpu_core_of(slow->vcpu)->cpus->watched) &&
+           pb_debug_is_watched(slow, kind);
+}
+/* For run(): one step; take back the count of an instruction that a watchpoint kept from being done; tell. */
+uint32_t pb_debug_step(pb_vcpu *vcpu);
+void pb_debug_uncount(pb_vcpu *vcpu);
+void pb_debug_stopped(pb_vcpu *vcpu);
 
 /* ---- run.c --------------------------------------------------------------------------------------------- */
 

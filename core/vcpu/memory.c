@@ -157,6 +157,8 @@ static uint32_t find_pieces(const pb_slow *slow, piece pieces[MOST_PIECES])
         }
         pieces[n].bytes = (uint32_t)MIN(size - done, hit->mapping - (gva & (hit->mapping - 1)));
     }
+    if (pb_slow_is_watched(slow, slow->type == PB_ACCESS_WRITE ? PB_DEBUG_WRITE : PB_DEBUG_READ))
+        return 0;
     return n;
 }
 

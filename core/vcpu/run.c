@@ -100,8 +100,6 @@ static void turn_off(pb_vcpu *vcpu)
 
 static pb_runner_result after_run(pb_vcpu *vcpu, uint32_t reason)
 {
-    pb_cpus *cpus = pb_vcpu_core_of(vcpu)->cpus;
-
     switch (reason) {
     case PB_RUN_IDLE:
         return PB_RUNNER_IDLE;
@@ -110,14 +108,10 @@ static pb_runner_result after_run(pb_vcpu *vcpu, uint32_t reason)
     case PB_RUN_POWER_OFF:
         turn_off(vcpu);
         return PB_RUNNER_AGAIN;
-    case PB_RUN_DEBUG:
-        if (cpus->debug)
-            cpus->debug(cpus->debug_opaque, vcpu);
-        return PB_RUNNER_AGAIN;
     case PB_RUN_USER:
         return PB_RUNNER_USER;
     default:
-        g_assert(reason == PB_RUN_REQUEST || reason == PB_RUN_BUDGET);
+        g_assert(reason == PB_RUN_REQUEST || reason == PB_RUN_BUDGET || reason == PB_RUN_DEBUG);
         return PB_RUNNER_AGAIN;
     }
 }
@@ -127,6 +121,8 @@ static uint32_t execute(pb_vcpu *vcpu)
     pb_cpus *cpus = pb_vcpu_core_of(vcpu)->cpus;
     uint32_t reason;
 
+    if (G_UNLIKELY(pb_vcpu_core_of(vcpu)->pace != PB_DEBUG_FREE))
+        return pb_debug_step(vcpu);
     do {
         __atomic_fetch_and(&vcpu->exit_request, ~(uint32_t)PB_EXIT_INTERRUPT, __ATOMIC_SEQ_CST);
         vcpu->type->interrupt(vcpu);
@@ -141,15 +137,21 @@ static pb_runner_result run(void *self, int64_t budget, int64_t *left)
 {
     pb_vcpu *vcpu = self;
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
+    pb_runner_result result;
     uint32_t reason;
 
     vcpu->budget = budget;
+    core->stop.kind = PB_DEBUG_NONE;
     pb_reader_enter(core->reader);
     pb_tlb_follow_map(vcpu);
     reason = execute(vcpu);
     pb_reader_leave(core->reader);
-    *left = vcpu->budget;
-    return after_run(vcpu, reason);
+    pb_debug_uncount(vcpu);
+    result = after_run(vcpu, reason);
+    if (G_UNLIKELY(reason == PB_RUN_DEBUG || core->stop.kind != PB_DEBUG_NONE))
+        pb_debug_stopped(vcpu);
+    *left = vcpu->budget; /* as others have cut it */
+    return result;
 }
 
 static void poke(void *self)

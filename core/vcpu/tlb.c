@@ -421,6 +421,14 @@ static void enter_first(pb_tlb_refill *refill, uint64_t page, uintptr_t host, bo
         first->tag_write[i] = page;
 }
 
+/* Whether a debugger wants to see accesses to some of the aligned stretch around gva: then it is not plain. */
+static bool has_watched(const pb_slow *slow, uint64_t gva, uint64_t bytes)
+{
+    const pb_vcpu_core *core = pb_vcpu_core_of(slow->vcpu);
+
+    return G_UNLIKELY(core->cpus->watched) && pb_debug_watches_some(core, gva, bytes);
+}
+
 /* What the second level tells emitted code. An entry of a page for a block that is not plain from end to end. */
 static void tell_plain(const pb_slow *slow, pb_tlb_set *set, const pb_hit *hit,
                        const pb_range *range)
@@ -430,7 +438,8 @@ static void tell_plain(const pb_slow *slow, pb_tlb_set *set, const pb_hit *hit,
     bool is_ram = range->kind == PB_RANGE_RAM;
     uint64_t gpa;
 
-    if (hit->block && !is_plain(range, hit->gpa & ~mask, PB_BLOCK_SIZE)) {
+    if (hit->block && (!is_plain(range, hit->gpa & ~mask, PB_BLOCK_SIZE) ||
+                       has_watched(slow, slow->gva, PB_BLOCK_SIZE))) {
         mask = PB_PAGE_MASK;
         entry = enter_second(
             pb_vcpu_core_of(slow->vcpu), set, hit->global ? set->global : set->local, slow->gva,
@@ -451,7 +460,8 @@ void pb_tlb_enter(const pb_slow *slow, const pb_hit *hit, const pb_range *range)
     uint64_t page = slow->gva & ~PB_PAGE_MASK, gpa = hit->gpa & ~PB_PAGE_MASK;
     bool write;
 
-    if (!hit->entry || hit->device || !is_plain(range, gpa, PB_PAGE_SIZE))
+    if (!hit->entry || hit->device || !is_plain(range, gpa, PB_PAGE_SIZE) ||
+        has_watched(slow, page, PB_PAGE_SIZE))
         return;
     tell_plain(slow, set, hit, range);
     write = range->kind == PB_RANGE_RAM && slow->type == PB_ACCESS_WRITE &&

@@ -125,6 +125,7 @@ void pb_cpus_free(pb_cpus *cpus)
     pb_space_unlisten(cpus->memory, map_changed, cpus);
     for (uint32_t i = 0; i < cpus->vcpus->len; i++)
         vcpu_free(cpus->vcpus->pdata[i]);
+    pb_debug_free(cpus);
     g_ptr_array_unref(cpus->vcpus);
     pthread_mutex_destroy(&cpus->tlb_lock);
     g_free(cpus);

@@ -1,0 +1,72 @@
+/*
+ * What a debugger asks of virtual processors: breakpoints, watchpoints, single steps, standing apart.
+ *
+ * All of it is set while nothing runs (paused, or before pb_sched_run()), and costs nothing until it is:
+ *
+ *   Breakpoints go into translations. Where there is one, a unit of code ends, and what begins there leaves with PB_RUN_DEBUG
+ *   and is not kept. Only a place that is new drops units, all of them: those that there are may have it in the middle.
+ *   A place that is no breakpoint any more needs nothing: what was made meanwhile only ends too early.
+ *
+ *   Watchpoints go into the TLB: pages that have one are in no first level, and not plain in the second, so all accesses to
+ *   them go the slow way, which looks. An access that is watched is not made: the instruction has done nothing yet, and
+ *   is executed anew. Page walks and devices' accesses are not watched.
+ *
+ *   A step is one unit of one instruction that leaves with PB_RUN_DEBUG. One that takes an exception instead ends before the
+ *   first instruction of the handler.
+ *
+ * A stop is told to pb_cpus_set_debug()'s function; the state of the vCPU is complete there, and its counts are as if what
+ * stopped it had not been tried.
+ */
+#ifndef CORE_VCPU_DEBUG_H
+#define CORE_VCPU_DEBUG_H
+
+#include <core/vcpu/vcpu.h>
+
+typedef enum pb_debug_kind {
+    PB_DEBUG_NONE = 0,
+    PB_DEBUG_BREAK,
+    PB_DEBUG_STEP,
+    /* watchpoints: which accesses, and which of them it was */
+    PB_DEBUG_READ,
+    PB_DEBUG_WRITE,
+    PB_DEBUG_ACCESS,
+} pb_debug_kind;
+
+typedef struct pb_debug_watch {
+    uint64_t gva, bytes; /* not past the end of the address space */
+    uint32_t kind;       /* PB_DEBUG_READ, WRITE or ACCESS: both */
+} pb_debug_watch;
+
+/* Why a vCPU stopped. */
+typedef struct pb_debug_stop {
+    uint32_t kind; /* pb_debug_kind; that of the watchpoint */
+    uint64_t gva;  /* the first byte that is watched of the access */
+} pb_debug_stop;
+
+/* The breakpoints, instead of those before: virtual addresses, the same on all vCPUs. `keep`: those that go shall soon come
+ * back, so their places stay the borders of units that they are. */
+void pb_debug_set_breaks(pb_cpus *cpus, const uint64_t *pcs, uint32_t n, bool keep);
+void pb_debug_set_watches(pb_cpus *cpus, const pb_debug_watch *watches, uint32_t n);
+
+typedef enum pb_debug_pace {
+    PB_DEBUG_FREE = 0,
+    PB_DEBUG_STEPS,  /* one instruction, or into the interrupt that is to be taken */
+    PB_DEBUG_QUIETLY /* one instruction; interrupts wait */
+} pb_debug_pace;
+
+/* How the vCPU goes on. After a step it is free again. Also in the function that is told of stops, on the vCPU's thread. */
+void pb_debug_set_pace(pb_vcpu *vcpu, pb_debug_pace pace);
+/* Let it stand while others go on. */
+void pb_debug_hold(pb_vcpu *vcpu, bool hold);
+
+/* Why it stopped, for the function that is told. */
+pb_debug_stop pb_debug_stop_of(pb_vcpu *vcpu);
+uint64_t pb_debug_pc(const pb_vcpu *vcpu);
+/* Whether it waits for an interrupt. While nothing runs. */
+bool pb_debug_idles(pb_vcpu *vcpu);
+
+/* Somebody wrote slots: have the cpu type make anew what it derives from them, and let a vCPU that idles look again. False
+ * with the error set: the state is impossible; it stays. While nothing runs. */
+bool pb_debug_wrote(pb_vcpu *vcpu, GError **error);
+
+#endif
