@@ -1,5 +1,6 @@
 /* `patchbay run`: composes a machine, builds it, runs it. */
 #include "command.h"
+#include "debugger.h"
 #include "lockstep.h"
 #include "points.h"
 #include "seeing.h"
@@ -22,6 +23,7 @@ typedef struct run_options {
     char *lockstep, *lockstep_every;
     point_options points;
     seeing_options seeing;
+    debugger_options debugger;
 } run_options;
 
 /* ---- statistics ------------------------------------------------------------------------------ */
@@ -71,12 +73,17 @@ static int run_machine(pb_machine *machine, run_points *points, const run_option
 {
     g_autoptr(GError) error = NULL;
     uint64_t started_ns;
+    pb_gdb *gdb;
     int status;
 
-    if (!start(machine, o, &error) || !points_set(points, &error))
+    if (!start(machine, o, &error) || !points_set(points, &error) ||
+        !debugger_begin(&o->debugger, machine, &gdb, &error))
         return complain(STATUS_USAGE, "%s", error->message);
     started_ns = now_ns();
     status = pb_machine_run(machine, &error);
+    if (gdb)
+        pb_gdb_ended(gdb, status);
+    pb_gdb_free(gdb);
     if (error)
         return complain(STATUS_FAILED, "%s", error->message);
     if (!points_end(points))
@@ -167,7 +174,7 @@ static gboolean parse_perf_map(const char *name, const char *value, gpointer opa
 
 static bool parse(run_options *o, int *argc, char ***argv, int *status)
 {
-    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 20];
+    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 24];
     const GOptionEntry own[] = {
         { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &o->machine.no_reboot, "A reset ends the run",
           NULL },
@@ -209,6 +216,12 @@ static bool parse(run_options *o, int *argc, char ***argv, int *status)
           "Name translated code for `perf report`, in /tmp/perf-PID.map or FILE", "FILE" },
         { "jitdump", 0, 0, G_OPTION_ARG_FILENAME, &o->seeing.jitdump,
           "Dump translated code for `perf inject --jit`, as FOLDER/jit-PID.dump", "FOLDER" },
+        { "gdb", 0, 0, G_OPTION_ARG_STRING, &o->debugger.address,
+          "Let gdb debug the guest: listen at tcp:HOST:PORT or unix:PATH", "ADDRESS" },
+        { "gdb-default", 's', 0, G_OPTION_ARG_NONE, &o->debugger.here,
+          "The same as --gdb tcp:localhost:1234", NULL },
+        { "gdb-wait", 'S', 0, G_OPTION_ARG_NONE, &o->debugger.wait,
+          "Execute nothing until gdb says so (with --gdb)", NULL },
         { "gdb-jit", 0, 0, G_OPTION_ARG_NONE, &o->seeing.gdb,
           "Name translated code for gdb, with what it needs for backtraces", NULL },
         { "dump-yaml", 0, 0, G_OPTION_ARG_NONE, &o->dump_yaml,
@@ -235,7 +248,8 @@ static int lockstep(const char *name, run_options *o)
     int status;
 
     if (o->points.hash_every || o->points.saves || o->dump_yaml || o->statistics || o->check ||
-        o->machine.accel || o->seeing.hot || o->seeing.jitdump || o->seeing.gdb)
+        o->machine.accel || o->seeing.hot || o->seeing.jitdump || o->seeing.gdb ||
+        o->debugger.address || o->debugger.here || o->debugger.wait)
         return complain(STATUS_USAGE, "--lockstep names the accelerators, and goes with options of "
                                       "the machine, --load, --stop-at, --perf-map and logs only");
     if (!set_up_logs(o, &error) || !seeing_begin(&o->seeing, &error))
@@ -283,5 +297,6 @@ int command_run(int argc, char **argv)
     g_strfreev(o.points.saves);
     g_free(o.points.stop);
     seeing_options_finish(&o.seeing);
+    debugger_options_finish(&o.debugger);
     return status;
 }
