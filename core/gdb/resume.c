@@ -187,7 +187,8 @@ static void append_reason(const pb_gdb *gdb, GString *text)
         g_string_append_printf(text, "%s:%" G_GINT64_MODIFIER "x;", words[gdb->stop.kind],
                                gdb->stop.gva);
     else if (gdb->stop.kind == PB_DEBUG_BREAK && gdb->says_breaks)
-        g_string_append(text, is_hardware(gdb, gdb->stop.gva) ? "hwbreak:;" : "swbreak:;");
+        g_string_append(text,
+                        is_hardware(gdb, pb_debug_pc(gdb_cpu(gdb))) ? "hwbreak:;" : "swbreak:;");
 }
 
 void gdb_report_stop(pb_gdb *gdb)

@@ -109,7 +109,7 @@ static void handle_packet(pb_gdb *gdb)
     gdb_command(gdb, gdb->reader.packet->str, gdb->reader.packet->len);
 }
 
-/* While the machine runs packets wait, and what is behind them. */
+/* While the machine runs only a request to stop is expected; a packet is one too, and is answered behind it. */
 void gdb_handle_input(pb_gdb *gdb)
 {
     gsize done = 0;
@@ -122,7 +122,7 @@ void gdb_handle_input(pb_gdb *gdb)
         uint8_t byte = (uint8_t)gdb->in->str[done];
 
         if (!gdb->paused && gdb->reader.state == GDB_OUTSIDE && byte == '$')
-            break;
+            gdb_halt(gdb, SIGINT);
         done++;
         switch (gdb_read_byte(&gdb->reader, !gdb->no_ack, byte)) {
         case GDB_READ_PACKET:

@@ -251,7 +251,7 @@ void pb_debug_stopped(pb_vcpu *vcpu)
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
 
     if (core->stop.kind == PB_DEBUG_NONE) /* a unit that ends with a stop: at a breakpoint */
-        core->stop = (pb_debug_stop){ PB_DEBUG_BREAK, pb_debug_pc(vcpu) };
+        core->stop = (pb_debug_stop){ PB_DEBUG_BREAK, 0 };
     core->pace = PB_DEBUG_FREE;
     if (core->cpus->debug)
         core->cpus->debug(core->cpus->debug_opaque, vcpu);

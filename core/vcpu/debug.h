@@ -40,7 +40,7 @@ typedef struct pb_debug_watch {
 /* Why a vCPU stopped. */
 typedef struct pb_debug_stop {
     uint32_t kind; /* pb_debug_kind; that of the watchpoint */
-    uint64_t gva;  /* the first byte that is watched of the access */
+    uint64_t gva;  /* of a watchpoint: the first byte that is watched of the access */
 } pb_debug_stop;
 
 /* The breakpoints, instead of those before: virtual addresses, the same on all vCPUs. `keep`: those that go shall soon come

@@ -145,8 +145,6 @@ class Gdb:
         if not line:
             raise EOFError("gdb has ended: " + "".join(self.said))
         line = line.rstrip("\n")
-        if os.environ.get("SHOW"):
-            print(line, flush=True)
         if line.startswith(("~", "@", "&")):
             text = line[2:-1].encode().decode("unicode_escape", errors="replace")
             if not line.startswith("&"):

@@ -22,7 +22,7 @@ _patchbay_parameters()
 # bash takes --set=ram=1GiB for five words.
 _patchbay_machine()
 {
-    local i word flags=' --snapshot --deterministic --no-reboot --perf-map --gdb-jit --statistics --check --dump-yaml --help '
+    local i word flags=' --snapshot --deterministic --no-reboot --perf-map --gdb-jit --gdb-wait --gdb-default -s -S --statistics --check --dump-yaml --help '
 
     for ((i = 2; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
