@@ -280,6 +280,37 @@ class Stub(unittest.TestCase):
             gdb.go()
             self.assertEqual(gdb.value("$x21"), first + 51)
 
+    # ---- what the guest sees --------------------------------------------------------------------
+
+    HASHES = ("--deterministic", "--state-hash", "50000", "--stop-at", "200000")
+
+    def hashes(self, machine):
+        machine.wait()
+        return re.findall(r"(?m)^(\d+ [0-9a-f]{16,})$", machine.process.stderr.read().decode())
+
+    def test_unseen(self):
+        """A deterministic run that is debugged is the run that it is without."""
+        for accelerator in ("interp", "jit"):
+            for processors in (1, 2):
+                plain = self.start(accelerator, processors, self.HASHES, gdb=())
+                expected = self.hashes(plain)
+                self.assertEqual(len(expected), 4)
+                machine = self.start(accelerator, processors, self.HASHES)
+                gdb = self.attach(machine)
+                gdb.run("break *$call")
+                for _ in range(5):
+                    gdb.go()
+                gdb.go("stepi 40")
+                gdb.run("delete")
+                gdb.run("awatch " + self.table(100))
+                for _ in range(6):
+                    gdb.go()
+                gdb.run("delete")
+                gdb.run("break *$sum_loop if $x3 == 300")
+                gdb.go()
+                gdb.run("detach")
+                self.assertEqual(self.hashes(machine), expected, (accelerator, processors))
+
     # ---- coming and going -----------------------------------------------------------------------
 
     def test_detach_and_kill(self):
