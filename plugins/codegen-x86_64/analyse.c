@@ -242,7 +242,7 @@ static bool has_no_effect(const ir_op_record *r)
     return traits_of(r) & TRAIT_PURE;
 }
 
-static bool is_precise(const cg *c, const ir_op_record *r)
+bool cg_is_precise(const cg *c, const ir_op_record *r)
 {
     return traits[r->op] & TRAIT_PRECISE &&
            !(r->op == IR_OP_CALL &&
@@ -402,7 +402,7 @@ static void find_dead(cg *c)
                 make_dead(c, i);
                 values[cg_index(c, r->arg[0])].uses--;
             }
-        } else if (kind & TRAIT_END || is_precise(c, r)) {
+        } else if (kind & TRAIT_END || cg_is_precise(c, r)) {
             now++;
             events[--at] = i;
         }

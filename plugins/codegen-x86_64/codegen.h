@@ -90,7 +90,8 @@ enum {
     CG_FRAME_RESULTS = CG_FRAME_ARGS + 8 * 16,  /* pb_u128[2] */
     CG_FRAME_EXIT = CG_FRAME_RESULTS + 2 * 16,  /* pb_code_exit * of run() */
     CG_FRAME_SELF = CG_FRAME_EXIT + 8,          /* x86_codegen * */
-    CG_FRAME_SCRATCH = CG_FRAME_SELF + 8,       /* 16 bytes, for one rule's or thunk's code */
+    CG_FRAME_LAZY = CG_FRAME_SELF + 8,          /* two of 8 bytes: see lazy.c */
+    CG_FRAME_SCRATCH = CG_FRAME_LAZY + 16,      /* 16 bytes, for one rule's or thunk's code */
     CG_FRAME_BYTES = CG_FRAME_SCRATCH + 16 + 8, /* 8 modulo 16: six registers are pushed before */
 };
 
@@ -155,7 +156,8 @@ typedef struct x86_codegen {
     /* Addresses of the thunks. */
     const uint8_t *thunk_enter, *thunk_exit, *thunk_link, *thunk_jump_miss, *thunk_new_key,
         *thunk_reason, *thunk_entry, *thunk_changed, *thunk_unwound, *thunk_slow, *thunk_redo,
-        *thunk_reference, *thunk_pure_scalar, *thunk_pure_vector, *thunk_scalar, *thunk_vector;
+        *thunk_flags, *thunk_reference, *thunk_pure_scalar, *thunk_pure_vector, *thunk_scalar,
+        *thunk_vector;
     const uint8_t *shared;              /* constants behind the thunks, by cg_shared */
     const uint8_t *thunk_refill[2][16]; /* by write, address register; null: there is none */
     char host[96];
@@ -172,6 +174,7 @@ typedef struct cg_frame {
     pb_u128 args[8], results[2];
     pb_code_exit *exit;
     const x86_codegen *self;
+    uint64_t lazy[2];
     uint64_t scratch[2];
 } cg_frame;
 _Static_assert(offsetof(cg_frame, scratch) == CG_FRAME_SCRATCH, "the frame is what the enum says");
@@ -229,10 +232,11 @@ typedef struct cg {
     const ir_unit *u;
     pb_code_job *job;
     uint32_t features;
-    bool failed;     /* PB_EMIT_TOO_LARGE */
-    bool noting;     /* job->note wants to know */
-    uint32_t record; /* being emitted */
-    uint32_t mark;   /* guest instruction, CG_NONE: none yet */
+    bool failed;       /* PB_EMIT_TOO_LARGE */
+    bool noting;       /* job->note wants to know */
+    uint32_t record;   /* being emitted */
+    uint32_t position; /* the same, or the record that one left for later is emitted with */
+    uint32_t mark;     /* guest instruction, CG_NONE: none yet */
     uint32_t block;
     uint32_t after;     /* counted: instructions of the unit behind this one, on the longest path */
     bool effect_done;   /* counted: something of this instruction cannot be done twice */
@@ -268,6 +272,11 @@ typedef struct cg {
         uint32_t condition[CG_CONDITIONS]; /* values of type i1 */
         uint8_t cc[CG_CONDITIONS];
     } flags;
+    uint32_t left_by;   /* block of an exit that has been branched to, CG_NONE */
+    uint32_t lazy_slot; /* lazy.c: slot whose bundles are made later, CG_NONE: none */
+    bool lazy;          /* its home may have a marker */
+    bool packing;       /* not now: somebody is about to look */
+    bool held;          /* cg_sync() leaves the slot dirty: see cg_hold_flags() */
 
     /* Accesses near to one another that one probe was for (rules_mem.c). */
     struct {
@@ -418,6 +427,8 @@ void cg_get(cg *c, uint32_t result, uint32_t slot);
 void cg_put(cg *c, uint32_t slot, uint32_t id);
 /* Store all dirty slots. The host's flags stay. */
 void cg_sync(cg *c);
+/* The same, for somebody who looks at once: bundles are packed. */
+void cg_sync_packed(cg *c);
 void cg_store_dirty(cg *c, uint32_t slot);
 /* The slot, which is dirty, is not any more. */
 void cg_clean_slot(cg *c, uint32_t slot);
@@ -467,6 +478,17 @@ void cg_save_flags_now(cg *c);
 void cg_flip_carry(cg *c);
 /* CC_* of a condition (ir_cc) of the bundle in the host's flags; 0xff: none as they are. */
 uint32_t cg_map_cc(const cg *c, uint32_t cc);
+
+/* ---- lazy.c: bundles that nobody reads ------------------------------------------------------------------------ */
+
+/* Do without packing the bundle in the host's flags, which is dirty: leave what it was made from, or nothing if nobody looks.
+ * The host's flags and all registers stay. False: it has to be packed. */
+bool cg_leave_flags(cg *c);
+/* Before a branch: if the block needs no packed flags, leave it what it does need, and have cg_sync() keep the slot dirty, for
+ * the way on, until cg.held is false again. */
+bool cg_hold_flags(cg *c, uint32_t block);
+/* Somebody else may look now: the slot's home gets its flags, if there is a marker. Registers stay, flags do not. */
+void cg_pack_home(cg *c);
 
 /* ---- cold.c: what stands behind the code -------------------------------------------------------------------- */
 
@@ -519,6 +541,8 @@ void cg_cold_branch(cg *c, uint32_t from, uint32_t block, uint32_t credit);
 /* A cold path that leaves at a pc, to be entered anew: PB_CODE_EXIT_ENTRY. Nothing is dirty. inside: the unit's own
  * registers are in force. */
 void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit, bool inside);
+/* A cold path that packs the lazy slot's home, and comes back. */
+void cg_cold_flags(cg *c, uint32_t from);
 /* The stub of a jump that is not linked: number of the link. */
 void cg_cold_link(cg *c, uint32_t from, uint32_t link);
 void cg_emit_cold(cg *c);

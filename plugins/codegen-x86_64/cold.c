@@ -15,6 +15,7 @@ enum {
     COLD_EXIT,
     COLD_BRANCH,
     COLD_ENTRY,
+    COLD_FLAGS,
     COLD_LINK
 };
 
@@ -25,6 +26,7 @@ typedef struct cg_cold {
     uint8_t n_sync;
     uint8_t n_from;
     bool inside;
+    bool lazy;             /* cg.lazy where the path begins */
     uint32_t from[3];      /* displacements of the jumps that lead here */
     const uint8_t *refill; /* thunk to call before the slow path, or null */
     uint32_t again;        /* where the probe begins */
@@ -66,6 +68,7 @@ static cg_cold *new_cold(cg *c, uint32_t kind, uint32_t from)
     c->cold[c->n_cold] = (cg_cold){ .kind = (uint8_t)kind,
                                     .record = c->record,
                                     .n_from = from != CG_NONE,
+                                    .lazy = c->lazy,
                                     .from = { from },
                                     .data = c->n_cold_data };
     return &c->cold[c->n_cold++];
@@ -340,6 +343,11 @@ void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit, bool insi
     cold->credit = credit;
 }
 
+void cg_cold_flags(cg *c, uint32_t from)
+{
+    new_cold(c, COLD_FLAGS, from)->back = asm_offset(&c->a);
+}
+
 void cg_cold_link(cg *c, uint32_t from, uint32_t link)
 {
     new_cold(c, COLD_LINK, from)->credit = link;
@@ -523,6 +531,7 @@ static void note_cold(const cg *c, const cg_cold *cold)
         [COLD_EXIT] = "way out",
         [COLD_BRANCH] = "branch",
         [COLD_ENTRY] = "asked to leave, or no budget",
+        [COLD_FLAGS] = "flags that were left for later",
         [COLD_LINK] = "jump that is not linked",
         [COLD_CODE] = "a probe of its own",
     };
@@ -548,6 +557,7 @@ void cg_emit_cold(cg *c)
     for (uint32_t i = 0; i < c->n_cold && !c->failed; i++) { /* exits add stubs */
         cg_cold cold = c->cold[i];
 
+        c->lazy = cold.lazy;
         for (uint32_t k = 0; k < cold.n_from; k++)
             asm_patch(&c->a, cold.from[k], asm_offset(&c->a));
         if (c->noting)
@@ -582,6 +592,10 @@ void cg_emit_cold(cg *c)
             cg_credit(c, cold.credit);
             asm_mov_imm(&c->a, RAX, cold.pc);
             cg_jump_thunk(c, c->self->thunk_entry);
+            break;
+        case COLD_FLAGS:
+            cg_call_thunk(c, c->self->thunk_flags);
+            asm_patch(&c->a, asm_jmp(&c->a), cold.back);
             break;
         default:
             emit_link_stub(c, &cold);

@@ -83,7 +83,7 @@ void cg_link(cg *c, int cc, const ir_op_record *jump)
     uint64_t pc = cg_jump_pc(c, jump);
     uint32_t opcode = cc < 0 ? 1 : 2, at, over = CG_NONE;
 
-    if (cc >= 0 && cg_has_moves(c)) {
+    if (cc >= 0 && (c->lazy || cg_has_moves(c))) {
         cg_cold_exit(c, asm_jcc(&c->a, (uint32_t)cc), jump, 0);
         return;
     }
@@ -121,7 +121,7 @@ void cg_link(cg *c, int cc, const ir_op_record *jump)
 
 static void emit_exit(cg *c, const ir_op_record *r)
 {
-    cg_sync(c);
+    cg_sync_packed(c);
     cg_leave(c);
     asm_mov_imm(&c->a, RDX, r->attr & 0xff);
     asm_mov_imm(&c->a, RAX, cg_jump_pc(c, r));
@@ -133,7 +133,7 @@ static void emit_indirect(cg *c, const ir_op_record *r)
 {
     uint32_t align = c->self->cpu->insn_align, shift = align >= 4 ? 2 : align == 2 ? 3 : 4;
 
-    cg_sync(c);
+    cg_sync_packed(c);
     cg_use_in(c, r->arg[0], RAX);
     if (cg_type(c, r->arg[0]) == IR_I32)
         asm_mov(&c->a, W32, RAX, RAX);
@@ -355,7 +355,7 @@ static void branch_out(cg *c, const ir_op_record *r, const cg_target *t)
 {
     uint32_t cc;
 
-    cg_sync(c);
+    cg_sync_packed(c);
     cc = condition(c, r);
     cg_link(c, (int)cc, jump_of(c, &t[0]));
     cg_link(c, CG_NO_REG, jump_of(c, &t[1]));
@@ -371,16 +371,19 @@ static bool branch_side(cg *c, const ir_op_record *r, const cg_target *t, uint32
     uint32_t cc, credit = c->self->counted ? c->after : 0;
 
     settle(c, on);
-    if (!alone)
+    if (!alone && !c->region)
         to_memory(c);
     cc = condition(c, r) ^ out;
-    if (c->n_dirty || credit || jump->attr & IR_NEW_KEY || cg_has_moves(c))
+    if (c->n_dirty || credit || jump->attr & IR_NEW_KEY || c->lazy || cg_has_moves(c))
         cg_cold_exit(c, asm_jcc(&c->a, cc), jump, credit);
     else
         cg_link(c, (int)cc, jump);
+    c->left_by = t[out].block;
     if (alone) {
         alias_params(c, on);
     } else {
+        if (c->region)
+            to_memory(c);
         empty_scratch(c);
         emit_edge(c, on, next);
     }
@@ -418,6 +421,7 @@ static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t
         return branch_over(c, r, other, fall ^ 1);
     settle(c, on);
     settle(c, other);
+    cg_hold_flags(c, other->block);
     to_memory(c);
     empty_scratch(c);
     cc = condition(c, r) ^ (fall ^ 1); /* of going to `other` */
@@ -430,10 +434,14 @@ static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t
         emit_edge(c, other, CG_NONE);
         asm_patch(&c->a, over, asm_offset(&c->a));
     }
+    c->held = false;
+    c->left_by = other->block;
     if (alone) {
         cg_credit(c, c->after - cg_left_at(c, on->block));
         alias_params(c, on);
     } else {
+        cg_sync(c); /* flags that were held */
+        empty_scratch(c);
         emit_edge(c, on, next);
     }
     done_with(c, on);
@@ -450,7 +458,7 @@ bool cg_terminate(cg *c, const ir_op_record *r, uint32_t next)
         c->blocks[t[i].block].helper_called |= c->helper_called;
     switch (r->op) {
     case IR_OP_JUMP:
-        cg_sync(c);
+        cg_sync_packed(c);
         cg_link(c, CG_NO_REG, r);
         return false;
     case IR_OP_JUMP_IND:

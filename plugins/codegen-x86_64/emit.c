@@ -102,7 +102,7 @@ static void emit_record(cg *c, uint32_t i)
 {
     const ir_op_record *r = &c->u->ops[i];
 
-    c->record = i;
+    c->record = c->position = i;
     if (c->values[i << 1].flags & (CG_IS_DEAD | CG_IS_LATE)) {
         if (c->noting)
             cg_note_skipped(c, i);
@@ -174,7 +174,10 @@ static void begin_block(cg *c, uint32_t block, bool inherits)
     cg_end_span(c);
     resolve(c, block);
     c->block = block;
+    c->left_by = CG_NONE;
     c->after = c->blocks[block].left;
+    if (!inherits || !c->blocks[block].place)
+        cg_begin_lazy(c, block);
     if (!inherits)
         c->helper_called = c->blocks[block].helper_called;
     if (!inherits && c->u->ops[c->u->blocks[block].first].guest != CG_NONE)
@@ -198,7 +201,7 @@ static void emit_blocks(cg *c)
         begin_block(c, block, inherits);
         for (uint32_t k = info->first + info->n_params; k + 1 < info->end; k++)
             emit_record(c, k);
-        c->record = info->end - 1;
+        c->record = c->position = info->end - 1;
         if (c->noting)
             cg_note_record(c, c->record);
         inherits = cg_terminate(c, &c->u->ops[info->end - 1], next);

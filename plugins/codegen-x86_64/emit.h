@@ -16,6 +16,10 @@ typedef struct cg_block {
     bool is_exit;  /* nothing but a jump, from one block */
     bool in_loop;  /* a later block branches to it */
     bool helper_called; /* where it begins: see cg */
+    bool flags_read;    /* of lazy_slot, from the start: a get before a put, on some way */
+    bool flags_seen;    /* somebody may look before a put */
+    bool flags_lazy;    /* their home may have a marker */
+    bool flags_left;    /* they are packed before a put, for who looks, or at an exit */
     bool checked; /* requests, and the budget if it is counted, are looked at where it begins */
     uint32_t n_targets, target[2]; /* of its last record */
 } cg_block;
@@ -46,6 +50,14 @@ static inline uint32_t cg_left_at(const cg *c, uint32_t block)
 {
     return c->blocks[block].checked ? 0 : c->blocks[block].left;
 }
+
+/* analyse.c: whether somebody may look at slots while the operation is done. */
+bool cg_is_precise(const cg *c, const ir_op_record *r);
+
+/* lazy.c: fills lazy_slot, and what blocks do with it. */
+void cg_find_flags(cg *c);
+/* Where a block begins that inherits nothing. */
+void cg_begin_lazy(cg *c, uint32_t block);
 
 /* control.c: emits the terminator of a block. next: the block that follows in the code, CG_NONE: none. True: it may go
  * on with what registers and flags hold. */

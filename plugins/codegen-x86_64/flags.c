@@ -101,6 +101,8 @@ static void save_bundle(cg *c)
     uint32_t slot = slot_of(c, v, c->flags.bundle), locked = c->locked;
     uint32_t kept = slot == CG_NONE ? IR_FL_ALL : pb_slot_flags(&c->self->cpu->slots[slot]);
 
+    if (cg_leave_flags(c))
+        return;
     if (c->flags.inverted_c && (v->fl_need & 1 << IR_FLAG_C))
         cg_flip_carry(c);
     cg_take(c, RAX);

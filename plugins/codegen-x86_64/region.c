@@ -45,6 +45,7 @@ void cg_leave(cg *c)
 {
     const struct cg_region *g = c->region;
 
+    cg_pack_home(c);
     for (uint32_t i = 0; g && i < g->n_moves; i++)
         if (g->moves[i].written)
             cg_store_slot(c, g->moves[i].slot, g->moves[i].reg);
@@ -205,6 +206,7 @@ bool cg_choose_pins(cg *c)
     c->n_pins = c->self->n_pins;
     c->pin_of_slot = c->self->pin_of_slot;
     c->free_set = c->self->free_set;
+    c->lazy_slot = CG_NONE;
     if (!(c->job->flags & PB_CODE_REGION) || !cg_does(c, CG_PASS_REGISTERS))
         return true;
     c->region = g = calloc(1, sizeof(*g) + n);
@@ -226,6 +228,7 @@ bool cg_choose_pins(cg *c)
     assign(c, false, c->more_pins ? extra_general(c) : 0);
     assign(c, true, 0);
     note_moves(c);
+    cg_find_flags(c);
     return true;
 }
 

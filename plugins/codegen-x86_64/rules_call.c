@@ -53,7 +53,7 @@ static void tell_where(cg *c)
 static void begin_impure(cg *c)
 {
     c->locked = 0;
-    cg_sync(c);
+    cg_sync_packed(c);
     cg_save_live(c, UINT32_MAX);
     c->locked = 0;
     cg_forget(c);
@@ -86,6 +86,8 @@ static void take_scalar(cg *c, const ir_op_record *r)
     }
     if (bits == 1)
         asm_alu_imm(&c->a, ALU_AND, W32, RAX, 1);
+    else if (r->type == IR_FL)
+        asm_alu_imm(&c->a, ALU_AND, W32, RAX, IR_FL_ALL);
     else if (bits < 64)
         asm_movzx(&c->a, rule_exact(bits), RAX, RAX);
     cg_def_in(c, 0, RAX);
@@ -175,7 +177,7 @@ static void call_indexed(cg *c, const ir_op_record *r,
     if (r->n_args > 1)
         cg_store_argument(c, 2, r->arg[1]);
     c->locked = 0;
-    cg_sync(c);
+    cg_sync_packed(c);
     cg_save_live(c, UINT32_MAX);
     c->locked = 0;
     cg_forget(c);

@@ -21,6 +21,7 @@ void cg_store_slot(cg *c, uint32_t slot, cg_reg r)
 
     if (type == IR_FL) {
         asm_store(&c->a, W16, m, r);
+        c->lazy &= slot != c->lazy_slot;
     } else if (r < XMM0) {
         asm_store(&c->a, bytes == 8 ? W64 : bytes == 4 ? W32 : bytes == 2 ? W16 : W8, m, r);
     } else if (bytes == 2) { /* pextrw */
@@ -157,7 +158,15 @@ void cg_stored(cg *c, uint32_t slot, cg_value *v)
 void cg_sync(cg *c)
 {
     for (uint32_t i = 0; c->n_dirty && (i = cg_next_dirty(c, i)) != CG_NONE; i++)
-        cg_store_dirty(c, c->named[i]);
+        if (!c->held || c->named[i] != c->lazy_slot)
+            cg_store_dirty(c, c->named[i]);
+}
+
+void cg_sync_packed(cg *c)
+{
+    c->packing = true;
+    cg_sync(c);
+    c->packing = false;
 }
 
 /* A bundle in a slot that keeps other flags than are asked for: not just another name. */
@@ -191,6 +200,7 @@ void cg_get(cg *c, uint32_t result, uint32_t slot)
         cg_own(c, r, v);
         return;
     }
+    c->failed |= c->lazy && slot == c->lazy_slot; /* a bug: see lazy.c */
     name_slot(c, slot, index);
     if (pin != CG_NO_REG)
         cg_own(c, pin, v);

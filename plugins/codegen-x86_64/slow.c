@@ -125,6 +125,8 @@ static void write_state(pb_vcpu *vcpu, const cg_frame *f, const site_head *head,
         memcpy((char *)vcpu->state + slots[pin->slot].offset, from,
                pb_slot_bytes(slots[pin->slot].type));
     }
+    if (head->flags & SITE_OWN_PINS) /* a region's */
+        pack_lazy(vcpu, f);
     write_dirty(vcpu, f, head, p);
     for (uint32_t i = 0; i < self->n_flag_slots; i++) {
         const pb_slot *slot = &slots[self->flag_slots[i]];

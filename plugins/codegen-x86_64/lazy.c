@@ -1,0 +1,447 @@
+/*
+ * Bundles of flags that nobody reads: in regions they are kept as what they were made from.
+ *
+ * A loop ends in a comparison and a branch. Its flags are read there and nowhere else, but whoever looks at the state
+ * before the next comparison (a request, an access that faults) must see them. To pack them costs five
+ * instructions; two or three stores that change no flag are enough to make them later:
+ *
+ *     mov [cell a], x
+ *     mov [cell b], y              not if it is a constant of 16 bits
+ *     mov dword [home], marker     LAZY, what to do with the cells, the constant
+ *
+ * 1. The flags' home may have a marker only where the flags are not read before they are overwritten, on any way:
+ *    cg_find_flags() looks for that. Nothing else may read the home there, so a get never meets a marker.
+ * 2. Who may look finds the flags packed: the slow path of an access and exits of the region ask for a marker first
+ *    (pack_lazy(), cg_pack_home()). Helpers that may look are called behind cg_pack_home() too.
+ * 3. Flags that nobody even looks at before they are overwritten are not stored at all.
+ * 4. cg.lazy: there may be a marker here. Where blocks meet there may be if an edge to them leaves one.
+ * 5. Packing at an exit costs more than packing at once. So markers are left where an exit is not reached before the flags are
+ *    overwritten, and on the way back in loops, which are gone round more often than they are left.
+ *
+ * The slot is the first one of type IR_FL; there are cells for one.
+ */
+#include "alloc.h"
+#include "emit.h"
+#include "slow.h"
+
+/* The marker. LAZY is a bit that neither LAHF nor SETO sets; bits 31:16 have the constant. */
+enum {
+    LAZY = 1 << 11,
+    LAZY_OP = 1,          /* place of two bits */
+    LAZY_32 = 1 << 3,     /* of 32 bits, else 64 */
+    LAZY_IMM = 1 << 4,    /* b is the constant */
+    LAZY_RESULT = 1 << 5, /* cell a has the result instead of a */
+};
+
+enum { LAZY_SUB, LAZY_ADD, LAZY_AND };
+
+/* ---- where flags are read, and where somebody may look at them ------------------------------------------------ */
+
+enum { NOTHING_YET = 1, IS_READ = 2, IS_SEEN = 4, IS_LEFT = 8 };
+
+/* Operations before which the state is made complete. */
+static bool calls_c(const cg *c, const ir_op_record *r)
+{
+    return (r->op == IR_OP_CALL && cg_is_precise(c, r)) || r->op == IR_OP_GET_IDX ||
+           r->op == IR_OP_PUT_IDX;
+}
+
+/* What records from `i` to the end of a block do with the flags first. Beside that, before it: IS_SEEN, somebody may
+ * have looked; IS_LEFT: looked, or the unit is left, so that they are packed. */
+static uint32_t first_use(const cg *c, uint32_t i, uint32_t end)
+{
+    uint32_t seen = 0;
+
+    for (; i < end; i++) {
+        const ir_op_record *r = &c->u->ops[i];
+        bool mine = (r->attr & 0xffff) == c->lazy_slot;
+
+        if (r->op == IR_OP_INSN ? c->self->counted : cg_is_precise(c, r))
+            seen |= IS_SEEN | (calls_c(c, r) ? IS_LEFT : 0);
+        if (c->values[i << 1].flags & CG_IS_DEAD || !mine)
+            continue;
+        if (r->op == IR_OP_GET)
+            return seen | IS_READ;
+        if (r->op == IR_OP_PUT)
+            return seen;
+    }
+    return seen | NOTHING_YET;
+}
+
+/* From the start of a block. */
+static uint32_t use_from(const cg *c, uint32_t block)
+{
+    const cg_block *b = &c->blocks[block];
+
+    return (b->flags_read ? IS_READ : 0) | (b->flags_seen ? IS_SEEN : 0) |
+           (b->flags_left ? IS_LEFT : 0);
+}
+
+/* Over the edge between two blocks: see 5. */
+static uint32_t use_over(const cg *c, uint32_t from, uint32_t to)
+{
+    return use_from(c, to) & ~(c->blocks[to].place <= c->blocks[from].place ? IS_LEFT : 0u);
+}
+
+/* Behind a terminator. */
+static uint32_t use_behind(const cg *c, uint32_t block)
+{
+    cg_target t[2];
+    uint32_t n = cg_targets(c->u, &c->u->ops[c->u->blocks[block].end - 1], t);
+    uint32_t use = n ? 0 : IS_SEEN | IS_LEFT;
+
+    for (uint32_t i = 0; i < n; i++)
+        use |= t[i].block == c->left_by ? 0 : use_over(c, block, t[i].block);
+    return use;
+}
+
+static uint32_t use_after(const cg *c, uint32_t block, uint32_t record)
+{
+    uint32_t use = first_use(c, record, c->u->blocks[block].end);
+
+    return use & NOTHING_YET ? use | use_behind(c, block) : use;
+}
+
+/* By the uses behind it; loops take several turns. */
+static bool look_back(cg *c, uint32_t block)
+{
+    cg_block *b = &c->blocks[block];
+    uint32_t use = use_after(c, block, c->u->blocks[block].first);
+    bool read = use & IS_READ, seen = use & IS_SEEN || b->checked, left = use & IS_LEFT;
+    bool changed = read != b->flags_read || seen != b->flags_seen || left != b->flags_left;
+
+    b->flags_read = read;
+    b->flags_seen = seen;
+    b->flags_left = left;
+    return changed;
+}
+
+static bool may_leave(uint32_t use)
+{
+    return use & IS_SEEN && !(use & (IS_READ | IS_LEFT));
+}
+
+static bool has_put(const cg *c, uint32_t block)
+{
+    for (uint32_t i = c->u->blocks[block].first; i < c->u->blocks[block].end; i++) {
+        const ir_op_record *r = &c->u->ops[i];
+
+        if (r->op == IR_OP_PUT && (r->attr & 0xffff) == c->lazy_slot &&
+            !(c->values[i << 1].flags & CG_IS_DEAD))
+            return true;
+    }
+    return false;
+}
+
+/* Where there may be a marker: it was made at the edge, or before. */
+static bool look_ahead(cg *c, uint32_t block)
+{
+    bool passes = c->blocks[block].flags_lazy && !has_put(c, block), changed = false;
+    cg_target t[2];
+    uint32_t n = cg_targets(c->u, &c->u->ops[c->u->blocks[block].end - 1], t);
+
+    for (uint32_t i = 0; i < n; i++) {
+        cg_block *to = &c->blocks[t[i].block];
+
+        if (!to->flags_lazy && (passes || may_leave(use_over(c, block, t[i].block))))
+            changed = to->flags_lazy = true;
+    }
+    return changed;
+}
+
+void cg_find_flags(cg *c)
+{
+    bool changed = true;
+
+    c->left_by = CG_NONE;
+    c->lazy_slot = c->region && c->self->n_flag_slots ? c->self->flag_slots[0] : CG_NONE;
+    if (c->lazy_slot == CG_NONE)
+        return;
+    while (changed) {
+        changed = false;
+        for (uint32_t i = c->n_order; i-- > 0;)
+            changed |= look_back(c, c->order[i]);
+    }
+    for (changed = true; changed;) {
+        changed = false;
+        for (uint32_t i = 0; i < c->n_order; i++)
+            changed |= look_ahead(c, c->order[i]);
+    }
+}
+
+void cg_begin_lazy(cg *c, uint32_t block)
+{
+    c->lazy = c->blocks[block].flags_lazy;
+}
+
+/* ---- storing ---------------------------------------------------------------------------------------------------- */
+
+static asm_mem cell(uint32_t i)
+{
+    return cg_frame_at(CG_FRAME_LAZY + 8 * (int32_t)i);
+}
+
+/* Where a value of at most 64 bits is, for a store: a register, or a constant. */
+typedef struct source {
+    cg_reg reg; /* CG_NO_REG: the constant */
+    int64_t imm;
+} source;
+
+static bool find_source(const cg *c, uint32_t id, source *s)
+{
+    const cg_value *v = cg_value_of(c, id);
+    uint64_t k;
+
+    *s = (source){ .reg = v->reg };
+    if (v->reg >= 0)
+        return v->reg < XMM0 && c->reg_value[v->reg] == index_of(c, v);
+    if (!cg_const(c, id, &k))
+        return false;
+    s->imm = ir_sem_sx(k, ir_type_bits[cg_type(c, id)]);
+    return s->imm == (int32_t)s->imm;
+}
+
+static void store_cell(cg *c, uint32_t i, const source *s)
+{
+    if (s->reg >= 0)
+        asm_store(&c->a, W64, cell(i), s->reg);
+    else
+        asm_store_imm(&c->a, W64, cell(i), (uint32_t)s->imm);
+}
+
+static bool lazy_op(uint32_t op, uint32_t *kind)
+{
+    *kind = op == IR_OP_SUB_FL ? LAZY_SUB : op == IR_OP_ADD_FL ? LAZY_ADD : LAZY_AND;
+    return op == IR_OP_SUB_FL || op == IR_OP_ADD_FL || op == IR_OP_AND_FL;
+}
+
+/* What the bundle of a record was made from to the cells. */
+static bool store_lazily(cg *c, uint32_t record)
+{
+    const ir_op_record *r = &c->u->ops[record];
+    uint32_t kind, bits = ir_type_bits[r->type], word;
+    source a, b;
+    bool has_a, has_b;
+
+    if (!lazy_op(r->op, &kind) || (bits != 32 && bits != 64))
+        return false;
+    word = LAZY | kind << LAZY_OP | (bits == 32 ? LAZY_32 : 0);
+    has_b = find_source(c, r->arg[1], &b);
+    has_a = find_source(c, r->arg[0], &a);
+    if (!has_a || (kind == LAZY_AND && !has_b)) {
+        if (!find_source(c, record << 1, &a))
+            return false;
+        word |= LAZY_RESULT;
+    }
+    if (kind == LAZY_AND && word & LAZY_RESULT)
+        b = (source){ .reg = CG_NO_REG };
+    else if (!has_b)
+        return false;
+    store_cell(c, 0, &a);
+    if (b.reg < 0 && b.imm == (int16_t)b.imm)
+        word |= LAZY_IMM | (uint32_t)b.imm << 16;
+    else
+        store_cell(c, 1, &b);
+    asm_store_imm(&c->a, W32, cg_home(c, c->lazy_slot), word);
+    return true;
+}
+
+/* Whether the slot's value is in the host's flags, and nowhere else. */
+static bool is_fresh(const cg *c)
+{
+    const cg_slot *s = &c->slots[c->lazy_slot];
+    const cg_value *v = &c->values[s->value];
+
+    return s->dirty && s->value == c->flags.bundle && v->dirty == 1 && v->flags & CG_IN_FLAGS &&
+           v->reg < 0 && v->spill < 0 && v->home < 0;
+}
+
+static bool leave(cg *c, uint32_t use)
+{
+    if (use & (IS_READ | IS_LEFT))
+        return false;
+    if (use & IS_SEEN) {
+        if (c->flags.form != CG_FLAGS_INTEGER || !store_lazily(c, c->flags.bundle >> 1))
+            return false;
+        c->lazy = true;
+    }
+    return true;
+}
+
+bool cg_leave_flags(cg *c)
+{
+    bool ends = c->position + 1 == c->u->blocks[c->block].end;
+    const cg_value *v = &c->values[c->flags.bundle];
+
+    if (c->lazy_slot == CG_NONE || c->packing || !is_fresh(c) ||
+        v->uses > (ends ? cg_occurrences(c, v) : 0) ||
+        !leave(c, ends ? use_behind(c, c->block) : use_after(c, c->block, c->position)))
+        return false;
+    cg_clean_slot(c, c->lazy_slot);
+    c->slots[c->lazy_slot].value = CG_NONE;
+    return true;
+}
+
+bool cg_hold_flags(cg *c, uint32_t block)
+{
+    c->held = c->lazy_slot != CG_NONE && is_fresh(c) && leave(c, use_over(c, c->block, block));
+    return c->held;
+}
+
+/* ---- packing ---------------------------------------------------------------------------------------------------- */
+
+void cg_pack_home(cg *c)
+{
+    asm_mem high;
+
+    if (!c->lazy)
+        return;
+    high = cg_home(c, c->lazy_slot);
+    high.disp++;
+    asm_test_mem_imm(&c->a, W8, high, LAZY >> 8);
+    cg_cold_flags(c, asm_jcc(&c->a, CC_NE));
+    c->lazy = false;
+}
+
+static uint64_t make_flags(uint32_t word, const uint64_t cells[2])
+{
+    uint32_t width = word & LAZY_32 ? 32 : 64;
+    uint64_t mask = ir_sem_mask(width), a = cells[0], b = cells[1], fl;
+
+    if (word & LAZY_IMM)
+        b = (uint64_t)(int16_t)(word >> 16);
+    switch (word >> LAZY_OP & 3) {
+    case LAZY_SUB:
+        ir_sem_sub_fl((word & LAZY_RESULT ? a + b : a) & mask, b & mask, 1, width, &fl);
+        break;
+    case LAZY_ADD:
+        ir_sem_add_fl((word & LAZY_RESULT ? a - b : a) & mask, b & mask, 0, width, &fl);
+        break;
+    default:
+        ir_sem_logic_fl((word & LAZY_RESULT ? a : a & b) & mask, width, &fl);
+    }
+    return fl;
+}
+
+void pack_lazy(pb_vcpu *vcpu, const cg_frame *f)
+{
+    const x86_codegen *self = f->self;
+    const pb_slot *slot;
+    uint32_t *home;
+
+    if (!self->n_flag_slots)
+        return;
+    slot = &vcpu->type->slots[self->flag_slots[0]];
+    home = (uint32_t *)(void *)((char *)vcpu->state + slot->offset);
+    if (*home & LAZY)
+        *home = (uint32_t)make_flags(*home, f->lazy) & pb_slot_flags(slot);
+}
+
+const uint8_t *pack_and_go_on(pb_vcpu *vcpu, cg_frame *f, const uint8_t *back)
+{
+    pack_lazy(vcpu, f);
+    return back;
+}
+
+/* ---- the same without C ------------------------------------------------------------------------------------------- */
+
+/* rax, rcx and rdx while the thunk runs, which was called. */
+static void move_saved(asm_buffer *a, bool load)
+{
+    for (uint32_t r = RAX; r <= RDX; r++) {
+        asm_mem at = cg_frame_at(CG_FRAME_GENERAL + 8 * (int32_t)r + 8);
+
+        if (load)
+            asm_load(a, W64, (int)r, at);
+        else
+            asm_store(a, W64, at, (int)r);
+    }
+}
+
+static asm_mem cell_from_thunk(uint32_t i)
+{
+    asm_mem m = cell(i);
+
+    m.disp += 8;
+    return m;
+}
+
+/* eax: the marker. rcx = a, rdx = b. Of 32 bits they are in the upper half, where the flags come out the same. */
+static void load_operands(asm_buffer *a)
+{
+    uint32_t is_imm, is_wide, is_plain, is_sum, is_and, done[2];
+
+    asm_load(a, W64, RCX, cell_from_thunk(0));
+    asm_mov(a, W32, RDX, RAX);
+    asm_shift_imm(a, SHIFT_SAR, W32, RDX, 16);
+    asm_movsx(a, W32, true, RDX, RDX);
+    asm_test_imm(a, W32, RAX, LAZY_IMM);
+    is_imm = asm_jcc(a, CC_NE);
+    asm_load(a, W64, RDX, cell_from_thunk(1));
+    asm_patch(a, is_imm, asm_offset(a));
+    asm_test_imm(a, W32, RAX, LAZY_32);
+    is_wide = asm_jcc(a, CC_E);
+    asm_shift_imm(a, SHIFT_SHL, W64, RCX, 32);
+    asm_shift_imm(a, SHIFT_SHL, W64, RDX, 32);
+    asm_patch(a, is_wide, asm_offset(a));
+    asm_test_imm(a, W32, RAX, LAZY_RESULT);
+    is_plain = asm_jcc(a, CC_E);
+    asm_test_imm(a, W32, RAX, LAZY_ADD << LAZY_OP);
+    is_sum = asm_jcc(a, CC_NE);
+    asm_test_imm(a, W32, RAX, LAZY_AND << LAZY_OP);
+    is_and = asm_jcc(a, CC_NE);
+    asm_alu(a, ALU_ADD, W64, RCX, RDX);
+    done[0] = asm_jmp(a);
+    asm_patch(a, is_sum, asm_offset(a));
+    asm_alu(a, ALU_SUB, W64, RCX, RDX);
+    done[1] = asm_jmp(a);
+    asm_patch(a, is_and, asm_offset(a));
+    asm_mov(a, W64, RDX, RCX);
+    asm_patch(a, is_plain, asm_offset(a));
+    asm_patch(a, done[0], asm_offset(a));
+    asm_patch(a, done[1], asm_offset(a));
+}
+
+/* eax: the marker, then the flags as LAHF and SETO make them. */
+static void compute(asm_buffer *a)
+{
+    uint32_t is_sub, is_and, done[2];
+
+    asm_test_imm(a, W32, RAX, LAZY_AND << LAZY_OP);
+    is_and = asm_jcc(a, CC_NE);
+    asm_test_imm(a, W32, RAX, LAZY_ADD << LAZY_OP);
+    is_sub = asm_jcc(a, CC_E);
+    asm_alu(a, ALU_ADD, W64, RCX, RDX);
+    done[0] = asm_jmp(a);
+    asm_patch(a, is_and, asm_offset(a));
+    asm_test(a, W64, RCX, RDX);
+    done[1] = asm_jmp(a);
+    asm_patch(a, is_sub, asm_offset(a));
+    asm_alu(a, ALU_CMP, W64, RCX, RDX);
+    asm_cmc(a);
+    asm_patch(a, done[0], asm_offset(a));
+    asm_patch(a, done[1], asm_offset(a));
+    asm_lahf(a);
+    asm_setcc(a, CC_O, RAX);
+}
+
+enum { NZCV = 1 << IR_FLAG_N | 1 << IR_FLAG_Z | 1 << IR_FLAG_C | 1 << IR_FLAG_V };
+
+bool make_pack(asm_buffer *a, const x86_codegen *self)
+{
+    const pb_slot *slot = self->n_flag_slots ? &self->cpu->slots[self->flag_slots[0]] : NULL;
+    asm_mem home;
+
+    if (!slot || pb_slot_flags(slot) & ~(uint32_t)NZCV)
+        return false;
+    home = asm_at(RBP, (int32_t)slot->offset - 128);
+    move_saved(a, false);
+    asm_load(a, W32, RAX, home);
+    load_operands(a);
+    compute(a);
+    asm_alu_imm(a, ALU_AND, W32, RAX, (int32_t)pb_slot_flags(slot));
+    asm_store(a, W32, home, RAX);
+    move_saved(a, true);
+    asm_ret(a);
+    return true;
+}

@@ -1,0 +1,165 @@
+/*
+ * What a region keeps in loops besides slots in memory: flags that nobody reads, seen by a fault and at exits.
+ *
+ * usage: test_region codegen.so
+ */
+#include "jit.h"
+
+#include <core/ir/text.h>
+#include <core/ir/unit.h>
+#include <core/ir/verify.h>
+#include <patchbay/ir_sem.h>
+
+#include "../runner.h"
+
+#define X(m, n) ((m)->state->slot[n].lo)
+
+enum { TABLE = 0x4000 };
+
+/* ---- flags of a comparison at the end of a loop, looked at in its next round ----------------------------------- */
+
+typedef struct comparison {
+    const char *op;
+    uint32_t bits;
+    const char *b; /* a constant, or null: slot x4 */
+    const char *result_to;
+    uint64_t a_value, b_value;
+} comparison;
+
+static uint64_t flags_of(const comparison *c)
+{
+    uint64_t mask = ir_sem_mask(c->bits), a = c->a_value & mask, b = c->b_value & mask, fl;
+
+    if (c->op[0] == 's')
+        ir_sem_sub_fl(a, b, 1, c->bits, &fl);
+    else if (!strcmp(c->op, "add.fl"))
+        ir_sem_add_fl(a, b, 0, c->bits, &fl);
+    else
+        ir_sem_logic_fl(a & b, c->bits, &fl);
+    return fl;
+}
+
+/* Round and round as long as the flags say, which is what is given; left when the load finds 1. */
+static char *text_of(const comparison *c)
+{
+    uint64_t fl = flags_of(c);
+    GString *s = g_string_new("unit toy pc=0x1000 key=0x0\n"
+                              "b0:\n"
+                              "  insn 0x1000 4\n"
+                              "  br -> b1\n"
+                              "b1:\n"
+                              "  insn 0x1004 4\n"
+                              "  %0:i64 = get {slot=x1}\n"
+                              "  %1:i64 = ld %0 {size=8 le}\n"
+                              "  %2:i64 = add %0, 8:i64\n"
+                              "  put %2 {slot=x1}\n"
+                              "  insn 0x1008 4\n"
+                              "  %3:i1 = eq %1, 1:i64\n"
+                              "  br.if %3 -> b3, b2\n"
+                              "b2:\n"
+                              "  insn 0x100c 4\n"
+                              "  %4:i64 = get {slot=x3}\n"
+                              "  %5:i64 = get {slot=x4}\n"
+                              "  %6:i64 = add %5, 0:i64\n");
+    const char *type = c->bits == 32 ? "i32" : "i64";
+
+    if (c->bits == 32)
+        g_string_append(s, "  %7:i32 = trunc %4\n  %8:i32 = trunc %5\n");
+    else
+        g_string_append(s, "  %7:i64 = add %4, 0:i64\n  %8:i64 = add %5, 0:i64\n");
+    g_string_append_printf(s, "  %%9:%s, %%10:fl = %s %%7, %s\n", type, c->op, c->b ? c->b : "%8");
+    if (c->result_to && c->bits == 32)
+        g_string_append_printf(s, "  %%11:i64 = zext %%9\n  put %%11 {slot=%s}\n", c->result_to);
+    else if (c->result_to)
+        g_string_append_printf(s, "  put %%9 {slot=%s}\n", c->result_to);
+    g_string_append_printf(s,
+                           "  put %%10 {slot=fla}\n"
+                           "  br.%s %%10 -> b1, b4\n"
+                           "b3:\n"
+                           "  jump 0x200:i64\n"
+                           "b4:\n"
+                           "  jump 0x300:i64\n",
+                           fl >> IR_FLAG_Z & 1 ? "eq" : "ne");
+    return g_string_free(s, FALSE);
+}
+
+static void run_comparison(const comparison *c, const char *how, bool fault)
+{
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ir_unit) u = pb_ir_unit_new(&toy_type);
+    g_autofree char *text = text_of(c);
+    pb_u128 *flags = &m->state->slot[toy_slot_of(IR_FL)];
+    accel a;
+
+    if (!pb_ir_parse(u, &toy_type, text, &error)) {
+        printf("%s\n%s", error->message, text);
+        CU_FAIL_FATAL("the text is not IR");
+    }
+    u->blocks[1].flags |= IR_BLOCK_HEAD;
+    CU_ASSERT_TRUE_FATAL(pb_ir_verify(u, &error));
+    jit_set(how);
+    a = accel_new(m, 0);
+    X(m, 1) = TABLE;
+    m->ram[TABLE + 8] = 1;
+    X(m, 3) = c->a_value;
+    X(m, 4) = c->b_value;
+    flags->lo = IR_FL_ALL & ~flags_of(c);
+    if (fault)
+        m->fault_in = 2;
+    CU_ASSERT_TRUE_FATAL(jit_prepare(&a, u));
+    jit_again(&a);
+    CU_ASSERT_EQUAL(m->faults, fault);
+    CU_ASSERT_EQUAL(X(m, 1), fault ? TABLE + 8 : TABLE + 16);
+    CU_ASSERT_EQUAL(flags->lo, flags_of(c));
+    if (flags->lo != flags_of(c))
+        printf("%s: 0x%" PRIx64 "\n%s", how, flags->lo, text);
+    accel_free(&a);
+}
+
+static void flags_in_loops(void)
+{
+    static const char *const ops[] = { "sub.fl", "add.fl", "and.fl" }, *const results[] = { NULL,
+                                                                                            "x2",
+                                                                                            "x3" };
+    static const uint64_t values[] = {
+        0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff, 0x8000000000000000, UINT64_MAX
+    };
+    static const struct {
+        const char *text;
+        uint64_t value;
+    } constants[] = { { "1", 1 }, { "0xfffffffb", 0xfffffffb }, { "0x12345", 0x12345 } };
+
+    for (uint32_t i = 0; i < 2 * 3 * 3 * 8 * 11; i++) {
+        uint32_t which = i / 144 % 11;
+        comparison c = { .op = ops[i % 3],
+                         .result_to = results[i / 3 % 3],
+                         .bits = i / 9 & 1 ? 64 : 32,
+                         .a_value = values[i / 18 % 8],
+                         .b_value = values[which & 7] };
+        char constant[32];
+
+        if (which > 7) {
+            snprintf(constant, sizeof(constant), "%s:i%u", constants[which - 8].text, c.bits);
+            c.b = constant;
+            c.b_value = constants[which - 8].value;
+        }
+        run_comparison(&c, "region", true);
+        run_comparison(&c, "region,tlb", false);
+        run_comparison(&c, i % 5 ? "region,pinned=2" : "region,counted,alone", true);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const unit_case cases[] = {
+        { "flags that are looked at a round later", flags_in_loops },
+        { 0 },
+    };
+
+    if (argc != 2)
+        return 2;
+    jit_open(argv[1]);
+    accel_use_type(&jit_type);
+    return unit_run("regions", cases);
+}
