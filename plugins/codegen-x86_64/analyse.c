@@ -624,6 +624,7 @@ static void find_wanted(cg *c)
         c->room->noted; /* by slot: the last record that has to do with it, plus `notes` */
     uint32_t first = 0, precise = 0; /* of the block; the last precise record in it */
 
+    cg_use_map_at(c, 0);
     for (uint32_t at = c->first_event; at < c->u->n_ops; at++) {
         uint32_t i = c->room->events[at], id;
         const ir_op_record *r = &c->u->ops[i];
@@ -635,10 +636,12 @@ static void find_wanted(cg *c)
             continue;
         }
         if (r->op != IR_OP_PUT) {
-            if (traits[r->op] & TRAIT_END)
+            if (traits[r->op] & TRAIT_END) {
                 first = precise = i + 1;
-            else if (!c->first_of[i])
+                cg_use_map_at(c, i + 1);
+            } else if (!c->first_of[i]) {
                 precise = i; /* of a pair both results are there, or none */
+            }
             continue;
         }
         if (c->values[i << 1].flags & CG_IS_DEAD)

@@ -2,6 +2,7 @@
  * What stands behind a unit's code: slow paths with their site records, exits that store first, stubs of jumps that are
  * not linked.
  */
+#include "emit.h"
 #include "note.h"
 #include "sites.h"
 
@@ -27,6 +28,7 @@ typedef struct cg_cold {
     uint8_t n_from;
     bool inside;
     bool lazy;             /* cg.lazy where the path begins */
+    uint8_t map;           /* the map in use there */
     uint32_t from[3];      /* displacements of the jumps that lead here */
     const uint8_t *refill; /* thunk to call before the slow path, or null */
     uint32_t again;        /* where the probe begins */
@@ -69,6 +71,7 @@ static cg_cold *new_cold(cg *c, uint32_t kind, uint32_t from)
                                     .record = c->record,
                                     .n_from = from != CG_NONE,
                                     .lazy = c->lazy,
+                                    .map = (uint8_t)cg_map_now(c),
                                     .from = { from },
                                     .data = c->n_cold_data };
     return &c->cold[c->n_cold++];
@@ -558,6 +561,7 @@ void cg_emit_cold(cg *c)
         cg_cold cold = c->cold[i];
 
         c->lazy = cold.lazy;
+        cg_use_map(c, cold.map);
         for (uint32_t k = 0; k < cold.n_from; k++)
             asm_patch(&c->a, cold.from[k], asm_offset(&c->a));
         if (c->noting)

@@ -291,13 +291,15 @@ void cg_branch_to(cg *c, uint32_t at, uint32_t block)
 /* The block follows in the code and is reached from here alone, and nobody looks where it begins. */
 static bool goes_on(const cg *c, const cg_target *t, uint32_t next)
 {
-    return t->block == next && c->blocks[next].n_preds == 1 && !c->blocks[next].checked;
+    return t->block == next && c->blocks[next].n_preds == 1 && !c->blocks[next].checked &&
+           cg_same_map(c, next);
 }
 
 /* Everything is in memory, rax and xmm15 are empty. */
 static void emit_edge(cg *c, const cg_target *t, uint32_t next)
 {
     move_params(c, t);
+    cg_cross(c, t->block);
     cg_credit(c, c->after - cg_left_at(c, t->block));
     if (t->block != next)
         cg_branch_to(c, asm_jmp(&c->a), t->block);
@@ -427,7 +429,8 @@ static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t
     cc = condition(c, r) ^ (fall ^ 1); /* of going to `other` */
     cg_save_live(c, UINT32_MAX);
     empty_scratch(c);
-    if (!other->n && (!c->self->counted || c->after == cg_left_at(c, other->block))) {
+    if (!other->n && cg_same_map(c, other->block) &&
+        (!c->self->counted || c->after == cg_left_at(c, other->block))) {
         cg_branch_to(c, asm_jcc(&c->a, cc), other->block);
     } else {
         over = asm_jcc(&c->a, cc ^ 1);

@@ -174,6 +174,7 @@ static void begin_block(cg *c, uint32_t block, bool inherits)
     cg_end_span(c);
     resolve(c, block);
     c->block = block;
+    cg_use_map_of(c, block);
     c->left_by = CG_NONE;
     c->after = c->blocks[block].left;
     if (!inherits || !c->blocks[block].place)

@@ -43,6 +43,14 @@ bool cg_is_pinnable(const pb_slot *slot, bool vector);
 bool cg_choose_pins(cg *c);
 /* Behind the entry: from the convention's registers to the unit's. */
 void cg_arrive(cg *c);
+/* Which slots have registers depends on the block: use those of one, or those that were in use. */
+void cg_use_map_of(cg *c, uint32_t block);
+void cg_use_map_at(cg *c, uint32_t record);
+uint32_t cg_map_now(const cg *c);
+void cg_use_map(cg *c, uint32_t map);
+/* Whether a block has the registers that are in use; and an edge to it, which moves. Flags stay. */
+bool cg_same_map(const cg *c, uint32_t block);
+void cg_cross(cg *c, uint32_t block);
 void cg_free_pins(cg *c);
 
 /* Counted: instructions that are taken off the budget already where the block is branched to. */

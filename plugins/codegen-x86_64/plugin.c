@@ -318,6 +318,7 @@ static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, thunk_unwound, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_slow, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_redo, DERIVED),
+    PB_TRANSIENT(x86_codegen, thunk_flags, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_reference, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_pure_scalar, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_pure_vector, DERIVED),

@@ -1,11 +1,13 @@
 /*
- * What a region keeps in loops besides slots in memory: flags that nobody reads, seen by a fault and at exits.
+ * What a region keeps in loops, seen by a fault at each access and at exits: flags that nobody reads, and slots whose registers
+ * change from loop to loop.
  *
  * usage: test_region codegen.so
  */
 #include "jit.h"
 
 #include <core/ir/text.h>
+#include <core/ir/translate.h>
 #include <core/ir/unit.h>
 #include <core/ir/verify.h>
 #include <patchbay/ir_sem.h>
@@ -122,38 +124,109 @@ static void flags_in_loops(void)
     static const char *const ops[] = { "sub.fl", "add.fl", "and.fl" }, *const results[] = { NULL,
                                                                                             "x2",
                                                                                             "x3" };
-    static const uint64_t values[] = {
-        0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff, 0x8000000000000000, UINT64_MAX
-    };
+    static const uint64_t values[] = { 0, 1, 0x7fffffff, 0x8000000080000000, UINT64_MAX };
     static const struct {
         const char *text;
         uint64_t value;
     } constants[] = { { "1", 1 }, { "0xfffffffb", 0xfffffffb }, { "0x12345", 0x12345 } };
 
-    for (uint32_t i = 0; i < 2 * 3 * 3 * 8 * 11; i++) {
-        uint32_t which = i / 144 % 11;
+    for (uint32_t i = 0; i < 2 * 3 * 3 * 5 * 8; i++) {
+        uint32_t which = i / 90;
         comparison c = { .op = ops[i % 3],
                          .result_to = results[i / 3 % 3],
                          .bits = i / 9 & 1 ? 64 : 32,
-                         .a_value = values[i / 18 % 8],
-                         .b_value = values[which & 7] };
+                         .a_value = values[i / 18 % 5],
+                         .b_value = values[which % 5] };
         char constant[32];
 
-        if (which > 7) {
-            snprintf(constant, sizeof(constant), "%s:i%u", constants[which - 8].text, c.bits);
+        if (which >= 5) {
+            snprintf(constant, sizeof(constant), "%s:i%u", constants[which - 5].text, c.bits);
             c.b = constant;
-            c.b_value = constants[which - 8].value;
+            c.b_value = constants[which - 5].value;
         }
-        run_comparison(&c, "region", true);
-        run_comparison(&c, "region,tlb", false);
-        run_comparison(&c, i % 5 ? "region,pinned=2" : "region,counted,alone", true);
+        run_comparison(&c, i % 5 ? "region" : "region,counted,alone", true);
+        run_comparison(&c, i % 4 ? "region,tlb" : "region,pinned=2,tlb", false);
     }
+}
+
+/* ---- registers of loops ------------------------------------------------------------------------------------------ */
+
+enum { ROUNDS = 3, ROUNDS_A = 4, ROUNDS_B = 5, ACCESSES = ROUNDS * (ROUNDS_A + 2 * ROUNDS_B) };
+
+/* Two loops in one, each with slots of its own. x6: memory, x7: 1. */
+static toy_machine *loops_machine(void)
+{
+    static const uint32_t idle[] = { TOY_I_IDLE };
+    const uint32_t words[] = {
+        toy_insn(TOY_I_MOVI, 5, ROUNDS, 0),
+        toy_insn(TOY_I_MOVI, 0, ROUNDS_A, 0),
+        toy_insn(TOY_I_ADD, 1, 1, 0),
+        toy_insn(TOY_I_ST, 1, 6, 1),
+        toy_insn(TOY_I_SUBS, 0, 0, 7),
+        toy_branch(TOY_I_BNE, -3),
+        toy_insn(TOY_I_MOVI, 2, ROUNDS_B, 0),
+        toy_insn(TOY_I_ADD, 3, 3, 2),
+        toy_insn(TOY_I_LD, 4, 6, 1),
+        toy_insn(TOY_I_ADD, 3, 3, 4),
+        toy_insn(TOY_I_ST, 3, 6, 2),
+        toy_insn(TOY_I_SUBS, 2, 2, 7),
+        toy_branch(TOY_I_BNE, -5),
+        toy_insn(TOY_I_SUBS, 5, 5, 7),
+        toy_branch(TOY_I_BNE, -13),
+        TOY_I_IDLE,
+    };
+    toy_machine *m = toy_new();
+
+    m->translate = &pb_translate_ops_table;
+    toy_load(m, 0x1000, words, G_N_ELEMENTS(words));
+    toy_load(m, TOY_VECTOR, idle, 1);
+    m->state->slot[TOY_PC].lo = 0x1000;
+    for (uint32_t i = 0; i < 6; i++)
+        X(m, i) = 100 + i;
+    X(m, 6) = TABLE;
+    X(m, 7) = 1;
+    return m;
+}
+
+/* The state behind a fault at each access, and at the end, is what units leave. */
+static void registers_of_loops_how(const char *how)
+{
+    jit_regions = 0;
+    for (uint32_t fault = 1; fault <= ACCESSES + 1; fault++) {
+        toy_machine *m[2];
+
+        for (uint32_t i = 0; i < 2; i++) {
+            accel a;
+
+            m[i] = loops_machine();
+            m[i]->fault_in = fault;
+            jit_set(i ? how : "");
+            a = accel_new(m[i], 0);
+            CU_ASSERT_EQUAL(accel_run(&a, 10000), PB_RUN_IDLE);
+            CU_ASSERT_EQUAL(m[i]->faults, fault <= ACCESSES);
+            accel_free(&a);
+        }
+        CU_ASSERT_EQUAL(memcmp(m[0]->state, m[1]->state, sizeof(toy)), 0);
+        CU_ASSERT_EQUAL(memcmp(m[0]->ram, m[1]->ram, TOY_RAM), 0);
+        toy_free(m[0]);
+        toy_free(m[1]);
+    }
+    CU_ASSERT(jit_regions > 0);
+}
+
+static void registers_of_loops(void)
+{
+    registers_of_loops_how("region,pinned=1");
+    registers_of_loops_how("region,pinned=2");
+    registers_of_loops_how("region,pinned=3,baseline");
+    registers_of_loops_how("region");
 }
 
 int main(int argc, char **argv)
 {
     static const unit_case cases[] = {
         { "flags that are looked at a round later", flags_in_loops },
+        { "registers of loops", registers_of_loops },
         { 0 },
     };
 
