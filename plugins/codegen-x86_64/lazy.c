@@ -154,7 +154,9 @@ void cg_find_flags(cg *c)
     bool changed = true;
 
     c->left_by = CG_NONE;
-    c->lazy_slot = c->region && c->self->n_flag_slots ? c->self->flag_slots[0] : CG_NONE;
+    c->lazy_slot = c->region && c->self->n_flag_slots && cg_does(c, CG_PASS_LAZY)
+                       ? c->self->flag_slots[0]
+                       : CG_NONE;
     if (c->lazy_slot == CG_NONE)
         return;
     while (changed) {

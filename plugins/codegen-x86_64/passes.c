@@ -9,11 +9,10 @@ static const struct {
     const char *name;
     uint32_t passes;
 } names[] = {
-    { "flags", CG_PASS_FLAGS },   { "dead", CG_PASS_DEAD },
-    { "pairs", CG_PASS_PAIRS },   { "tests", CG_PASS_TESTS },
-    { "lanes", CG_PASS_LANES },   { "scaled", CG_PASS_SCALED },
-    { "fused", CG_PASS_FUSED },   { "registers", CG_PASS_REGISTERS },
-    { "places", CG_PASS_PLACES }, { "spans", CG_PASS_SPANS },
+    { "flags", CG_PASS_FLAGS }, { "dead", CG_PASS_DEAD },           { "pairs", CG_PASS_PAIRS },
+    { "tests", CG_PASS_TESTS }, { "lanes", CG_PASS_LANES },         { "scaled", CG_PASS_SCALED },
+    { "fused", CG_PASS_FUSED }, { "registers", CG_PASS_REGISTERS }, { "loops", CG_PASS_LOOPS },
+    { "lazy", CG_PASS_LAZY },   { "places", CG_PASS_PLACES },       { "spans", CG_PASS_SPANS },
     { "all", CG_PASS_ALL },
 };
 
@@ -38,7 +37,7 @@ uint32_t passes_named(const char *text, size_t length)
 
 static bool is_unknown(const char *text, size_t length, pb_error *error)
 {
-    char list[160] = "";
+    char list[200] = "";
     size_t n = 0;
 
     for (uint32_t i = 0; i < NAMES; i++)

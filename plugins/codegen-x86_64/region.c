@@ -372,7 +372,7 @@ bool cg_choose_pins(cg *c)
         c->region->homeless[c->self->pins[i].slot] = true;
     n = find_loops(c, loops);
     choose_for_region(c);
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n && cg_does(c, CG_PASS_LOOPS); i++)
         choose_for_loop(c, &loops[i]);
     use_map(c, 0);
     cg_find_flags(c);
