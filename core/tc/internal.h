@@ -45,7 +45,7 @@
 #define MAX_BYTES     (UINT64_C(1) << 31)
 #define MIN_SLAB_LOG2 15 /* 1 MiB has 32 of them */
 #define MAX_SLAB_LOG2 18
-#define UNIT_ALIGN    32
+#define UNIT_ALIGN    16
 #define TC_LINE_BYTES 64 /* of code that is written to */
 /* Code for each header and jump record that a slab has room for; with more of them it is full earlier. */
 #define UNIT_BYTES_LOG2 6
@@ -117,6 +117,7 @@ typedef struct tc_slab {
     GList node; /* in one of tc->{empty,full,limbo} */
     uint32_t index;
     uint32_t used;    /* bytes of code */
+    uint32_t present; /* bytes that there is memory for, at least; who has reserved changes it */
     uint32_t n_units; /* atomic */
     uint32_t n_links;
     uint64_t epoch; /* of its eviction, in limbo */

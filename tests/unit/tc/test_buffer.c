@@ -62,7 +62,7 @@ static void large_caches_cost_nothing(void)
 
     bench_open(&b, (UINT64_C(2) << 30) - 1);
     bench_make(&b, 0, 0, 0);
-    CU_ASSERT(resident_bytes() < before + (64 << 10));
+    CU_ASSERT(resident_bytes() < before + (96 << 10)); /* memory is populated 64 KiB at a time */
     bench_close(&b);
 }
 
