@@ -50,6 +50,11 @@ bool pb_machine_reset(pb_machine *machine, GError **error);
  * failed. May be called again. [setup] */
 int pb_machine_run(pb_machine *machine, GError **error);
 
+/* Take the processors from the accelerator, with its threads and all that it translated; give them back. Around
+ * fork(), where both processes do the latter. While nothing runs. */
+void pb_machine_pause_accel(pb_machine *machine);
+bool pb_machine_resume_accel(pb_machine *machine, GError **error);
+
 /* End the run with a status. [any] */
 void pb_machine_stop(pb_machine *machine, int status);
 

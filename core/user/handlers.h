@@ -47,6 +47,9 @@ HANDLER(sys_set_robust_list);
 HANDLER(sys_futex);
 HANDLER(sys_prctl);
 HANDLER(sys_uname);
+/* sys_fork.c */
+HANDLER(sys_clone);
+HANDLER(sys_execve);
 /* signal.c */
 HANDLER(sys_rt_sigaction);
 HANDLER(sys_rt_sigprocmask);

@@ -67,6 +67,11 @@ struct pb_user_thread {
 extern _Thread_local pb_user_thread *pb_user_current;
 extern pb_user *pb_user_process;
 
+/* What the emulator opens between these has high numbers, and is its own. */
+void pb_user_take_numbers(pb_user *user);
+void pb_user_give_numbers(pb_user *user);
+/* A pipe with such numbers, closed by execve(). -1 with errno. */
+int pb_user_pipe(pb_user *user, int ends[2]);
 /* Whether a descriptor is the emulator's own, which the program does not see. */
 bool pb_user_owns_fd(const pb_user *user, uint64_t fd);
 

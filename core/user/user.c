@@ -58,25 +58,27 @@ static void flush(void *opaque, uint64_t gva, uint64_t bytes)
 #define FIRST_OWN 992
 #define END_OWN   1024
 
-static void take_numbers(GArray *taken)
+void pb_user_take_numbers(pb_user *user)
 {
     struct rlimit limit = { .rlim_cur = END_OWN };
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC), end;
 
+    user->taken = g_array_new(FALSE, FALSE, sizeof(int));
     getrlimit(RLIMIT_NOFILE, &limit);
     end = limit.rlim_cur >= END_OWN ? FIRST_OWN : (int)limit.rlim_cur - (END_OWN - FIRST_OWN);
     for (int fd = null; fd >= 0; fd = fcntl(null, F_DUPFD_CLOEXEC, 0)) {
-        g_array_append_val(taken, fd);
+        g_array_append_val(user->taken, fd);
         if (fd >= end - 1)
             break;
     }
 }
 
 /* What is open beyond them is the emulator's now. */
-static void give_numbers(pb_user *user)
+void pb_user_give_numbers(pb_user *user)
 {
     int first = 0;
 
+    memset(user->fds, 0, sizeof(user->fds));
     for (guint i = 0; i < user->taken->len; i++) {
         first = g_array_index(user->taken, int, i);
         close(first);
@@ -86,6 +88,24 @@ static void give_numbers(pb_user *user)
             user->fds[fd / 64] |= UINT64_C(1) << (fd % 64);
     }
     g_clear_pointer(&user->taken, g_array_unref);
+}
+
+int pb_user_pipe(pb_user *user, int ends[2])
+{
+    int low[2];
+
+    if (pipe2(low, O_CLOEXEC) < 0)
+        return -1;
+    for (unsigned i = 0; i < 2; i++) {
+        ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, FIRST_OWN);
+        close(low[i]);
+    }
+    if (ends[0] >= 0 && ends[1] >= 0)
+        return 0;
+    close(ends[0]);
+    close(ends[1]);
+    errno = EMFILE;
+    return -1;
 }
 
 bool pb_user_owns_fd(const pb_user *user, uint64_t fd)
@@ -144,8 +164,7 @@ pb_user *pb_user_new(const pb_user_options *options, GError **error)
     pthread_mutex_init(&user->brk_lock, NULL);
     pthread_mutex_init(&user->signal_lock, NULL);
     pb_user_block_signals(user);
-    user->taken = g_array_new(FALSE, FALSE, sizeof(int));
-    take_numbers(user->taken);
+    pb_user_take_numbers(user);
     pb_user_process = user;
     return user;
 }
@@ -170,7 +189,7 @@ void pb_user_free(pb_user *user)
     pthread_mutex_destroy(&user->brk_lock);
     pthread_mutex_destroy(&user->signal_lock);
     if (user->taken)
-        give_numbers(user);
+        pb_user_give_numbers(user);
     g_free(user->path);
     g_free(user->auxv);
     g_free(user->rows);
@@ -243,7 +262,7 @@ bool pb_user_load(pb_user *user, pb_machine *machine, GError **error)
     pb_vcpu *vcpu = pb_cpus_at(pb_machine_cpus(machine), 0);
     char resolved[PATH_MAX];
 
-    give_numbers(user);
+    pb_user_give_numbers(user);
     user->machine = machine;
     user->path =
         g_strdup(realpath(user->options.program, resolved) ? resolved : user->options.program);

@@ -27,7 +27,9 @@ typedef struct pb_user_options {
     const char *program;     /* path */
     const char *const *argv; /* the program's arguments, its name first; ends with null */
     const char *const *envp; /* the same */
-    bool strace;             /* write system calls to standard error */
+    /* What another program that it executes is run with: the words of the command up to the program; ends with null. */
+    const char *const *self;
+    bool strace; /* write system calls to standard error */
 } pb_user_options;
 
 /* What a program is for, found in its file: "aarch64". Null with an error: not there, no program, unknown. g_free() it. */

@@ -261,6 +261,11 @@ static uint64_t user_get_sp(const pb_vcpu *vcpu)
     return cpu_of_const(vcpu)->sp;
 }
 
+static void user_set_sp(pb_vcpu *vcpu, uint64_t sp)
+{
+    cpu_of(vcpu)->sp = sp;
+}
+
 static uint64_t user_get_pc(const pb_vcpu *vcpu)
 {
     return cpu_of_const(vcpu)->pc;
@@ -473,6 +478,7 @@ const pb_user_arch arm64_user = {
     .set_result = user_set_result,
     .restart = user_restart,
     .get_sp = user_get_sp,
+    .set_sp = user_set_sp,
     .get_pc = user_get_pc,
     .copy = user_copy,
     .set_tls = user_set_tls,

@@ -71,13 +71,16 @@ class Case(unittest.TestCase):
 
 
 class Programs(Case):
+    def clean(self):
+        for file in os.listdir(self.folder):
+            os.unlink(os.path.join(self.folder, file))
+
     def everywhere(self, name, *options):
         for way in WAYS:
             with self.subTest(way=way[1]):
-                for file in os.listdir(self.folder):
-                    os.unlink(os.path.join(self.folder, file))
                 out = self.good(*way, compile_program(name, "-static", *options))
                 self.assertEqual(out, f"{name}: 0 failed\n")
+                self.clean()
 
     def test_files(self):
         self.everywhere("files")
@@ -88,11 +91,15 @@ class Programs(Case):
     def test_signals(self):
         self.everywhere("signals")
 
+    def test_processes(self):
+        self.everywhere("processes")
+
     def test_dynamic(self):
-        for name in "files", "memory", "signals":
+        for name in "files", "memory", "signals", "processes":
             with self.subTest(program=name):
                 out = self.good("-L", SYSROOT, compile_program(name))
                 self.assertEqual(out, f"{name}: 0 failed\n")
+                self.clean()
 
 
 class Start(Case):

@@ -106,6 +106,37 @@ static char **make_environment(const user_options *o)
     return environment;
 }
 
+/* What another program of this one is run with: the options, but for those about the first one. */
+static GPtrArray *own_words(const user_options *o)
+{
+    GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
+
+    g_ptr_array_add(words, g_strdup("patchbay"));
+    g_ptr_array_add(words, g_strdup("user"));
+    if (o->sysroot)
+        g_ptr_array_add(words, g_strconcat("--sysroot=", o->sysroot, NULL));
+    if (o->machine.accel)
+        g_ptr_array_add(words, g_strconcat("--accel=", o->machine.accel, NULL));
+    for (guint i = 0; i < o->machine.sets->len; i++) {
+        const pb_plan_set *set = &g_array_index(o->machine.sets, pb_plan_set, i);
+
+        g_ptr_array_add(words, g_strdup_printf("--set=%s=%s", set->parameter, set->text));
+    }
+    if (o->strace)
+        g_ptr_array_add(words, g_strdup("--strace"));
+    g_ptr_array_add(words, NULL);
+    return words;
+}
+
+/* The folder is named as seen from here, wherever the program goes. */
+static void make_absolute(char **path)
+{
+    char *whole = *path ? g_canonicalize_filename(*path, NULL) : NULL;
+
+    g_free(*path);
+    *path = whole;
+}
+
 static bool parse(user_options *o, int *argc, char ***argv, int *status)
 {
     GOptionEntry entries[] = {
@@ -152,12 +183,16 @@ int command_user(int argc, char **argv)
         if (argc > first) {
             g_auto(GStrv) environment = make_environment(&o);
             const char *program = argv[first];
-            pb_user_options options = { .sysroot = o.sysroot,
-                                        .program = program,
+            g_autoptr(GPtrArray) words = NULL;
+            pb_user_options options = { .program = program,
                                         .argv = (const char *const *)argv + first,
                                         .envp = (const char *const *)environment,
                                         .strace = o.strace };
 
+            make_absolute(&o.sysroot);
+            words = own_words(&o);
+            options.sysroot = o.sysroot;
+            options.self = (const char *const *)words->pdata;
             if (o.name)
                 argv[first] = o.name;
             status = run_program(&o, &options);

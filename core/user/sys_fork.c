@@ -1,0 +1,285 @@
+/*
+ * Other processes: fork, execve.
+ *
+ * fork is the host's. Before it the accelerator is stopped, so that there is one thread, which holds no lock, and no code that
+ * parent and child would share; both start it again. A vfork is a fork whose parent waits until the child has
+ * executed something or ended; their memory is not the same.
+ *
+ * A program that executes another one for its architecture becomes this emulator again, with the same options. Of a script that is its
+ * interpreter's matter. Programs for the host run on it.
+ */
+#include <core/user/handlers.h>
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- fork ----------------------------------------------------------------------------------------------- */
+
+#define FORK_FLAGS                                                                              \
+    (CSIGNAL | CLONE_VM | CLONE_VFORK | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID |             \
+     CLONE_PARENT_SETTID | CLONE_SETTLS)
+
+/* Waits for the end of a pipe that the child has until it executes something. */
+static void await_child(int end)
+{
+    char byte;
+
+    while (read(end, &byte, 1) < 0 && errno == EINTR)
+        ;
+    close(end);
+}
+
+static bool restart(pb_user *user)
+{
+    g_autoptr(GError) error = NULL;
+
+    pb_user_take_numbers(user);
+    if (!pb_machine_resume_accel(user->machine, &error)) {
+        fprintf(stderr, "patchbay: %s\n", error->message);
+        return false;
+    }
+    pb_user_give_numbers(user);
+    return true;
+}
+
+/* In the child, on the stack that it was given. */
+static int64_t begin_child(pb_user_thread *t, const uint64_t a[6])
+{
+    const pb_user *user = t->user;
+    uint32_t tid = (uint32_t)gettid();
+
+    if (a[0] & CLONE_SETTLS)
+        user->arch->set_tls(t->vcpu, a[3]);
+    if (a[1])
+        user->arch->set_sp(t->vcpu, a[1]);
+    if (a[0] & CLONE_CHILD_SETTID)
+        pb_user_space_write(user->space, a[4], &tid, sizeof(tid));
+    t->clear_tid = a[0] & CLONE_CHILD_CLEARTID ? a[4] : 0;
+    return 0;
+}
+
+static pid_t fork_process(pb_user_thread *t, int ends[2])
+{
+    pb_user *user = t->user;
+    pid_t pid;
+    int error;
+
+    fflush(NULL);
+    pb_machine_pause_accel(user->machine);
+    pb_user_space_fork_begin(user->space);
+    pid = fork();
+    error = errno;
+    pb_user_space_fork_end(user->space, pid == 0);
+    if (pid == 0 && ends[0] >= 0)
+        close(ends[0]);
+    if (!restart(user))
+        _exit(1); /* it was said why; there is nothing to go on with */
+    errno = error;
+    return pid;
+}
+
+/* Arguments as on most architectures: flags, stack, where the parent and TLS ... the child finds its number. */
+HANDLER(sys_clone)
+{
+    bool waits = (a[0] & CLONE_VFORK) != 0;
+    int ends[2] = { -1, -1 };
+    pid_t pid;
+
+    if ((a[0] & CLONE_VM) && !waits)
+        return -ENOSYS; /* a thread */
+    if (a[0] & ~(uint64_t)FORK_FLAGS)
+        return -EINVAL;
+    if (waits && pb_user_pipe(t->user, ends) < 0)
+        return -errno;
+    pid = fork_process(t, ends);
+    if (pid == 0)
+        return begin_child(t, a);
+    if (pid < 0) {
+        int error = errno;
+
+        if (waits) {
+            close(ends[0]);
+            close(ends[1]);
+        }
+        return -error;
+    }
+    if (a[0] & CLONE_PARENT_SETTID)
+        pb_user_space_write(t->user->space, a[2], &pid, sizeof(pid));
+    if (waits) {
+        close(ends[1]);
+        await_child(ends[0]);
+    }
+    return pid;
+}
+
+/* ---- execve --------------------------------------------------------------------------------------------- */
+
+#define MOST_TEXTS   131072
+#define MOST_TEXT    131072
+#define MOST_SCRIPTS 4
+#define MOST_LINE    256
+
+/* The program's list of texts, with a null at the end; null with an error. */
+static GPtrArray *take_texts(pb_user_thread *t, uint64_t gva, int64_t *result)
+{
+    GPtrArray *texts = g_ptr_array_new_with_free_func(g_free);
+    uint32_t word = t->user->arch->word_bytes;
+
+    while (gva && texts->len < MOST_TEXTS) {
+        uint64_t at = 0;
+        int error = EFAULT;
+        char *text;
+
+        if (!pb_user_space_read(t->user->space, gva, &at, word))
+            break;
+        if (at == 0) {
+            gva = 0;
+            break;
+        }
+        text = pb_user_space_string(t->user->space, at, MOST_TEXT, &error);
+        if (!text) {
+            *result = error == ENAMETOOLONG ? -E2BIG : -error;
+            g_ptr_array_unref(texts);
+            return NULL;
+        }
+        g_ptr_array_add(texts, text);
+        gva += word;
+    }
+    if (gva) {
+        *result = texts->len == MOST_TEXTS ? -E2BIG : -EFAULT;
+        g_ptr_array_unref(texts);
+        return NULL;
+    }
+    g_ptr_array_add(texts, NULL);
+    return texts;
+}
+
+/* The first bytes of what is to be executed; an error. */
+static int64_t read_start(const char *path, char *start, size_t bytes, ssize_t *n)
+{
+    struct stat info;
+    int fd;
+
+    if (stat(path, &info) < 0)
+        return -errno;
+    if (!S_ISREG(info.st_mode) || access(path, X_OK) < 0)
+        return -EACCES;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    *n = read(fd, start, bytes);
+    close(fd);
+    return *n < 0 ? -EIO : 0;
+}
+
+/* `#!INTERPRETER [ARGUMENT]`: they come before the script's path, which takes the place of its name. */
+static int64_t take_script(pb_user_thread *t, char *line, char **path, GPtrArray *argv)
+{
+    char *name = line + 2 + strspn(line + 2, " \t"), *argument;
+    g_autofree char *script = *path;
+
+    line[strcspn(line, "\n")] = '\0';
+    g_strchomp(name);
+    argument = name + strcspn(name, " \t");
+    if (*argument) {
+        *argument++ = '\0';
+        argument += strspn(argument, " \t");
+    }
+    if (!*name) {
+        *path = NULL;
+        return -ENOEXEC;
+    }
+    g_free(argv->pdata[0]);
+    argv->pdata[0] = g_strdup(script);
+    if (*argument)
+        g_ptr_array_insert(argv, 0, g_strdup(argument));
+    g_ptr_array_insert(argv, 0, g_strdup(name));
+    *path = pb_user_host_path(t->user, name);
+    return 0;
+}
+
+/* As the program left them, but for handlers. */
+static void hand_over_signals(pb_user_thread *t)
+{
+    if (t->user->actions[SIGBUS].handler == 1)
+        pb_user_host_sigaction(SIGBUS, (const void *)1, 0);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, sizeof(t->mask));
+}
+
+/* Become the emulator of another program. Returns if it cannot. */
+static int64_t execute_self(pb_user_thread *t, const char *path, const GPtrArray *argv,
+                            char **envp)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+
+    for (const char *const *word = t->user->options.self; *word; word++)
+        g_ptr_array_add(words, (gpointer)*word);
+    g_ptr_array_add(words, (gpointer) "--argv0");
+    g_ptr_array_add(words, argv->pdata[0]);
+    g_ptr_array_add(words, (gpointer) "--");
+    g_ptr_array_add(words, (gpointer)path);
+    for (guint i = 1; i + 1 < argv->len; i++)
+        g_ptr_array_add(words, argv->pdata[i]);
+    g_ptr_array_add(words, NULL);
+    execve("/proc/self/exe", (char **)words->pdata, envp);
+    return -errno;
+}
+
+static int64_t execute(pb_user_thread *t, char **path, GPtrArray *argv, char **envp)
+{
+    char start[MOST_LINE + 1];
+    const char *machine;
+    int64_t result;
+    ssize_t n = 0;
+
+    for (unsigned i = 0;; i++) {
+        result = read_start(*path, start, MOST_LINE, &n);
+        if (result < 0)
+            return result;
+        start[n] = '\0';
+        if (strncmp(start, "#!", 2) != 0)
+            break;
+        result = i < MOST_SCRIPTS ? take_script(t, start, path, argv) : -ELOOP;
+        if (result < 0)
+            return result;
+    }
+    machine = pb_user_machine_name((const uint8_t *)start, (size_t)n);
+    if (!machine)
+        return -ENOEXEC;
+    if (t->queued)
+        return -RESTART_AT_ONCE;
+    hand_over_signals(t);
+    if (strcmp(machine, t->user->arch->name) == 0) {
+        result = execute_self(t, *path, argv, envp);
+    } else {
+        execve(*path, (char **)argv->pdata, envp);
+        result = -errno;
+    }
+    return result;
+}
+
+HANDLER(sys_execve)
+{
+    int64_t result = 0;
+    char *path = pb_user_take_path(t, a[0], &result);
+    g_autoptr(GPtrArray) argv = path ? take_texts(t, a[1], &result) : NULL;
+    g_autoptr(GPtrArray) envp = argv ? take_texts(t, a[2], &result) : NULL;
+    const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
+
+    if (link) {
+        g_free(path);
+        path = g_strdup(link);
+    }
+    if (envp) {
+        if (argv->len == 1) /* a program has a name */
+            g_ptr_array_insert(argv, 0, g_strdup(""));
+        result = execute(t, &path, argv, (char **)envp->pdata);
+    }
+    g_free(path);
+    return result;
+}

@@ -1,0 +1,169 @@
+/* Processes: fork, vfork by posix_spawn, waiting, execve of itself, of scripts and of what cannot be executed. */
+#include "check.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char own[PATH_MAX];
+
+static int wait_for(pid_t pid)
+{
+    int status = -1;
+
+    CHECK(waitpid(pid, &status, 0) == pid);
+    return status;
+}
+
+static void test_fork(void)
+{
+    int *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    volatile int private = 1;
+    int status, ends[2];
+    pid_t pid, parent = getpid();
+    char text[8] = "";
+
+    CHECK(pipe(ends) == 0);
+    pid = fork();
+    if (pid == 0) {
+        private = 2;
+        *shared = getpid() != parent && getppid() == parent ? 5 : 6;
+        if (write(ends[1], "child", 5) != 5)
+            _exit(1);
+        _exit(77);
+    }
+    CHECK(pid > 0);
+    status = wait_for(pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 77);
+    CHECK(*shared == 5 && private == 1);
+    CHECK(read(ends[0], text, 5) == 5 && strcmp(text, "child") == 0);
+    /* The lowest descriptors are still the program's. */
+    CHECK(open("/dev/null", O_RDONLY) == ends[1] + 1);
+    close(ends[1] + 1);
+    close(ends[0]);
+    close(ends[1]);
+    pid = fork();
+    if (pid == 0)
+        *(volatile int *)8 = 1;
+    status = wait_for(pid);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    REFUSED(waitpid(-1, &status, 0), ECHILD);
+    munmap(shared, 4096);
+}
+
+static volatile sig_atomic_t children;
+
+static void on_child(int signal)
+{
+    children++;
+}
+
+static void test_many(void)
+{
+    struct sigaction action = { .sa_handler = on_child, .sa_flags = SA_RESTART };
+    int sum = 0;
+
+    sigaction(SIGCHLD, &action, NULL);
+    for (int i = 0; i < 8; i++) {
+        if (fork() == 0)
+            _exit(1 << i);
+    }
+    for (int i = 0; i < 8; i++) {
+        int status;
+
+        CHECK(wait(&status) > 0 && WIFEXITED(status));
+        sum += WEXITSTATUS(status);
+    }
+    CHECK(sum == 255 && children > 0);
+    signal(SIGCHLD, SIG_DFL);
+}
+
+static int spawn(const char *file, char *const argv[], char *const envp[])
+{
+    pid_t pid;
+    int error = posix_spawn(&pid, file, NULL, NULL, argv, envp);
+    int status;
+
+    if (error)
+        return -error;
+    status = wait_for(pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static void write_script(const char *name, const char *format, const char *argument)
+{
+    FILE *file = fopen(name, "w");
+
+    CHECK(file != NULL);
+    fprintf(file, format, argument);
+    fclose(file);
+    CHECK(chmod(name, 0755) == 0);
+}
+
+static void test_execute(void)
+{
+    char *words[] = { "name", "check", "a b", "", NULL };
+    char *variables[] = { "VARIABLE=value", NULL };
+    char *broken[] = { "broken", NULL };
+    int fd = open("/dev/null", O_RDONLY);
+
+    CHECK(fd == 3 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0);
+    CHECK(spawn(own, words, variables) == 33);
+    write_script("script", "#! %s check\n", own);
+    words[0] = "script";
+    words[1] = NULL;
+    CHECK(spawn("./script", words, variables) == 34);
+    CHECK(system("exit 5") == 5 << 8); /* the host's shell */
+    words[0] = "name";
+    words[1] = "check";
+    REFUSED(execve("nothing", words, variables), ENOENT);
+    REFUSED(execve("/", words, variables), EACCES);
+    write_script("text", "%s\n", "no program");
+    REFUSED(execve("text", broken, variables), ENOEXEC);
+    write_script("turns", "#!%s\n", "./turns");
+    REFUSED(execve("./turns", broken, variables), ELOOP);
+    REFUSED(syscall(SYS_execve, 8, words, variables), EFAULT);
+    REFUSED(syscall(SYS_execve, own, 8, variables), EFAULT);
+    close(fd);
+}
+
+/* In what was executed: everything is as it was handed over. */
+static int check(int argc, char **argv)
+{
+    sigset_t mask;
+    struct sigaction action;
+
+    if (argc == 3 && strstr(argv[2], "script"))
+        return strcmp(argv[0], own) == 0 ? 34 : 1;
+    CHECK(argc == 4 && strcmp(argv[0], "name") == 0 && strcmp(argv[2], "a b") == 0 && !*argv[3]);
+    CHECK(getenv("VARIABLE") && strcmp(getenv("VARIABLE"), "value") == 0 && !getenv("PATH"));
+    CHECK(fcntl(3, F_GETFD) == -1);
+    CHECK(sigprocmask(SIG_BLOCK, NULL, &mask) == 0 && sigismember(&mask, SIGUSR2) == 1);
+    CHECK(sigaction(SIGUSR1, NULL, &action) == 0 && action.sa_handler == SIG_IGN);
+    CHECK(sigaction(SIGBUS, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
+    return failures ? 1 : 33;
+}
+
+int main(int argc, char **argv)
+{
+    sigset_t mask;
+
+    if (readlink("/proc/self/exe", own, sizeof(own) - 1) <= 0)
+        return 2;
+    if (argc > 1)
+        return check(argc, argv);
+    test_fork();
+    test_many();
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &mask, NULL);
+    signal(SIGUSR1, SIG_IGN);
+    test_execute();
+    return done("processes");
+}
