@@ -20,8 +20,8 @@
 
 /* ---- fork ----------------------------------------------------------------------------------------------- */
 
-#define FORK_FLAGS                                                                              \
-    (CSIGNAL | CLONE_VM | CLONE_VFORK | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID |             \
+#define FORK_FLAGS                                                                  \
+    (CSIGNAL | CLONE_VM | CLONE_VFORK | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | \
      CLONE_PARENT_SETTID | CLONE_SETTLS)
 
 /* Waits for the end of a pipe that the child has until it executes something. */
@@ -212,8 +212,7 @@ static void hand_over_signals(pb_user_thread *t)
 }
 
 /* Become the emulator of another program. Returns if it cannot. */
-static int64_t execute_self(pb_user_thread *t, const char *path, const GPtrArray *argv,
-                            char **envp)
+static int64_t execute_self(pb_user_thread *t, const char *path, const GPtrArray *argv, char **envp)
 {
     g_autoptr(GPtrArray) words = g_ptr_array_new();
 
