@@ -160,7 +160,6 @@ typedef struct pb_user_arch {
     /* Have the call made again, with its first argument: pc back to the instruction. [vcpu] */
     void (*restart)(pb_vcpu *vcpu, uint64_t first_argument);
     uint64_t (*get_sp)(const pb_vcpu *vcpu);
-    void (*set_sp)(pb_vcpu *vcpu, uint64_t sp);
     uint64_t (*get_pc)(const pb_vcpu *vcpu);
     /* A new thread's registers: a copy of those of another, but for the stack pointer (0: the same). [setup] */
     void (*copy)(pb_vcpu *to, const pb_vcpu *from, uint64_t sp);
@@ -171,6 +170,7 @@ typedef struct pb_user_arch {
     uint64_t (*frame_address)(const pb_vcpu *vcpu);
     /* Take registers from a frame; mask and stack into *delivery. False: it is none. [vcpu] */
     bool (*sigreturn)(pb_vcpu *vcpu, const uint8_t *frame, pb_user_delivery *delivery);
+    void (*set_sp)(pb_vcpu *vcpu, uint64_t sp);
 } pb_user_arch;
 
 #endif
