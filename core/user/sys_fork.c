@@ -83,7 +83,7 @@ static pid_t fork_process(pb_user_thread *t, int ends[2])
     return pid;
 }
 
-/* Arguments as on most architectures: flags, stack, where the parent and TLS ... the child finds its number. */
+/* Arguments in the order of asm-generic: flags, stack, where the parent finds the child's number, TLS, where the child does. */
 HANDLER(sys_clone)
 {
     bool waits = (a[0] & CLONE_VFORK) != 0;
