@@ -15,8 +15,8 @@
  *    (pack_lazy(), cg_pack_home()). Helpers that may look are called behind cg_pack_home() too.
  * 3. Flags that nobody even looks at before they are overwritten are not stored at all.
  * 4. cg.lazy: there may be a marker here. Where blocks meet there may be if an edge to them leaves one.
- * 5. Packing at an exit costs more than packing at once. So markers are left where an exit is not reached before the flags are
- *    overwritten, and on the way back in loops, which are gone round more often than they are left.
+ * 5. Packing later costs more than packing at once. So markers are left only where the flags are overwritten before an exit
+ *    is reached, or a helper that looks: then who looks is a request, or a fault.
  *
  * The slot is the first one of type IR_FL; there are cells for one.
  */
@@ -34,6 +34,8 @@ enum {
 };
 
 enum { LAZY_SUB, LAZY_ADD, LAZY_AND };
+
+enum { MANY_STORES = 3 };
 
 /* ---- where flags are read, and where somebody may look at them ------------------------------------------------ */
 
@@ -77,12 +79,6 @@ static uint32_t use_from(const cg *c, uint32_t block)
            (b->flags_left ? IS_LEFT : 0);
 }
 
-/* Over the edge between two blocks: see 5. */
-static uint32_t use_over(const cg *c, uint32_t from, uint32_t to)
-{
-    return use_from(c, to) & ~(c->blocks[to].place <= c->blocks[from].place ? IS_LEFT : 0u);
-}
-
 /* Behind a terminator. */
 static uint32_t use_behind(const cg *c, uint32_t block)
 {
@@ -91,7 +87,7 @@ static uint32_t use_behind(const cg *c, uint32_t block)
     uint32_t use = n ? 0 : IS_SEEN | IS_LEFT;
 
     for (uint32_t i = 0; i < n; i++)
-        use |= t[i].block == c->left_by ? 0 : use_over(c, block, t[i].block);
+        use |= t[i].block == c->left_by ? 0 : use_from(c, t[i].block);
     return use;
 }
 
@@ -143,7 +139,7 @@ static bool look_ahead(cg *c, uint32_t block)
     for (uint32_t i = 0; i < n; i++) {
         cg_block *to = &c->blocks[t[i].block];
 
-        if (!to->flags_lazy && (passes || may_leave(use_over(c, block, t[i].block))))
+        if (!to->flags_lazy && (passes || may_leave(use_from(c, t[i].block))))
             changed = to->flags_lazy = true;
     }
     return changed;
@@ -217,6 +213,16 @@ static bool lazy_op(uint32_t op, uint32_t *kind)
     return op == IR_OP_SUB_FL || op == IR_OP_ADD_FL || op == IR_OP_AND_FL;
 }
 
+/* Whether the block stores so much that stores are what it waits for: packing stores once. */
+static bool is_full_of_stores(const cg *c)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = c->u->blocks[c->block].first; i < c->u->blocks[c->block].end; i++)
+        n += c->u->ops[i].op == IR_OP_ST;
+    return n >= MANY_STORES;
+}
+
 /* What the bundle of a record was made from to the cells. */
 static bool store_lazily(cg *c, uint32_t record)
 {
@@ -238,6 +244,8 @@ static bool store_lazily(cg *c, uint32_t record)
     if (kind == LAZY_AND && word & LAZY_RESULT)
         b = (source){ .reg = CG_NO_REG };
     else if (!has_b)
+        return false;
+    if (b.reg >= 0 && is_full_of_stores(c))
         return false;
     store_cell(c, 0, &a);
     if (b.reg < 0 && b.imm == (int16_t)b.imm)
@@ -286,7 +294,7 @@ bool cg_leave_flags(cg *c)
 
 bool cg_hold_flags(cg *c, uint32_t block)
 {
-    c->held = c->lazy_slot != CG_NONE && is_fresh(c) && leave(c, use_over(c, c->block, block));
+    c->held = c->lazy_slot != CG_NONE && is_fresh(c) && leave(c, use_from(c, block));
     return c->held;
 }
 
@@ -343,107 +351,4 @@ const uint8_t *pack_and_go_on(pb_vcpu *vcpu, cg_frame *f, const uint8_t *back)
 {
     pack_lazy(vcpu, f);
     return back;
-}
-
-/* ---- the same without C ------------------------------------------------------------------------------------------- */
-
-/* rax, rcx and rdx while the thunk runs, which was called. */
-static void move_saved(asm_buffer *a, bool load)
-{
-    for (uint32_t r = RAX; r <= RDX; r++) {
-        asm_mem at = cg_frame_at(CG_FRAME_GENERAL + 8 * (int32_t)r + 8);
-
-        if (load)
-            asm_load(a, W64, (int)r, at);
-        else
-            asm_store(a, W64, at, (int)r);
-    }
-}
-
-static asm_mem cell_from_thunk(uint32_t i)
-{
-    asm_mem m = cell(i);
-
-    m.disp += 8;
-    return m;
-}
-
-/* eax: the marker. rcx = a, rdx = b. Of 32 bits they are in the upper half, where the flags come out the same. */
-static void load_operands(asm_buffer *a)
-{
-    uint32_t is_imm, is_wide, is_plain, is_sum, is_and, done[2];
-
-    asm_load(a, W64, RCX, cell_from_thunk(0));
-    asm_mov(a, W32, RDX, RAX);
-    asm_shift_imm(a, SHIFT_SAR, W32, RDX, 16);
-    asm_movsx(a, W32, true, RDX, RDX);
-    asm_test_imm(a, W32, RAX, LAZY_IMM);
-    is_imm = asm_jcc(a, CC_NE);
-    asm_load(a, W64, RDX, cell_from_thunk(1));
-    asm_patch(a, is_imm, asm_offset(a));
-    asm_test_imm(a, W32, RAX, LAZY_32);
-    is_wide = asm_jcc(a, CC_E);
-    asm_shift_imm(a, SHIFT_SHL, W64, RCX, 32);
-    asm_shift_imm(a, SHIFT_SHL, W64, RDX, 32);
-    asm_patch(a, is_wide, asm_offset(a));
-    asm_test_imm(a, W32, RAX, LAZY_RESULT);
-    is_plain = asm_jcc(a, CC_E);
-    asm_test_imm(a, W32, RAX, LAZY_ADD << LAZY_OP);
-    is_sum = asm_jcc(a, CC_NE);
-    asm_test_imm(a, W32, RAX, LAZY_AND << LAZY_OP);
-    is_and = asm_jcc(a, CC_NE);
-    asm_alu(a, ALU_ADD, W64, RCX, RDX);
-    done[0] = asm_jmp(a);
-    asm_patch(a, is_sum, asm_offset(a));
-    asm_alu(a, ALU_SUB, W64, RCX, RDX);
-    done[1] = asm_jmp(a);
-    asm_patch(a, is_and, asm_offset(a));
-    asm_mov(a, W64, RDX, RCX);
-    asm_patch(a, is_plain, asm_offset(a));
-    asm_patch(a, done[0], asm_offset(a));
-    asm_patch(a, done[1], asm_offset(a));
-}
-
-/* eax: the marker, then the flags as LAHF and SETO make them. */
-static void compute(asm_buffer *a)
-{
-    uint32_t is_sub, is_and, done[2];
-
-    asm_test_imm(a, W32, RAX, LAZY_AND << LAZY_OP);
-    is_and = asm_jcc(a, CC_NE);
-    asm_test_imm(a, W32, RAX, LAZY_ADD << LAZY_OP);
-    is_sub = asm_jcc(a, CC_E);
-    asm_alu(a, ALU_ADD, W64, RCX, RDX);
-    done[0] = asm_jmp(a);
-    asm_patch(a, is_and, asm_offset(a));
-    asm_test(a, W64, RCX, RDX);
-    done[1] = asm_jmp(a);
-    asm_patch(a, is_sub, asm_offset(a));
-    asm_alu(a, ALU_CMP, W64, RCX, RDX);
-    asm_cmc(a);
-    asm_patch(a, done[0], asm_offset(a));
-    asm_patch(a, done[1], asm_offset(a));
-    asm_lahf(a);
-    asm_setcc(a, CC_O, RAX);
-}
-
-enum { NZCV = 1 << IR_FLAG_N | 1 << IR_FLAG_Z | 1 << IR_FLAG_C | 1 << IR_FLAG_V };
-
-bool make_pack(asm_buffer *a, const x86_codegen *self)
-{
-    const pb_slot *slot = self->n_flag_slots ? &self->cpu->slots[self->flag_slots[0]] : NULL;
-    asm_mem home;
-
-    if (!slot || pb_slot_flags(slot) & ~(uint32_t)NZCV)
-        return false;
-    home = asm_at(RBP, (int32_t)slot->offset - 128);
-    move_saved(a, false);
-    asm_load(a, W32, RAX, home);
-    load_operands(a);
-    compute(a);
-    asm_alu_imm(a, ALU_AND, W32, RAX, (int32_t)pb_slot_flags(slot));
-    asm_store(a, W32, home, RAX);
-    move_saved(a, true);
-    asm_ret(a);
-    return true;
 }

@@ -30,7 +30,7 @@ typedef struct cg_move {
 enum { MOST_PINS = 24, MOST_MAPS = 16, DEPTHS = 3, DEPTH_LOG2 = 3 };
 
 /* Uses that a register must save more than it costs at the edges: of the unit, and of a loop. */
-enum { COST = 3, LOOP_COST = 5 };
+enum { COST = 3, LOOP_COST = 16 };
 
 typedef struct cg_map {
     uint32_t n_moves, n_pins;

@@ -14,8 +14,6 @@ const uint8_t *redo(pb_vcpu *vcpu, cg_frame *frame, const uint8_t *record);
 void pack_lazy(pb_vcpu *vcpu, const cg_frame *frame);
 /* The same for thunk_flags, which goes on at `back`. */
 const uint8_t *pack_and_go_on(pb_vcpu *vcpu, cg_frame *frame, const uint8_t *back);
-/* thunk_flags without C, called with the stack pointer 8 lower; false: nothing was emitted, C has to do it. */
-bool make_pack(asm_buffer *a, const x86_codegen *self);
 /* MXCSR for the guest's rounding mode, without flags. */
 uint32_t guest_mxcsr(const pb_vcpu *vcpu);
 /* Collect the flags of MXCSR in vcpu->fp[0], and make it the host's. */

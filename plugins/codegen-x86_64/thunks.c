@@ -427,11 +427,7 @@ bool make_thunks(x86_codegen *self, const pb_code_slice *slice)
     frame_of_called(&m, 0);
     make_refill(&m.a, self, slice->rx);
     self->thunk_redo = make_recorded(&m, (uintptr_t)redo);
-    begin(&m);
-    self->thunk_flags = here(&m);
-    frame_of_called(&m, 0);
-    if (!make_pack(&m.a, self))
-        self->thunk_flags = make_recorded(&m, (uintptr_t)pack_and_go_on);
+    self->thunk_flags = make_recorded(&m, (uintptr_t)pack_and_go_on);
     self->thunk_reference = make_pure(&m, call_reference);
     self->thunk_pure_scalar = make_pure(&m, call_scalar);
     self->thunk_pure_vector = make_pure(&m, call_vector);

@@ -41,8 +41,12 @@ static uint64_t flags_of(const comparison *c)
     return fl;
 }
 
-/* Round and round as long as the flags say, which is what is given; left when the load finds 1. */
-static char *text_of(const comparison *c)
+/* Who looks at the flags in the second round: an access that faults, whoever the unit is left for when the load finds 1, or who
+ * made a request. */
+typedef enum looker { FAULT, EXIT, REQUEST } looker;
+
+/* Round and round as long as the flags say, which is what is given. */
+static char *text_of(const comparison *c, looker who)
 {
     uint64_t fl = flags_of(c);
     GString *s = g_string_new("unit toy pc=0x1000 key=0x0\n"
@@ -56,15 +60,17 @@ static char *text_of(const comparison *c)
                               "  %2:i64 = add %0, 8:i64\n"
                               "  put %2 {slot=x1}\n"
                               "  insn 0x1008 4\n"
-                              "  %3:i1 = eq %1, 1:i64\n"
-                              "  br.if %3 -> b3, b2\n"
-                              "b2:\n"
-                              "  insn 0x100c 4\n"
-                              "  %4:i64 = get {slot=x3}\n"
-                              "  %5:i64 = get {slot=x4}\n"
-                              "  %6:i64 = add %5, 0:i64\n");
+                              "  %3:i1 = eq %1, 1:i64\n");
     const char *type = c->bits == 32 ? "i32" : "i64";
 
+    g_string_append_printf(s,
+                           "  %s\n"
+                           "b2:\n"
+                           "  insn 0x100c 4\n"
+                           "  %%4:i64 = get {slot=x3}\n"
+                           "  %%5:i64 = get {slot=x4}\n"
+                           "  %%6:i64 = add %%5, 0:i64\n",
+                           who == EXIT ? "br.if %3 -> b4, b2" : "br -> b2");
     if (c->bits == 32)
         g_string_append(s, "  %7:i32 = trunc %4\n  %8:i32 = trunc %5\n");
     else
@@ -76,21 +82,21 @@ static char *text_of(const comparison *c)
         g_string_append_printf(s, "  put %%9 {slot=%s}\n", c->result_to);
     g_string_append_printf(s,
                            "  put %%10 {slot=fla}\n"
-                           "  br.%s %%10 -> b1, b4\n"
+                           "  br.%s %%10 -> b1, b3\n"
                            "b3:\n"
                            "  jump 0x200:i64\n"
-                           "b4:\n"
-                           "  jump 0x300:i64\n",
-                           fl >> IR_FLAG_Z & 1 ? "eq" : "ne");
+                           "%s",
+                           fl >> IR_FLAG_Z & 1 ? "eq" : "ne",
+                           who == EXIT ? "b4:\n  jump 0x300:i64\n" : "");
     return g_string_free(s, FALSE);
 }
 
-static void run_comparison(const comparison *c, const char *how, bool fault)
+static void run_comparison(const comparison *c, const char *how, looker who)
 {
     g_autoptr(toy_machine) m = toy_new();
     g_autoptr(GError) error = NULL;
     g_autoptr(ir_unit) u = pb_ir_unit_new(&toy_type);
-    g_autofree char *text = text_of(c);
+    g_autofree char *text = text_of(c, who);
     pb_u128 *flags = &m->state->slot[toy_slot_of(IR_FL)];
     accel a;
 
@@ -102,17 +108,18 @@ static void run_comparison(const comparison *c, const char *how, bool fault)
     CU_ASSERT_TRUE_FATAL(pb_ir_verify(u, &error));
     jit_set(how);
     a = accel_new(m, 0);
-    X(m, 1) = TABLE;
+    X(m, 1) = who == REQUEST ? TOY_MMIO : TABLE;
+    m->request_on_mmio = who == REQUEST;
     m->ram[TABLE + 8] = 1;
     X(m, 3) = c->a_value;
     X(m, 4) = c->b_value;
     flags->lo = IR_FL_ALL & ~flags_of(c);
-    if (fault)
+    if (who == FAULT)
         m->fault_in = 2;
     CU_ASSERT_TRUE_FATAL(jit_prepare(&a, u));
     jit_again(&a);
-    CU_ASSERT_EQUAL(m->faults, fault);
-    CU_ASSERT_EQUAL(X(m, 1), fault ? TABLE + 8 : TABLE + 16);
+    CU_ASSERT_EQUAL(m->faults, who == FAULT);
+    CU_ASSERT_EQUAL(X(m, 1), who == REQUEST ? TOY_MMIO + 8 : who == FAULT ? TABLE + 8 : TABLE + 16);
     CU_ASSERT_EQUAL(flags->lo, flags_of(c));
     if (flags->lo != flags_of(c))
         printf("%s: 0x%" PRIx64 "\n%s", how, flags->lo, text);
@@ -144,8 +151,9 @@ static void flags_in_loops(void)
             c.b = constant;
             c.b_value = constants[which - 5].value;
         }
-        run_comparison(&c, i % 5 ? "region" : "region,counted,alone", true);
-        run_comparison(&c, i % 4 ? "region,tlb" : "region,pinned=2,tlb", false);
+        run_comparison(&c, i % 5 ? "region" : "region,counted,alone", FAULT);
+        run_comparison(&c, i % 4 ? "region" : "region,pinned=2", REQUEST);
+        run_comparison(&c, i % 4 ? "region,tlb" : "region,pinned=2,tlb", EXIT);
     }
 }
 
