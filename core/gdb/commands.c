@@ -139,16 +139,17 @@ static void write_binary(pb_gdb *gdb, const char *text, gsize length)
 static void choose_thread(pb_gdb *gdb, const char *text, gsize length)
 {
     char what = *text ? *text++ : 0;
+    uint32_t *chosen = what == 'c' ? &gdb->step_thread : &gdb->thread;
     int64_t thread;
 
     if ((what != 'g' && what != 'c') || !gdb_parse_thread(gdb, &text, &thread) || *text) {
         gdb_send_text(gdb, GDB_MALFORMED);
         return;
     }
-    if (what == 'c')
-        gdb->step_thread = thread > 0 ? (uint32_t)thread : 0;
-    else if (thread > 0)
-        gdb->thread = (uint32_t)thread;
+    if (thread > 0)
+        *chosen = (uint32_t)thread;
+    else if (what == 'c')
+        *chosen = 0;
     gdb_send_text(gdb, "OK");
 }
 

@@ -444,19 +444,26 @@ static cg_reg fetch(cg *c, uint32_t place, const uint8_t *p, uint32_t type)
 
 enum { ROUND_REGISTERS, ROUND_MEMORY, ROUND_CONDITIONS, ROUND_FLAGS, ROUND_MASKED, ROUNDS };
 
+/* Clear what a bundle in memory has no valid flags for. Changes the host's flags. */
+static void mask_flags(cg *c, uint32_t slot, uint32_t valid)
+{
+    asm_alu_mem_imm(&c->a, ALU_AND, W32, cg_home(c, slot), (int32_t)valid);
+}
+
 /* Store one dirty slot if it is this round's: first what is in registers, for the others need some; flags before what
  * changes them. flipped: CF was made the carry; another slot may have the bundle too. */
 static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uint32_t place,
                        const uint8_t *p, bool *flipped)
 {
     uint32_t type = c->self->cpu->slots[slot].type, mine = ROUND_MEMORY;
+    bool masked = type == IR_FL && pb_slot_flags(&c->self->cpu->slots[slot]) & ~valid;
     cg_reg r = (cg_reg)place;
 
     if (place == PLACE_FLAGS)
         mine = ROUND_FLAGS;
     else if (place == PLACE_CONDITION)
         mine = ROUND_CONDITIONS;
-    else if (type == IR_FL && pb_slot_flags(&c->self->cpu->slots[slot]) & ~valid)
+    else if (masked)
         mine = ROUND_MASKED;
     else if (place < CG_REGS)
         mine = ROUND_REGISTERS;
@@ -464,6 +471,8 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
         cg_store_slot(c, slot, r); /* out of the register's way; masked there */
         return;
     }
+    if (round == ROUND_MASKED && masked && place == PLACE_FLAGS)
+        mask_flags(c, slot, valid);
     if (mine != round)
         return;
     if (mine == ROUND_CONDITIONS) {
@@ -489,8 +498,8 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
     }
     if (r != CG_NO_REG)
         cg_store_slot(c, slot, r);
-    if (type == IR_FL && pb_slot_flags(&c->self->cpu->slots[slot]) & ~valid)
-        asm_alu_mem_imm(&c->a, ALU_AND, W32, cg_home(c, slot), (int32_t)valid);
+    if (mine == ROUND_MASKED)
+        mask_flags(c, slot, valid);
 }
 
 static void emit_stores(cg *c, const cg_cold *cold)

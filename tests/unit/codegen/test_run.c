@@ -332,6 +332,45 @@ static void fused(void)
     accel_free(&a);
 }
 
+/* A bundle that is not valid as a whole and lies in the host's flags when a side exit stores it to two slots. */
+static void flags_of_two_slots(void)
+{
+    static const char text[] = "unit toy pc=0x100 key=0x0\n"
+                               "b0:\n"
+                               "  insn 0x100 4\n"
+                               "  %0:i64 = get {slot=x0}\n"
+                               "  %1:i8 = trunc %0\n"
+                               "  %2:i8, %3:fl = andn.fl %1, 0xfd:i8\n"
+                               "  put %3 {slot=flb}\n"
+                               "  put %3 {slot=fla}\n"
+                               "  br.pl %3 -> b1, b2\n"
+                               "b1:\n"
+                               "  jump 0x200:i64\n"
+                               "b2:\n"
+                               "  put 0:fl {slot=fla}\n"
+                               "  put 0:fl {slot=flb}\n"
+                               "  jump 0x300:i64\n";
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ir_unit) u = pb_ir_unit_new(&toy_type);
+    pb_u128 *flags = &m->state->slot[toy_slot_of(IR_FL)];
+    accel a;
+
+    CU_ASSERT_TRUE_FATAL(pb_ir_parse(u, &toy_type, text, &error));
+    CU_ASSERT_TRUE_FATAL(pb_ir_verify(u, &error));
+    jit_set("");
+    a = accel_new(m, 0);
+    CU_ASSERT_TRUE_FATAL(jit_prepare(&a, u));
+    for (uint32_t i = 0; i < 2; i++) {
+        X(m, 0) = i ? 0xee : 0xfd; /* 0xee & ~0xfd is 2, and 0xfd & ~0xfd is 0 */
+        flags[0].lo = flags[1].lo = i ? IR_FL_ALL : 0;
+        jit_again(&a);
+        CU_ASSERT_EQUAL(flags[0].lo, flags[1].lo);
+        CU_ASSERT_EQUAL(flags[1].lo & 1u << IR_FLAG_Z, i ? 0 : 1u << IR_FLAG_Z);
+    }
+    accel_free(&a);
+}
+
 /* A loop in one unit is left when somebody asks. */
 static void request_in_loop(void)
 {
@@ -765,6 +804,7 @@ int main(int argc, char **argv)
         { "floating point of C code", flags_of_c },
         { "16 bytes", wide },
         { "fused operations", fused },
+        { "flags of two slots", flags_of_two_slots },
         { "a request in a loop", request_in_loop },
         { "links, retired entries", links },
         { "indirect jumps", jump_cache },
