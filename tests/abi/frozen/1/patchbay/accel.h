@@ -15,6 +15,7 @@ typedef enum pb_run_reason {
     PB_RUN_YIELD,       /* a spin-wait hint: let others run */
     PB_RUN_POWER_OFF,   /* the vCPU powered itself off */
     PB_RUN_DEBUG,       /* breakpoint, watchpoint, single step */
+    PB_RUN_USER,        /* an exception of a user program that its environment handles (user.h) */
 } pb_run_reason;
 
 /* A unit as an accelerator executes it, for people who look for what is wrong with it. */
@@ -45,11 +46,28 @@ typedef struct pb_accel_type {
      * host code. While nothing runs. [setup] */
     void (*show)(void *self, pb_vcpu *vcpu, uint64_t pc,
                  void (*fn)(void *opaque, const pb_accel_unit *unit), void *opaque);
+    /* Execute one instruction, or take the exception that is there instead. PB_RUN_BUDGET: go on; else as run().
+     * Another accelerator, which has asked for this one, does so in its run(). May be null. [vcpu] */
+    uint32_t (*step)(void *self, pb_vcpu *vcpu);
 } pb_accel_type;
 
 /* A member that was added at the end: true if a type is new enough to have it. */
 #define PB_ACCEL_HAS(type, member) \
     ((type)->head.size >= offsetof(pb_accel_type, member) + sizeof((type)->member))
+
+/* ---- "pb.accel/1": another accelerator, for what one does not execute itself ------------------------ */
+
+#define PB_EXTENSION_ACCEL "pb.accel/1"
+
+typedef struct pb_accel_ops {
+    uint32_t size;
+    /* Load the accelerator of that name, make an instance for the object's machine with properties
+     * ("unit-insns=1,cache-size=1MiB"; null: none). Null with the error filled. The machine frees it. Whoever asked calls
+     * its vcpu_init() and vcpu_finish(), and sets vcpu->accel to what the former left there around every other call.
+     * [setup] */
+    void *(*open)(pb_object *object, const char *name, const char *properties,
+                  const pb_accel_type **type, pb_error *error);
+} pb_accel_ops;
 
 /* ---- "pb.translate/1": units of IR for accelerators ----------------------------------------------- */
 
@@ -70,6 +88,9 @@ typedef struct pb_region_request {
     /* Whether the region shall go on at pc, which a jump of it leads to. */
     bool (*wanted)(void *opaque, uint64_t pc);
     void *opaque;
+    /* Null, or the page of pc as ops->code gave it. Then no other is read, and of the vCPU only what is the same all the
+     * time it is there, so it may be done on any thread; unless somebody watches translations. */
+    const pb_code_page *page;
 } pb_region_request;
 
 typedef struct pb_translate_ops {
@@ -82,6 +103,9 @@ typedef struct pb_translate_ops {
     void (*unit_free)(ir_unit *unit);
     /* Write what was executed to the log, if `--log exec` is on (vcpu->log & ...). */
     void (*log_exec)(pb_vcpu *vcpu, const ir_unit *unit);
+    /* Whether it is, asked at the beginning of each run(): then units are of one instruction, translated whenever they are
+     * executed, and never kept. Also while a debugger steps: who does not keep vcpu->retired then executes what it had
+     * translated without looking at exit_request again. */
     bool (*log_exec_enabled)(pb_vcpu *vcpu);
     /* Translate a region: a unit of several pieces of guest code on one page, which go on in each other and loop. The
      * first piece begins at pc; another one begins where a jump leads, if request->wanted says so. Every piece
@@ -89,6 +113,8 @@ typedef struct pb_translate_ops {
      * form, because the code cannot be fetched, is not RAM or has no loop. Otherwise as translate(). [vcpu] */
     ir_unit *(*region)(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
                        const struct pb_region_request *request, ir_unit *reuse);
+    /* Whether somebody is told of all translations (a log): they are made on the vCPUs' threads then. [any] */
+    bool (*watched)(void);
 } pb_translate_ops;
 
 #endif

@@ -55,6 +55,9 @@ typedef enum pb_code_exit_kind {
     PB_CODE_EXIT_ALONE, /* the instruction at the pc slot wants a unit of its own; nothing of it was done */
     PB_CODE_EXIT_ENTRY, /* at the entry of a unit, whose pc is in the pc slot: a request, too little budget,
                             * or the unit is retired */
+    /* At the entry of a unit that compares (ir_unit.compares), which `site` lies in: the bytes differ. The pc is in
+     * the pc slot; the unit shall be dropped (pb_tc_ops.changed) */
+    PB_CODE_EXIT_CHANGED,
 } pb_code_exit_kind;
 
 typedef struct pb_code_exit {
@@ -102,12 +105,40 @@ typedef enum pb_code_flags {
     PB_CODE_REGION = 4,
 } pb_code_flags;
 
+/* What a generator tells of its work, for people. */
+typedef enum pb_code_note_kind {
+    PB_NOTE_BEGIN = 1, /* emission begins, perhaps anew: what was told before does not hold */
+    PB_NOTE_RECORD,    /* here is the code of the record */
+    PB_NOTE_SKIPPED,   /* the record has no code of its own; text: why */
+    PB_NOTE_VALUE,     /* behind the record's code a result of it, the value `id`, is at `text` */
+    /* Guest slot `id` is not in the state but at `text`: behind a record, or at a path (recovery map), or (no record) everywhere in
+     * the unit's code */
+    PB_NOTE_SLOT,
+    PB_NOTE_PATH, /* here is a path off the main one, of the record; text: what it does */
+    PB_NOTE_DATA, /* here are bytes that are not code */
+    /* What was done to the unit before code was emitted, or is done meanwhile (`offset` says nothing then): */
+    PB_NOTE_PASS, /* behind a pass, whose name is `text`; id: 0 if it was left out. What follows it did */
+    PB_NOTE_DROPPED, /* the record is not needed; text: why */
+    PB_NOTE_REMARK, /* text is what was found out about the record; id: another one behind it, or UINT32_MAX */
+} pb_code_note_kind;
+
+typedef struct pb_code_note {
+    uint32_t size;
+    uint32_t kind;   /* pb_code_note_kind */
+    uint32_t offset; /* in the unit's code */
+    uint32_t record; /* index in the unit's ops, UINT32_MAX: none */
+    uint32_t id;
+    uint32_t reserved;
+    const char *text; /* for the call; may be null */
+} pb_code_note;
+
 /* One unit to emit, and what became of it. The caller zeroes it and fills the first part. */
 typedef struct pb_code_job {
     uint32_t size;
     uint32_t flags;      /* pb_code_flags */
     const ir_unit *unit; /* is not changed */
-    pb_vcpu *vcpu;       /* for which FP rules and rounding hold: they follow from the unit key */
+    /* For which FP rules and rounding hold: they follow from the unit key. Nothing but `fp` is read, so a copy will do. */
+    pb_vcpu *vcpu;
     pb_code_slice slice;
 
     uint32_t bytes; /* used of the slice: code, cold code, maps */
@@ -120,6 +151,12 @@ typedef struct pb_code_job {
     pb_code_link links[PB_CODE_LINKS];
     uint32_t references; /* operations that became calls of their reference functions */
     uint32_t reserved;
+    /* The caller's, null: nobody wants to know. Called while code is emitted. */
+    void (*note)(void *opaque, const pb_code_note *note);
+    void *note_opaque;
+    uint32_t
+        records; /* of `bytes` those that tell paths off the main one where values are: they are not executed */
+    uint32_t reserved_2;
 } pb_code_job;
 
 typedef enum pb_emit_status {
@@ -146,7 +183,37 @@ typedef struct pb_codegen_info {
     const void *jump_miss;  /* entry of empty pb_jump_entry */
     const char *host;       /* "x86-64: bmi2 avx2 fma", for statistics */
     uint32_t typical_bytes; /* of code for one guest instruction, to size slices */
+    bool compares;          /* it emits what ir_unit.compares wants */
 } pb_codegen_info;
+
+/* ---- frames, for debuggers ------------------------------------------------------------------------------ */
+
+/* How code at a place finds its caller's frame. */
+typedef struct pb_code_frame {
+    uint32_t offset; /* in the thunks: the row holds from here to the next one's */
+    uint16_t bytes;  /* from the stack pointer to the frame's end: what it was before the call */
+    uint16_t saved; /* so many of pb_code_frames.saved are in the frame, the others are unchanged */
+} pb_code_frame;
+
+/* Frames of all emitted code. Register numbers are DWARF's for the host. */
+typedef struct pb_code_frames {
+    uint32_t size;
+    uint32_t n_thunks;
+    const pb_code_frame *thunks; /* by offset; the first one's is 0 */
+    pb_code_frame unit;          /* of units, everywhere in their code */
+    const uint8_t *saved; /* registers: the i-th is 8 * (i + 1) bytes below the frame's end */
+    uint8_t n_saved;
+    uint8_t stack_pointer;
+    uint8_t return_address; /* is among `saved` */
+    uint8_t reserved;
+} pb_code_frames;
+
+/* What emitted code and what it calls count, of one vCPU. */
+typedef enum pb_code_count {
+    PB_CODE_COUNT_REFILLS, /* accesses that the first level of the TLB had not, and the second one had */
+    PB_CODE_COUNT_SLOW, /* that the core did: in no level, or not plain memory, or across pages */
+    PB_CODE_COUNTS
+} pb_code_count;
 
 typedef struct pb_codegen_type {
     pb_class head; /* init fails with the reason if the host cannot run this generator's code */
@@ -163,7 +230,16 @@ typedef struct pb_codegen_type {
     void (*run)(void *self, pb_vcpu *vcpu, const void *entry, pb_code_exit *exit);
     /* The vCPU is new: prepare its `codegen` words. [setup] */
     void (*vcpu_init)(void *self, pb_vcpu *vcpu);
+    /* What a debugger needs for a backtrace through emitted code; null: there is nothing. Constant after start().
+     * May be null. [any] */
+    const pb_code_frames *(*frames)(void *self);
+    /* A number of pb_code_count since vcpu_init(), for statistics: it may be a little old if the vCPU runs. May be null. [any] */
+    uint64_t (*count)(void *self, pb_vcpu *vcpu, uint32_t what);
 } pb_codegen_type;
+
+/* Whether a generator's type has the member. */
+#define PB_CODEGEN_HAS(type, member) \
+    ((type)->head.size >= offsetof(pb_codegen_type, member) + sizeof((type)->member))
 
 /* ---- "pb.codegen/1": the generator for this host ---------------------------------------------------- */
 

@@ -116,6 +116,40 @@ typedef struct pb_translator {
     void (*key_text)(uint64_t key, char *text, uint32_t size);
 } pb_translator;
 
+/* ---- what debuggers see: gdb manual, "Target Descriptions" ---------------------------------------------- */
+
+/* A register of the architecture's description for gdb that is not one slot. Called while the vCPU stands. */
+typedef struct pb_gdb_register {
+    const char *name;
+    int32_t number;   /* as pb_slot.gdb */
+    uint32_t bits;    /* 8, 16, 32 or 64 */
+    const char *type; /* of gdb, or of the feature's `types`; null: an unsigned integer */
+    uint64_t (*read)(pb_vcpu *vcpu);
+    /* Bits that cannot be written are ignored. Null: none can. `loaded` of the class is called afterwards, as it is after slots
+     * were written. */
+    void (*write)(pb_vcpu *vcpu, uint64_t value);
+} pb_gdb_register;
+
+/* One feature of it: the registers with numbers from first to last, slots and others. */
+typedef struct pb_gdb_feature {
+    const char *name; /* "org.gnu.gdb.aarch64.core" */
+    int32_t first, last;
+    const char
+        *types; /* elements that define types, as they stand in the description; may be null */
+    const char *vector; /* the type of slots of type IR_V128; may be null */
+} pb_gdb_feature;
+
+typedef struct pb_gdb_target {
+    uint32_t size;
+    uint32_t sp_slot;                 /* the stack pointer */
+    const char *architecture;         /* "aarch64" */
+    const pb_gdb_feature *features;   /* ends with a row without a name */
+    const pb_gdb_register *registers; /* ends with a row without a name */
+    /* A feature for the slots of the group "system" that have no number: they get those behind the last. Null: they are not
+     * shown. */
+    const char *system;
+} pb_gdb_target;
+
 typedef struct pb_cpu_type {
     pb_class head;
     const pb_slot *slots; /* ends with a row without a name */
@@ -148,6 +182,14 @@ typedef struct pb_cpu_type {
     /* Loader's entry: start at pc in the architecture's boot state, with up to 4 argument registers
      * (A64: x0..x3); as secondary = not started. [setup] */
     void (*boot)(pb_vcpu *vcpu, uint64_t pc, const uint64_t arguments[4]);
+    /* Linux's user interface of this architecture (user.h); null: not there. */
+    const struct pb_user_arch *user;
+    /* For debuggers; null: it cannot be debugged. Who has it knows PB_FAULT_DEBUG in raise(). */
+    const pb_gdb_target *gdb;
 } pb_cpu_type;
+
+/* A member that was added at the end: true if a type is new enough to have it. */
+#define PB_CPU_HAS(type, member) \
+    ((type)->head.size >= offsetof(pb_cpu_type, member) + sizeof((type)->member))
 
 #endif

@@ -181,6 +181,11 @@ typedef struct ir_unit {
     uint32_t reserved;
     /* Host's allocator: grow an array of `bytes` to `new_bytes`; null if it cannot. */
     void *(*grow)(struct ir_unit *unit, void *old, size_t bytes, size_t new_bytes);
+    /* Bit i: writes to pages[i] are not noticed. Emitted code compares what is there now with bytes[i], a copy of the page that
+     * the unit was made from, whenever the unit is entered: those bytes that its marks name. */
+    uint32_t compares;
+    uint32_t reserved1;
+    uint8_t *bytes[2]; /* of pages that are compared; the host's */
 } ir_unit;
 
 /* The builder: a unit and the place where operations go. */

@@ -234,7 +234,12 @@ typedef enum ir_op {
     IR_OP_V_AESIMC = 226,
     IR_OP_CRC32 = 227,
     IR_OP_CRC32C = 228,
-    IR_OP_COUNT = 229
+    IR_OP_V_SHA1 = 229,
+    IR_OP_V_SHA256H = 230,
+    IR_OP_V_SHA256H2 = 231,
+    IR_OP_V_SHA256SU0 = 232,
+    IR_OP_V_SHA256SU1 = 233,
+    IR_OP_COUNT = 234
 } ir_op;
 
 /* Type of an operation's second result; IR_VOID: it has none. */

@@ -1420,4 +1420,36 @@ static inline ir_val ir_crc32c(ir_builder *b, ir_val x, ir_val y, uint32_t n)
     return ir_emit(b, IR_OP_CRC32C, IR_I32, (n & 0xffu), 0, 2, x, y, ir_none(), ir_none());
 }
 
+/* ---- Hashes ---- */
+
+/* Four rounds of SHA-1 on words a to d, word e (the lowest lane) and four of the schedule, with the constant added; n: choose, parity, majority. */
+static inline ir_val ir_v_sha1(ir_builder *b, ir_val x, ir_val y, ir_val z, uint32_t n)
+{
+    return ir_emit(b, IR_OP_V_SHA1, IR_V128, (n & 0x3u), 0, 3, x, y, z, ir_none());
+}
+
+/* Four rounds of SHA-256 on words a to d, words e to h, and four of the schedule, with their constants added: the new a to d. */
+static inline ir_val ir_v_sha256h(ir_builder *b, ir_val x, ir_val y, ir_val z)
+{
+    return ir_emit(b, IR_OP_V_SHA256H, IR_V128, 0, 0, 3, x, y, z, ir_none());
+}
+
+/* The new e to h, of words e to h, words a to d before, and the schedule. */
+static inline ir_val ir_v_sha256h2(ir_builder *b, ir_val x, ir_val y, ir_val z)
+{
+    return ir_emit(b, IR_OP_V_SHA256H2, IR_V128, 0, 0, 3, x, y, z, ir_none());
+}
+
+/* Words 0 to 3 of the schedule with what words 1 to 4 add; b: words 4 to 7. */
+static inline ir_val ir_v_sha256su0(ir_builder *b, ir_val x, ir_val y)
+{
+    return ir_emit(b, IR_OP_V_SHA256SU0, IR_V128, 0, 0, 2, x, y, ir_none(), ir_none());
+}
+
+/* Four words of the schedule: a with what the two words before (the upper ones of b) and the new lower ones add. */
+static inline ir_val ir_v_sha256su1(ir_builder *b, ir_val x, ir_val y)
+{
+    return ir_emit(b, IR_OP_V_SHA256SU1, IR_V128, 0, 0, 2, x, y, ir_none(), ir_none());
+}
+
 #endif

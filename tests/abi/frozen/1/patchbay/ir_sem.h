@@ -1335,6 +1335,104 @@ static inline pb_u128 ir_sem_aesimc(pb_u128 a)
     return ir_sem_aes_mix(a, 14, 11, 13, 9);
 }
 
+/* ---- hashes ---------------------------------------------------------------------------------------- */
+
+/* FIPS 180-4, sections 4.1 and 6: SHA-1 and SHA-256. */
+
+static inline uint32_t ir_sem_word(pb_u128 v, uint32_t i)
+{
+    return (uint32_t)ir_sem_v_lane(v, 2, i);
+}
+
+static inline pb_u128 ir_sem_words(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3)
+{
+    return (pb_u128){ w0 | (uint64_t)w1 << 32, w2 | (uint64_t)w3 << 32 };
+}
+
+static inline uint32_t ir_sem_rotr32(uint32_t x, uint32_t n)
+{
+    return x >> n | x << (32 - n);
+}
+
+static inline uint32_t ir_sem_hash_choose(uint32_t x, uint32_t y, uint32_t z)
+{
+    return ((y ^ z) & x) ^ z;
+}
+
+static inline uint32_t ir_sem_hash_majority(uint32_t x, uint32_t y, uint32_t z)
+{
+    return (x & y) | ((x | y) & z);
+}
+
+static inline pb_u128 ir_sem_sha1(pb_u128 hash, pb_u128 e, pb_u128 schedule, uint32_t n)
+{
+    uint32_t y = ir_sem_word(e, 0);
+
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t a = ir_sem_word(hash, 0), b = ir_sem_word(hash, 1), c = ir_sem_word(hash, 2);
+        uint32_t d = ir_sem_word(hash, 3);
+        uint32_t mixed = n == 0   ? ir_sem_hash_choose(b, c, d)
+                         : n == 1 ? b ^ c ^ d
+                                  : ir_sem_hash_majority(b, c, d);
+        uint32_t first = y + ir_sem_rotr32(a, 27) + mixed + ir_sem_word(schedule, i);
+
+        y = d;
+        hash = ir_sem_words(first, a, ir_sem_rotr32(b, 2), c);
+    }
+    return hash;
+}
+
+/* Four rounds on the words a to d (x) and e to h (y). */
+static inline void ir_sem_sha256_rounds(pb_u128 *x, pb_u128 *y, pb_u128 schedule)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t a = ir_sem_word(*x, 0), e = ir_sem_word(*y, 0);
+        uint32_t sum_0 = ir_sem_rotr32(a, 2) ^ ir_sem_rotr32(a, 13) ^ ir_sem_rotr32(a, 22);
+        uint32_t sum_1 = ir_sem_rotr32(e, 6) ^ ir_sem_rotr32(e, 11) ^ ir_sem_rotr32(e, 25);
+        uint32_t t = ir_sem_word(*y, 3) + sum_1 +
+                     ir_sem_hash_choose(e, ir_sem_word(*y, 1), ir_sem_word(*y, 2)) +
+                     ir_sem_word(schedule, i);
+        uint32_t d = ir_sem_word(*x, 3);
+
+        *x = ir_sem_words(t + sum_0 +
+                              ir_sem_hash_majority(a, ir_sem_word(*x, 1), ir_sem_word(*x, 2)),
+                          a, ir_sem_word(*x, 1), ir_sem_word(*x, 2));
+        *y = ir_sem_words(d + t, e, ir_sem_word(*y, 1), ir_sem_word(*y, 2));
+    }
+}
+
+static inline pb_u128 ir_sem_sha256h(pb_u128 abcd, pb_u128 efgh, pb_u128 schedule)
+{
+    ir_sem_sha256_rounds(&abcd, &efgh, schedule);
+    return abcd;
+}
+
+static inline pb_u128 ir_sem_sha256h2(pb_u128 efgh, pb_u128 abcd, pb_u128 schedule)
+{
+    ir_sem_sha256_rounds(&abcd, &efgh, schedule);
+    return efgh;
+}
+
+static inline pb_u128 ir_sem_sha256su0(pb_u128 a, pb_u128 b)
+{
+    uint32_t w[5] = { ir_sem_word(a, 0), ir_sem_word(a, 1), ir_sem_word(a, 2), ir_sem_word(a, 3),
+                      ir_sem_word(b, 0) };
+
+    for (uint32_t i = 0; i < 4; i++)
+        w[i] += ir_sem_rotr32(w[i + 1], 7) ^ ir_sem_rotr32(w[i + 1], 18) ^ w[i + 1] >> 3;
+    return ir_sem_words(w[0], w[1], w[2], w[3]);
+}
+
+static inline pb_u128 ir_sem_sha256su1(pb_u128 a, pb_u128 b)
+{
+    uint32_t w[6] = { ir_sem_word(b, 2), ir_sem_word(b, 3), ir_sem_word(a, 0),
+                      ir_sem_word(a, 1), ir_sem_word(a, 2), ir_sem_word(a, 3) };
+
+    for (uint32_t i = 0; i < 4; i++)
+        w[i + 2] += ir_sem_rotr32(w[i], 17) ^ ir_sem_rotr32(w[i], 19) ^ w[i] >> 10;
+    return ir_sem_words(w[2], w[3], w[4], w[5]);
+}
+
 /* ---- floating point: scalars ------------------------------------------------------------------------ */
 
 /* What floating-point operations get: the functions, and the environment with the operation's rounding

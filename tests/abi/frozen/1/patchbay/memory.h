@@ -117,6 +117,9 @@ typedef enum pb_fault_kind {
     PB_FAULT_ALIGNMENT, /* the operation's required alignment, or unaligned on device memory */
     PB_FAULT_BUS,       /* nobody answered, or an error did */
     PB_FAULT_EXCLUSIVE, /* an exclusive or atomic on memory that does not support it */
+    /* A debugger watches it; nothing was done. Only for vCPUs of a type that has `gdb` (cpu.h): its raise() takes no
+     * exception, but sets leave_reason to PB_RUN_DEBUG and unwind. */
+    PB_FAULT_DEBUG,
 } pb_fault_kind;
 
 /* A synchronous fault of a guest memory access or fetch. */
@@ -135,7 +138,7 @@ typedef struct pb_guest_fault {
 typedef struct pb_code_page {
     const uint8_t *host; /* the page's bytes; null: not RAM or ROM, read by fetch accesses */
     uint64_t gpa;        /* of the page's first byte */
-    /* Counts writes to the page once code was taken from it; a unit is stale when it differs. Never null. */
+    /* Counts writes to what was read as code (code_reads); a unit is stale when it differs. Never null. */
     const uint32_t *generation;
     /* What it was when the page was marked: a unit records this value, and bytes are read after it. The mark
      * ends with the first write, so a value read later could belong to bytes that nobody watches. */
@@ -149,12 +152,12 @@ typedef struct pb_code_page {
 
 /* Direct mapped by gva bits 21:12, one for each live MMU index, structure of arrays. A tag is the page's
  * address with zero low bits, or pb_tlb_invalid(). There are no flag bits: anything unusual (MMIO, clean
- * page, code page, watchpoint, sub-page region) is an invalid tag for that kind of access. `host` is
- * the host address of the page's first byte. Written only by the vCPU's own thread. */
+ * page, code page, watchpoint, sub-page region) is an invalid tag for that kind of access. `addend` is what
+ * makes a host address of an address in the page, modulo 2^64. Written only by the vCPU's own thread. */
 typedef struct pb_tlb {
     uint64_t tag_read[PB_TLB_ENTRIES];
     uint64_t tag_write[PB_TLB_ENTRIES];
-    uintptr_t host[PB_TLB_ENTRIES];
+    uintptr_t addend[PB_TLB_ENTRIES];
 } pb_tlb;
 
 /* The tag of entry i that stands for no page. A probe takes the xor of tag and address for an offset, so a tag must not be

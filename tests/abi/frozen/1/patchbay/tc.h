@@ -98,6 +98,19 @@ typedef struct pb_tc_ops {
                        void *opaque);
     /* Drop one unit, so that another one can have its name. Nothing is done if it was dropped. Inside. */
     void (*drop)(pb_tc_user *user, pb_tc_unit *unit);
+    /* A word into which `bits` are or'd atomically when a region (PB_CODE_REGION) was dropped for any reason: whoever is in
+     * its loops looks at that word alone, neither at its entry nor at its links. Done last, and whether the user is
+     * inside or not. [setup] */
+    void (*request_word)(pb_tc_user *user, uint32_t *word, uint32_t bits);
+    /* A unit that compares found other bytes (PB_CODE_EXIT_CHANGED): drop it. Inside. */
+    void (*changed)(pb_tc_user *user, const uint8_t *site);
+    /* Pages with code become mixed after so many stores to them that touched no code: stores are not noticed any more, and
+     * units compare. 0: never, as at first. `always`: all units compare, for tests. Only for who handles
+     * PB_CODE_EXIT_CHANGED, and does not care at which instruction a store to the unit that executes is seen. [setup] */
+    void (*mix_pages)(pb_tc *tc, uint32_t stores, bool always);
+    /* For tests: every so many reservations evict a slab that chance chooses, always the same in the same order; 0: none,
+     * as at first. [setup] */
+    void (*evict_every)(pb_tc *tc, uint32_t reservations);
 } pb_tc_ops;
 
 #endif

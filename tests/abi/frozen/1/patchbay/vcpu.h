@@ -20,6 +20,7 @@ typedef enum pb_exit_request {
     PB_EXIT_INTERRUPT = 1, /* an interrupt input changed: the cpu type's interrupt() decides */
     PB_EXIT_WORK = 2,      /* the core has work for this vCPU: flushes, exclusive sections, stop */
     PB_EXIT_ACCEL = 4,     /* the accelerator's own, which clears it: no reason to leave run() */
+    PB_EXIT_USER = 8, /* who runs the vCPU on a thread of its own wants it back, and clears this */
 } pb_exit_request;
 
 /* Results of memory operations. */
@@ -79,7 +80,7 @@ typedef struct pb_vcpu_ops {
      * debuggers (request->debug). */
     pb_mem_result (*translate)(pb_vcpu *vcpu, const pb_walk_request *request, pb_translation *out,
                                pb_guest_fault *fault);
-    /* The page of code at gva for the MMU index; marks the page so that writes to it are noticed. */
+    /* The page of code at gva for the MMU index; marks the page so that writes to what code_reads names are noticed. */
     pb_mem_result (*code)(pb_vcpu *vcpu, uint64_t gva, uint32_t mmu, pb_code_page *page,
                           pb_guest_fault *fault);
 
@@ -136,6 +137,16 @@ typedef struct pb_vcpu_ops {
      * touches nothing but RAM: true, and the access may be tried again. It never faults, and the guest can see of
      * it what it would of the access itself: flags in its page tables. [vcpu] */
     bool (*tlb_fill)(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool write);
+
+    /* -- pages with code and data. Say that `bytes` from offset `first` of the page will be read as code, before they are:
+     * the page's generation counts writes to these, and perhaps to some around them. False: it does not, because the page
+     * is mixed, of code and of data that is written often; the unit has to compare (ir_unit.compares). Also where a page
+     * is not memory. Core and translators that read through a pb_code_reader need not care. [any] */
+    bool (*code_reads)(pb_vcpu *vcpu, const pb_code_page *page, uint32_t first, uint32_t bytes);
+    /* Whether a store would be one to memory that has no write tag for the only reason that there is code elsewhere in its
+     * page, and leave all code as it is: then nothing but memory sees it, as with a store through a tag. `bytes`
+     * from gva on lie in one page; attr is of the operation. It never faults. [vcpu] */
+    bool (*is_beside_code)(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, uint32_t bytes);
 } pb_vcpu_ops;
 
 struct pb_vcpu {
