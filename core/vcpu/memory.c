@@ -1,7 +1,8 @@
 /*
  * Loads and stores of guest virtual memory.
  *
- * The fast way is a probe of the first-level TLB and a host access. Everything else goes the slow way:
+ * The fast way is a probe of the first-level TLB, two if the access crosses into another page, and host accesses.
+ * Everything else goes the slow way:
  * alignment, translation, and for each piece of the access (one, unless it crosses a page or a
  * smaller mapping) RAM, ROM or MMIO. Where an access crosses, all pieces are translated and found
  * to be answered by somebody before the first byte is stored; what a device says to its piece comes
@@ -93,9 +94,9 @@ static bool holds(const pb_range *range, uint64_t gpa, uint32_t bytes)
 }
 
 /* The largest access that the rest of a piece and the elements allow. */
-static uint32_t step_of(const pb_slow *slow, uint32_t left)
+static uint32_t step_of(uint32_t attr, uint32_t left)
 {
-    uint32_t most = MIN(left, PB_MEM_GET_ELEMENT_BYTES(slow->attr));
+    uint32_t most = MIN(left, PB_MEM_GET_ELEMENT_BYTES(attr));
 
     return most >= 8 ? 8 : most >= 4 ? 4 : most >= 2 ? 2 : 1;
 }
@@ -109,7 +110,7 @@ static pb_bus_result read_piece(const pb_slow *slow, const piece *p, uint8_t *to
     for (uint32_t done = 0, step; done < p->bytes && result == PB_BUS_OK; done += step) {
         uint64_t value;
 
-        step = step_of(slow, p->bytes - done);
+        step = step_of(slow->attr, p->bytes - done);
         result = pb_space_read(space, core->reader, p->hit.gpa + done, step, p->hit.attrs,
                                is_exact(slow), &value);
         memcpy(to + done, &value, step);
@@ -126,7 +127,7 @@ static pb_bus_result write_piece(const pb_slow *slow, const piece *p, const uint
     for (uint32_t done = 0, step; done < p->bytes && result == PB_BUS_OK; done += step) {
         uint64_t value = 0;
 
-        step = step_of(slow, p->bytes - done);
+        step = step_of(slow->attr, p->bytes - done);
         memcpy(&value, from + done, step);
         result = pb_space_write(space, core->reader, p->hit.gpa + done, step, p->hit.attrs,
                                 is_exact(slow), value);
@@ -262,6 +263,59 @@ static uint8_t *probe(const pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool wri
     return (uint8_t *)(uintptr_t)(tlb->addend[i] + gva);
 }
 
+/* The two parts of an access that crosses into another page, where tags of the first level are for both. */
+typedef struct parts {
+    uint8_t *host[2];
+    uint32_t bytes[2];
+} parts;
+
+static bool probe_parts(const pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool write, parts *p)
+{
+    const pb_tlb *tlb = vcpu->tlb[PB_MEM_GET_MMU(attr)];
+    uint32_t size = PB_MEM_GET_BYTES(attr);
+
+    p->bytes[0] = (uint32_t)(PB_PAGE_SIZE - (gva & PB_PAGE_MASK));
+    if (!tlb || p->bytes[0] >= size || !pb_is_aligned(gva, attr))
+        return false;
+    p->bytes[1] = size - p->bytes[0];
+    for (uint32_t k = 0; k < 2; k++, gva += p->bytes[0]) {
+        uint32_t i = (gva >> PB_PAGE_BITS) & (PB_TLB_ENTRIES - 1);
+
+        if ((gva & ~PB_PAGE_MASK) != (write ? tlb->tag_write[i] : tlb->tag_read[i]))
+            return false;
+        p->host[k] = (uint8_t *)(uintptr_t)(tlb->addend[i] + gva);
+    }
+    return true;
+}
+
+static pb_u128 load_parts(const parts *p, uint32_t attr)
+{
+    uint8_t bytes[16] = { 0 }, *to = bytes;
+    pb_u128 value;
+
+    for (uint32_t k = 0; k < 2; k++) {
+        for (uint32_t done = 0, step; done < p->bytes[k]; done += step, to += step) {
+            step = step_of(attr, p->bytes[k] - done);
+            pb_host_store(to, step, pb_host_load(p->host[k] + done, step));
+        }
+    }
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+static void store_parts(const parts *p, uint32_t attr, pb_u128 value)
+{
+    uint8_t bytes[16], *from = bytes;
+
+    memcpy(bytes, &value, sizeof(bytes));
+    for (uint32_t k = 0; k < 2; k++) {
+        for (uint32_t done = 0, step; done < p->bytes[k]; done += step, from += step) {
+            step = step_of(attr, p->bytes[k] - done);
+            pb_host_store(p->host[k] + done, step, pb_host_load(from, step));
+        }
+    }
+}
+
 bool pb_vcpu_tlb_fill(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, bool write)
 {
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
@@ -317,11 +371,14 @@ pb_mem_result pb_vcpu_mem_load(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u1
 {
     const uint8_t *host = probe(vcpu, gva, attr, false);
     uint32_t size = PB_MEM_GET_BYTES(attr);
+    parts p;
 
     g_assert(size <= 16);
     fence_before(attr, false);
     if (G_LIKELY(host)) {
         *value = load_host(host, size, attr);
+    } else if (probe_parts(vcpu, gva, attr, false, &p)) {
+        *value = load_parts(&p, attr);
     } else {
         pb_slow slow = { vcpu, gva, attr, PB_ACCESS_READ, fault };
         pb_reader *reader = pb_vcpu_core_of(vcpu)->reader;
@@ -347,6 +404,7 @@ pb_mem_result pb_vcpu_mem_store(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u
     uint8_t *host = probe(vcpu, gva, attr, true);
     uint32_t size = PB_MEM_GET_BYTES(attr);
     pb_mem_result result = PB_MEM_OK;
+    parts p;
 
     g_assert(size <= 16);
     if (attr & PB_MEM_BIG_ENDIAN)
@@ -354,6 +412,8 @@ pb_mem_result pb_vcpu_mem_store(pb_vcpu *vcpu, uint64_t gva, uint32_t attr, pb_u
     fence_before(attr, true);
     if (G_LIKELY(host)) {
         store_host(host, size, attr, value);
+    } else if (probe_parts(vcpu, gva, attr, true, &p)) {
+        store_parts(&p, attr, value);
     } else {
         pb_slow slow = { vcpu, gva, attr, PB_ACCESS_WRITE, fault };
         pb_reader *reader = pb_vcpu_core_of(vcpu)->reader;

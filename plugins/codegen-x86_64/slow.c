@@ -250,6 +250,18 @@ static bool has_tags(const pb_vcpu *vcpu, const site_head *head, uint64_t gva)
     return tlb && (!reads || tlb->tag_read[i] == page) && (!writes || tlb->tag_write[i] == page);
 }
 
+/* A load or a store, of a pair perhaps, that is here only because it crosses into another page, and both have tags: it does
+ * not fault, and nobody sees it, so the state need not be complete. Copying is full of those. */
+static bool is_crossing(const pb_vcpu *vcpu, const site_head *head, uint64_t gva)
+{
+    uint32_t bytes = PB_MEM_GET_BYTES(head->attr) << (head->flags & SITE_PAIR ? 1 : 0);
+    uint64_t aligned = (UINT64_C(1) << PB_MEM_GET_ALIGN_LOG2(head->attr)) - 1;
+
+    return (head->op == IR_OP_LD || head->op == IR_OP_ST) && !(gva & aligned) &&
+           (gva & PB_PAGE_MASK) + bytes > PB_PAGE_SIZE && bytes <= 32 &&
+           has_tags(vcpu, head, gva) && has_tags(vcpu, head, gva + bytes - 1);
+}
+
 /* Counted: an operation that has no inline code, on plain memory, as the TLB's tags say: it does not fault, and nobody else
  * sees it, so that counts need not be exact and it wants no unit of its own. */
 static bool is_plain(pb_vcpu *vcpu, const site_head *head, uint64_t gva)
@@ -276,6 +288,18 @@ static bool is_beside_code(pb_vcpu *vcpu, const site_head *head, uint64_t gva)
            vcpu->ops->is_beside_code(vcpu, gva, head->attr, bytes);
 }
 
+/* Results go to the frame's registers. Where to go on. */
+static const uint8_t *finish(cg_frame *f, const site_head *head, const uint8_t *record,
+                             const pb_u128 results[2])
+{
+    if (head->span < XMM0)
+        f->general[head->span] = 0;
+    put_result(f, head->result, head->result_type, results[0]);
+    if (head->flags & SITE_PAIR)
+        put_result(f, head->result_2, head->result_type, results[1]);
+    return record + head->resume;
+}
+
 /* Where to go on, null to leave. */
 static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)
 {
@@ -291,6 +315,9 @@ static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *r
         types[i] = *p++;
         args[i] = site_cut(take_place(vcpu, f, &p), types[i]);
     }
+    if (is_crossing(vcpu, &head, args[0].lo) &&
+        operate_all(vcpu, &head, types, args, results, &fault) == PB_MEM_OK)
+        return finish(f, &head, record, results);
     exact = counted && !(head.flags & (SITE_ALONE | SITE_EFFECT));
     if (exact && fill(vcpu, &head, args[0].lo))
         return record - REFILL_AGAIN;
@@ -309,12 +336,7 @@ static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *r
     }
     if (counted)
         count_ahead(vcpu, head.after);
-    if (head.span < XMM0)
-        f->general[head.span] = 0;
-    put_result(f, head.result, head.result_type, results[0]);
-    if (head.flags & SITE_PAIR)
-        put_result(f, head.result_2, head.result_type, results[1]);
-    return record + head.resume;
+    return finish(f, &head, record, results);
 }
 
 const uint8_t *slow_path(pb_vcpu *vcpu, cg_frame *f, const uint8_t *record)

@@ -135,12 +135,17 @@ static bool reversed(pb_vcpu *vcpu, const pb_walk_request *request, pb_translati
     return true;
 }
 
-static void crossing_pages(void)
+/* With `tagged` both pages are in the first level of the TLB before. */
+static void crossing_how(bool tagged)
 {
     bench b;
 
     bench_init(&b, 1);
     b.walk = reversed;
+    if (tagged) {
+        store(b.vcpu[0], 0x4000, LOG2(0), 0);
+        store(b.vcpu[0], 0x5800, LOG2(0), 0);
+    }
     for (uint32_t attr = LOG2(1); attr <= LOG2(3); attr++) {
         uint32_t size = PB_MEM_GET_BYTES(attr);
 
@@ -159,6 +164,47 @@ static void crossing_pages(void)
     bench_finish(&b);
 }
 
+static void crossing_pages(void)
+{
+    crossing_how(false);
+    crossing_how(true);
+}
+
+/* 16 bytes, each of another value, at each place over the end of a page; nothing around them changes. */
+static void crossing_with_16_bytes(void)
+{
+    static const uint32_t attrs[] = { LOG2(4), LOG2(4) | PB_MEM_BIG_ENDIAN,
+                                      LOG2(4) | PB_MEM_ELEMENT_LOG2(0),
+                                      LOG2(4) | PB_MEM_ELEMENT_LOG2(3) };
+    bench b;
+
+    bench_init(&b, 1);
+    b.walk = reversed;
+    store(b.vcpu[0], 0x4000, LOG2(0), 0);
+    store(b.vcpu[0], 0x5800, LOG2(0), 0);
+    for (uint32_t i = 0; i < PB_ARRAY_SIZE(attrs) * 15; i++) {
+        uint32_t attr = attrs[i / 15], before = i % 15 + 1; /* bytes in the first page */
+        pb_u128 value = { UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908) }, got;
+        uint8_t *ram = pb_ram_host(b.ram);
+        pb_guest_fault fault;
+
+        memset(ram + 0xfbfe0, 0xee, 32);
+        memset(ram + 0xfa000, 0xee, 32);
+        CU_ASSERT_EQUAL(b.vcpu[0]->ops->store(b.vcpu[0], 0x5000 - before, attr, value, &fault),
+                        PB_MEM_OK);
+        for (uint32_t k = 0; k < 64; k++) {
+            uint8_t is = k < 32 ? ram[0xfbfe0 + k] : ram[0xfa000 + k - 32];
+            uint32_t at = k - (32 - before);
+
+            CU_ASSERT_EQUAL(is, at >= 16 ? 0xee : attr & PB_MEM_BIG_ENDIAN ? 15 - at : at);
+        }
+        CU_ASSERT_EQUAL(b.vcpu[0]->ops->load(b.vcpu[0], 0x5000 - before, attr, &got, &fault),
+                        PB_MEM_OK);
+        CU_ASSERT(got.lo == value.lo && got.hi == value.hi);
+    }
+    bench_finish(&b);
+}
+
 static void faults_of_the_second_page(void)
 {
     bench b;
@@ -166,6 +212,7 @@ static void faults_of_the_second_page(void)
 
     bench_init(&b, 1);
     b.walk = reversed;
+    store(b.vcpu[0], 0x8000, LOG2(3), 0); /* in the TLB */
     fault = store_fault(b.vcpu[0], 0x8ffc, LOG2(3));
     CU_ASSERT_EQUAL(fault.kind, PB_FAULT_WALK);
     CU_ASSERT_EQUAL(fault.gva, 0x9000);
@@ -452,6 +499,7 @@ int main(void)
         { "required alignment", required_alignment },
         { "the TLB saves walks", the_tlb_saves_walks },
         { "crossing pages", crossing_pages },
+        { "crossing pages with 16 bytes", crossing_with_16_bytes },
         { "faults of the second page", faults_of_the_second_page },
         { "writing needs the right", writing_needs_the_right },
         { "device memory in RAM", device_memory_in_ram },
