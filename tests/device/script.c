@@ -558,7 +558,7 @@ static bool step_advance(script *s, const yaml_node_t *value)
 
 static bool step_requester(script *s, const yaml_node_t *value)
 {
-    uint64_t requester;
+    uint64_t requester = 0;
 
     if (!number(s, value, &requester))
         return false;
@@ -583,7 +583,7 @@ static bool address_of(script *s, const yaml_node_t *key, size_t length, uint64_
 static bool memory_one(script *s, const yaml_node_t *key, const yaml_node_t *value)
 {
     g_autoptr(GByteArray) bytes = bytes_of(s, value);
-    uint64_t gpa;
+    uint64_t gpa = 0;
 
     if (!bytes || !address_of(s, key, bytes->len, &gpa))
         return false;

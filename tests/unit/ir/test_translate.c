@@ -196,11 +196,6 @@ static void emit_put(ir_builder *b)
     ir_put(b, ir_imm64(b, 1), TOY_X);
 }
 
-static void emit_wrong_put(ir_builder *b)
-{
-    ir_put(b, ir_imm32(b, 1), TOY_X);
-}
-
 static void emit_twice_ended(ir_builder *b)
 {
     ir_jump(b, 0);
@@ -252,6 +247,11 @@ static void misused(void)
 }
 
 #ifndef NDEBUG
+static void emit_wrong_put(ir_builder *b)
+{
+    ir_put(b, ir_imm32(b, 1), TOY_X);
+}
+
 static void refused(void)
 {
     g_autoptr(toy_machine) m = toy_new();
