@@ -431,6 +431,7 @@ class Terminal(Guests):
         def own_terminal():
             os.setsid()
             fcntl.ioctl(self.screen, termios.TIOCSCTTY, 0)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)     # whoever started the tests may ignore it
         files = dict(stdin=self.screen, stdout=self.screen, stderr=self.screen, preexec_fn=own_terminal)
         if command:
             guest = subprocess.Popen(command, cwd=self.folder, **{**files, **options})
