@@ -907,7 +907,7 @@ class Snapshots(Command):
         self.machine.remove("--deterministic")
         self.good(*self.machine, "--kernel", spin, "--save-at", "20ms=at", "--save-at", "end=end", "--stop-at", "60ms")
         for name in ("at", "end"):
-            self.good(*self.machine, "--load", name, "--stop-at", "100ms")
+            self.good(*self.machine, "--load", name, "--stop-at", "600ms")
             first, second = (self.run_command(*self.machine, "--deterministic", "--load", name, "--state-hash", "10000",
                                               "--stop-at", "20000") for _ in range(2))
             self.assertEqual(first, second)
