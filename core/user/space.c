@@ -344,16 +344,32 @@ static void unmap_locked(pb_user_space *space, uint64_t gva, uint64_t end)
     reserve(space, gva, end - gva);
 }
 
+/* Linux permits 65,530 mappings if it is not told otherwise (vm.max_map_count). What the program has, and the holes between, take
+ * two of the host's each; the emulator needs some for itself. */
+enum { MOST_MAPPINGS = 30000 };
+
+/* Whether a hole from gva to end would make a mapping of more than are permitted. */
+static bool is_one_too_many(pb_user_space *space, uint64_t gva, uint64_t end)
+{
+    const mapping *m = above(space, gva);
+
+    return g_tree_nnodes(space->tree) >= MOST_MAPPINGS && m && m->first < gva && m->end > end;
+}
+
 int pb_user_space_unmap(pb_user_space *space, uint64_t gva, uint64_t bytes)
 {
     uint64_t end;
+    int result = 0;
 
     if (bytes == 0 || !take_range(space, gva, bytes, &end))
         return -EINVAL;
     pthread_mutex_lock(&space->change);
-    unmap_locked(space, gva, end);
+    if (is_one_too_many(space, gva, end))
+        result = -ENOMEM;
+    else
+        unmap_locked(space, gva, end);
     pthread_mutex_unlock(&space->change);
-    return 0;
+    return result;
 }
 
 /* Permit `prot`, or with `less` no more than it, from gva to end; what was permitted there is kept in *old. */

@@ -1,6 +1,7 @@
 /* Memory: mappings, their permissions, changes of them, the heap; code that is written at run time. */
 #include "check.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -204,6 +205,22 @@ static void test_heap(void)
 }
 
 /* mov w0, #n; ret */
+/* More mappings than the host permits: what it refuses is an error for the program, or goes well, and ends nothing. */
+static void test_many(void)
+{
+    enum { PAGES = 140000 };
+    char *at = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int wrong = 0;
+
+    CHECK(at != MAP_FAILED);
+    for (int i = 0; i < PAGES; i += 2)
+        wrong += munmap(at + i * PAGE, PAGE) != 0 && errno != ENOMEM;
+    CHECK(wrong == 0);
+    at[PAGE] = at[(PAGES - 1) * PAGE] = 1;
+    CHECK(munmap(at, PAGES * PAGE) == 0);
+    CHECK(try_read(at + PAGE) == SIGSEGV);
+}
+
 static void write_code(uint32_t *at, uint32_t n)
 {
     at[0] = 0x52800000 | n << 5;
@@ -252,6 +269,7 @@ int main(void)
     test_remap();
     test_files();
     test_heap();
+    test_many();
     test_code();
     return done("memory");
 }
