@@ -176,6 +176,9 @@ const pb_machine_extras *pb_user_extras(pb_user *user)
 
 void pb_user_unload(pb_user *user)
 {
+    /* Threads that compile read the program's memory. */
+    if (user->machine)
+        pb_machine_pause_accel(user->machine);
     pb_user_space_detach(user->space);
     user->machine = NULL;
 }
