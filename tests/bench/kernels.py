@@ -55,6 +55,10 @@ class Programs:
         run([compiler, *flags, "-c", source, "-o", out])
         return out
 
+    def start(self, emulator, kernel, rounds, more, cpus):
+        """A run of a kernel in an emulator."""
+        return run(emulator.command(self.for_guest(kernel, rounds, more), cpus=cpus))
+
     def for_host(self, kernel):
         """The program for the host; its argument is the number of rounds."""
         out = os.path.join(self.folder, kernel)
@@ -90,7 +94,7 @@ class Timer:
         self.start, self.start_wall = min(run.cpu for run in starts), min(run.wall for run in starts)
 
     def whole(self, rounds):
-        done = run(self.emulator.command(self.programs.for_guest(self.kernel, rounds, self.more), cpus=self.cpus))
+        done = self.programs.start(self.emulator, self.kernel, rounds, self.more, self.cpus)
         self.rss = max(self.rss, done.rss)
         return done
 
