@@ -10,7 +10,6 @@ import os
 import pathlib
 import platform
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,10 +17,11 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "lib"), str(HERE.parent / "machine")]
+import assembly  # noqa: E402
 import cases  # noqa: E402
 import program  # noqa: E402
 
-AS, OBJCOPY = "aarch64-linux-gnu-as", "aarch64-linux-gnu-objcopy"
+SOURCE = HERE / "litmus.S"
 INSTANCES = {"jit": 10007, "interp": 3001}  # no multiples of 256, which would hide lost increments of bytes
 RUNS = {"jit": 5, "interp": 2}  # on a busy host all instances of a test may pass while one processor stands
 APART = 64        # what keeps processors apart in litmus.S
@@ -104,22 +104,9 @@ def faults(console, processors, instances):
     return wrong
 
 
-def words():
-    return [int(word, 16) for word in (HERE / "litmus.hex").read_text().split()]
-
-
-def assembled():
-    with tempfile.TemporaryDirectory() as folder:
-        made, binary = os.path.join(folder, "o"), os.path.join(folder, "bin")
-        subprocess.run([AS, "-o", made, HERE / "litmus.S"], check=True)
-        subprocess.run([OBJCOPY, "-O", "binary", made, binary], check=True)
-        data = pathlib.Path(binary).read_bytes()
-    return [int.from_bytes(data[i:i + 4], "little") for i in range(0, len(data), 4)]
-
-
 def run(patchbay, accelerator, processors, instances, apart=0, options=()):
     """What the guest wrote."""
-    code = words()
+    code = assembly.words(SOURCE)
     code[1:4] = instances, processors, apart
     with tempfile.TemporaryDirectory() as folder:
         kernel = os.path.join(folder, "litmus")
@@ -238,9 +225,10 @@ class CanFail(unittest.TestCase):
 
 
 class Words(unittest.TestCase):
-    @unittest.skipUnless(shutil.which(AS) and shutil.which(OBJCOPY), f"there is no {AS}")
+    @unittest.skipUnless(assembly.is_there(), f"there is no {assembly.AS}")
     def test_words(self):
-        self.assertEqual(words(), assembled(), "litmus.S was changed: test_litmus.py --assemble")
+        self.assertEqual(assembly.words(SOURCE), assembly.assembled(SOURCE),
+                         "litmus.S was changed: test_litmus.py --assemble")
 
 
 def show(instances, patchbay):
@@ -257,9 +245,7 @@ def show(instances, patchbay):
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--assemble"]:
-        made = [f"{word:08x}" for word in assembled()]
-        rows = [" ".join(made[i:i + 12]) for i in range(0, len(made), 12)]
-        (HERE / "litmus.hex").write_text("\n".join(rows) + "\n")
+        assembly.write(SOURCE)
     elif len(sys.argv) == 4 and sys.argv[1] == "--show":
         show(int(sys.argv[2]), sys.argv[3])
     else:

@@ -9,7 +9,6 @@ usage: test_writers.py PATCHBAY [UNITTEST-ARGUMENT...]
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,10 +16,11 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "lib"), str(HERE.parent / "machine")]
+import assembly  # noqa: E402
 import cases  # noqa: E402
 import program  # noqa: E402
 
-AS, OBJCOPY = "aarch64-linux-gnu-as", "aarch64-linux-gnu-objcopy"
+SOURCE = HERE / "writers.S"
 # Pages that become mixed at once, some time, never; units that compare though they are told; regions; a cache from which
 # slabs are evicted all the time; the host's plainest code.
 ACCELERATORS = ("jit", "jit,mixed-after=1", "jit,mixed-after=200", "jit,mixed-after=0", "jit,compare=true",
@@ -30,22 +30,9 @@ ACCELERATORS = ("jit", "jit,mixed-after=1", "jit,mixed-after=200", "jit,mixed-af
 ROUNDS = 10000
 
 
-def words():
-    return [int(word, 16) for word in (HERE / "writers.hex").read_text().split()]
-
-
-def assembled():
-    with tempfile.TemporaryDirectory() as folder:
-        made, binary = os.path.join(folder, "o"), os.path.join(folder, "bin")
-        subprocess.run([AS, "-o", made, HERE / "writers.S"], check=True)
-        subprocess.run([OBJCOPY, "-O", "binary", made, binary], check=True)
-        data = pathlib.Path(binary).read_bytes()
-    return [int.from_bytes(data[i:i + 4], "little") for i in range(0, len(data), 4)]
-
-
 def run(patchbay, accelerator, processors, rounds, *options, idle=0):
     """(wrong, executed)"""
-    code = words()
+    code = assembly.words(SOURCE)
     code[1:4] = rounds, processors, idle
     with tempfile.TemporaryDirectory() as folder:
         kernel = os.path.join(folder, "writers")
@@ -84,7 +71,7 @@ class Writers(unittest.TestCase):
         """The state of interpreter and emitted code, all along the way."""
         with tempfile.TemporaryDirectory() as folder:
             kernel = os.path.join(folder, "writers")
-            code = words()
+            code = assembly.words(SOURCE)
             code[1:3] = 1000, 2
             pathlib.Path(kernel).write_bytes(program.elf(code))
             for accelerator in ("jit", "jit,regions=always,compare=true", "jit,cache-size=1MiB,evict-every=2"):
@@ -97,9 +84,9 @@ class Writers(unittest.TestCase):
                     self.assertIn("equal after", done.stdout.decode())
                     self.assertEqual(done.returncode, 0)
 
-    @unittest.skipUnless(shutil.which(AS) and shutil.which(OBJCOPY), "no assembler for AArch64")
+    @unittest.skipUnless(assembly.is_there(), "no assembler for AArch64")
     def test_words(self):
-        self.assertEqual(assembled(), words())
+        self.assertEqual(assembly.assembled(SOURCE), assembly.words(SOURCE))
 
 
 class CanFail(unittest.TestCase):
@@ -112,9 +99,7 @@ class CanFail(unittest.TestCase):
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--assemble"]:
-        made = [f"{word:08x}" for word in assembled()]
-        rows = [" ".join(made[i:i + 12]) for i in range(0, len(made), 12)]
-        (HERE / "writers.hex").write_text("\n".join(rows) + "\n")
+        assembly.write(SOURCE)
     elif sys.argv[1:2] == ["--show"]:
         for name in ACCELERATORS:
             for count in (1, 2, 4):

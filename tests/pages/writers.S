@@ -11,6 +11,7 @@
  *     WRONG EXECUTED
  */
         .arch   armv8.4-a
+        .include "processors.inc"
         .equ    UART, 0x09000000
         .equ    TABLE, 0x41000000
         .equ    SYNC, 0x41001000        /* the barrier */
@@ -27,13 +28,7 @@ rounds: .word   0                       /* three words that are filled in before
 cpus:   .word   0
 idle:   .word   0                       /* not 0: nothing is written, to see the test fail */
 
-first:  ldr     x0, =TABLE
-        movz    x1, #0x0401             /* 0 to 1 GiB: block, Device-nGnRnE (attribute 0), accessed */
-        movk    x1, #0x0060, lsl #48    /* not executable */
-        str     x1, [x0]
-        movz    x1, #0x0705             /* 1 to 2 GiB: block, Normal (attribute 1), Inner Shareable, accessed */
-        movk    x1, #0x4000, lsl #16
-        str     x1, [x0, #8]
+first:  fill_table
         ldr     x28, =PADS
         mov     x0, #0
         ldr     w1, =0x52800000         /* movz w0, #0 */
@@ -57,35 +52,9 @@ first:  ldr     x0, =TABLE
         ic      iallu
         dsb     sy
         isb
-        mov     x19, #0
-        ldr     w20, cpus
-turn_on:
-        add     x19, x19, #1
-        cmp     x19, x20
-        b.eq    1f
-        ldr     x0, =0xc4000003         /* PSCI CPU_ON */
-        mov     x1, x19
-        adr     x2, enter
-        mov     x3, x19
-        hvc     #0
-        b       turn_on
-1:      mov     x0, #0
-
+        turn_on_others
 enter:  mov     x19, x0
-        ldr     x0, =TABLE
-        msr     ttbr0_el1, x0
-        mov     x0, #0xff00             /* attribute 1: Normal, write-back */
-        msr     mair_el1, x0
-        ldr     x0, =0x200803519        /* 39 bits, 4 KiB, write-back, Inner Shareable; TTBR1 off; 40-bit addresses */
-        msr     tcr_el1, x0
-        isb
-        tlbi    vmalle1
-        dsb     nsh
-        mrs     x0, sctlr_el1
-        mov     x1, #0x1005             /* I, C, M */
-        orr     x0, x0, x1
-        msr     sctlr_el1, x0
-        isb
+        turn_on_mmu
 
         ldr     w20, rounds
         ldr     w26, cpus
