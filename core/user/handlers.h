@@ -4,8 +4,8 @@
 
 #include <core/user/internal.h>
 
-/* A path of the program, as the host has it; g_free() it. Null with *result set. */
-char *pb_user_take_path(pb_user_thread *t, uint64_t gva, int64_t *result);
+/* A path of the program, as the host has it (pb_user_host_path); g_free() it. Null with *result set. */
+char *pb_user_take_path(pb_user_thread *t, uint64_t gva, bool follow, int64_t *result);
 
 /* sys_file.c */
 HANDLER(sys_read);
@@ -24,6 +24,7 @@ HANDLER(sys_newfstatat);
 HANDLER(sys_fstat);
 HANDLER(sys_statx);
 HANDLER(sys_readlinkat);
+HANDLER(sys_getcwd);
 HANDLER(sys_pselect6);
 HANDLER(sys_epoll_ctl);
 HANDLER(sys_epoll_pwait);

@@ -115,12 +115,17 @@ uint64_t pb_user_fill_stack(pb_user *user, pb_vcpu *vcpu, const pb_user_image *p
 
 /* ---- path.c ---------------------------------------------------------------------------------------------- */
 
-/* The host's path of an absolute path of the program; relative ones stay. g_free() it. */
-char *pb_user_host_path(const pb_user *user, const char *path);
+/* The host's path of an absolute path of the program; relative ones stay. `follow`: also if its last part is a link. Null: too many
+ * links (ELOOP). g_free() it. */
+char *pb_user_host_path(const pb_user *user, const char *path, bool follow);
+/* The other direction: a part of `path`, or "/". */
+const char *pb_user_shown_path(const pb_user *user, const char *path);
 /* What the program's own entries of /proc are instead of the host's: a descriptor with it, or -1: it is none of them. */
 int pb_user_open_proc(pb_user *user, const char *path, int flags);
 /* The same for the target of the link `exe`; null: it is not that. */
 const char *pb_user_proc_link(const pb_user *user, const char *path);
+/* Whether it is a link of the program in /proc that leads to a path. */
+bool pb_user_is_own_link(const char *path);
 
 /* ---- system calls: syscall.c ------------------------------------------------------------------------------ */
 
@@ -130,7 +135,9 @@ typedef int64_t pb_user_handler(pb_user_thread *t, const uint64_t a[6]);
 /* A system call. What its arguments are, one letter each:
  *   d  number          u  size, count      x  flags          o  mode
  *   f  descriptor      @  folder for relative paths          a  address that is not followed
- *   p  path            s  text             r  bytes that the kernel reads
+ *   p  path            l  path whose last link is not followed
+ *   q  path whose last link is followed unless the last argument has AT_SYMLINK_NOFOLLOW
+ *   s  text            r  bytes that the kernel reads
  *   w  bytes that it writes                n  structure that is the same on all little-endian LP64 architectures */
 struct pb_user_row {
     const char *name;

@@ -140,8 +140,9 @@ static int64_t guest_flags(const pb_user *user, int flags)
 HANDLER(sys_openat)
 {
     int64_t result = 0;
-    g_autofree char *path = pb_user_take_path(t, a[1], &result);
     int flags = host_flags(t->user, a[2]), fd;
+    bool is_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+    g_autofree char *path = pb_user_take_path(t, a[1], !(flags & O_NOFOLLOW) && !is_new, &result);
 
     if (!path)
         return result;
@@ -287,7 +288,7 @@ HANDLER(sys_ioctl)
 HANDLER(sys_newfstatat)
 {
     int64_t result = 0;
-    g_autofree char *path = pb_user_take_path(t, a[1], &result);
+    g_autofree char *path = pb_user_take_path(t, a[1], !(a[3] & AT_SYMLINK_NOFOLLOW), &result);
     const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
     struct stat info;
 
@@ -315,31 +316,61 @@ HANDLER(sys_fstat)
 HANDLER(sys_statx)
 {
     int64_t result = 0;
-    g_autofree char *path = a[1] ? pb_user_take_path(t, a[1], &result) : NULL;
+    bool follow = !(a[2] & AT_SYMLINK_NOFOLLOW);
+    g_autofree char *path = a[1] ? pb_user_take_path(t, a[1], follow, &result) : NULL;
     const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
 
     if (a[1] && !path)
         return result;
-    return pb_user_host(t, SYS_statx, a[0],
-                        (uintptr_t)(link && !(a[2] & AT_SYMLINK_NOFOLLOW) ? link : path), a[2],
-                        a[3], host(t, a[4]), 0);
+    return pb_user_host(t, SYS_statx, a[0], (uintptr_t)(link && follow ? link : path), a[2], a[3],
+                        host(t, a[4]), 0);
+}
+
+/* What a link leads to, as the program sees it, into its memory; without an end, cut off as the kernel does. */
+static int64_t put_link(pb_user_thread *t, const char *link, uint64_t gva, uint64_t bytes)
+{
+    const char *shown = pb_user_shown_path(t->user, link);
+    uint64_t length = MIN(strlen(shown), bytes);
+
+    if ((int64_t)bytes <= 0)
+        return -EINVAL;
+    return pb_user_space_write(t->user->space, gva, shown, length) ? (int64_t)length : -EFAULT;
 }
 
 HANDLER(sys_readlinkat)
 {
     int64_t result = 0;
-    g_autofree char *path = pb_user_take_path(t, a[1], &result);
+    g_autofree char *path = pb_user_take_path(t, a[1], false, &result);
     const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
-    uint64_t length;
+    char target[PATH_MAX + 1];
 
     if (!path)
         return result;
-    if (!link)
+    if (link)
+        return put_link(t, link, a[2], a[3]);
+    if (!pb_user_is_own_link(path))
         return pb_user_host(t, SYS_readlinkat, a[0], (uintptr_t)path, host(t, a[2]), a[3], 0, 0);
-    if ((int64_t)a[3] <= 0)
-        return -EINVAL;
-    length = MIN(strlen(link), a[3]);
-    return pb_user_space_write(t->user->space, a[2], link, length) ? (int64_t)length : -EFAULT;
+    result = readlink(path, target, PATH_MAX);
+    if (result < 0)
+        return -errno;
+    target[result] = '\0';
+    return put_link(t, target, a[2], a[3]);
+}
+
+HANDLER(sys_getcwd)
+{
+    char path[PATH_MAX];
+    int64_t result = pb_user_host(t, SYS_getcwd, (uintptr_t)path, sizeof(path), 0, 0, 0, 0);
+    const char *shown;
+    uint64_t bytes;
+
+    if (result < 0)
+        return result;
+    shown = pb_user_shown_path(t->user, path);
+    bytes = strlen(shown) + 1;
+    if (bytes > a[1])
+        return -ERANGE;
+    return pb_user_space_write(t->user->space, a[0], shown, bytes) ? (int64_t)bytes : -EFAULT;
 }
 
 /* ---- waiting -------------------------------------------------------------------------------------------- */

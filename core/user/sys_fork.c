@@ -199,8 +199,8 @@ static int64_t take_script(pb_user_thread *t, char *line, char **path, GPtrArray
     if (*argument)
         g_ptr_array_insert(argv, 0, g_strdup(argument));
     g_ptr_array_insert(argv, 0, g_strdup(name));
-    *path = pb_user_host_path(t->user, name);
-    return 0;
+    *path = pb_user_host_path(t->user, name, true);
+    return *path ? 0 : -ELOOP;
 }
 
 /* As the program left them, but for handlers. */
@@ -265,7 +265,7 @@ static int64_t execute(pb_user_thread *t, char **path, GPtrArray *argv, char **e
 HANDLER(sys_execve)
 {
     int64_t result = 0;
-    char *path = pb_user_take_path(t, a[0], &result);
+    char *path = pb_user_take_path(t, a[0], true, &result);
     g_autoptr(GPtrArray) argv = path ? take_texts(t, a[1], &result) : NULL;
     g_autoptr(GPtrArray) envp = argv ? take_texts(t, a[2], &result) : NULL;
     const char *link = path ? pb_user_proc_link(t->user, path) : NULL;

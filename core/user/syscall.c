@@ -7,6 +7,7 @@
 #include <core/user/internal.h>
 
 #include <core/user/handlers.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -166,21 +167,27 @@ int64_t pb_user_host(pb_user_thread *t, long number, uint64_t a, uint64_t b, uin
 }
 
 /* A path of the program, as the host has it. Null with *result set. */
-char *pb_user_take_path(pb_user_thread *t, uint64_t gva, int64_t *result)
+char *pb_user_take_path(pb_user_thread *t, uint64_t gva, bool follow, int64_t *result)
 {
     int error = 0;
     g_autofree char *path = pb_user_space_string(t->user->space, gva, MOST_PATH - 1, &error);
+    char *found = path ? pb_user_host_path(t->user, path, follow) : NULL;
 
-    if (path)
-        return pb_user_host_path(t->user, path);
-    *result = -error;
-    return NULL;
+    if (!found)
+        *result = path ? -ELOOP : -error;
+    return found;
+}
+
+static bool is_followed(char kind, uint64_t last)
+{
+    return kind == 'p' || (kind == 'q' && !(last & AT_SYMLINK_NOFOLLOW));
 }
 
 static int64_t pass(pb_user_thread *t, const pb_user_row *row, const uint64_t a[6])
 {
     uint64_t to[6] = { a[0], a[1], a[2], a[3], a[4], a[5] };
     char *paths[6] = { NULL };
+    uint64_t last = row->arguments[0] ? a[strlen(row->arguments) - 1] : 0;
     int64_t result = 0;
 
     for (uint32_t i = 0; row->arguments[i] && result == 0; i++) {
@@ -190,11 +197,13 @@ static int64_t pass(pb_user_thread *t, const pb_user_row *row, const uint64_t a[
                 result = -EBADF;
             break;
         case 'p':
+        case 'l':
+        case 'q':
             if (a[i] == 0) { /* some take null for the descriptor itself */
                 to[i] = 0;
                 break;
             }
-            paths[i] = pb_user_take_path(t, a[i], &result);
+            paths[i] = pb_user_take_path(t, a[i], is_followed(row->arguments[i], last), &result);
             to[i] = (uintptr_t)paths[i];
             break;
         case 's':
@@ -240,6 +249,8 @@ static void show_argument(GString *line, pb_user_thread *t, char kind, uint64_t 
         g_string_append_printf(line, "0%o", (uint32_t)value);
         break;
     case 'p':
+    case 'l':
+    case 'q':
     case 's':
         text = value ? pb_user_space_string(t->user->space, value, MOST_PATH, &error) : NULL;
         escaped = text ? g_strescape(text, NULL) : NULL;

@@ -235,9 +235,12 @@ static bool map_restorer(pb_user *user, GError **error)
 static bool load_interpreter(pb_user *user, const pb_user_image *program, pb_user_image *image,
                              GError **error)
 {
-    g_autofree char *path = pb_user_host_path(user, program->interpreter);
-    g_autofree char *name = g_strdup_printf("%s: interpreter %s", user->options.program, path);
+    g_autofree char *path = pb_user_host_path(user, program->interpreter, true);
+    g_autofree char *name = g_strdup_printf("%s: interpreter %s", user->options.program,
+                                            path ? path : program->interpreter);
 
+    if (!path)
+        return fail_file(error, name, ELOOP);
     return pb_user_image_load(user, path, name, true, image, error);
 }
 

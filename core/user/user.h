@@ -35,6 +35,10 @@ typedef struct pb_user_options {
 /* What a program is for, found in its file: "aarch64". Null with an error: not there, no program, unknown. g_free() it. */
 char *pb_user_architecture(const pb_user_options *options, GError **error);
 
+/* Where an absolute path of the program is in the host: below `sysroot` if it is there; other paths stay. `follow`: also if its
+ * last part is a link. Null: too many links (ELOOP). g_free() it. */
+char *pb_user_find(const char *sysroot, const char *path, bool follow);
+
 typedef struct pb_user pb_user;
 
 /* A program on a machine. Usage: pb_user_new, pb_machine_new_with(pb_user_extras), pb_user_load, pb_user_run. [setup] */

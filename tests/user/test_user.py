@@ -102,6 +102,29 @@ class Programs(Case):
                 self.clean()
 
 
+class Paths(Case):
+    """Absolute paths below -L, with the links on their way."""
+    LINKS = {"folder": "/inner", "inner/absolute": "/inner/file", "inner/relative": "../inner/./file",
+             "inner/far-up": "../../../../../inner/file", "inner/loop": "/inner/loop", "inner/to-go": "/inner/file"}
+
+    def test_links(self):
+        for way in WAYS:
+            root, outside = (os.path.join(self.folder, way[1] + name) for name in ("-root", "-outside"))
+            os.makedirs(os.path.join(root, "inner"))
+            os.makedirs(outside)
+            for folder, text in ((os.path.join(root, "inner"), "inside"), (outside, "outside")):
+                with open(os.path.join(folder, "file"), "w", encoding="ascii") as file:
+                    file.write(text)
+            links = dict(self.LINKS, **{"inner/out": outside + "/file", "inner/out-folder": outside})
+            for name, target in links.items():
+                os.symlink(target, os.path.join(root, name))
+            shutil.copy(compile_program("paths", "-static"), os.path.join(root, "inner", "program"))
+            for name in "/inner/program", os.path.join(root, "folder/program"):
+                with self.subTest(way=way[1], name=name):
+                    self.assertEqual(self.good("-L", root, *way, name, outside), "paths: 0 failed\n")
+                    os.symlink("/inner/file", os.path.join(root, "inner/to-go"))
+
+
 class Start(Case):
     EXPECTED = "argument 0: {}\nargument 1: a b\nargument 2: -L\nUSER_TEST: {}\n" \
                "page size: 4096, 2.500\nplatform: aarch64\naligned: 1\n"

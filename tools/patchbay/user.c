@@ -184,6 +184,7 @@ int command_user(int argc, char **argv)
             g_auto(GStrv) environment = make_environment(&o);
             const char *program = argv[first];
             g_autoptr(GPtrArray) words = NULL;
+            g_autofree char *found = NULL;
             pb_user_options options = { .program = program,
                                         .argv = (const char *const *)argv + first,
                                         .envp = (const char *const *)environment,
@@ -192,6 +193,8 @@ int command_user(int argc, char **argv)
             make_absolute(&o.sysroot);
             words = own_words(&o);
             options.sysroot = o.sysroot;
+            found = pb_user_find(o.sysroot, program, true);
+            options.program = found ? found : program;
             options.self = (const char *const *)words->pdata;
             if (o.name)
                 argv[first] = o.name;
