@@ -14,6 +14,7 @@
  *    a few instructions late.
  */
 #include <core/user/handlers.h>
+#include <core/user/strace.h>
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -79,13 +80,18 @@ static bool mend(const pb_user *user, siginfo_t *info)
                 -1, 0) != MAP_FAILED;
 }
 
+static bool is_of_processor(int signal)
+{
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE ||
+           signal == SIGTRAP;
+}
+
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
     pb_user_thread *t = pb_user_current;
     int error = errno;
 
-    if ((signal == SIGSEGV || signal == SIGBUS) && info->si_code > 0 &&
-        (!t || !mend(t->user, info))) {
+    if (is_of_processor(signal) && info->si_code > 0 && (!t || !mend(t->user, info))) {
         /* The emulator's own: it comes again, and ends it. */
         pb_user_host_sigaction(signal, NULL, 0);
         return;
@@ -100,6 +106,15 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     errno = error;
 }
 
+/* Whether the end of the process by a signal without a handler is to be told. */
+static bool is_told(int signal)
+{
+    const uint64_t no_end = BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH) |
+                            BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) | UNBLOCKABLE;
+
+    return pb_user_process->strace && !(no_end & BIT(signal));
+}
+
 /* Have the host do what the program asked for. */
 static int set_host_action(int signal, const pb_user_action *action)
 {
@@ -107,7 +122,8 @@ static int set_host_action(int signal, const pb_user_action *action)
 
     if (signal == SIGBUS)
         return pb_user_host_sigaction(signal, (const void *)(uintptr_t)on_signal, flags);
-    if (action->handler <= IGNORE_HANDLER)
+    if (action->handler == IGNORE_HANDLER ||
+        (action->handler == DEFAULT_HANDLER && !is_told(signal)))
         return pb_user_host_sigaction(signal, (const void *)(uintptr_t)action->handler,
                                       flags & ~(uint64_t)SA_SIGINFO);
     return pb_user_host_sigaction(signal, (const void *)(uintptr_t)on_signal, flags);
@@ -120,6 +136,8 @@ void pb_user_die(int signal)
     const struct rlimit none = { 0, 0 };
 
     fflush(NULL);
+    if (pb_user_process->strace)
+        pb_strace_killed(pb_user_process, signal, false);
     setrlimit(RLIMIT_CORE, &none); /* it would be the emulator's */
     pb_user_host_sigaction(signal, NULL, 0);
     host_mask(SIG_UNBLOCK, BIT(signal), NULL);
@@ -182,13 +200,6 @@ static pb_user_action take_action(pb_user *user, int signal)
     return action;
 }
 
-static const char *signal_name(int signal)
-{
-    const char *name = sigabbrev_np(signal);
-
-    return name ? name : "RT";
-}
-
 /* Go to the handler. `event` is null for what did not come from the processor. */
 static void push_frame(pb_user_thread *t, const pb_user_action *action, const siginfo_t *info,
                        const pb_user_event *event)
@@ -217,9 +228,8 @@ static void push_frame(pb_user_thread *t, const pb_user_action *action, const si
         .siginfo = siginfo,
     };
 
-    if (user->options.strace)
-        fprintf(stderr, "[%d] --- SIG%s, code %d, address %p ---\n", (int)gettid(),
-                signal_name(info->si_signo), info->si_code, info->si_addr);
+    if (user->strace)
+        pb_strace_signal(t, info);
     if (pb_user_space_reach(user->space, place, bytes, PB_PROT_WRITE) < bytes)
         pb_user_die(SIGSEGV);
     /* The host's layout is that of all little-endian LP64 architectures. */
@@ -243,6 +253,8 @@ void pb_user_deliver(pb_user_thread *t)
         push_frame(t, &action, &info, NULL);
         return;
     }
+    if (t->user->strace)
+        pb_strace_signal(t, &info);
     if (action.handler == DEFAULT_HANDLER)
         do_default(info.si_signo);
     pb_user_set_mask(t, t->mask);
@@ -253,8 +265,11 @@ static void force(pb_user_thread *t, const siginfo_t *info, const pb_user_event 
 {
     pb_user_action action = take_action(t->user, info->si_signo);
 
-    if (action.handler <= IGNORE_HANDLER || (t->mask & BIT(info->si_signo)))
+    if (action.handler <= IGNORE_HANDLER || (t->mask & BIT(info->si_signo))) {
+        if (t->user->strace)
+            pb_strace_signal(t, info);
         pb_user_die(info->si_signo);
+    }
     push_frame(t, &action, info, event);
     if (!t->queued || !(t->mask & BIT(t->info.si_signo)))
         return;
@@ -430,7 +445,8 @@ void pb_user_signals_init(pb_user *user, pb_user_thread *t)
         if (syscall(SYS_rt_sigaction, signal, NULL, &now, MASK_BYTES) == 0 &&
             now.handler == IGNORE_HANDLER)
             user->actions[signal].handler = IGNORE_HANDLER;
+        if (signal == SIGBUS || (now.handler == DEFAULT_HANDLER && is_told(signal)))
+            set_host_action(signal, &user->actions[signal]);
     }
-    set_host_action(SIGBUS, &user->actions[SIGBUS]);
     pb_user_set_mask(t, user->first_mask);
 }

@@ -9,6 +9,7 @@
  * interpreter's matter. Programs for the host run on it.
  */
 #include <core/user/handlers.h>
+#include <core/user/strace.h>
 
 #include <fcntl.h>
 #include <limits.h>
@@ -215,9 +216,13 @@ static void hand_over_signals(pb_user_thread *t)
 static int64_t execute_self(pb_user_thread *t, const char *path, const GPtrArray *argv, char **envp)
 {
     g_autoptr(GPtrArray) words = g_ptr_array_new();
+    g_autofree char *strace = t->user->strace ? pb_strace_execute(t->user, true) : NULL;
+    int error;
 
     for (const char *const *word = t->user->options.self; *word; word++)
         g_ptr_array_add(words, (gpointer)*word);
+    if (strace)
+        g_ptr_array_add(words, strace);
     g_ptr_array_add(words, (gpointer) "--argv0");
     g_ptr_array_add(words, argv->pdata[0]);
     g_ptr_array_add(words, (gpointer) "--");
@@ -226,7 +231,10 @@ static int64_t execute_self(pb_user_thread *t, const char *path, const GPtrArray
         g_ptr_array_add(words, argv->pdata[i]);
     g_ptr_array_add(words, NULL);
     execve("/proc/self/exe", (char **)words->pdata, envp);
-    return -errno;
+    error = errno;
+    if (strace)
+        pb_strace_execute_failed(t->user);
+    return -error;
 }
 
 static int64_t execute(pb_user_thread *t, char **path, GPtrArray *argv, char **envp)
@@ -256,6 +264,8 @@ static int64_t execute(pb_user_thread *t, char **path, GPtrArray *argv, char **e
     if (strcmp(machine, t->user->arch->name) == 0) {
         result = execute_self(t, *path, argv, envp);
     } else {
+        if (t->user->strace)
+            pb_strace_execute(t->user, false);
         execve(*path, (char **)argv->pdata, envp);
         result = -errno;
     }

@@ -7,8 +7,8 @@
 #include <core/user/internal.h>
 
 #include <core/user/handlers.h>
+#include <core/user/strace.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -223,77 +223,6 @@ static int64_t pass(pb_user_thread *t, const pb_user_row *row, const uint64_t a[
     return result;
 }
 
-/* ---- showing them -------------------------------------------------------------------------------------------- */
-
-static void show_argument(GString *line, pb_user_thread *t, char kind, uint64_t value)
-{
-    g_autofree char *text = NULL;
-    g_autofree char *escaped = NULL;
-    int error;
-
-    switch (kind) {
-    case 'd':
-    case 'f':
-        g_string_append_printf(line, "%d", (int32_t)value);
-        break;
-    case '@':
-        if ((int32_t)value == -100)
-            g_string_append(line, "AT_FDCWD");
-        else
-            g_string_append_printf(line, "%d", (int32_t)value);
-        break;
-    case 'u':
-        g_string_append_printf(line, "%" G_GUINT64_FORMAT, value);
-        break;
-    case 'o':
-        g_string_append_printf(line, "0%o", (uint32_t)value);
-        break;
-    case 'p':
-    case 'l':
-    case 'q':
-    case 's':
-        text = value ? pb_user_space_string(t->user->space, value, MOST_PATH, &error) : NULL;
-        escaped = text ? g_strescape(text, NULL) : NULL;
-        if (escaped) {
-            g_string_append_printf(line, "\"%s\"", escaped);
-            break;
-        }
-        /* fall through */
-    default:
-        if (value)
-            g_string_append_printf(line, "0x%" G_GINT64_MODIFIER "x", value);
-        else
-            g_string_append(line, kind == 'x' ? "0" : "NULL");
-    }
-}
-
-static void show_call(pb_user_thread *t, const char *name, const char *kinds, const uint64_t a[6])
-{
-    g_autoptr(GString) line = g_string_new(NULL);
-
-    g_string_append_printf(line, "[%d] %s(", (int)gettid(), name);
-    for (uint32_t i = 0; kinds[i]; i++) {
-        g_string_append(line, i ? ", " : "");
-        show_argument(line, t, kinds[i], a[i]);
-    }
-    g_string_append(line, ")");
-    fprintf(stderr, "%s", line->str);
-}
-
-static void show_result(const pb_user_row *row, int64_t result)
-{
-    if (result == -NO_RESULT)
-        fputs(" = ?\n", stderr);
-    else if (result == -RESTART_AT_ONCE)
-        fputs(" = ? (interrupted)\n", stderr);
-    else if (result < 0 && result > -4096)
-        fprintf(stderr, " = -1 %s (%s)\n", strerrorname_np((int)-result), g_strerror((int)-result));
-    else if (row && (row->handler == sys_mmap || row->handler == sys_brk))
-        fprintf(stderr, " = 0x%" G_GINT64_MODIFIER "x\n", (uint64_t)result);
-    else
-        fprintf(stderr, " = %" G_GINT64_FORMAT "\n", result);
-}
-
 /* ---- one call ------------------------------------------------------------------------------------------------ */
 
 static int64_t not_there(pb_user_thread *t, uint64_t number)
@@ -312,16 +241,16 @@ void pb_user_do_syscall(pb_user_thread *t)
     const char *name = number < arch->n_syscalls ? arch->syscalls[number] : NULL;
     int64_t result;
 
-    if (user->options.strace)
-        show_call(t, name ? name : "?", row ? row->arguments : "aaaaaa", a);
+    if (user->strace)
+        pb_strace_enter(t, name, row, number, a);
     if (!row)
         result = not_there(t, number);
     else if (row->handler)
         result = row->handler(t, a);
     else
         result = pass(t, row, a);
-    if (user->options.strace)
-        show_result(row, result);
+    if (user->strace)
+        pb_strace_leave(t, row, a, result);
     if (result != -NO_RESULT && !t->ended)
         pb_user_finish_call(t, row, a[0], result);
 }

@@ -1,5 +1,6 @@
 /* The life of a program: see user.h. And its first thread. */
 #include <core/user/internal.h>
+#include <core/user/strace.h>
 
 #include <fcntl.h>
 #include <limits.h>
@@ -166,6 +167,10 @@ pb_user *pb_user_new(const pb_user_options *options, GError **error)
     pb_user_block_signals(user);
     pb_user_take_numbers(user);
     pb_user_process = user;
+    if (!pb_strace_new(user, error)) {
+        pb_user_free(user);
+        return NULL;
+    }
     return user;
 }
 
@@ -193,6 +198,7 @@ void pb_user_free(pb_user *user)
     pthread_mutex_destroy(&user->signal_lock);
     if (user->taken)
         pb_user_give_numbers(user);
+    pb_strace_free(user->strace);
     g_free(user->path);
     g_free(user->auxv);
     g_free(user->rows);
@@ -276,7 +282,8 @@ bool pb_user_load(pb_user *user, pb_machine *machine, GError **error)
            pb_user_space_attach(user->space, pb_space_bus(pb_machine_memory(machine)),
                                 pb_machine_root(machine), flush, user, error) &&
            pb_machine_reset(machine, error) && pb_user_bind_syscalls(user) &&
-           load_images(user, vcpu, error) && map_restorer(user, error);
+           pb_strace_bind(user, error) && load_images(user, vcpu, error) &&
+           map_restorer(user, error);
 }
 
 /* ---- running ------------------------------------------------------------------------------------------- */
@@ -311,6 +318,8 @@ int pb_user_run(pb_user *user)
     pb_sched *sched = pb_machine_sched(user->machine);
 
     pb_user_signals_init(user, &first);
+    if (user->strace)
+        pb_strace_begin(&first);
     pb_sched_begin(sched);
     run_thread(&first);
     pb_sched_end(sched);

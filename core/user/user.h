@@ -29,7 +29,11 @@ typedef struct pb_user_options {
     const char *const *envp; /* the same */
     /* What another program that it executes is run with: the words of the command up to the program; ends with null. */
     const char *const *self;
-    bool strace; /* write system calls to standard error */
+    bool strace;             /* write system calls to standard error */
+    const char *strace_file; /* or to this file */
+    const char *
+        strace_only; /* which: names and %classes by commas, "!" before them for all others; null: all */
+    const char *strace_shared; /* from the program that executed this one (strace.h), or null */
 } pb_user_options;
 
 /* What a program is for, found in its file: "aarch64". Null with an error: not there, no program, unknown. g_free() it. */

@@ -155,11 +155,6 @@ class Start(Case):
         self.check("-E", "USER_TEST=x=y", path, value="x=y", environment=environment)
         self.check("--argv0", "other", "--", path, name="other")
 
-    def test_strace(self):
-        done = self.run_user("--strace", compile_program("hello", "-static"))
-        self.assertRegex(done.stderr, r"write\(1, 0x[0-9a-f]+, \d+\) = \d+\n")
-        self.assertIn("exit_group(42)", done.stderr)
-
     def test_cpu(self):
         self.check("--set", "cpu=arm64/cortex-a53", compile_program("hello", "-static"))
 

@@ -11,6 +11,7 @@ typedef struct user_options {
     machine_options machine; /* first: machine_option_parse() takes it */
     char *sysroot, *log_file, *name;
     char **logs, **traces, **sets, **unsets;
+    char *strace_file, *strace_only, *strace_shared;
     gboolean strace, statistics;
 } user_options;
 
@@ -81,7 +82,8 @@ static int run_program(const user_options *o, const pb_user_options *options)
         return complain(STATUS_USAGE, "%s", error->message);
     user = pb_user_new(options, &error);
     if (!user)
-        return complain(STATUS_FAILED, "%s", error->message);
+        return complain(error->domain == PB_USER_ERROR ? error->code : STATUS_FAILED, "%s",
+                        error->message);
     if (load_machine(&m, name, &o->machine, true))
         status = run_on_machine(&m, o, user);
     loaded_machine_finish(&m);
@@ -124,6 +126,8 @@ static GPtrArray *own_words(const user_options *o)
     }
     if (o->strace)
         g_ptr_array_add(words, g_strdup("--strace"));
+    if (o->strace_only)
+        g_ptr_array_add(words, g_strconcat("--strace-only=", o->strace_only, NULL));
     g_ptr_array_add(words, NULL);
     return words;
 }
@@ -148,7 +152,13 @@ static bool parse(user_options *o, int *argc, char ***argv, int *status)
         { "argv0", '0', 0, G_OPTION_ARG_STRING, &o->name, "The program's name, as it sees it",
           "NAME" },
         { "strace", 0, 0, G_OPTION_ARG_NONE, &o->strace,
-          "Write the program's system calls to standard error", NULL },
+          "Write the program's system calls to standard error, as strace does", NULL },
+        { "strace-file", 0, 0, G_OPTION_ARG_FILENAME, &o->strace_file, "Write them to FILE",
+          "FILE" },
+        { "strace-only", 'e', 0, G_OPTION_ARG_STRING, &o->strace_only,
+          "Write only these: open,%network; with ! before the first all others", "[!]CALL,..." },
+        { "strace-shared", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &o->strace_shared, NULL,
+          NULL },
         { "accel", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer)machine_option_parse,
           "What executes its code: TYPE[,PROPERTY=VALUE...]", "SPEC" },
         { "set", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer)machine_option_parse,
@@ -188,8 +198,12 @@ int command_user(int argc, char **argv)
             pb_user_options options = { .program = program,
                                         .argv = (const char *const *)argv + first,
                                         .envp = (const char *const *)environment,
-                                        .strace = o.strace };
+                                        .strace_file = o.strace_file,
+                                        .strace_only = o.strace_only,
+                                        .strace_shared = o.strace_shared };
 
+            o.strace |= o.strace_file || o.strace_only || o.strace_shared;
+            options.strace = o.strace;
             make_absolute(&o.sysroot);
             words = own_words(&o);
             options.sysroot = o.sysroot;
@@ -211,5 +225,8 @@ int command_user(int argc, char **argv)
     g_free(o.sysroot);
     g_free(o.log_file);
     g_free(o.name);
+    g_free(o.strace_file);
+    g_free(o.strace_only);
+    g_free(o.strace_shared);
     return status;
 }

@@ -1,0 +1,44 @@
+"""Programs that tests of user mode run: made from C files with the cross compiler, once each."""
+
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+COMPILER = "aarch64-linux-gnu-gcc"
+SYSROOT = "/usr/aarch64-linux-gnu"
+
+
+class Built:
+    """Where they lie. A test that cannot have them is skipped."""
+
+    def __init__(self, sources):
+        if platform.machine() != "x86_64":
+            raise unittest.SkipTest("user mode runs on x86-64 only")
+        if not shutil.which(COMPILER):
+            raise unittest.SkipTest(f"{COMPILER} is not installed")
+        if not os.path.exists(SYSROOT + "/lib/libc.a"):
+            raise unittest.SkipTest("libc6-dev-arm64-cross is not installed")
+        self.sources = pathlib.Path(sources)
+        self.folder = tempfile.TemporaryDirectory()
+
+    def finish(self):
+        self.folder.cleanup()
+
+    def make(self, compiler, name, path, options):
+        if not path.exists():
+            subprocess.run([compiler, "-D_GNU_SOURCE", "-O1", "-Wall", "-Werror", "-I", self.sources, *options,
+                            self.sources / (name + ".c"), "-o", path, "-lpthread"], check=True)
+        return path
+
+    def program(self, name, *options):
+        """The path of the program made from NAME.c for AArch64."""
+        path = pathlib.Path(self.folder.name) / (name + "".join(options).replace("/", "_"))
+        return self.make(COMPILER, name, path, options)
+
+    def native(self, name):
+        """The same for this computer."""
+        return self.make("gcc", name, pathlib.Path(self.folder.name) / (name + "-native"), ["-static"])
