@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -201,6 +202,31 @@ static void reserve(const pb_user_space *space, uint64_t gva, uint64_t bytes)
         g_error("cannot reserve addresses of the program again: %s", g_strerror(errno));
 }
 
+/* Linux permits 65,530 mappings if it is not told otherwise (vm.max_map_count). What the program has, and the holes between, take
+ * two of the host's each; the emulator needs some for itself. */
+enum { MOST_MAPPINGS = 30000 };
+
+static bool is_full_of_mappings(const pb_user_space *space)
+{
+    return g_tree_nnodes(space->tree) >= MOST_MAPPINGS;
+}
+
+/* Whether a hole from gva to end would make a mapping of more than are permitted. */
+static bool is_one_too_many(const pb_user_space *space, uint64_t gva, uint64_t end)
+{
+    const mapping *m = above(space, gva);
+
+    return is_full_of_mappings(space) && m && m->first < gva && m->end > end;
+}
+
+/* The same for pages that become others than those around them. */
+static bool is_cut_too_many(const pb_user_space *space, uint64_t gva, uint64_t end)
+{
+    const mapping *low = at(space, gva), *high = at(space, end);
+
+    return is_full_of_mappings(space) && ((low && low->first < gva) || (high && high->first < end));
+}
+
 /* ---- changes ------------------------------------------------------------------------------------------- */
 
 static void tell_flush(pb_user_space *space, uint64_t gva, uint64_t bytes)
@@ -331,7 +357,8 @@ int64_t pb_user_space_map(pb_user_space *space, uint64_t gva, uint64_t bytes, in
     if (offset + bytes < offset || offset + bytes > INT64_MAX)
         return -EOVERFLOW;
     pthread_mutex_lock(&space->change);
-    result = map_locked(space, gva, bytes, prot, flags, fd, offset);
+    result = is_full_of_mappings(space) ? -ENOMEM
+                                        : map_locked(space, gva, bytes, prot, flags, fd, offset);
     pthread_mutex_unlock(&space->change);
     return result;
 }
@@ -342,18 +369,6 @@ static void unmap_locked(pb_user_space *space, uint64_t gva, uint64_t end)
         return;
     forget_range(space, gva, end);
     reserve(space, gva, end - gva);
-}
-
-/* Linux permits 65,530 mappings if it is not told otherwise (vm.max_map_count). What the program has, and the holes between, take
- * two of the host's each; the emulator needs some for itself. */
-enum { MOST_MAPPINGS = 30000 };
-
-/* Whether a hole from gva to end would make a mapping of more than are permitted. */
-static bool is_one_too_many(pb_user_space *space, uint64_t gva, uint64_t end)
-{
-    const mapping *m = above(space, gva);
-
-    return g_tree_nnodes(space->tree) >= MOST_MAPPINGS && m && m->first < gva && m->end > end;
 }
 
 int pb_user_space_unmap(pb_user_space *space, uint64_t gva, uint64_t bytes)
@@ -402,7 +417,7 @@ static int protect_locked(pb_user_space *space, uint64_t gva, uint64_t end, uint
 {
     g_autoptr(GArray) old = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 
-    if (!is_full(space, gva, end))
+    if (!is_full(space, gva, end) || is_cut_too_many(space, gva, end))
         return -ENOMEM;
     set_prot(space, gva, end, prot, true, old);
     tell_flush(space, gva, end - gva);
@@ -505,6 +520,8 @@ static int64_t remap_locked(pb_user_space *space, uint64_t gva, uint64_t old_byt
         return -EFAULT;
     if (old_bytes == 0 && !m->shared)
         return -EINVAL;
+    if (is_full_of_mappings(space))
+        return -ENOMEM;
     if (flags & MREMAP_FIXED) {
         if (to & PB_PAGE_MASK || new_bytes > space->bytes || to > space->bytes - new_bytes ||
             (to < end && gva < to + new_bytes))
@@ -554,6 +571,78 @@ int64_t pb_user_space_remap(pb_user_space *space, uint64_t gva, uint64_t old_byt
     pthread_mutex_unlock(&space->change);
     return result;
 }
+
+/* ---- memory of System V --------------------------------------------------------------------------------- */
+
+/* The host attaches it somewhere and moves it: so nothing is changed if it refuses. */
+static int64_t attach_locked(pb_user_space *space, uint64_t gva, uint64_t bytes, int id, int flags)
+{
+    int fixed = !gva ? 0 : flags & SHM_REMAP ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+    uint32_t prot = PB_PROT_READ | (flags & SHM_RDONLY ? 0 : PB_PROT_WRITE);
+    int64_t to = place(space, gva, bytes, fixed);
+    void *host;
+
+    if (to < 0)
+        return to == -EEXIST ? -EINVAL : to;
+    if (is_full_of_mappings(space))
+        return -ENOMEM;
+    host = shmat(id, NULL, flags & SHM_RDONLY);
+    if (host == (void *)-1) /* NOLINT(performance-no-int-to-ptr) */
+        return -errno;
+    gva = (uint64_t)to;
+    forget_range(space, gva, gva + bytes);
+    if (mremap(host, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, space->base + gva) ==
+        MAP_FAILED) {
+        int error = errno;
+
+        shmdt(host);
+        reserve(space, gva, bytes);
+        return -error;
+    }
+    add_mapping(space, gva, gva + bytes, prot, true, origin_new("/SYSV", 0, (uint64_t)id), 0);
+    return to;
+}
+
+int64_t pb_user_space_attach_shm(pb_user_space *space, uint64_t gva, int id, int flags)
+{
+    struct shmid_ds info;
+    int64_t result;
+
+    if (flags & SHM_EXEC)
+        return -EACCES; /* code that other processes change is not noticed */
+    if (flags & SHM_RND)
+        gva &= ~PB_PAGE_MASK;
+    if ((gva & PB_PAGE_MASK) || (!gva && (flags & SHM_REMAP)))
+        return -EINVAL;
+    if (shmctl(id, IPC_STAT, &info) < 0)
+        return -errno;
+    if (info.shm_segsz > space->bytes)
+        return -ENOMEM;
+    pthread_mutex_lock(&space->change);
+    result = attach_locked(space, gva, (info.shm_segsz + PB_PAGE_MASK) & ~PB_PAGE_MASK, id, flags);
+    pthread_mutex_unlock(&space->change);
+    return result;
+}
+
+int pb_user_space_detach_shm(pb_user_space *space, uint64_t gva)
+{
+    const mapping *m, *next;
+    uint64_t end;
+    int result = -EINVAL;
+
+    pthread_mutex_lock(&space->change);
+    m = at(space, gva);
+    if (m && m->first == gva && m->offset == 0 && m->file && strcmp(m->file->name, "/SYSV") == 0) {
+        for (end = m->end; (next = at(space, end)) && next->file == m->file; end = next->end)
+            ;
+        unmap_locked(space, gva, end);
+        result = 0;
+    }
+    pthread_mutex_unlock(&space->change);
+    return result;
+}
+
+/* ---- advice ----------------------------------------------------------------------------------------------- */
 
 int pb_user_space_advise(pb_user_space *space, uint64_t gva, uint64_t bytes, int advice)
 {

@@ -65,6 +65,9 @@ int pb_user_space_protect(pb_user_space *space, uint64_t gva, uint64_t bytes, in
 int64_t pb_user_space_remap(pb_user_space *space, uint64_t gva, uint64_t old_bytes,
                             uint64_t new_bytes, int flags, uint64_t to);
 int pb_user_space_advise(pb_user_space *space, uint64_t gva, uint64_t bytes, int advice);
+/* shmat(), shmdt(). The address or an error. */
+int64_t pb_user_space_attach_shm(pb_user_space *space, uint64_t gva, int id, int flags);
+int pb_user_space_detach_shm(pb_user_space *space, uint64_t gva);
 /* Where mappings without a wish go: below this. [setup] */
 void pb_user_space_set_top(pb_user_space *space, uint64_t top);
 /* Name a range for the list of mappings ("[stack]"). */

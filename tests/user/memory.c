@@ -204,7 +204,6 @@ static void test_heap(void)
     free(p);
 }
 
-/* mov w0, #n; ret */
 /* More mappings than the host permits: what it refuses is an error for the program, or goes well, and ends nothing. */
 static void test_many(void)
 {
@@ -215,12 +214,21 @@ static void test_many(void)
     CHECK(at != MAP_FAILED);
     for (int i = 0; i < PAGES; i += 2)
         wrong += munmap(at + i * PAGE, PAGE) != 0 && errno != ENOMEM;
+    for (int i = 1; i < PAGES; i += 4)
+        wrong += mprotect(at + i * PAGE, PAGE, PROT_READ) != 0 && errno != ENOMEM;
+    for (int i = 1; i < PAGES; i += 4)
+        wrong += mprotect(at + i * PAGE, PAGE, PROT_READ | PROT_WRITE) != 0 && errno != ENOMEM;
+    for (int i = 0; i < PAGES; i += 4)
+        wrong += mmap(at + i * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+                      0) == MAP_FAILED &&
+                 errno != ENOMEM;
     CHECK(wrong == 0);
     at[PAGE] = at[(PAGES - 1) * PAGE] = 1;
     CHECK(munmap(at, PAGES * PAGE) == 0);
     CHECK(try_read(at + PAGE) == SIGSEGV);
 }
 
+/* mov w0, #n; ret */
 static void write_code(uint32_t *at, uint32_t n)
 {
     at[0] = 0x52800000 | n << 5;
