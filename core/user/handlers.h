@@ -3,9 +3,15 @@
 #define CORE_USER_HANDLERS_H
 
 #include <core/user/internal.h>
+#include <sys/uio.h>
 
 /* A path of the program, as the host has it (pb_user_host_path); g_free() it. Null with *result set. */
 char *pb_user_take_path(pb_user_thread *t, uint64_t gva, bool follow, int64_t *result);
+
+/* The program's list of `count` buffers as the host's, into `list` of IOV_MAX; their number, or an error. */
+int64_t pb_user_take_iovec(pb_user_thread *t, uint64_t gva, uint64_t count, struct iovec *list);
+/* The kernel put n bytes into such buffers, which may have been code. */
+void pb_user_have_read_list(pb_user_thread *t, const struct iovec *list, int64_t count, int64_t n);
 
 /* sys_file.c */
 HANDLER(sys_read);
@@ -14,12 +20,15 @@ HANDLER(sys_readv);
 HANDLER(sys_preadv);
 HANDLER(sys_writev);
 HANDLER(sys_pwritev);
+HANDLER(sys_preadv2);
+HANDLER(sys_pwritev2);
+HANDLER(sys_vmsplice);
 HANDLER(sys_openat);
+HANDLER(sys_openat2);
 HANDLER(sys_close);
 HANDLER(sys_close_range);
 HANDLER(sys_dup3);
 HANDLER(sys_fcntl);
-HANDLER(sys_ioctl);
 HANDLER(sys_newfstatat);
 HANDLER(sys_fstat);
 HANDLER(sys_statx);
@@ -28,13 +37,26 @@ HANDLER(sys_getcwd);
 HANDLER(sys_pselect6);
 HANDLER(sys_epoll_ctl);
 HANDLER(sys_epoll_pwait);
+HANDLER(sys_epoll_pwait2);
+/* sys_ioctl.c */
+HANDLER(sys_ioctl);
+/* sys_ipc.c */
+HANDLER(sys_mq_notify);
+HANDLER(sys_semctl);
+HANDLER(sys_msgrcv);
+HANDLER(sys_shmat);
+HANDLER(sys_shmdt);
+/* sys_socket.c */
 HANDLER(sys_sendmsg);
 HANDLER(sys_recvmsg);
+HANDLER(sys_sendmmsg);
+HANDLER(sys_recvmmsg);
 /* sys_memory.c */
 HANDLER(sys_brk);
 HANDLER(sys_mmap);
 HANDLER(sys_munmap);
 HANDLER(sys_mprotect);
+HANDLER(sys_pkey_mprotect);
 HANDLER(sys_mremap);
 HANDLER(sys_madvise);
 /* sys_process.c */

@@ -1,16 +1,14 @@
-/* System calls about files, descriptors and sockets that are more than the host's own. */
+/* System calls about files and descriptors that are more than the host's own. */
 #include <core/user/handlers.h>
 
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <termios.h>
 #include <unistd.h>
 
 static bool is_own(const pb_user_thread *t, uint64_t fd)
@@ -47,8 +45,7 @@ HANDLER(sys_pread64)
     return have_read(t, a[1], pb_user_host(t, SYS_pread64, a[0], host(t, a[1]), a[2], a[3], 0, 0));
 }
 
-/* The program's list of buffers as the host's; its number, or an error. */
-static int64_t take_iovec(pb_user_thread *t, uint64_t gva, uint64_t count, struct iovec *list)
+int64_t pb_user_take_iovec(pb_user_thread *t, uint64_t gva, uint64_t count, struct iovec *list)
 {
     if (count > IOV_MAX)
         return -EINVAL;
@@ -59,7 +56,7 @@ static int64_t take_iovec(pb_user_thread *t, uint64_t gva, uint64_t count, struc
     return (int64_t)count;
 }
 
-static void have_read_list(pb_user_thread *t, const struct iovec *list, int64_t count, int64_t n)
+void pb_user_have_read_list(pb_user_thread *t, const struct iovec *list, int64_t count, int64_t n)
 {
     const uint8_t *base = pb_user_space_base(t->user->space);
 
@@ -73,7 +70,7 @@ static void have_read_list(pb_user_thread *t, const struct iovec *list, int64_t 
 static int64_t by_list(pb_user_thread *t, long number, const uint64_t a[6], bool reads)
 {
     g_autofree struct iovec *list = g_new0(struct iovec, IOV_MAX);
-    int64_t count = take_iovec(t, a[1], a[2], list), result;
+    int64_t count = pb_user_take_iovec(t, a[1], a[2], list), result;
 
     if (is_own(t, a[0]))
         return -EBADF;
@@ -81,7 +78,7 @@ static int64_t by_list(pb_user_thread *t, long number, const uint64_t a[6], bool
         return count;
     result = pb_user_host(t, number, a[0], (uintptr_t)list, (uint64_t)count, a[3], a[4], a[5]);
     if (reads)
-        have_read_list(t, list, count, result);
+        pb_user_have_read_list(t, list, count, result);
     return result;
 }
 
@@ -103,6 +100,24 @@ HANDLER(sys_writev)
 HANDLER(sys_pwritev)
 {
     return by_list(t, SYS_pwritev, a, false);
+}
+
+HANDLER(sys_preadv2)
+{
+    return by_list(t, SYS_preadv2, a, true);
+}
+
+HANDLER(sys_pwritev2)
+{
+    return by_list(t, SYS_pwritev2, a, false);
+}
+
+HANDLER(sys_vmsplice)
+{
+    const uint64_t moved[6] = { a[0], a[1], a[2], a[3] };
+
+    /* From a pipe into memory it copies. */
+    return by_list(t, SYS_vmsplice, moved, true);
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------------- */
@@ -150,6 +165,45 @@ HANDLER(sys_openat)
     if (fd >= 0)
         return fd;
     return pb_user_host(t, SYS_openat, a[0], (uintptr_t)path, (uint32_t)flags, a[3], 0, 0);
+}
+
+/* As struct open_how and its longer successors: what is added is zero, or not understood. */
+static int64_t take_how(pb_user_thread *t, const uint64_t a[6], struct open_how *how)
+{
+    g_autofree uint8_t *bytes = NULL;
+
+    if (a[3] < sizeof(*how))
+        return -EINVAL;
+    if (a[3] > PB_PAGE_SIZE)
+        return -E2BIG;
+    bytes = g_malloc(a[3]);
+    if (!pb_user_space_read(t->user->space, a[2], bytes, a[3]))
+        return -EFAULT;
+    memcpy(how, bytes, sizeof(*how));
+    for (uint64_t i = sizeof(*how); i < a[3]; i++) {
+        if (bytes[i])
+            return -E2BIG;
+    }
+    return how->flags >> 32 ? -EINVAL : 0;
+}
+
+HANDLER(sys_openat2)
+{
+    struct open_how how;
+    int64_t result = take_how(t, a, &how);
+    g_autofree char *path = NULL;
+
+    if (result < 0)
+        return result;
+    how.flags = (uint32_t)host_flags(t->user, how.flags);
+    /* Where `/` is the folder, or forbidden, the path is not one of the system root. */
+    if (how.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH))
+        return pb_user_host(t, SYS_openat2, a[0], host(t, a[1]), (uintptr_t)&how, sizeof(how), 0,
+                            0);
+    path = pb_user_take_path(t, a[1], !(how.flags & (O_NOFOLLOW | O_EXCL)), &result);
+    if (!path)
+        return result;
+    return pb_user_host(t, SYS_openat2, a[0], (uintptr_t)path, (uintptr_t)&how, sizeof(how), 0, 0);
 }
 
 HANDLER(sys_close)
@@ -206,6 +260,10 @@ HANDLER(sys_fcntl)
     case F_OFD_SETLKW:
     case F_GETOWN_EX:
     case F_SETOWN_EX:
+    case F_GET_RW_HINT:
+    case F_SET_RW_HINT:
+    case F_GET_FILE_RW_HINT:
+    case F_SET_FILE_RW_HINT:
         argument = host(t, a[2]);
         break;
     case F_DUPFD:
@@ -230,57 +288,6 @@ HANDLER(sys_fcntl)
     }
     result = pb_user_host(t, SYS_fcntl, a[0], a[1], argument, 0, 0, 0);
     return (int)a[1] == F_GETFL && result >= 0 ? guest_flags(t->user, (int)result) : result;
-}
-
-/* ---- ioctl ---------------------------------------------------------------------------------------------- */
-
-/* Requests whose number and argument are the same on all architectures with asm-generic's: the argument is a structure without
- * pointers, or with `value` a number, or none. */
-static const struct {
-    uint32_t request;
-    bool value;
-} ioctls[] = {
-    { TCGETS, false },     { TCSETS, false },     { TCSETSW, false },  { TCSETSF, false },
-    { TCGETA, false },     { TCSETA, false },     { TCSETAW, false },  { TCSETAF, false },
-    { TCSBRK, true },      { TCSBRKP, true },     { TCXONC, true },    { TCFLSH, true },
-    { TIOCEXCL, true },    { TIOCNXCL, true },    { TIOCSCTTY, true }, { TIOCGPGRP, false },
-    { TIOCSPGRP, false },  { TIOCOUTQ, false },   { TIOCSTI, false },  { TIOCGWINSZ, false },
-    { TIOCSWINSZ, false }, { TIOCMGET, false },   { TIOCMSET, false }, { TIOCMBIS, false },
-    { TIOCMBIC, false },   { TIOCNOTTY, true },   { TIOCGSID, false }, { TIOCGPTN, false },
-    { TIOCSPTLCK, false }, { TIOCGPTPEER, true }, { TIOCSBRK, true },  { TIOCCBRK, true },
-    { FIONREAD, false },   { FIONBIO, false },    { FIOASYNC, false }, { FIOCLEX, true },
-    { FIONCLEX, true },    { FIOQSIZE, false },   { 0x8901, false }, /* FIOSETOWN */
-    { 0x8903, false },                                               /* FIOGETOWN */
-    { 0x8904, false },                                               /* SIOCGPGRP */
-    { 0x8905, false },                                               /* SIOCATMARK */
-    { 0x8910, false },                                               /* SIOCGIFNAME */
-    { 0x8913, false },                                               /* SIOCGIFFLAGS */
-    { 0x8915, false },                                               /* SIOCGIFADDR */
-    { 0x8919, false },                                               /* SIOCGIFBRDADDR */
-    { 0x891b, false },                                               /* SIOCGIFNETMASK */
-    { 0x8921, false },                                               /* SIOCGIFMTU */
-    { 0x8927, false },                                               /* SIOCGIFHWADDR */
-    { 0x8933, false },                                               /* SIOCGIFINDEX */
-    { 0x125d, false },                                               /* BLKROGET is 0x125e */
-    { 0x125e, false },     { 0x1260, false },                        /* BLKGETSIZE */
-    { 0x1261, true },                                                /* BLKFLSBUF */
-    { 0x1268, false },                                               /* BLKSSZGET */
-    { 0x80081272, false },                                           /* BLKGETSIZE64 */
-    { 0x40049409, true },                                            /* FICLONE */
-    { 0x80086601, false },                                           /* FS_IOC_GETFLAGS */
-    { 0x40086602, false },                                           /* FS_IOC_SETFLAGS */
-};
-
-HANDLER(sys_ioctl)
-{
-    if (is_own(t, a[0]))
-        return -EBADF;
-    for (unsigned i = 0; i < G_N_ELEMENTS(ioctls); i++) {
-        if (ioctls[i].request == (uint32_t)a[1])
-            return pb_user_host(t, SYS_ioctl, a[0], (uint32_t)a[1],
-                                ioctls[i].value ? a[2] : host(t, a[2]), 0, 0, 0);
-    }
-    return fcntl((int)a[0], F_GETFD) < 0 ? -EBADF : -ENOTTY;
 }
 
 /* ---- about files ---------------------------------------------------------------------------------------- */
@@ -399,7 +406,8 @@ HANDLER(sys_epoll_ctl)
 
 #define MOST_EVENTS 4096
 
-HANDLER(sys_epoll_pwait)
+/* `number` tells how the time to wait is given: it is passed on as it is. */
+static int64_t wait_epoll(pb_user_thread *t, long number, const uint64_t a[6], uint64_t time)
 {
     uint32_t bytes = pb_user_struct_bytes(t->user, PB_USER_EPOLL_EVENT);
     int32_t most = (int32_t)a[2];
@@ -410,8 +418,8 @@ HANDLER(sys_epoll_pwait)
         return -EINVAL;
     most = MIN(most, MOST_EVENTS); /* fewer than could be told are told */
     events = g_new0(struct epoll_event, most);
-    result = pb_user_host(t, SYS_epoll_pwait, a[0], (uintptr_t)events, (uint64_t)most, a[3],
-                          host(t, a[4]), a[5]);
+    result =
+        pb_user_host(t, number, a[0], (uintptr_t)events, (uint64_t)most, time, host(t, a[4]), a[5]);
     for (int64_t i = 0; i < result; i++) {
         if (pb_user_put(t->user, a[1] + (uint64_t)i * bytes, PB_USER_EPOLL_EVENT, &events[i]) < 0)
             return -EFAULT;
@@ -419,58 +427,12 @@ HANDLER(sys_epoll_pwait)
     return result;
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------- */
-
-static int64_t take_message(pb_user_thread *t, uint64_t gva, struct msghdr *message,
-                            struct iovec *list)
+HANDLER(sys_epoll_pwait)
 {
-    int64_t count;
-
-    if (!pb_user_space_read(t->user->space, gva, message, sizeof(*message)))
-        return -EFAULT;
-    count = take_iovec(t, (uint64_t)(uintptr_t)message->msg_iov, message->msg_iovlen, list);
-    if (count < 0)
-        return count == -EINVAL ? -EMSGSIZE : count;
-    message->msg_name = pb_user_pointer(t->user, (uint64_t)(uintptr_t)message->msg_name);
-    message->msg_control = pb_user_pointer(t->user, (uint64_t)(uintptr_t)message->msg_control);
-    message->msg_iov = list;
-    return count;
+    return wait_epoll(t, SYS_epoll_pwait, a, a[3]);
 }
 
-HANDLER(sys_sendmsg)
+HANDLER(sys_epoll_pwait2)
 {
-    g_autofree struct iovec *list = g_new0(struct iovec, IOV_MAX);
-    struct msghdr message;
-    int64_t result = take_message(t, a[1], &message, list);
-
-    if (is_own(t, a[0]))
-        return -EBADF;
-    if (result < 0)
-        return result;
-    return pb_user_host(t, SYS_sendmsg, a[0], (uintptr_t)&message, a[2], 0, 0, 0);
-}
-
-HANDLER(sys_recvmsg)
-{
-    g_autofree struct iovec *list = g_new0(struct iovec, IOV_MAX);
-    struct msghdr message;
-    int64_t count = take_message(t, a[1], &message, list), result;
-    const uint64_t at = a[1];
-
-    if (is_own(t, a[0]))
-        return -EBADF;
-    if (count < 0)
-        return count;
-    result = pb_user_host(t, SYS_recvmsg, a[0], (uintptr_t)&message, a[2], 0, 0, 0);
-    if (result < 0)
-        return result;
-    have_read_list(t, list, count, result);
-    if (!pb_user_space_write(t->user->space, at + offsetof(struct msghdr, msg_namelen),
-                             &message.msg_namelen, sizeof(message.msg_namelen)) ||
-        !pb_user_space_write(t->user->space, at + offsetof(struct msghdr, msg_controllen),
-                             &message.msg_controllen, sizeof(message.msg_controllen)) ||
-        !pb_user_space_write(t->user->space, at + offsetof(struct msghdr, msg_flags),
-                             &message.msg_flags, sizeof(message.msg_flags)))
-        return -EFAULT;
-    return result;
+    return wait_epoll(t, SYS_epoll_pwait2, a, host(t, a[3]));
 }

@@ -76,6 +76,12 @@ HANDLER(sys_mprotect)
     return pb_user_space_protect(t->user->space, a[0], a[1], (int)a[2]);
 }
 
+/* Of protection keys there is the one that all pages have. */
+HANDLER(sys_pkey_mprotect)
+{
+    return (int)a[3] == -1 ? sys_mprotect(t, a) : -EINVAL;
+}
+
 HANDLER(sys_mremap)
 {
     return pb_user_space_remap(t->user->space, a[0], a[1], a[2], (int)a[3], a[4]);

@@ -88,6 +88,9 @@ class Programs(Case):
     def test_memory(self):
         self.everywhere("memory")
 
+    def test_messages(self):
+        self.everywhere("messages")
+
     def test_signals(self):
         self.everywhere("signals")
 
