@@ -278,19 +278,24 @@ static bool give(machine_part *part, const pb_port *port, uint32_t index, GError
            at_place(error, part->plan->mark, part->plan->path);
 }
 
+static bool give_part(machine_part *part, GError **error)
+{
+    for (const pb_port *port = part->class->ports; port && port->name; port++) {
+        uint32_t count = pb_instance_port_count(part->instance, port);
+
+        for (uint32_t n = 0; port->role == PB_REQUIRES && n < count; n++) {
+            if (!give(part, port, n, error))
+                return false;
+        }
+    }
+    return true;
+}
+
 static bool give_all(pb_machine *machine, GError **error)
 {
     for (unsigned i = 0; i < machine->parts->len; i++) {
-        machine_part *part = g_ptr_array_index(machine->parts, i);
-
-        for (const pb_port *port = part->class->ports; port && port->name; port++) {
-            uint32_t count = pb_instance_port_count(part->instance, port);
-
-            for (uint32_t n = 0; port->role == PB_REQUIRES && n < count; n++) {
-                if (!give(part, port, n, error))
-                    return false;
-            }
-        }
+        if (!give_part(g_ptr_array_index(machine->parts, i), error))
+            return false;
     }
     return true;
 }
@@ -506,6 +511,59 @@ int pb_machine_run(pb_machine *machine, GError **error)
 void pb_machine_stop(pb_machine *machine, int status)
 {
     pb_sched_request(machine->sched, PB_MACHINE_POWER_OFF, status);
+}
+
+/* ---- processors that come later --------------------------------------------------------------- */
+
+/* The part of the first processor. */
+static const machine_part *first_cpu(const pb_machine *machine)
+{
+    for (unsigned i = 0; i < machine->parts->len; i++) {
+        const machine_part *part = g_ptr_array_index(machine->parts, i);
+
+        if (part->vcpu)
+            return part;
+    }
+    return NULL;
+}
+
+/* The device lock is held: parts are added one after the other. */
+static pb_vcpu *add_cpu(pb_machine *machine, GError **error)
+{
+    const machine_part *first = first_cpu(machine);
+    machine_part *part;
+
+    g_assert(first);
+    if (pb_cpus_is_full(machine->cpus)) {
+        g_set_error(error, PB_MACHINE_ERROR, PB_MACHINE_ERROR_BUILD, "%u processors are too many",
+                    pb_cpus_count(machine->cpus) + 1);
+        return NULL;
+    }
+    part = make_part(machine, first->plan, error);
+    /* Who looks for the path finds the first one. */
+    g_hash_table_insert(machine->by_path, first->plan->path, (gpointer)first);
+    if (!part || !give_part(part, error) || !pb_instance_init(part->instance, error))
+        return NULL;
+    pb_vcpu_reset(part->vcpu, true);
+    pb_instance_reset(part->instance);
+    return pb_cpus_start_one(part->vcpu, error) ? part->vcpu : NULL;
+}
+
+pb_vcpu *pb_machine_take_cpu(pb_machine *machine, GError **error)
+{
+    pb_vcpu *vcpu = pb_cpus_take_back(machine->cpus);
+
+    if (vcpu)
+        return vcpu;
+    pb_sched_lock_devices(machine->sched);
+    vcpu = add_cpu(machine, error);
+    pb_sched_unlock_devices(machine->sched);
+    return vcpu;
+}
+
+void pb_machine_give_cpu(pb_machine *machine, pb_vcpu *vcpu)
+{
+    pb_cpus_put_aside(vcpu);
 }
 
 /* ---- taking down ----------------------------------------------------------------------------- */

@@ -55,6 +55,12 @@ int pb_machine_run(pb_machine *machine, GError **error);
 void pb_machine_pause_accel(pb_machine *machine);
 bool pb_machine_resume_accel(pb_machine *machine, GError **error);
 
+/* A processor more, as the first one is: one that was given back, or a new one. While the machine runs on threads of others
+ * (pb_sched_begin); it executes nothing yet, and its type's state is that of a reset. Null: it cannot be. [any] */
+pb_vcpu *pb_machine_take_cpu(pb_machine *machine, GError **error);
+/* Nobody executes on it any more, and it is outside of the guest. [any] */
+void pb_machine_give_cpu(pb_machine *machine, pb_vcpu *vcpu);
+
 /* End the run with a status. [any] */
 void pb_machine_stop(pb_machine *machine, int status);
 

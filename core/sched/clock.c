@@ -363,7 +363,7 @@ void pb_sched_state_set(pb_sched *sched, const pb_sched_state *state)
     pthread_mutex_unlock(&sched->timers_lock);
     __atomic_store_n(&sched->rr_now_ns, state->now_ns, __ATOMIC_SEQ_CST);
     sched->rr_insns = state->insns;
-    sched->rr_turn = sched->runners->len > 0 ? state->turn % sched->runners->len : 0;
+    sched->rr_turn = pb_runners_count(sched) > 0 ? state->turn % pb_runners_count(sched) : 0;
     sched->rr_turn_left = state->turn_left;
     if (state->reset_requested)
         pb_sched_request(sched, PB_MACHINE_RESET, 0);

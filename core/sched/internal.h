@@ -10,12 +10,14 @@
 #include <pthread.h>
 #include <unistd.h>
 
-/* How a runner stands, under sched->lock. */
+/* How a runner stands. */
 typedef enum pb_standing {
     PB_EXECUTING = 0,
     PB_WITHIN, /* in the middle of an instruction, in pb_sched_exclusive() */
     PB_SAFE,   /* at a safe point: resting, parked, not started */
 } pb_standing;
+
+#define PB_MOST_RUNNERS 65536
 
 struct pb_runner {
     pb_sched *sched;
@@ -23,8 +25,8 @@ struct pb_runner {
     const pb_runner_ops *ops;
     void *self;
     GThread *thread;
-    pthread_cond_t cond; /* with sched->lock: where it rests */
-    pb_standing standing;
+    pthread_cond_t cond;   /* with sched->lock: where it rests */
+    uint32_t standing;     /* atomic: pb_standing */
     uint32_t guest;        /* atomic: may use what it cached of the guest's memory map */
     uint64_t acknowledged; /* atomic: ticket of the last barrier whose posts it has done */
     uint32_t awake;        /* atomic: something was made visible to it since it last looked */
@@ -48,7 +50,9 @@ struct pb_sched {
     /* Runners (runner.c). */
     pthread_mutex_t lock;
     pthread_cond_t cond; /* with lock: standing, stop and exclusive_busy changed */
-    GPtrArray *runners;
+    pb_runner **runners; /* room for PB_MOST_RUNNERS; who is in stays, in its place */
+    uint32_t n_runners;  /* atomic; written under lock, after the place */
+    bool lent;           /* between pb_sched_begin() and pb_sched_end() */
     uint32_t stop; /* atomic, written under lock: reasons to stand (pauses, an exclusive section) */
     uint32_t pauses; /* under lock */
     bool exclusive_busy;
@@ -144,6 +148,10 @@ void pb_runner_outside_end(pb_runner *runner);
 void pb_runners_poke(pb_sched *sched);
 /* Wait until all stand at safe points. */
 void pb_runners_await(pb_sched *sched);
+static inline uint32_t pb_runners_count(const pb_sched *sched)
+{
+    return __atomic_load_n(&sched->n_runners, __ATOMIC_SEQ_CST);
+}
 static inline bool pb_sched_stops(const pb_sched *sched)
 {
     return __atomic_load_n(&sched->stop, __ATOMIC_SEQ_CST) != 0;

@@ -181,8 +181,8 @@ static bool wait_for_host(pb_sched *sched)
 /* What was posted to runners since they last looked. */
 static void do_work(pb_sched *sched)
 {
-    for (uint32_t i = 0; i < sched->runners->len; i++) {
-        pb_runner *runner = sched->runners->pdata[i];
+    for (uint32_t i = 0; i < pb_runners_count(sched); i++) {
+        pb_runner *runner = sched->runners[i];
 
         if (!__atomic_exchange_n(&runner->awake, 0, __ATOMIC_SEQ_CST))
             continue;
@@ -221,8 +221,8 @@ static int64_t slice_length(pb_sched *sched)
 
 static void make_fresh(pb_sched *sched)
 {
-    for (uint32_t i = 0; i < sched->runners->len; i++) {
-        pb_runner *runner = sched->runners->pdata[i];
+    for (uint32_t i = 0; i < pb_runners_count(sched); i++) {
+        pb_runner *runner = sched->runners[i];
 
         if (runner->ops->fresh)
             runner->ops->fresh(runner->self);
@@ -276,7 +276,7 @@ static bool idle(pb_sched *sched)
 
 static void next_turn(pb_sched *sched)
 {
-    sched->rr_turn = (sched->rr_turn + 1) % sched->runners->len;
+    sched->rr_turn = (sched->rr_turn + 1) % pb_runners_count(sched);
     sched->rr_turn_left = sched->config.slice_insns;
 }
 
@@ -284,13 +284,13 @@ static void next_turn(pb_sched *sched)
  * has, the turn stays where it is: how often the host looks must not show. */
 static pb_runner *choose(pb_sched *sched)
 {
-    uint32_t count = sched->runners->len;
+    uint32_t count = pb_runners_count(sched);
     uint32_t turn = sched->rr_turn, turn_left = sched->rr_turn_left;
 
     if (count > 0 && turn_left == 0)
         next_turn(sched);
     for (uint32_t i = 0; i < count; i++) {
-        pb_runner *runner = sched->runners->pdata[sched->rr_turn];
+        pb_runner *runner = sched->runners[sched->rr_turn];
 
         if (may_execute(runner))
             return runner;

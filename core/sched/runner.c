@@ -4,12 +4,14 @@
  * A runner's thread goes round: safe point, enter the guest, do posted work, run, leave the guest, and
  * perhaps rest.
  *
- * Standing (sched->lock):
+ * Standing:
  * 1. sched->stop counts the reasons why runners shall stand. It is raised before the runners are
  *    poked; a runner looks at it at its safe point, and again after its work() has consumed pokes: a poke
  *    that came for a stop is never lost.
- * 2. A runner goes from PB_SAFE to PB_EXECUTING only under the lock and while stop is 0. So who has raised stop
- *    and seen all stand under the lock knows that they stay.
+ * 2. A runner goes from PB_SAFE to PB_EXECUTING under the lock and while stop is 0. So who has raised stop
+ *    and seen all stand under the lock knows that they stay. On threads of others, which come and go at each system call, it
+ *    does so without the lock, and looks at stop afterwards: if there is one it stands again, and says so, as if it had never
+ *    been. Either it sees the stop, or who raised it sees the runner execute.
  * 3. Who waits inside pb_sched_exclusive() is PB_WITHIN: good enough for another's exclusive section (two
  *    of them never wait for each other), not for a pause, which promises complete states.
  *
@@ -51,7 +53,8 @@ pb_runner *pb_sched_add_runner(pb_sched *sched, const char *name, const pb_runne
 {
     pb_runner *runner = g_new0(pb_runner, 1);
 
-    g_assert(!__atomic_load_n(&sched->running, __ATOMIC_SEQ_CST));
+    g_assert(!__atomic_load_n(&sched->running, __ATOMIC_SEQ_CST) || sched->lent);
+    g_assert(pb_runners_count(sched) < PB_MOST_RUNNERS);
     runner->sched = sched;
     runner->name = g_strdup(name);
     runner->ops = ops;
@@ -59,7 +62,10 @@ pb_runner *pb_sched_add_runner(pb_sched *sched, const char *name, const pb_runne
     runner->standing = PB_SAFE;
     runner->powered = 1;
     pthread_cond_init(&runner->cond, NULL);
-    g_ptr_array_add(sched->runners, runner);
+    pthread_mutex_lock(&sched->lock);
+    sched->runners[sched->n_runners] = runner;
+    __atomic_store_n(&sched->n_runners, sched->n_runners + 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&sched->lock);
     return runner;
 }
 
@@ -197,18 +203,19 @@ void pb_sched_barrier(pb_sched *sched)
 {
     pb_runner *me = current_inside(sched);
     uint64_t ticket = __atomic_add_fetch(&sched->barrier_ticket, 1, __ATOMIC_SEQ_CST);
+    uint32_t count = pb_runners_count(sched); /* who is added now begins with this ticket */
 
     if (me)
         pb_runner_outside_begin(me);
-    for (uint32_t i = 0; i < sched->runners->len; i++) {
-        pb_runner *runner = sched->runners->pdata[i];
+    for (uint32_t i = 0; i < count; i++) {
+        pb_runner *runner = sched->runners[i];
 
         if (runner != me && !has_passed(runner, ticket))
             runner->ops->poke(runner->self);
     }
-    for (uint32_t i = 0; i < sched->runners->len; i++) {
-        if (sched->runners->pdata[i] != me)
-            await_pass(sched, sched->runners->pdata[i], ticket);
+    for (uint32_t i = 0; i < count; i++) {
+        if (sched->runners[i] != me)
+            await_pass(sched, sched->runners[i], ticket);
     }
     if (me)
         pb_runner_outside_end(me);
@@ -218,11 +225,16 @@ void pb_sched_barrier(pb_sched *sched)
 
 void pb_runners_poke(pb_sched *sched)
 {
-    for (uint32_t i = 0; i < sched->runners->len; i++) {
-        pb_runner *runner = sched->runners->pdata[i];
+    for (uint32_t i = 0; i < pb_runners_count(sched); i++) {
+        pb_runner *runner = sched->runners[i];
 
         runner->ops->poke(runner->self);
     }
+}
+
+static pb_standing standing_of(const pb_runner *runner)
+{
+    return __atomic_load_n(&runner->standing, __ATOMIC_SEQ_CST);
 }
 
 /* Whether all but `me` stand at least as well as `standing`. Under the lock. */
@@ -230,10 +242,10 @@ static bool all_stand(const pb_sched *sched, const pb_runner *me, pb_standing st
 {
     if (sched->config.threads == PB_THREADS_ROUND_ROBIN)
         return sched->rr_standing >= standing;
-    for (uint32_t i = 0; i < sched->runners->len; i++) {
-        const pb_runner *runner = sched->runners->pdata[i];
+    for (uint32_t i = 0; i < pb_runners_count(sched); i++) {
+        const pb_runner *runner = sched->runners[i];
 
-        if (runner != me && runner->standing < standing)
+        if (runner != me && standing_of(runner) < standing)
             return false;
     }
     return true;
@@ -352,7 +364,7 @@ void pb_sched_serve_requests(pb_sched *sched)
 
 static void set_standing(pb_sched *sched, pb_runner *me, pb_standing standing)
 {
-    me->standing = standing;
+    __atomic_store_n(&me->standing, standing, __ATOMIC_SEQ_CST);
     pthread_cond_broadcast(&sched->cond);
 }
 
@@ -407,13 +419,12 @@ static bool safe_point(pb_runner *runner)
     if (runner->standing == PB_EXECUTING && !pb_sched_stops(sched) && !pb_sched_quits(sched))
         return true;
     pthread_mutex_lock(&sched->lock);
-    runner->standing = PB_SAFE;
-    pthread_cond_broadcast(&sched->cond);
+    set_standing(sched, runner, PB_SAFE);
     while (pb_sched_stops(sched) && !pb_sched_quits(sched))
         pthread_cond_wait(&sched->cond, &sched->lock);
     quits = pb_sched_quits(sched);
     if (!quits)
-        runner->standing = PB_EXECUTING;
+        __atomic_store_n(&runner->standing, PB_EXECUTING, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&sched->lock);
     return !quits;
 }
@@ -440,8 +451,7 @@ static void rest(pb_runner *runner)
     __atomic_store_n(&runner->resting, 1, __ATOMIC_SEQ_CST);
     if (!may_execute(runner)) { /* rule 4 */
         pthread_mutex_lock(&sched->lock);
-        runner->standing = PB_SAFE;
-        pthread_cond_broadcast(&sched->cond);
+        set_standing(sched, runner, PB_SAFE);
         while (!take_awake(runner) && !pb_sched_quits(sched))
             pthread_cond_wait(&runner->cond, &sched->lock);
         pthread_mutex_unlock(&sched->lock);
@@ -485,23 +495,56 @@ void *pb_runner_thread(void *opaque)
 
 /* ---- on threads of others ------------------------------------------------------------------------------ */
 
+/* Rule 2. */
+static bool begin_on_callers(pb_runner *runner)
+{
+    __atomic_store_n(&runner->standing, PB_EXECUTING, __ATOMIC_SEQ_CST);
+    return safe_point(runner);
+}
+
+static void end_on_callers(pb_runner *runner)
+{
+    pb_sched *sched = runner->sched;
+
+    __atomic_store_n(&runner->standing, PB_SAFE, __ATOMIC_SEQ_CST);
+    if (!pb_sched_stops(sched))
+        return;
+    pthread_mutex_lock(&sched->lock);
+    pthread_cond_broadcast(&sched->cond);
+    pthread_mutex_unlock(&sched->lock);
+}
+
 pb_runner_result pb_runner_go(pb_runner *runner)
 {
     pb_runner_result result = PB_RUNNER_AGAIN;
     int64_t left;
 
     current = runner;
-    if (safe_point(runner)) {
+    if (begin_on_callers(runner)) {
         pb_runner_enter(runner);
         if (!pb_sched_stops(runner->sched)) /* rule 1 */
             result = runner->ops->run(runner->self, INT64_MAX, &left);
         pb_runner_leave(runner);
-        pthread_mutex_lock(&runner->sched->lock);
-        runner->standing = PB_SAFE;
-        if (pb_sched_stops(runner->sched))
-            pthread_cond_broadcast(&runner->sched->cond);
-        pthread_mutex_unlock(&runner->sched->lock);
+        end_on_callers(runner);
     }
     current = NULL;
     return result;
+}
+
+/* Threads that begin and see the stop hold the lock, and count as executing, for a moment. */
+void pb_sched_fork_begin(pb_sched *sched)
+{
+    pthread_mutex_lock(&sched->lock);
+}
+
+void pb_sched_fork_end(pb_sched *sched, bool child)
+{
+    if (!child) {
+        pthread_mutex_unlock(&sched->lock);
+        return;
+    }
+    pthread_mutex_init(&sched->lock, NULL);
+    pthread_cond_init(&sched->cond, NULL);
+    for (uint32_t i = 0; i < pb_runners_count(sched); i++)
+        __atomic_store_n(&sched->runners[i]->standing, PB_SAFE, __ATOMIC_SEQ_CST);
 }

@@ -20,7 +20,7 @@ pb_sched *pb_sched_new(const pb_sched_config *config)
         sched->config.slice_insns = SLICE_INSNS;
     if (sched->config.fresh_insns == 0)
         sched->config.fresh_insns = FRESH_INSNS;
-    sched->runners = g_ptr_array_new();
+    sched->runners = g_new0(pb_runner *, PB_MOST_RUNNERS);
     pthread_mutex_init(&sched->lock, NULL);
     pthread_cond_init(&sched->cond, NULL);
     pthread_mutex_init(&sched->barrier_lock, NULL);
@@ -42,14 +42,14 @@ void pb_sched_free(pb_sched *sched)
     pb_loop_finish(sched);
     pb_clock_finish(sched);
     pb_lock_finish(sched);
-    for (uint32_t i = 0; i < sched->runners->len; i++) {
-        pb_runner *runner = sched->runners->pdata[i];
+    for (uint32_t i = 0; i < pb_runners_count(sched); i++) {
+        pb_runner *runner = sched->runners[i];
 
         pthread_cond_destroy(&runner->cond);
         g_free(runner->name);
         g_free(runner);
     }
-    g_ptr_array_unref(sched->runners);
+    g_free(sched->runners);
     pthread_cond_destroy(&sched->rr_cond);
     pthread_cond_destroy(&sched->barrier_cond);
     pthread_mutex_destroy(&sched->barrier_lock);
@@ -126,8 +126,8 @@ static void start_threads(pb_sched *sched)
         sched->rr_handle = thread;
         return;
     }
-    for (uint32_t i = 0; i < sched->runners->len; i++) {
-        pb_runner *runner = sched->runners->pdata[i];
+    for (uint32_t i = 0; i < pb_runners_count(sched); i++) {
+        pb_runner *runner = sched->runners[i];
 
         runner->thread = g_thread_new(runner->name, pb_runner_thread, runner);
     }
@@ -139,14 +139,14 @@ static void join_threads(pb_sched *sched)
     __atomic_store_n(&sched->quitting, 1, __ATOMIC_SEQ_CST);
     pthread_cond_broadcast(&sched->cond);
     pthread_cond_broadcast(&sched->rr_cond);
-    for (uint32_t i = 0; i < sched->runners->len; i++)
-        pthread_cond_broadcast(&((pb_runner *)sched->runners->pdata[i])->cond);
+    for (uint32_t i = 0; i < pb_runners_count(sched); i++)
+        pthread_cond_broadcast(&sched->runners[i]->cond);
     pthread_mutex_unlock(&sched->lock);
     pb_runners_poke(sched);
     if (sched->rr_handle)
         g_thread_join(g_steal_pointer(&sched->rr_handle));
-    for (uint32_t i = 0; i < sched->runners->len; i++) {
-        pb_runner *runner = sched->runners->pdata[i];
+    for (uint32_t i = 0; i < pb_runners_count(sched); i++) {
+        pb_runner *runner = sched->runners[i];
 
         if (runner->thread)
             g_thread_join(g_steal_pointer(&runner->thread));
@@ -170,12 +170,14 @@ void pb_sched_begin(pb_sched *sched)
     g_assert(sched->config.threads == PB_THREADS_PARALLEL && !sched->running);
     __atomic_store_n(&sched->quitting, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&sched->running, 1, __ATOMIC_SEQ_CST);
+    sched->lent = true;
     pb_clock_release(sched);
 }
 
 void pb_sched_end(pb_sched *sched)
 {
     pb_clock_hold(sched);
+    sched->lent = false;
     __atomic_store_n(&sched->running, 0, __ATOMIC_SEQ_CST);
 }
 

@@ -186,7 +186,8 @@ typedef struct pb_runner_ops {
     void (*fresh)(void *self);
 } pb_runner_ops;
 
-/* Add a runner; powered on and not idle. `name` of the thread is copied. [setup] */
+/* Add a runner; powered on and not idle. `name` of the thread is copied. At most 65,536. [setup], and while threads of others run
+ * them */
 pb_runner *pb_sched_add_runner(pb_sched *sched, const char *name, const pb_runner_ops *ops,
                                void *self);
 /* Wake it if it rests. Call it after what it shall see was made visible, and its poke flag set. In
@@ -218,6 +219,9 @@ void pb_sched_end(pb_sched *sched);
 /* One stay in the guest, on the calling thread, which is the only one to do so for this runner. It stands at a safe point
  * before and after; so the caller may block, and exclusive sections and pauses do not wait for it. */
 pb_runner_result pb_runner_go(pb_runner *runner);
+/* Around fork(), while all stand (pb_sched_pause): the child finds the scheduler as it is, and no thread in it. */
+void pb_sched_fork_begin(pb_sched *sched);
+void pb_sched_fork_end(pb_sched *sched, bool child);
 
 /* Wait until each other runner has been outside of the guest at least once since the call, so that
  * what was posted to it before is done before it executes on. Posted: made visible to work(), then

@@ -231,11 +231,33 @@ static bool has_room(const pb_tc *tc, const tc_slab *slab, uint32_t bytes)
            slab->n_links + PB_CODE_LINKS <= slab_links(tc);
 }
 
-static bool take_slab_locked(pb_tc_user *user)
+/* With many users, a thousand threads of a program, there is not a slab for each: one that another has begun, and does not write
+ * in now. Null: there is none. */
+static tc_slab *borrow_locked(pb_tc *tc, uint32_t bytes)
+{
+    if (tc->users->len <= tc->n_slabs / 8)
+        return NULL;
+    for (GList *node = tc->full.tail; node; node = node->prev) {
+        tc_slab *slab = node->data;
+
+        if (slab->writer && !is_written(slab) && has_room(tc, slab, bytes))
+            return slab;
+    }
+    return NULL;
+}
+
+static bool take_slab_locked(pb_tc_user *user, uint32_t bytes)
 {
     pb_tc *tc = user->tc;
+    tc_slab *begun = borrow_locked(tc, bytes);
     GList *node;
 
+    if (begun) {
+        take_from_writer(begun);
+        user->slab = begun;
+        begun->writer = user;
+        return true;
+    }
     reclaim_locked(tc);
     node = g_queue_pop_head_link(&tc->empty);
     if (!node) {
@@ -321,13 +343,13 @@ static void populate(const pb_tc *tc, tc_slab *slab, uint32_t bytes)
 }
 
 /* Another slab for the user; false: none is free. */
-static bool change_slab_locked(pb_tc_user *user)
+static bool change_slab_locked(pb_tc_user *user, uint32_t bytes)
 {
     bool taken;
 
     if (user->slab)
         take_from_writer(user->slab);
-    taken = take_slab_locked(user);
+    taken = take_slab_locked(user, bytes);
     __atomic_store_n(&user->writing, taken, __ATOMIC_RELEASE);
     evict_ahead_locked(user->tc);
     return taken;
@@ -369,7 +391,7 @@ uint32_t tc_reserve(pb_tc_user *user, uint32_t bytes, pb_code_slice *slice)
     if (tc->evict_every && ++tc->reservations % tc->evict_every == 0)
         evict_one_by_chance_locked(tc);
     if (!has_room(tc, user->slab, bytes)) {
-        room = change_slab_locked(user);
+        room = change_slab_locked(user, bytes);
         n_unmapped = choose_unmapped_locked(tc, unmapped);
         holders = holders_locked(tc, user);
     }

@@ -95,7 +95,9 @@ static pb_tc_user *tc_user_new(pb_tc *tc, void (*nudge)(void *opaque), void *opa
     user->tc = tc;
     user->nudge = nudge;
     user->opaque = opaque;
+    pthread_mutex_lock(&tc->lock);
     g_ptr_array_add(tc->users, user);
+    pthread_mutex_unlock(&tc->lock);
     return user;
 }
 
@@ -120,9 +122,11 @@ static void tc_user_free(pb_tc_user *user)
     if (!user)
         return;
     g_assert(user->active == 0);
+    pthread_mutex_lock(&user->tc->lock);
     if (user->slab)
         user->slab->writer = NULL;
     g_ptr_array_remove(user->tc->users, user);
+    pthread_mutex_unlock(&user->tc->lock);
     g_aligned_free(user);
 }
 

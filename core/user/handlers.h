@@ -61,17 +61,20 @@ HANDLER(sys_mremap);
 HANDLER(sys_madvise);
 /* sys_process.c */
 HANDLER(sys_exit);
+HANDLER(sys_exit_group);
 HANDLER(sys_timer_create);
 HANDLER(sys_prlimit64);
 HANDLER(sys_getrlimit);
 HANDLER(sys_setrlimit);
 HANDLER(sys_set_tid_address);
 HANDLER(sys_set_robust_list);
+HANDLER(sys_get_robust_list);
 HANDLER(sys_futex);
 HANDLER(sys_prctl);
 HANDLER(sys_uname);
 /* sys_fork.c */
 HANDLER(sys_clone);
+HANDLER(sys_clone3);
 HANDLER(sys_execve);
 /* signal.c */
 HANDLER(sys_rt_sigaction);

@@ -46,15 +46,31 @@ struct pb_user {
     uint64_t fds[16]; /* bit for each number that is the emulator's */
     uint64_t stack_low, stack_top;
     struct pb_strace *strace; /* strace.h; null: not asked for */
+
+    /* Threads: thread.c. */
+    pthread_mutex_t threads_lock;
+    pthread_cond_t
+        threads_cond;        /* one was born or ended, or does not work any more; no standstill */
+    pb_user_thread *threads; /* under threads_lock, as what follows */
+    uint32_t n_threads;
+    int status;          /* of the process */
+    bool ended;          /* by exit_group() */
+    uint32_t standstill; /* atomic, written under threads_lock */
+    uint32_t ending;     /* atomic */
 };
 
 struct pb_user_thread {
     pb_user *user;
     pb_vcpu *vcpu;
-    pb_user_event event; /* cause 0: none */
-    bool ended;
+    pb_user_event event;  /* cause 0: none */
+    pb_user_thread *next; /* of the user's */
+    pid_t tid;
+    uint32_t works; /* atomic: it is neither in the guest nor in the host's kernel (thread.c) */
+    bool is_leader;
+    bool ended, ends_all;
     int status;
-    uint64_t clear_tid; /* address that is cleared at the thread's end, or 0 */
+    uint64_t clear_tid;   /* address that is cleared at the thread's end, or 0 */
+    uint64_t robust_list; /* atomic: address, or 0 */
 
     /* Signals. The host's mask is `mask`, or everything while one is queued. */
     uint64_t mask;
@@ -163,12 +179,47 @@ int64_t pb_user_host(pb_user_thread *t, long number, uint64_t a, uint64_t b, uin
 
 #define HANDLER(name) int64_t name(pb_user_thread *t, const uint64_t a[6])
 
+/* ---- threads: thread.c ------------------------------------------------------------------------------------- */
+
+/* What clone() and clone3() ask for. */
+typedef struct pb_user_clone {
+    uint64_t flags; /* without a signal */
+    uint64_t exit_signal;
+    uint64_t sp; /* 0: the caller's */
+    uint64_t parent_tid, child_tid, tls, pidfd;
+} pb_user_clone;
+
+pb_user_thread *pb_user_thread_new(pb_user *user, pb_vcpu *vcpu);
+/* It has a thread of the host, which calls it. */
+void pb_user_thread_enlist(pb_user_thread *t);
+/* Executes until the thread ends, and frees it. True: with it the process ends, with user->status. */
+bool pb_user_thread_run(pb_user_thread *t);
+/* A new thread; its number, or an error. */
+int64_t pb_user_thread_clone(pb_user_thread *t, const pb_user_clone *clone);
+/* The process ends while it has several threads. */
+G_NORETURN void pb_user_end_process(pb_user *user, int status);
+/* Futexes of the robust list that the thread has: their owner died. Of all threads, which stand still from then on. */
+void pb_user_release_futexes(const pb_user_thread *t);
+void pb_user_release_all_futexes(pb_user_thread *t);
+/* Around what a thread does outside of the guest, but not while it is in the host's kernel. */
+void pb_user_work_begin(pb_user_thread *t);
+void pb_user_work_end(pb_user_thread *t);
+/* Around fork(): no other thread executes anything, or holds a lock. The child has no others. */
+void pb_user_standstill_begin(pb_user_thread *t);
+void pb_user_standstill_end(pb_user_thread *t, bool child);
+
 /* ---- signals: signal.c ------------------------------------------------------------------------------------ */
 
 /* Threads that are made from now on get no signals: the accelerator's. */
 void pb_user_block_signals(pb_user *user);
 /* The first thread has the mask that it was started with. */
 void pb_user_signals_init(pb_user *user, pb_user_thread *t);
+/* Handlers become defaults: CLONE_CLEAR_SIGHAND. */
+void pb_user_clear_handlers(pb_user_thread *t);
+/* Block all, for a while: pb_user_set_mask() ends it. */
+void pb_user_signals_hold(void);
+/* The thread gets no signals any more; what it was about to deliver somebody else gets. */
+void pb_user_signals_end(pb_user_thread *t);
 /* A fault of the program, or another event that is a signal. */
 void pb_user_fault_signal(pb_user_thread *t, uint32_t cause);
 /* Deliver what is queued. */

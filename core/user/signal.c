@@ -135,6 +135,8 @@ void pb_user_die(int signal)
 {
     const struct rlimit none = { 0, 0 };
 
+    if (pb_user_current)
+        pb_user_release_all_futexes(pb_user_current);
     fflush(NULL);
     if (pb_user_process->strace)
         pb_strace_killed(pb_user_process, signal, false);
@@ -426,6 +428,33 @@ HANDLER(sys_sigaltstack)
         t->stack_bytes = new.bytes;
     }
     return a[1] && !pb_user_space_write(t->user->space, a[1], &old, sizeof(old)) ? -EFAULT : 0;
+}
+
+void pb_user_clear_handlers(pb_user_thread *t)
+{
+    pb_user *user = t->user;
+
+    for (int signal = 1; signal <= PB_USER_SIGNALS; signal++) {
+        if (user->actions[signal].handler <= IGNORE_HANDLER)
+            continue;
+        user->actions[signal] = (pb_user_action){ 0 };
+        set_host_action(signal, &user->actions[signal]);
+    }
+}
+
+void pb_user_signals_hold(void)
+{
+    host_mask(SIG_SETMASK, UINT64_MAX, NULL);
+}
+
+void pb_user_signals_end(pb_user_thread *t)
+{
+    pb_user_signals_hold();
+    if (!t->queued)
+        return;
+    t->queued = 0;
+    if (t->info.si_code != SI_TKILL)
+        syscall(SYS_rt_sigqueueinfo, getpid(), t->info.si_signo, &t->info);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------- */

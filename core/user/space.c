@@ -743,6 +743,19 @@ bool pb_user_space_write(pb_user_space *space, uint64_t gva, const void *from, u
     return all;
 }
 
+bool pb_user_space_compare_swap(pb_user_space *space, uint64_t gva, uint32_t *value, uint32_t next)
+{
+    bool all;
+
+    pthread_rwlock_rdlock(&space->lock);
+    all = reach(space, gva, sizeof(next), PB_PROT_WRITE) == sizeof(next);
+    if (all)
+        __atomic_compare_exchange_n((uint32_t *)(void *)(space->base + gva), value, next, false,
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    pthread_rwlock_unlock(&space->lock);
+    return all;
+}
+
 char *pb_user_space_string(pb_user_space *space, uint64_t gva, uint64_t most, int *error)
 {
     uint64_t n, length;

@@ -1,8 +1,8 @@
 /*
- * Other processes: fork, execve.
+ * Other processes: fork, execve. And what clone() and clone3() ask for, which may be a thread.
  *
- * fork is the host's. Before it the accelerator is stopped, so that there is one thread, which holds no lock, and no code that
- * parent and child would share; both start it again. A vfork is a fork whose parent waits until the child has
+ * fork is the host's. Before it all threads stand still and the accelerator is stopped, so that there is one thread, which holds no
+ * lock, and no code that parent and child would share; both start it again. A vfork is a fork whose parent waits until the child has
  * executed something or ended; their memory is not the same.
  *
  * A program that executes another one for its architecture becomes this emulator again, with the same options. Of a script that is its
@@ -21,9 +21,18 @@
 
 /* ---- fork ----------------------------------------------------------------------------------------------- */
 
-#define FORK_FLAGS                                                                  \
-    (CSIGNAL | CLONE_VM | CLONE_VFORK | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | \
-     CLONE_PARENT_SETTID | CLONE_SETTLS)
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND UINT64_C(0x100000000)
+#endif
+
+#define IGNORED_FLAGS (CLONE_PTRACE | CLONE_UNTRACED | CLONE_DETACHED | CLONE_IO)
+#define TID_FLAGS     (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
+#define FORK_FLAGS                                                                           \
+    (CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | TID_FLAGS | \
+     IGNORED_FLAGS)
+#define THREAD_FLAGS                                                                   \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_PARENT | \
+     CLONE_SYSVSEM | CLONE_SETTLS | TID_FLAGS | IGNORED_FLAGS)
 
 /* Waits for the end of a pipe that the child has until it executes something. */
 static void await_child(int end)
@@ -49,18 +58,22 @@ static bool restart(pb_user *user)
 }
 
 /* In the child, on the stack that it was given. */
-static int64_t begin_child(pb_user_thread *t, const uint64_t a[6])
+static int64_t begin_child(pb_user_thread *t, const pb_user_clone *clone)
 {
     const pb_user *user = t->user;
     uint32_t tid = (uint32_t)gettid();
 
-    if (a[0] & CLONE_SETTLS)
-        user->arch->set_tls(t->vcpu, a[3]);
-    if (a[1])
-        user->arch->set_sp(t->vcpu, a[1]);
-    if (a[0] & CLONE_CHILD_SETTID)
-        pb_user_space_write(user->space, a[4], &tid, sizeof(tid));
-    t->clear_tid = a[0] & CLONE_CHILD_CLEARTID ? a[4] : 0;
+    t->tid = (pid_t)tid;
+    t->robust_list = 0;
+    if (clone->flags & CLONE_CLEAR_SIGHAND)
+        pb_user_clear_handlers(t);
+    if (clone->flags & CLONE_SETTLS)
+        user->arch->set_tls(t->vcpu, clone->tls);
+    if (clone->sp)
+        user->arch->set_sp(t->vcpu, clone->sp);
+    if (clone->flags & CLONE_CHILD_SETTID)
+        pb_user_space_write(user->space, clone->child_tid, &tid, sizeof(tid));
+    t->clear_tid = clone->flags & CLONE_CHILD_CLEARTID ? clone->child_tid : 0;
     return 0;
 }
 
@@ -70,6 +83,7 @@ static pid_t fork_process(pb_user_thread *t, int ends[2])
     pid_t pid;
     int error;
 
+    pb_user_standstill_begin(t);
     fflush(NULL);
     pb_machine_pause_accel(user->machine);
     pb_user_space_fork_begin(user->space);
@@ -80,26 +94,37 @@ static pid_t fork_process(pb_user_thread *t, int ends[2])
         close(ends[0]);
     if (!restart(user))
         _exit(1); /* it was said why; there is nothing to go on with */
+    pb_user_standstill_end(t, pid == 0);
     errno = error;
     return pid;
 }
 
-/* Arguments in the order of asm-generic: flags, stack, where the parent finds the child's number, TLS, where the child does. */
-HANDLER(sys_clone)
+/* A descriptor for the child, put where the program wants it. */
+static void give_pidfd(pb_user_thread *t, const pb_user_clone *clone, pid_t pid)
 {
-    bool waits = (a[0] & CLONE_VFORK) != 0;
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (fd >= 0) {
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        pb_user_space_write(t->user->space, clone->pidfd, &fd, sizeof(fd));
+    }
+}
+
+static int64_t make_process(pb_user_thread *t, const pb_user_clone *clone)
+{
+    bool waits = (clone->flags & CLONE_VFORK) != 0;
     int ends[2] = { -1, -1 };
     pid_t pid;
 
-    if ((a[0] & CLONE_VM) && !waits)
-        return -ENOSYS; /* a thread */
-    if (a[0] & ~(uint64_t)FORK_FLAGS)
+    if ((clone->flags & CLONE_VM) && !waits)
+        return -ENOSYS; /* a process that shares memory, and goes on at the same time */
+    if (clone->flags & ~(uint64_t)FORK_FLAGS)
         return -EINVAL;
     if (waits && pb_user_pipe(t->user, ends) < 0)
         return -errno;
     pid = fork_process(t, ends);
     if (pid == 0)
-        return begin_child(t, a);
+        return begin_child(t, clone);
     if (pid < 0) {
         int error = errno;
 
@@ -109,13 +134,111 @@ HANDLER(sys_clone)
         }
         return -error;
     }
-    if (a[0] & CLONE_PARENT_SETTID)
-        pb_user_space_write(t->user->space, a[2], &pid, sizeof(pid));
+    if (clone->flags & CLONE_PARENT_SETTID)
+        pb_user_space_write(t->user->space, clone->parent_tid, &pid, sizeof(pid));
+    if (clone->flags & CLONE_PIDFD)
+        give_pidfd(t, clone, pid);
     if (waits) {
         close(ends[1]);
+        pb_user_work_end(t);
         await_child(ends[0]);
+        pb_user_work_begin(t);
     }
     return pid;
+}
+
+/* ---- clone ---------------------------------------------------------------------------------------------- */
+
+/* What the kernel refuses, and what is not there. */
+static int64_t clone_or_thread(pb_user_thread *t, const pb_user_clone *clone)
+{
+    uint64_t flags = clone->flags;
+
+    if (((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND)) ||
+        ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM)) ||
+        ((flags & CLONE_SIGHAND) && (flags & CLONE_CLEAR_SIGHAND)))
+        return -EINVAL;
+    if (!(flags & CLONE_THREAD))
+        return make_process(t, clone);
+    return flags & ~(uint64_t)THREAD_FLAGS ? -EINVAL : pb_user_thread_clone(t, clone);
+}
+
+/* Arguments in the order of asm-generic: flags, stack, where the parent finds the child's number, TLS, where the child does. */
+HANDLER(sys_clone)
+{
+    const pb_user_clone clone = { .flags = (uint32_t)a[0] & ~(uint64_t)CSIGNAL,
+                                  .exit_signal = a[0] & CSIGNAL,
+                                  .sp = a[1],
+                                  .parent_tid = a[2],
+                                  .pidfd = a[2],
+                                  .tls = a[3],
+                                  .child_tid = a[4] };
+
+    if ((clone.flags & CLONE_PIDFD) && (clone.flags & (CLONE_PARENT_SETTID | CLONE_DETACHED)))
+        return -EINVAL;
+    return clone_or_thread(t, &clone);
+}
+
+/* struct clone_args: all numbers of 8 bytes, those at the end newer. */
+enum {
+    ARG_FLAGS,
+    ARG_PIDFD,
+    ARG_CHILD_TID,
+    ARG_PARENT_TID,
+    ARG_EXIT_SIGNAL,
+    ARG_STACK,
+    ARG_STACK_SIZE,
+    ARG_TLS,
+    FIRST_ARGS, /* of the first version */
+    ARG_SET_TID = FIRST_ARGS,
+    ARG_SET_TID_SIZE,
+    ARG_CGROUP,
+    KNOWN_ARGS
+};
+
+/* What is behind those that are known has to be 0. */
+static int64_t take_clone_args(pb_user_thread *t, uint64_t gva, uint64_t bytes,
+                               uint64_t args[KNOWN_ARGS])
+{
+    uint8_t all[PB_PAGE_SIZE] = { 0 };
+
+    if (bytes > sizeof(all))
+        return -E2BIG;
+    if (bytes < FIRST_ARGS * sizeof(args[0]))
+        return -EINVAL;
+    if (!pb_user_space_read(t->user->space, gva, all, bytes))
+        return -EFAULT;
+    memcpy(args, all, KNOWN_ARGS * sizeof(args[0]));
+    for (uint64_t i = KNOWN_ARGS * sizeof(args[0]); i < bytes; i++) {
+        if (all[i])
+            return -E2BIG;
+    }
+    return 0;
+}
+
+HANDLER(sys_clone3)
+{
+    uint64_t args[KNOWN_ARGS];
+    int64_t error = take_clone_args(t, a[0], a[1], args);
+    pb_user_clone clone;
+
+    if (error)
+        return error;
+    clone = (pb_user_clone){ .flags = args[ARG_FLAGS],
+                             .exit_signal = args[ARG_EXIT_SIGNAL],
+                             .sp = args[ARG_STACK] + args[ARG_STACK_SIZE],
+                             .parent_tid = args[ARG_PARENT_TID],
+                             .pidfd = args[ARG_PIDFD],
+                             .tls = args[ARG_TLS],
+                             .child_tid = args[ARG_CHILD_TID] };
+    if ((clone.flags & (CLONE_DETACHED | CSIGNAL)) || (clone.exit_signal & ~(uint64_t)CSIGNAL) ||
+        clone.exit_signal > PB_USER_SIGNALS ||
+        ((clone.flags & (CLONE_THREAD | CLONE_PARENT)) && clone.exit_signal) ||
+        (args[ARG_STACK] == 0) != (args[ARG_STACK_SIZE] == 0))
+        return -EINVAL;
+    if (args[ARG_SET_TID] || args[ARG_SET_TID_SIZE])
+        return args[ARG_SET_TID] && args[ARG_SET_TID_SIZE] ? -EPERM : -EINVAL;
+    return clone_or_thread(t, &clone);
 }
 
 /* ---- execve --------------------------------------------------------------------------------------------- */

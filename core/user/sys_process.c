@@ -19,16 +19,49 @@ HANDLER(sys_exit)
     return -NO_RESULT;
 }
 
+HANDLER(sys_exit_group)
+{
+    t->ends_all = true;
+    return sys_exit(t, a);
+}
+
 HANDLER(sys_set_tid_address)
 {
     t->clear_tid = a[0];
     return gettid();
 }
 
-/* Without robust futexes a C library goes on: they matter to a process that dies with a lock that others share. */
+#define ROBUST_HEAD_BYTES 24
+
+/* The emulator goes through it: the host's kernel would take its addresses for the host's. */
 HANDLER(sys_set_robust_list)
 {
-    return a[1] == 24 ? 0 : -EINVAL;
+    if (a[1] != ROBUST_HEAD_BYTES)
+        return -EINVAL;
+    __atomic_store_n(&t->robust_list, a[0], __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+/* Of one of this process's threads; of others it would be the emulator's. */
+HANDLER(sys_get_robust_list)
+{
+    const uint64_t bytes = ROBUST_HEAD_BYTES;
+    pb_user *user = t->user;
+    uint64_t list = 0;
+    bool found = false;
+
+    pthread_mutex_lock(&user->threads_lock);
+    for (const pb_user_thread *other = user->threads; other && !found; other = other->next) {
+        found = a[0] == 0 ? other == t : (uint64_t)other->tid == a[0];
+        list = __atomic_load_n(&other->robust_list, __ATOMIC_SEQ_CST);
+    }
+    pthread_mutex_unlock(&user->threads_lock);
+    if (!found)
+        return kill((pid_t)a[0], 0) < 0 && errno == ESRCH ? -ESRCH : -EPERM;
+    return pb_user_space_write(user->space, a[2], &bytes, sizeof(bytes)) &&
+                   pb_user_space_write(user->space, a[1], &list, sizeof(list))
+               ? 0
+               : -EFAULT;
 }
 
 HANDLER(sys_futex)

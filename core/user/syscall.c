@@ -163,7 +163,12 @@ int pb_user_get(const pb_user *user, uint64_t gva, pb_user_struct which, void *t
 int64_t pb_user_host(pb_user_thread *t, long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
                      uint64_t e, uint64_t f)
 {
-    return pb_user_host_call(&t->queued, number, a, b, c, d, e, f);
+    int64_t result;
+
+    pb_user_work_end(t);
+    result = pb_user_host_call(&t->queued, number, a, b, c, d, e, f);
+    pb_user_work_begin(t);
+    return result;
 }
 
 /* A path of the program, as the host has it. Null with *result set. */

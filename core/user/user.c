@@ -1,4 +1,4 @@
-/* The life of a program: see user.h. And its first thread. */
+/* The life of a program: see user.h. */
 #include <core/user/internal.h>
 #include <core/user/strace.h>
 
@@ -164,6 +164,8 @@ pb_user *pb_user_new(const pb_user_options *options, GError **error)
     }
     pthread_mutex_init(&user->brk_lock, NULL);
     pthread_mutex_init(&user->signal_lock, NULL);
+    pthread_mutex_init(&user->threads_lock, NULL);
+    pthread_cond_init(&user->threads_cond, NULL);
     pb_user_block_signals(user);
     pb_user_take_numbers(user);
     pb_user_process = user;
@@ -196,6 +198,8 @@ void pb_user_free(pb_user *user)
     pb_user_space_free(user->space);
     pthread_mutex_destroy(&user->brk_lock);
     pthread_mutex_destroy(&user->signal_lock);
+    pthread_mutex_destroy(&user->threads_lock);
+    pthread_cond_destroy(&user->threads_cond);
     if (user->taken)
         pb_user_give_numbers(user);
     pb_strace_free(user->strace);
@@ -288,42 +292,20 @@ bool pb_user_load(pb_user *user, pb_machine *machine, GError **error)
 
 /* ---- running ------------------------------------------------------------------------------------------- */
 
-/* What made the processor stop. */
-static void handle_event(pb_user_thread *t)
-{
-    uint32_t cause = t->event.cause;
-
-    t->event.cause = 0;
-    if (cause == PB_USER_SYSCALL)
-        pb_user_do_syscall(t);
-    else if (cause != 0)
-        pb_user_fault_signal(t, cause);
-}
-
-static void run_thread(pb_user_thread *t)
-{
-    pb_user_current = t;
-    while (!t->ended) {
-        if (pb_vcpu_go(t->vcpu))
-            handle_event(t);
-        if (t->queued && !t->ended)
-            pb_user_deliver(t);
-    }
-    pb_user_current = NULL;
-}
-
 int pb_user_run(pb_user *user)
 {
-    pb_user_thread first = { .user = user, .vcpu = pb_cpus_at(pb_machine_cpus(user->machine), 0) };
+    pb_user_thread *first = pb_user_thread_new(user, pb_cpus_at(pb_machine_cpus(user->machine), 0));
     pb_sched *sched = pb_machine_sched(user->machine);
 
-    pb_user_signals_init(user, &first);
+    first->is_leader = true;
+    pb_user_signals_init(user, first);
     if (user->strace)
-        pb_strace_begin(&first);
+        pb_strace_begin(first);
     pb_sched_begin(sched);
-    run_thread(&first);
+    pb_user_thread_enlist(first);
+    pb_user_thread_run(first);
     pb_sched_end(sched);
-    return first.status;
+    return user->status;
 }
 
 void pb_user_missing(const pb_user *user,

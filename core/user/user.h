@@ -34,6 +34,10 @@ typedef struct pb_user_options {
     const char *
         strace_only; /* which: names and %classes by commas, "!" before them for all others; null: all */
     const char *strace_shared; /* from the program that executed this one (strace.h), or null */
+    /* Called where pb_user_run() cannot return: a thread ends the process while others are there. They stand still, or are
+     * in the host's kernel. May be null. */
+    void (*at_end)(void *opaque);
+    void *opaque;
 } pb_user_options;
 
 /* What a program is for, found in its file: "aarch64". Null with an error: not there, no program, unknown. g_free() it. */

@@ -126,9 +126,9 @@ static bool contains(const uint64_t *pcs, uint32_t n, uint64_t pc)
 /* Drop all units. */
 static void drop_units(pb_cpus *cpus)
 {
-    for (uint32_t i = 0; i < cpus->vcpus->len; i++)
+    for (uint32_t i = 0; i < pb_cpus_count(cpus); i++)
         if (cpus->accel_type && cpus->accel_type->flush)
-            cpus->accel_type->flush(cpus->accel, cpus->vcpus->pdata[i]);
+            cpus->accel_type->flush(cpus->accel, pb_cpus_at(cpus, i));
 }
 
 void pb_debug_set_breaks(pb_cpus *cpus, const uint64_t *pcs, uint32_t n, bool keep)
@@ -178,8 +178,8 @@ void pb_debug_set_watches(pb_cpus *cpus, const pb_debug_watch *watches, uint32_t
     d->n_watches = n;
     cpus->watched = n > 0;
     /* What was tagged before. What becomes plain again is tagged at the next access. */
-    for (uint32_t i = 0; n > 0 && i < cpus->vcpus->len; i++)
-        pb_tlb_flush_all(cpus->vcpus->pdata[i]);
+    for (uint32_t i = 0; n > 0 && i < pb_cpus_count(cpus); i++)
+        pb_tlb_flush_all(pb_cpus_at(cpus, i));
 }
 
 /* Whether two stretches have a byte in common; `last` is inclusive. */

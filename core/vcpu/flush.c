@@ -257,12 +257,12 @@ void pb_tlb_untag(void *opaque, const uint8_t *host, uint64_t bytes)
     pb_vcpu *me = pb_vcpu_current();
     bool others = false;
 
-    for (uint32_t i = 0; i < cpus->vcpus->len; i++) {
-        pb_vcpu *vcpu = cpus->vcpus->pdata[i];
+    for (uint32_t i = 0; i < pb_cpus_count(cpus); i++) {
+        pb_vcpu *vcpu = pb_cpus_at(cpus, i);
 
         if (vcpu == me) {
             untag(vcpu, (uintptr_t)host, bytes);
-        } else {
+        } else if (!pb_vcpu_is_aside(vcpu)) {
             post_untag(vcpu, (pb_posted_untag){ host, bytes });
             others = true;
         }
@@ -276,12 +276,13 @@ void pb_tlb_untag(void *opaque, const uint8_t *host, uint64_t bytes)
 void pb_vcpu_tlb_flush_some(pb_vcpu *vcpu, const pb_tlb_flush *flush)
 {
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-    GPtrArray *vcpus = core->cpus->vcpus;
 
     flush_own(vcpu, flush);
-    for (uint32_t i = 0; flush->scope == PB_SCOPE_ALL && i < vcpus->len; i++) {
-        if (vcpus->pdata[i] != vcpu) {
-            post_flush(vcpus->pdata[i], flush);
+    for (uint32_t i = 0; flush->scope == PB_SCOPE_ALL && i < pb_cpus_count(core->cpus); i++) {
+        pb_vcpu *other = pb_cpus_at(core->cpus, i);
+
+        if (other != vcpu && !pb_vcpu_is_aside(other)) {
+            post_flush(other, flush);
             core->unsynced = true;
         }
     }

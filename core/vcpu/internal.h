@@ -79,6 +79,7 @@ typedef struct pb_vcpu_core {
     uint64_t generation; /* of the memory's view that the TLB was filled under */
     bool unsynced;       /* broadcast flushes were posted since the last tlb_sync */
     uint32_t turned_off; /* atomic: set_powered(false) by the vCPU itself */
+    uint32_t aside;      /* atomic: nobody executes on it (pb_cpus_put_aside) */
     pb_tlb_set *sets[PB_MMU_INDEXES];
     pb_known_epoch now[PB_MMU_INDEXES]; /* the spaces that the indexes are in; .epoch is not used */
 
@@ -132,10 +133,16 @@ static inline pb_tlb *pb_vcpu_first_tlb(pb_vcpu *vcpu, uint32_t mmu)
 
 typedef struct pb_debug pb_debug;
 
+#define PB_MOST_CPUS 65536
+
 struct pb_cpus {
     pb_sched *sched;
     pb_space *memory;
-    GPtrArray *vcpus;
+    pb_vcpu **vcpus;          /* room for PB_MOST_CPUS; who is in stays, in its place */
+    uint32_t n_vcpus;         /* atomic; written after the place */
+    pthread_mutex_t lock;     /* adding vCPUs, and those aside */
+    GPtrArray *aside;         /* pb_vcpu */
+    uint32_t prepared;        /* atomic: MMU indexes that emitted code accesses */
     pthread_mutex_t tlb_lock; /* making a pb_tlb_set */
     const pb_accel_type *accel_type;
     void *accel;
@@ -184,6 +191,8 @@ void pb_tlb_drop_second(pb_vcpu *vcpu, const pb_tlb_space *space, uint64_t gva);
 void pb_tlb_empty_second(pb_vcpu_core *core);
 void pb_tlb_free(pb_vcpu *vcpu);
 intptr_t pb_vcpu_tlb_prepare(pb_vcpu *vcpu, uint32_t mmu);
+/* A vCPU that was added: what the others were prepared for. */
+void pb_tlb_prepare_new(pb_vcpu *vcpu);
 
 /* ---- spaces.c ------------------------------------------------------------------------------------------ */
 
@@ -331,6 +340,13 @@ void pb_debug_stopped(pb_vcpu *vcpu);
 /* ---- run.c --------------------------------------------------------------------------------------------- */
 
 extern const pb_runner_ops pb_vcpu_runner_ops;
+
+/* Whether what others are told matters to it. Who is put aside forgets everything when it comes back, and says that it did
+ * before it looks at anything: so who changes something first and then asks may leave it out. */
+static inline bool pb_vcpu_is_aside(pb_vcpu *vcpu)
+{
+    return __atomic_load_n(&pb_vcpu_core_of(vcpu)->aside, __ATOMIC_SEQ_CST) != 0;
+}
 
 void pb_vcpu_kick(pb_vcpu *vcpu, uint32_t bits);
 void pb_vcpu_run_on(pb_vcpu *target, void (*fn)(pb_vcpu *target, uint64_t argument),

@@ -68,11 +68,27 @@ static pb_tlb_set *set_of(pb_vcpu *vcpu, uint32_t mmu)
 
 intptr_t pb_vcpu_tlb_prepare(pb_vcpu *vcpu, uint32_t mmu)
 {
-    GPtrArray *vcpus = pb_vcpu_core_of(vcpu)->cpus->vcpus;
+    pb_cpus *cpus = pb_vcpu_core_of(vcpu)->cpus;
 
-    for (uint32_t i = 0; i < vcpus->len; i++)
-        set_of(vcpus->pdata[i], mmu);
+    /* One that is added now looks at `prepared` afterwards. */
+    if (!(__atomic_load_n(&cpus->prepared, __ATOMIC_ACQUIRE) >> mmu & 1)) {
+        pthread_mutex_lock(&cpus->lock);
+        for (uint32_t i = 0; i < cpus->n_vcpus; i++)
+            set_of(cpus->vcpus[i], mmu);
+        __atomic_fetch_or(&cpus->prepared, 1u << mmu, __ATOMIC_SEQ_CST);
+        pthread_mutex_unlock(&cpus->lock);
+    }
     return (char *)pb_vcpu_first_tlb(vcpu, mmu) - (char *)vcpu;
+}
+
+void pb_tlb_prepare_new(pb_vcpu *vcpu)
+{
+    uint32_t prepared = __atomic_load_n(&pb_vcpu_core_of(vcpu)->cpus->prepared, __ATOMIC_ACQUIRE);
+
+    for (uint32_t i = 0; i < PB_MMU_INDEXES; i++) {
+        if (prepared >> i & 1)
+            set_of(vcpu, i);
+    }
 }
 
 /* The set, ready to be looked into. On the vCPU's thread. */

@@ -77,12 +77,12 @@ static void map_changed(void *opaque)
     pb_cpus *cpus = opaque;
     pb_vcpu *me = pb_vcpu_current();
 
-    for (uint32_t i = 0; i < cpus->vcpus->len; i++) {
-        pb_vcpu *vcpu = cpus->vcpus->pdata[i];
+    for (uint32_t i = 0; i < pb_cpus_count(cpus); i++) {
+        pb_vcpu *vcpu = pb_cpus_at(cpus, i);
 
         if (!pb_sched_is_running(cpus->sched))
             pb_tlb_follow_map(vcpu);
-        else if (vcpu != me)
+        else if (vcpu != me && !pb_vcpu_is_aside(vcpu))
             pb_vcpu_kick(vcpu, PB_EXIT_WORK);
     }
 }
@@ -93,7 +93,9 @@ pb_cpus *pb_cpus_new(pb_sched *sched, pb_space *memory)
 
     cpus->sched = sched;
     cpus->memory = memory;
-    cpus->vcpus = g_ptr_array_new();
+    cpus->vcpus = g_new0(pb_vcpu *, PB_MOST_CPUS);
+    cpus->aside = g_ptr_array_new();
+    pthread_mutex_init(&cpus->lock, NULL);
     pthread_mutex_init(&cpus->tlb_lock, NULL);
     pb_space_listen(memory, map_changed, cpus);
     pb_bus_set_untag(pb_space_bus(memory), pb_tlb_untag, cpus);
@@ -123,10 +125,12 @@ void pb_cpus_free(pb_cpus *cpus)
     pb_cpus_stop(cpus);
     pb_bus_set_untag(pb_space_bus(cpus->memory), NULL, NULL);
     pb_space_unlisten(cpus->memory, map_changed, cpus);
-    for (uint32_t i = 0; i < cpus->vcpus->len; i++)
-        vcpu_free(cpus->vcpus->pdata[i]);
+    for (uint32_t i = 0; i < cpus->n_vcpus; i++)
+        vcpu_free(cpus->vcpus[i]);
     pb_debug_free(cpus);
-    g_ptr_array_unref(cpus->vcpus);
+    g_free(cpus->vcpus);
+    g_ptr_array_unref(cpus->aside);
+    pthread_mutex_destroy(&cpus->lock);
     pthread_mutex_destroy(&cpus->tlb_lock);
     g_free(cpus);
 }
@@ -142,11 +146,21 @@ static pb_vcpu *vcpu_new(const pb_cpu_type *type)
     return (pb_vcpu *)(void *)(block + PB_VCPU_OFFSET);
 }
 
+static void append(pb_cpus *cpus, pb_vcpu *vcpu)
+{
+    pthread_mutex_lock(&cpus->lock);
+    g_assert(cpus->n_vcpus < PB_MOST_CPUS);
+    vcpu->index = cpus->n_vcpus;
+    cpus->vcpus[vcpu->index] = vcpu;
+    __atomic_store_n(&cpus->n_vcpus, vcpu->index + 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&cpus->lock);
+}
+
 pb_vcpu *pb_cpus_add(pb_cpus *cpus, const pb_cpu_type *type)
 {
     pb_vcpu *vcpu = vcpu_new(type);
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
-    g_autofree char *name = g_strdup_printf("vcpu%u", cpus->vcpus->len);
+    g_autofree char *name = g_strdup_printf("vcpu%u", pb_cpus_count(cpus));
 
     core->cpus = cpus;
     core->reader = pb_reader_new(pb_space_bus(cpus->memory));
@@ -154,24 +168,29 @@ pb_vcpu *pb_cpus_add(pb_cpus *cpus, const pb_cpu_type *type)
     core->calls = g_array_new(false, false, sizeof(pb_posted_call));
     pthread_mutex_init(&core->lock, NULL);
     vcpu->size = sizeof(*vcpu);
-    vcpu->index = cpus->vcpus->len;
     vcpu->budget = INT64_MAX;
     vcpu->state = pb_vcpu_state(vcpu);
     vcpu->ops = &vcpu_ops;
     vcpu->type = type;
-    g_ptr_array_add(cpus->vcpus, vcpu);
     core->runner = pb_sched_add_runner(cpus->sched, name, &pb_vcpu_runner_ops, vcpu);
+    append(cpus, vcpu);
+    pb_tlb_prepare_new(vcpu); /* which was in its place when it looks */
     return vcpu;
+}
+
+bool pb_cpus_is_full(const pb_cpus *cpus)
+{
+    return pb_cpus_count(cpus) == PB_MOST_CPUS;
 }
 
 uint32_t pb_cpus_count(const pb_cpus *cpus)
 {
-    return cpus->vcpus->len;
+    return __atomic_load_n(&cpus->n_vcpus, __ATOMIC_SEQ_CST);
 }
 
 pb_vcpu *pb_cpus_at(const pb_cpus *cpus, uint32_t index)
 {
-    return index < cpus->vcpus->len ? cpus->vcpus->pdata[index] : NULL;
+    return index < pb_cpus_count(cpus) ? cpus->vcpus[index] : NULL;
 }
 
 void pb_cpus_set_debug(pb_cpus *cpus, void (*stopped)(void *opaque, pb_vcpu *vcpu), void *opaque)
@@ -186,10 +205,22 @@ static void finish_accel(pb_cpus *cpus, uint32_t count)
 {
     while (count-- > 0) {
         if (cpus->accel_type->vcpu_finish)
-            cpus->accel_type->vcpu_finish(cpus->accel, cpus->vcpus->pdata[count]);
+            cpus->accel_type->vcpu_finish(cpus->accel, cpus->vcpus[count]);
     }
     cpus->accel_type = NULL;
     cpus->accel = NULL;
+}
+
+static bool init_accel(pb_vcpu *vcpu, GError **error)
+{
+    const pb_cpus *cpus = pb_vcpu_core_of(vcpu)->cpus;
+    pb_error e = PB_ERROR_INIT;
+
+    if (!cpus->accel_type->vcpu_init || cpus->accel_type->vcpu_init(cpus->accel, vcpu, &e))
+        return true;
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "accelerator %s, processor %u: %s",
+                cpus->accel_type->head.name, vcpu->index, e.text);
+    return false;
 }
 
 bool pb_cpus_start(pb_cpus *cpus, const pb_accel_type *type, void *accel, GError **error)
@@ -197,12 +228,8 @@ bool pb_cpus_start(pb_cpus *cpus, const pb_accel_type *type, void *accel, GError
     g_assert(!cpus->accel_type);
     cpus->accel_type = type;
     cpus->accel = accel;
-    for (uint32_t i = 0; i < cpus->vcpus->len; i++) {
-        pb_error e = PB_ERROR_INIT;
-
-        if (type->vcpu_init && !type->vcpu_init(accel, cpus->vcpus->pdata[i], &e)) {
-            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-                        "accelerator %s, processor %u: %s", type->head.name, i, e.text);
+    for (uint32_t i = 0; i < cpus->n_vcpus; i++) {
+        if (!init_accel(cpus->vcpus[i], error)) {
             finish_accel(cpus, i);
             return false;
         }
@@ -210,10 +237,15 @@ bool pb_cpus_start(pb_cpus *cpus, const pb_accel_type *type, void *accel, GError
     return true;
 }
 
+bool pb_cpus_start_one(pb_vcpu *vcpu, GError **error)
+{
+    return !pb_vcpu_core_of(vcpu)->cpus->accel_type || init_accel(vcpu, error);
+}
+
 void pb_cpus_stop(pb_cpus *cpus)
 {
     if (cpus->accel_type)
-        finish_accel(cpus, cpus->vcpus->len);
+        finish_accel(cpus, cpus->n_vcpus);
 }
 
 /* ---- reset and snapshots --------------------------------------------------------------------------------- */
@@ -243,10 +275,35 @@ void pb_vcpu_reset(pb_vcpu *vcpu, bool powered)
     pb_runner_set_powered(runner, powered);
 }
 
+void pb_cpus_put_aside(pb_vcpu *vcpu)
+{
+    pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
+
+    pthread_mutex_lock(&core->cpus->lock);
+    __atomic_store_n(&core->aside, 1, __ATOMIC_SEQ_CST);
+    g_ptr_array_add(core->cpus->aside, vcpu);
+    pthread_mutex_unlock(&core->cpus->lock);
+}
+
+pb_vcpu *pb_cpus_take_back(pb_cpus *cpus)
+{
+    pb_vcpu *vcpu = NULL;
+
+    pthread_mutex_lock(&cpus->lock);
+    if (cpus->aside->len)
+        vcpu = g_ptr_array_steal_index_fast(cpus->aside, cpus->aside->len - 1);
+    pthread_mutex_unlock(&cpus->lock);
+    if (!vcpu)
+        return NULL;
+    __atomic_store_n(&pb_vcpu_core_of(vcpu)->aside, 0, __ATOMIC_SEQ_CST);
+    pb_vcpu_reset(vcpu, true);
+    return vcpu;
+}
+
 void pb_cpus_invalidate(pb_cpus *cpus)
 {
-    for (uint32_t i = 0; i < cpus->vcpus->len; i++) {
-        pb_vcpu *vcpu = cpus->vcpus->pdata[i];
+    for (uint32_t i = 0; i < cpus->n_vcpus; i++) {
+        pb_vcpu *vcpu = cpus->vcpus[i];
 
         forget(vcpu);
         if (cpus->accel_type && cpus->accel_type->flush)
@@ -256,8 +313,8 @@ void pb_cpus_invalidate(pb_cpus *cpus)
 
 void pb_cpus_settle(pb_cpus *cpus)
 {
-    for (uint32_t i = 0; i < cpus->vcpus->len; i++)
-        pb_vcpu_runner_ops.work(cpus->vcpus->pdata[i], false);
+    for (uint32_t i = 0; i < cpus->n_vcpus; i++)
+        pb_vcpu_runner_ops.work(cpus->vcpus[i], false);
 }
 
 void pb_vcpu_save(pb_vcpu *vcpu, pb_vcpu_saved *saved)

@@ -19,14 +19,24 @@ pb_cpus *pb_cpus_new(pb_sched *sched, pb_space *memory);
 void pb_cpus_free(pb_cpus *cpus); /* null is fine */
 
 /* A new vCPU; its index is the number of earlier ones. The memory at vcpu->state is the instance of the
- * cpu type, aligned to 64 bytes; the caller sets vcpu->object. Freed by pb_cpus_free. [setup] */
+ * cpu type, aligned to 64 bytes; the caller sets vcpu->object. Freed by pb_cpus_free. [setup], and while the machine runs on
+ * threads of others (pb_sched_begin), one after the other; not if there are 65,536. */
 pb_vcpu *pb_cpus_add(pb_cpus *cpus, const pb_cpu_type *type);
+bool pb_cpus_is_full(const pb_cpus *cpus);
 uint32_t pb_cpus_count(const pb_cpus *cpus);
 pb_vcpu *pb_cpus_at(const pb_cpus *cpus, uint32_t index);
 
 /* Hand all vCPUs to an accelerator instance (its class was initialised by the caller); the opposite. [setup] */
 bool pb_cpus_start(pb_cpus *cpus, const pb_accel_type *type, void *accel, GError **error);
 void pb_cpus_stop(pb_cpus *cpus);
+/* The same for a vCPU that was added later, before it executes. */
+bool pb_cpus_start_one(pb_vcpu *vcpu, GError **error);
+
+/* A vCPU that nobody needs now waits for somebody who does: what costs time to make stays. It stands outside of the guest, and
+ * nothing is posted to it. */
+void pb_cpus_put_aside(pb_vcpu *vcpu);
+/* One of those, after the core's part of a reset; null: there is none. [any] */
+pb_vcpu *pb_cpus_take_back(pb_cpus *cpus);
 
 /* The core's part of a reset: caches, reservation, requests, power, idleness. The cpu type's state is the
  * object's business, before or after. While nothing runs. */

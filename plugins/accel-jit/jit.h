@@ -21,8 +21,9 @@ enum { UNIT_INSNS = 48 };
 /* Instructions of a unit whose places in the code are kept, at most. */
 enum { UNIT_LINES = 640 };
 
-/* Unit keys whose jump tables a vCPU keeps: user and kernel, with a few rounding modes. */
-enum { JUMP_TABLES = 8 };
+/* Unit keys whose jump tables a vCPU keeps: user and kernel, with a few rounding modes. A program has one address space, whose
+ * earlier epochs never come back, and perhaps a thousand vCPUs. */
+enum { JUMP_TABLES = 8, USER_JUMP_TABLES = 2 };
 
 typedef struct jump_table {
     uint64_t key;
@@ -73,6 +74,7 @@ typedef struct jit {
     pb_tc *tc; /* made with the first vCPU */
     uint32_t vcpus;
     bool counted;
+    bool is_user;                               /* a program's processors, which come and go */
     uint64_t translated, insns, translating_ns; /* statistics; atomic */
     uint32_t regions;                           /* property: jit_regions */
     bool has_sampler;

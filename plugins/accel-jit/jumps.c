@@ -20,8 +20,9 @@ static void clear(const jit_vcpu *x, jump_table *table)
 static jump_table **choose(jit_vcpu *x, uint64_t key)
 {
     jump_table **oldest = &x->tables[0];
+    uint32_t most = x->jit->is_user ? USER_JUMP_TABLES : JUMP_TABLES;
 
-    for (uint32_t i = 0; i < JUMP_TABLES; i++) {
+    for (uint32_t i = 0; i < most; i++) {
         jump_table **at = &x->tables[i];
 
         if (*at && (*at)->key == key && (*at)->epoch == x->vcpu->tlb_epoch)

@@ -4,6 +4,8 @@
  */
 #include "jit.h"
 
+#include <patchbay/user.h>
+
 #include <stdlib.h>
 
 static bool init(void *self, pb_error *error)
@@ -35,7 +37,8 @@ static bool start(jit *j, pb_vcpu *vcpu, pb_error *error)
                                .fp = pb_extension(j->self, PB_FP_EXTENSION) };
 
     j->counted = setup.counted;
-    setup.parallel = !setup.counted && vcpu->ops->vcpu_count(vcpu) > 1;
+    j->is_user = pb_extension(j->self, PB_EXTENSION_USER) != NULL;
+    setup.parallel = !setup.counted && (vcpu->ops->vcpu_count(vcpu) > 1 || j->is_user);
     if (!start_sampler(j, error))
         return false;
     j->tc =
@@ -247,6 +250,7 @@ static const pb_state state[] = { PB_TRANSIENT(jit, translate, "a table of the h
                                                "translations, made again when they are needed"),
                                   PB_TRANSIENT(jit, vcpus, "counts what the host has told"),
                                   PB_TRANSIENT(jit, counted, "of the machine"),
+                                  PB_TRANSIENT(jit, is_user, "of the machine"),
                                   PB_TRANSIENT(jit, translated, "a statistic"),
                                   PB_TRANSIENT(jit, compilers, "threads"),
                                   PB_TRANSIENT(jit, requests, "a statistic"),

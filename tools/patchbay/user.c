@@ -36,7 +36,31 @@ static bool set_up_logs(const user_options *o, GError **error)
     return pb_trace_open(o->log_file, error);
 }
 
-static int run_on_machine(const loaded_machine *m, const user_options *o, pb_user *user)
+typedef struct running {
+    const user_options *options;
+    pb_machine *machine;
+    pb_user *user;
+} running;
+
+static void print_statistics(const running *r)
+{
+    if (!r->options->statistics)
+        return;
+    pb_machine_statistics(r->machine, print_number, NULL);
+    pb_user_missing(r->user, print_missing, NULL);
+}
+
+/* pb_user_options.at_end */
+static void at_end(void *opaque)
+{
+    g_autoptr(GError) error = NULL;
+
+    print_statistics(opaque);
+    if (!pb_trace_close(&error))
+        complain(STATUS_FAILED, "%s", error->message);
+}
+
+static int run_on_machine(const loaded_machine *m, const user_options *o, pb_user *user, running *r)
 {
     g_autoptr(GError) error = NULL;
     pb_machine *machine = pb_machine_new_with(m->plan, m->host, pb_user_extras(user), &error);
@@ -45,11 +69,9 @@ static int run_on_machine(const loaded_machine *m, const user_options *o, pb_use
     if (!machine)
         return complain(STATUS_USAGE, "%s", error->message);
     if (pb_user_load(user, machine, &error)) {
+        *r = (running){ o, machine, user };
         status = pb_user_run(user);
-        if (o->statistics) {
-            pb_machine_statistics(machine, print_number, NULL);
-            pb_user_missing(user, print_missing, NULL);
-        }
+        print_statistics(r);
     } else {
         status = complain(error->domain == PB_USER_ERROR ? error->code : STATUS_FAILED, "%s",
                           error->message);
@@ -59,8 +81,9 @@ static int run_on_machine(const loaded_machine *m, const user_options *o, pb_use
     return status;
 }
 
-static int run_program(const user_options *o, const pb_user_options *options)
+static int run_program(const user_options *o, pb_user_options *options)
 {
+    running r;
     g_autoptr(GError) error = NULL;
     g_autofree char *architecture = pb_user_architecture(options, &error);
     g_autofree char *name = NULL;
@@ -80,12 +103,14 @@ static int run_program(const user_options *o, const pb_user_options *options)
                         options->program, architecture, name);
     if (!set_up_logs(o, &error))
         return complain(STATUS_USAGE, "%s", error->message);
+    options->at_end = at_end;
+    options->opaque = &r;
     user = pb_user_new(options, &error);
     if (!user)
         return complain(error->domain == PB_USER_ERROR ? error->code : STATUS_FAILED, "%s",
                         error->message);
     if (load_machine(&m, name, &o->machine, true))
-        status = run_on_machine(&m, o, user);
+        status = run_on_machine(&m, o, user, &r);
     loaded_machine_finish(&m);
     pb_user_free(user);
     if (!pb_trace_close(&error))
