@@ -40,8 +40,8 @@ struct pb_user {
     uint64_t first_mask; /* of signals */
     pthread_mutex_t brk_lock, signal_lock;
     pb_user_action actions[PB_USER_SIGNALS + 1];
-    const pb_user_row **rows; /* by the architecture's number */
-    uint64_t *missing;        /* calls by number; atomic */
+    const pb_user_row **rows;        /* by the architecture's number */
+    struct pb_user_missing *missing; /* missing.c */
     GArray *taken;    /* int: descriptors that keep numbers free for the program, during setup */
     uint64_t fds[16]; /* bit for each number that is the emulator's */
     uint64_t stack_low, stack_top;
@@ -231,6 +231,17 @@ void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, uint64_t fir
 G_NORETURN void pb_user_die(int signal);
 /* A new mask. */
 void pb_user_set_mask(pb_user_thread *t, uint64_t mask);
+
+/* ---- what is not there: missing.c --------------------------------------------------------------------------- */
+
+struct pb_user_missing *pb_user_missing_new(void);
+void pb_user_missing_free(struct pb_user_missing *missing);
+/* Count what the program asked for: `kind` is constant ("system call", "ioctl"), the name is made from the format. [any] */
+void pb_user_missed(pb_user *user, const char *kind, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* At the end of the process, and before another program takes its place: add it to the user's file. */
+void pb_user_missing_save(pb_user *user);
+/* In a child: what was counted is the parent's. */
+void pb_user_missing_forget(pb_user *user);
 
 /* ---- host.c ------------------------------------------------------------------------------------------------ */
 

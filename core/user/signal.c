@@ -138,6 +138,7 @@ void pb_user_die(int signal)
     if (pb_user_current)
         pb_user_release_all_futexes(pb_user_current);
     fflush(NULL);
+    pb_user_missing_save(pb_user_process);
     if (pb_user_process->strace)
         pb_strace_killed(pb_user_process, signal, false);
     setrlimit(RLIMIT_CORE, &none); /* it would be the emulator's */
@@ -290,7 +291,7 @@ void pb_user_fault_signal(pb_user_thread *t, uint32_t cause)
     };
     pb_user_event event = t->event;
     siginfo_t info = { .si_signo = event.signal, .si_code = event.code };
-    uint32_t prot;
+    uint32_t prot, word;
     bool mapped;
 
     if (cause == PB_USER_FAULT) {
@@ -300,6 +301,9 @@ void pb_user_fault_signal(pb_user_thread *t, uint32_t cause)
         info.si_signo = SIGSEGV;
         info.si_code = mapped ? SEGV_ACCERR : SEGV_MAPERR;
     }
+    if (info.si_signo == SIGILL &&
+        pb_user_space_read(t->user->space, event.address, &word, sizeof(word)))
+        pb_user_missed(t->user, "instruction", "0x%08x", word);
     info.si_addr = (void *)(uintptr_t)event.address;
     force(t, &info, &event);
 }

@@ -130,6 +130,10 @@ void pb_strace_meaning_poll(pb_strace_view *v);
 void pb_strace_meaning_select(pb_strace_view *v);
 void pb_strace_meaning_fcntl(pb_strace_view *v);
 
+/* pb_user_missed() by the value's name. */
+void pb_user_missed_number(pb_user *user, const char *kind, const pb_strace_name *names,
+                           uint64_t value);
+
 /* strace_names.c */
 extern const pb_strace_name pb_names_open[], pb_names_prot[], pb_names_map[], pb_names_clone[],
     pb_names_futex[], pb_names_at[], pb_names_at_access[], pb_names_unlink[], pb_names_access[],

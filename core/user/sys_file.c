@@ -1,5 +1,6 @@
 /* System calls about files and descriptors that are more than the host's own. */
 #include <core/user/handlers.h>
+#include <core/user/strace.h>
 
 #include <fcntl.h>
 #include <limits.h>
@@ -284,6 +285,7 @@ HANDLER(sys_fcntl)
     case F_GET_SEALS:
         break;
     default:
+        pb_user_missed_number(t->user, "fcntl", pb_names_fcntl, (uint32_t)a[1]);
         return -EINVAL;
     }
     result = pb_user_host(t, SYS_fcntl, a[0], a[1], argument, 0, 0, 0);

@@ -90,6 +90,8 @@ static pid_t fork_process(pb_user_thread *t, int ends[2])
     pid = fork();
     error = errno;
     pb_user_space_fork_end(user->space, pid == 0);
+    if (pid == 0)
+        pb_user_missing_forget(user);
     if (pid == 0 && ends[0] >= 0)
         close(ends[0]);
     if (!restart(user))
@@ -383,6 +385,8 @@ static int64_t execute(pb_user_thread *t, char **path, GPtrArray *argv, char **e
         return -ENOEXEC;
     if (t->queued)
         return -RESTART_AT_ONCE;
+    pb_user_missing_save(t->user);
+    pb_user_missing_forget(t->user);
     hand_over_signals(t);
     if (strcmp(machine, t->user->arch->name) == 0) {
         result = execute_self(t, *path, argv, envp);

@@ -1,5 +1,6 @@
 /* ioctl: the requests that are passed on to the host. Each has a row; what has none is not there. */
 #include <core/user/handlers.h>
+#include <core/user/strace.h>
 
 #include <fcntl.h>
 #include <linux/fiemap.h>
@@ -208,5 +209,8 @@ HANDLER(sys_ioctl)
             ioctls[i].kind == NUMBER ? a[2] : (uint64_t)(uintptr_t)pb_user_pointer(t->user, a[2]),
             0, 0, 0);
     }
-    return fcntl((int)a[0], F_GETFD) < 0 ? -EBADF : -ENOTTY;
+    if (fcntl((int)a[0], F_GETFD) < 0)
+        return -EBADF;
+    pb_user_missed_number(t->user, "ioctl", pb_names_ioctl, (uint32_t)a[1]);
+    return -ENOTTY;
 }

@@ -1,5 +1,6 @@
 /* System calls about processes, threads and limits that are more than the host's own. */
 #include <core/user/handlers.h>
+#include <core/user/strace.h>
 
 #include <linux/futex.h>
 #include <sys/prctl.h>
@@ -135,6 +136,7 @@ HANDLER(sys_prctl)
     case PR_CAPBSET_READ:
         return pb_user_host(t, SYS_prctl, a[0], a[1], a[2], a[3], a[4], 0);
     default:
+        pb_user_missed_number(t->user, "prctl", pb_names_prctl, (uint32_t)a[0]);
         return -EINVAL;
     }
 }

@@ -30,7 +30,6 @@ bool pb_user_bind_syscalls(pb_user *user)
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++)
         g_hash_table_insert(by_name, (gpointer)rows[i].name, (gpointer)&rows[i]);
     user->rows = g_new0(const pb_user_row *, arch->n_syscalls);
-    user->missing = g_new0(uint64_t, arch->n_syscalls);
     for (uint32_t i = 0; i < arch->n_syscalls; i++) {
         if (arch->syscalls[i])
             user->rows[i] = g_hash_table_lookup(by_name, arch->syscalls[i]);
@@ -232,8 +231,12 @@ static int64_t pass(pb_user_thread *t, const pb_user_row *row, const uint64_t a[
 
 static int64_t not_there(pb_user_thread *t, uint64_t number)
 {
-    if (number < t->user->arch->n_syscalls)
-        __atomic_fetch_add(&t->user->missing[number], 1, __ATOMIC_RELAXED);
+    const pb_user_arch *arch = t->user->arch;
+
+    if (number < arch->n_syscalls && arch->syscalls[number])
+        pb_user_missed(t->user, "system call", "%s", arch->syscalls[number]);
+    else
+        pb_user_missed(t->user, "system call", "%" G_GUINT64_FORMAT, number);
     return -ENOSYS;
 }
 

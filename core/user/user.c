@@ -157,8 +157,10 @@ pb_user *pb_user_new(const pb_user_options *options, GError **error)
 
     user->options = *options;
     user->extras = (pb_machine_extras){ extension, user };
+    user->missing = pb_user_missing_new();
     user->space = pb_user_space_new(error);
     if (!user->space) {
+        pb_user_missing_free(user->missing);
         g_free(user);
         return NULL;
     }
@@ -206,7 +208,7 @@ void pb_user_free(pb_user *user)
     g_free(user->path);
     g_free(user->auxv);
     g_free(user->rows);
-    g_free(user->missing);
+    pb_user_missing_free(user->missing);
     g_free(user);
 }
 
@@ -305,14 +307,6 @@ int pb_user_run(pb_user *user)
     pb_user_thread_enlist(first);
     pb_user_thread_run(first);
     pb_sched_end(sched);
+    pb_user_missing_save(user);
     return user->status;
-}
-
-void pb_user_missing(const pb_user *user,
-                     void (*fn)(void *opaque, const char *name, uint64_t calls), void *opaque)
-{
-    for (uint32_t i = 0; user->missing && i < user->arch->n_syscalls; i++) {
-        if (user->missing[i])
-            fn(opaque, user->arch->syscalls[i] ? user->arch->syscalls[i] : "?", user->missing[i]);
-    }
 }

@@ -29,6 +29,7 @@ typedef struct pb_user_options {
     const char *const *envp; /* the same */
     /* What another program that it executes is run with: the words of the command up to the program; ends with null. */
     const char *const *self;
+    bool record;             /* at the end, remember what was not there (missing.h) */
     bool strace;             /* write system calls to standard error */
     const char *strace_file; /* or to this file */
     const char *
@@ -55,9 +56,10 @@ const pb_machine_extras *pb_user_extras(pb_user *user);
 bool pb_user_load(pb_user *user, pb_machine *machine, GError **error);
 /* Runs it to its end, on this thread. The exit status; a signal that ends the program ends the process. */
 int pb_user_run(pb_user *user);
-/* Calls of the system that are not there, with how often: after the run. */
+/* What it asked for that is not there ("system call", "rseq"), with how often: after the run. */
 void pb_user_missing(const pb_user *user,
-                     void (*fn)(void *opaque, const char *name, uint64_t calls), void *opaque);
+                     void (*fn)(void *opaque, const char *kind, const char *name, uint64_t calls),
+                     void *opaque);
 /* Before the machine is freed. */
 void pb_user_unload(pb_user *user);
 void pb_user_free(pb_user *user);

@@ -1,7 +1,8 @@
-/* `patchbay report missing`: what is known and not modelled, from the tables of the types. */
+/* `patchbay report missing`: what is known and not modelled, from the tables of the types; and what programs asked for. */
 #include "command.h"
 
 #include <core/device/describe.h>
+#include <core/user/missing.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +46,56 @@ static void add_type(void *opaque, const pb_plugin *plugin, const pb_class *type
     g_ptr_array_add(groups, added);
 }
 
+/* ---- what programs asked for ------------------------------------------------------------------ */
+
+/* What most runs asked for first. */
+static gint compare_rows(gconstpointer a, gconstpointer b)
+{
+    const pb_missing_row *x = *(const pb_missing_row *const *)a,
+                         *y = *(const pb_missing_row *const *)b;
+
+    if (x->runs != y->runs)
+        return x->runs < y->runs ? 1 : -1;
+    if (x->calls != y->calls)
+        return x->calls < y->calls ? 1 : -1;
+    return strcmp(x->name, y->name);
+}
+
+static int clear_programs(const char *file)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!pb_missing_clear(file, &error))
+        return complain(STATUS_FAILED, "report: %s", error->message);
+    return STATUS_OK;
+}
+
+static int report_programs(const char *file)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) rows = pb_missing_read(file, &error);
+
+    if (!rows)
+        return complain(STATUS_FAILED, "report: %s", error->message);
+    if (rows->len == 0) {
+        printf("no program has asked for anything that is not there (%s)\n", file);
+        return STATUS_OK;
+    }
+    g_ptr_array_sort(rows, compare_rows);
+    printf("%8s %8s  %-36s %s\n", "runs", "times", "what", "program");
+    for (guint i = 0; i < rows->len; i++) {
+        const pb_missing_row *row = g_ptr_array_index(rows, i);
+        g_autofree char *what = g_strdup_printf("%s %s", row->kind, row->name);
+        g_autofree char *program = g_strescape(row->program, NULL);
+
+        printf("%8" G_GUINT64_FORMAT " %8" G_GUINT64_FORMAT "  %-36s %s (%s)\n", row->runs,
+               row->calls, what, program, row->architecture);
+    }
+    return STATUS_OK;
+}
+
+/* ---- what types do not model ------------------------------------------------------------------ */
+
 static int report_missing(const char *only)
 {
     g_autoptr(pb_plugin_host) host = pb_plugin_host_new(NULL);
@@ -70,17 +121,36 @@ static int report_missing(const char *only)
 
 int command_report(int argc, char **argv)
 {
-    GOptionEntry entries[] = { { 0 } };
+    gboolean programs = FALSE, clear = FALSE;
+    GOptionEntry entries[] = { { "programs", 0, 0, G_OPTION_ARG_NONE, &programs,
+                                 "What programs asked for, under `patchbay user`, and did not get",
+                                 NULL },
+                               { "clear", 0, 0, G_OPTION_ARG_NONE, &clear, "Forget that", NULL },
+                               { 0 } };
+    g_autofree char *file = pb_missing_file();
     int status;
 
-    if (!parse_options("report", entries, NULL,
-                       "missing  each register, field, instruction or feature that is known and "
-                       "not modelled,\n"
-                       "         of all types, of one (gic/v2) or of a plugin's (gic)",
-                       &argc, &argv, &status))
+    if (!parse_options(
+            "report", entries, NULL,
+            "missing  each register, field, instruction or feature that is known and "
+            "not modelled,\n"
+            "         of all types, of one (gic/v2) or of a plugin's (gic)\n"
+            "missing --programs\n"
+            "         system calls and requests that are not there, and instructions that are "
+            "none:\n"
+            "         counted over runs of `patchbay user` in XDG_STATE_HOME/patchbay/missing,\n"
+            "         but for runs with --no-record or PATCHBAY_RECORD=no",
+            &argc, &argv, &status))
         return status;
     if (argc < 2 || argc > 3 || strcmp(argv[1], "missing") != 0)
         return complain(STATUS_USAGE,
                         "report: 'missing' is expected, and a type if only that is of interest");
-    return report_missing(argc == 3 ? argv[2] : NULL);
+    if (!programs && !clear)
+        return report_missing(argc == 3 ? argv[2] : NULL);
+    if (argc == 3)
+        return complain(STATUS_USAGE, "report: of programs all is told; '%s' is not expected",
+                        argv[2]);
+    if (!file)
+        return complain(STATUS_USAGE, "report: nothing is remembered without a home folder");
+    return clear ? clear_programs(file) : report_programs(file);
 }

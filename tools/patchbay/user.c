@@ -12,7 +12,7 @@ typedef struct user_options {
     char *sysroot, *log_file, *name;
     char **logs, **traces, **sets, **unsets;
     char *strace_file, *strace_only, *strace_shared;
-    gboolean strace, statistics;
+    gboolean strace, statistics, no_record;
 } user_options;
 
 static void print_number(void *opaque, const char *name, uint64_t value)
@@ -20,9 +20,9 @@ static void print_number(void *opaque, const char *name, uint64_t value)
     fprintf(stderr, "%s: %" G_GUINT64_FORMAT "\n", name, value);
 }
 
-static void print_missing(void *opaque, const char *name, uint64_t calls)
+static void print_missing(void *opaque, const char *kind, const char *name, uint64_t calls)
 {
-    fprintf(stderr, "system call %s, not there: %" G_GUINT64_FORMAT "\n", name, calls);
+    fprintf(stderr, "%s %s, not there: %" G_GUINT64_FORMAT "\n", kind, name, calls);
 }
 
 static bool set_up_logs(const user_options *o, GError **error)
@@ -153,6 +153,8 @@ static GPtrArray *own_words(const user_options *o)
         g_ptr_array_add(words, g_strdup("--strace"));
     if (o->strace_only)
         g_ptr_array_add(words, g_strconcat("--strace-only=", o->strace_only, NULL));
+    if (o->no_record)
+        g_ptr_array_add(words, g_strdup("--no-record"));
     g_ptr_array_add(words, NULL);
     return words;
 }
@@ -192,6 +194,10 @@ static bool parse(user_options *o, int *argc, char ***argv, int *status)
           "Log guest, unimp, exec, in_asm, ir, code, info", "ITEM,..." },
         { "trace", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->traces, "Log trace events", "PATTERN,..." },
         { "log-file", 0, 0, G_OPTION_ARG_FILENAME, &o->log_file, "Where logs go", "FILE" },
+        { "no-record", 0, 0, G_OPTION_ARG_NONE, &o->no_record,
+          "Do not remember for `patchbay report missing` what the program asked for that is not "
+          "there",
+          NULL },
         { "statistics", 0, 0, G_OPTION_ARG_NONE, &o->statistics, "Print numbers at the end", NULL },
         { 0 }
     };
@@ -223,6 +229,8 @@ int command_user(int argc, char **argv)
             pb_user_options options = { .program = program,
                                         .argv = (const char *const *)argv + first,
                                         .envp = (const char *const *)environment,
+                                        .record = !o.no_record &&
+                                                  g_strcmp0(g_getenv("PATCHBAY_RECORD"), "no") != 0,
                                         .strace_file = o.strace_file,
                                         .strace_only = o.strace_only,
                                         .strace_shared = o.strace_shared };
