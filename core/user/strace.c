@@ -30,6 +30,8 @@ typedef struct shared {
 struct pb_strace {
     shared *shared;
     int memory_fd, fd;
+    pid_t pid;    /* of who counts: a child begins anew */
+    uint32_t own; /* threads of this process that are counted */
     bool to_file;
     bool inherited;               /* from the program that executed this one */
     bool line_begun;              /* by it: that of its execve() */
@@ -83,6 +85,11 @@ static void count(pb_strace *s)
     if (now.tid == tid)
         return;
     now.tid = tid;
+    if (s->pid != getpid()) {
+        s->pid = getpid();
+        s->own = 0;
+    }
+    s->own++;
     s->shared->threads++;
 }
 
@@ -180,13 +187,17 @@ static void begin_line(pb_strace *s)
     g_string_truncate(now.rest, 0);
 }
 
-/* A thread's last line. */
-static void end_thread(pb_strace *s, const char *line)
+/* A thread's last line; `all`: the process ends with it. */
+static void end_thread(pb_strace *s, const char *line, bool all)
 {
+    uint32_t ended;
+
     lock(s->shared);
     count(s);
     put(s, line, false);
-    s->shared->threads--;
+    ended = all ? s->own : 1;
+    s->own -= ended;
+    s->shared->threads -= ended;
     now.tid = 0;
     pthread_mutex_unlock(&s->shared->lock);
 }
@@ -309,7 +320,7 @@ void pb_strace_enter(pb_user_thread *t, const char *name, const pb_user_row *row
     g_snprintf(last, sizeof(last), "+++ exited with %d +++", (int)(a[0] & 255));
     if (!is_wanted(t, number)) {
         if (row && (row->flags & PB_USER_NEVER))
-            end_thread(s, last);
+            end_thread(s, last, strcmp(row->name, "exit_group") == 0);
         return;
     }
     lock(s->shared);
@@ -327,7 +338,7 @@ void pb_strace_enter(pb_user_thread *t, const char *name, const pb_user_row *row
     now.first_late = add_arguments(&v, now.call, row, 0);
     if (row && (row->flags & PB_USER_NEVER)) {
         pb_strace_leave(t, row, a, -NO_RESULT);
-        end_thread(s, last);
+        end_thread(s, last, strcmp(row->name, "exit_group") == 0);
     } else if (now.call && now.call->waits) {
         begin_line(s);
     }
@@ -352,7 +363,7 @@ void pb_strace_killed(pb_user *user, int signal, bool core)
 
     g_snprintf(line, sizeof(line), "+++ killed by %s%s +++", pb_strace_signal_name(signal, name),
                core ? " (core dumped)" : "");
-    end_thread(user->strace, line);
+    end_thread(user->strace, line, true);
 }
 
 /* ---- execve ---------------------------------------------------------------------------------------------- */
@@ -399,7 +410,7 @@ void pb_strace_begin(pb_user_thread *t)
            g_strcmp0(t->user->arch->syscalls[number], "execve") != 0)
         number++;
     if (s->inherited)
-        now.tid = gettid(); /* counted already */
+        now.tid = s->pid = getpid(), s->own = 1; /* counted already */
     if (s->inherited ? !s->line_begun : !is_wanted(t, number))
         return;
     now.name = "execve";

@@ -304,6 +304,7 @@ void pb_user_release_all_futexes(pb_user_thread *t)
 
 void pb_user_end_process(pb_user *user, int status)
 {
+    pb_user_missing_save(user);
     if (user->options.at_end)
         user->options.at_end(user->options.opaque);
     fflush(NULL);
