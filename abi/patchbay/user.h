@@ -132,6 +132,15 @@ typedef struct pb_user_aux {
     uint64_t type, value;
 } pb_user_aux;
 
+/* Registers of a thread as debuggers read them in core files, in the layout of Linux's note of the type. */
+typedef struct pb_user_regset {
+    uint32_t type;    /* NT_* */
+    const char *name; /* of the note: "CORE", or "LINUX" for the architecture's own */
+    uint32_t bytes;
+    void (*read)(const pb_vcpu *vcpu,
+                 uint8_t *to); /* zeros before; the processor is outside of the guest */
+} pb_user_regset;
+
 typedef struct pb_user_arch {
     uint32_t size;
     const char *name;     /* as uname() says: "aarch64" */
@@ -171,6 +180,9 @@ typedef struct pb_user_arch {
     /* Take registers from a frame; mask and stack into *delivery. False: it is none. [vcpu] */
     bool (*sigreturn)(pb_vcpu *vcpu, const uint8_t *frame, pb_user_delivery *delivery);
     void (*set_sp)(pb_vcpu *vcpu, uint64_t sp);
+    /* The first is NT_PRSTATUS with pr_reg alone, the second NT_PRFPREG, others as the kernel has them. */
+    const pb_user_regset *regsets;
+    uint32_t n_regsets;
 } pb_user_arch;
 
 #endif

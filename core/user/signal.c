@@ -13,6 +13,7 @@
  *    a page of a mapped file that somebody cut off. It gets memory, so that the access can end, and the program the signal,
  *    a few instructions late.
  */
+#include <core/user/core.h>
 #include <core/user/handlers.h>
 #include <core/user/strace.h>
 
@@ -92,7 +93,8 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     int error = errno;
 
     if (is_of_processor(signal) && info->si_code > 0 && (!t || !mend(t->user, info))) {
-        /* The emulator's own: it comes again, and ends it. */
+        /* The emulator's own: it comes again, and ends it. Who has cores written wants the program's. */
+        setrlimit(RLIMIT_CORE, &(const struct rlimit){ 0, 0 });
         pb_user_host_sigaction(signal, NULL, 0);
         return;
     }
@@ -106,13 +108,13 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     errno = error;
 }
 
-/* Whether the end of the process by a signal without a handler is to be told. */
+/* Whether there is something to do at the end of the process by a signal without a handler: a core file, a line. */
 static bool is_told(int signal)
 {
     const uint64_t no_end = BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH) |
                             BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) | UNBLOCKABLE;
 
-    return pb_user_process->strace && !(no_end & BIT(signal));
+    return pb_user_core_signal(signal) || (pb_user_process->strace && !(no_end & BIT(signal)));
 }
 
 /* Have the host do what the program asked for. */
@@ -140,7 +142,7 @@ void pb_user_die(int signal)
     fflush(NULL);
     pb_user_missing_save(pb_user_process);
     if (pb_user_process->strace)
-        pb_strace_killed(pb_user_process, signal, false);
+        pb_strace_killed(pb_user_process, signal, pb_user_process->dumped);
     setrlimit(RLIMIT_CORE, &none); /* it would be the emulator's */
     pb_user_host_sigaction(signal, NULL, 0);
     host_mask(SIG_UNBLOCK, BIT(signal), NULL);
@@ -148,10 +150,28 @@ void pb_user_die(int signal)
     _exit(128 + signal);
 }
 
-/* What the kernel does where there is no handler. */
-static void do_default(int signal)
+/* A signal of the thread ends the process. */
+static G_NORETURN void die_of(pb_user_thread *t, const siginfo_t *info)
 {
-    switch (signal) {
+    pb_user *user = t->user;
+
+    host_mask(SIG_SETMASK, UINT64_MAX, NULL);
+    if (__atomic_exchange_n(&user->dying, 1, __ATOMIC_SEQ_CST)) {
+        pb_user_work_end(t);
+        for (;;) /* another thread does */
+            pause();
+    }
+    if (user->strace)
+        pb_strace_signal(t, info);
+    if (pb_user_core_signal(info->si_signo))
+        user->dumped = pb_user_core_write(t, info);
+    pb_user_die(info->si_signo);
+}
+
+/* What the kernel does where there is no handler. */
+static void do_default(pb_user_thread *t, const siginfo_t *info)
+{
+    switch (info->si_signo) {
     case SIGCHLD:
     case SIGCONT:
     case SIGURG:
@@ -164,7 +184,7 @@ static void do_default(int signal)
         kill(getpid(), SIGSTOP);
         break;
     default:
-        pb_user_die(signal);
+        die_of(t, info);
     }
 }
 
@@ -212,6 +232,7 @@ static void push_frame(pb_user_thread *t, const pb_user_action *action, const si
     uint64_t place = frame_place(t, action);
     g_autofree uint8_t *frame = g_malloc0(bytes);
     uint8_t siginfo[PB_USER_SIGINFO] = { 0 };
+    const siginfo_t no_stack = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
     pb_user_delivery d = {
         .size = sizeof(d),
         .signal = info->si_signo,
@@ -234,12 +255,12 @@ static void push_frame(pb_user_thread *t, const pb_user_action *action, const si
     if (user->strace)
         pb_strace_signal(t, info);
     if (pb_user_space_reach(user->space, place, bytes, PB_PROT_WRITE) < bytes)
-        pb_user_die(SIGSEGV);
+        die_of(t, &no_stack);
     /* The host's layout is that of all little-endian LP64 architectures. */
     memcpy(siginfo, info, MIN(sizeof(*info), sizeof(siginfo)));
     user->arch->deliver(t->vcpu, &d, frame);
     if (!pb_user_space_write(user->space, place, frame, bytes))
-        pb_user_die(SIGSEGV);
+        die_of(t, &no_stack);
     pb_user_set_mask(t, t->mask | action->mask |
                             (action->flags & FLAG_NODEFER ? 0 : BIT(info->si_signo)));
 }
@@ -256,10 +277,8 @@ void pb_user_deliver(pb_user_thread *t)
         push_frame(t, &action, &info, NULL);
         return;
     }
-    if (t->user->strace)
-        pb_strace_signal(t, &info);
     if (action.handler == DEFAULT_HANDLER)
-        do_default(info.si_signo);
+        do_default(t, &info);
     pb_user_set_mask(t, t->mask);
 }
 
@@ -268,11 +287,8 @@ static void force(pb_user_thread *t, const siginfo_t *info, const pb_user_event 
 {
     pb_user_action action = take_action(t->user, info->si_signo);
 
-    if (action.handler <= IGNORE_HANDLER || (t->mask & BIT(info->si_signo))) {
-        if (t->user->strace)
-            pb_strace_signal(t, info);
-        pb_user_die(info->si_signo);
-    }
+    if (action.handler <= IGNORE_HANDLER || (t->mask & BIT(info->si_signo)))
+        die_of(t, info);
     push_frame(t, &action, info, event);
     if (!t->queued || !(t->mask & BIT(t->info.si_signo)))
         return;

@@ -805,6 +805,37 @@ static gboolean list_one(gpointer key, gpointer value, gpointer opaque)
     return FALSE;
 }
 
+typedef struct visit {
+    void (*fn)(void *opaque, const pb_user_range *range);
+    void *opaque;
+} visit;
+
+static gboolean visit_one(gpointer key, gpointer value, gpointer opaque)
+{
+    const mapping *m = value;
+    const visit *v = opaque;
+    const pb_user_range range = { .first = m->first,
+                                  .end = m->end,
+                                  .prot = m->prot,
+                                  .shared = m->shared,
+                                  .is_file = m->file && m->file->device,
+                                  .name = m->file ? m->file->name : "",
+                                  .offset = m->offset };
+
+    v->fn(v->opaque, &range);
+    return FALSE;
+}
+
+void pb_user_space_visit(pb_user_space *space, void (*fn)(void *opaque, const pb_user_range *range),
+                         void *opaque)
+{
+    visit v = { fn, opaque };
+
+    pthread_rwlock_rdlock(&space->lock);
+    g_tree_foreach(space->tree, visit_one, &v);
+    pthread_rwlock_unlock(&space->lock);
+}
+
 void pb_user_space_list(pb_user_space *space, FILE *file)
 {
     pthread_rwlock_rdlock(&space->lock);

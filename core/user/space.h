@@ -78,6 +78,20 @@ void pb_user_space_name(pb_user_space *space, uint64_t gva, const char *name);
 /* Write what /proc/PID/maps would say. */
 void pb_user_space_list(pb_user_space *space, FILE *file);
 
+/* A mapping, as a visitor sees it; the name ("" if there is none) is the space's. */
+typedef struct pb_user_range {
+    uint64_t first, end;
+    uint32_t prot; /* pb_prot */
+    bool shared;
+    bool is_file; /* of a file system's */
+    const char *name;
+    uint64_t offset; /* in the file */
+} pb_user_range;
+
+/* All mappings, by their addresses. The visitor changes none. */
+void pb_user_space_visit(pb_user_space *space, void (*fn)(void *opaque, const pb_user_range *range),
+                         void *opaque);
+
 /* Around fork(): nobody changes the space, and the child finds it free. */
 void pb_user_space_fork_begin(pb_user_space *space);
 void pb_user_space_fork_end(pb_user_space *space, bool child);

@@ -416,6 +416,41 @@ static bool user_sigreturn(pb_vcpu *vcpu, const uint8_t *bytes, pb_user_delivery
     return true;
 }
 
+/* ---- core files: asm/ptrace.h, linux/elf.h ---------------------------------------------------- */
+
+enum { NT_PRSTATUS = 1, NT_PRFPREG = 2, NT_ARM_TLS = 0x401 };
+
+/* struct user_pt_regs */
+static void read_registers(const pb_vcpu *vcpu, uint8_t *to)
+{
+    const arm64_cpu *cpu = cpu_of_const(vcpu);
+    const uint64_t more[] = { cpu->sp, cpu->pc, arm64_nzcv(cpu) };
+
+    memcpy(to, cpu->x, sizeof(uint64_t) * 31);
+    memcpy(to + sizeof(uint64_t) * 31, more, sizeof(more));
+}
+
+/* struct user_fpsimd_state */
+static void read_fp(const pb_vcpu *vcpu, uint8_t *to)
+{
+    const arm64_cpu *cpu = cpu_of_const(vcpu);
+    const uint32_t more[] = { arm64_fpsr(vcpu), cpu->fpcr };
+
+    memcpy(to, cpu->v, sizeof(pb_u128) * 32);
+    memcpy(to + sizeof(pb_u128) * 32, more, sizeof(more));
+}
+
+static void read_tls(const pb_vcpu *vcpu, uint8_t *to)
+{
+    memcpy(to, &cpu_of_const(vcpu)->sys[TPIDR_EL0], sizeof(uint64_t));
+}
+
+static const pb_user_regset regsets[] = {
+    { NT_PRSTATUS, "CORE", 34 * 8, read_registers },
+    { NT_PRFPREG, "CORE", 32 * 16 + 16, read_fp },
+    { NT_ARM_TLS, "LINUX", 8, read_tls },
+};
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 /* struct stat of asm-generic */
@@ -485,4 +520,6 @@ const pb_user_arch arm64_user = {
     .deliver = user_deliver,
     .frame_address = user_get_sp,
     .sigreturn = user_sigreturn,
+    .regsets = regsets,
+    .n_regsets = PB_ARRAY_SIZE(regsets),
 };

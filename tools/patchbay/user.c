@@ -11,6 +11,7 @@ typedef struct user_options {
     machine_options machine; /* first: machine_option_parse() takes it */
     char *sysroot, *log_file, *name;
     char **logs, **traces, **sets, **unsets;
+    char *core;
     char *strace_file, *strace_only, *strace_shared;
     gboolean strace, statistics, no_record;
 } user_options;
@@ -153,6 +154,8 @@ static GPtrArray *own_words(const user_options *o)
         g_ptr_array_add(words, g_strdup("--strace"));
     if (o->strace_only)
         g_ptr_array_add(words, g_strconcat("--strace-only=", o->strace_only, NULL));
+    if (o->core)
+        g_ptr_array_add(words, g_strconcat("--core=", o->core, NULL));
     if (o->no_record)
         g_ptr_array_add(words, g_strdup("--no-record"));
     g_ptr_array_add(words, NULL);
@@ -194,6 +197,9 @@ static bool parse(user_options *o, int *argc, char ***argv, int *status)
           "Log guest, unimp, exec, in_asm, ir, code, info", "ITEM,..." },
         { "trace", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->traces, "Log trace events", "PATTERN,..." },
         { "log-file", 0, 0, G_OPTION_ARG_FILENAME, &o->log_file, "Where logs go", "FILE" },
+        { "core", 0, 0, G_OPTION_ARG_FILENAME, &o->core,
+          "Name of core files, if `ulimit -c` permits them: core; %p is the process's number",
+          "FILE" },
         { "no-record", 0, 0, G_OPTION_ARG_NONE, &o->no_record,
           "Do not remember for `patchbay report missing` what the program asked for that is not "
           "there",
@@ -229,6 +235,7 @@ int command_user(int argc, char **argv)
             pb_user_options options = { .program = program,
                                         .argv = (const char *const *)argv + first,
                                         .envp = (const char *const *)environment,
+                                        .core = o.core,
                                         .record = !o.no_record &&
                                                   g_strcmp0(g_getenv("PATCHBAY_RECORD"), "no") != 0,
                                         .strace_file = o.strace_file,
@@ -258,6 +265,7 @@ int command_user(int argc, char **argv)
     g_free(o.sysroot);
     g_free(o.log_file);
     g_free(o.name);
+    g_free(o.core);
     g_free(o.strace_file);
     g_free(o.strace_only);
     g_free(o.strace_shared);
