@@ -100,12 +100,18 @@ static void save_bundle(cg *c)
     cg_value *v = &c->values[c->flags.bundle];
     uint32_t slot = slot_of(c, v, c->flags.bundle), locked = c->locked;
     uint32_t kept = slot == CG_NONE ? IR_FL_ALL : pb_slot_flags(&c->self->cpu->slots[slot]);
+    cg_reg to = RAX;
 
     if (cg_leave_flags(c))
         return;
     if (c->flags.inverted_c && (v->fl_need & 1 << IR_FLAG_C))
         cg_flip_carry(c);
-    cg_take(c, RAX);
+    if (locked & CG_SET(RAX)) { /* the rule has a value there, and goes on with it */
+        to = cg_temp(c);
+        asm_mov(&c->a, W64, to, RAX);
+    } else {
+        cg_take(c, RAX);
+    }
     if (c->flags.form) {
         cg_pack_form(c, (cg_flags_form)c->flags.form, cg_temp(c));
     } else {
@@ -114,17 +120,19 @@ static void save_bundle(cg *c)
     }
     if (c->flags.inverted_a && (v->fl_need & v->fl_valid & kept & 1 << IR_FLAG_A))
         asm_lea(&c->a, W32, RAX, asm_at(RAX, 1 << IR_FLAG_A)); /* a carry into bit 13 is junk */
+    if (to != RAX)
+        asm_rr(&c->a, asm_wide(0x87, W64), RAX, to); /* xchg */
     if (slot != CG_NONE && !(kept & ~v->fl_valid)) {
-        cg_store_slot(c, slot, RAX);
+        cg_store_slot(c, slot, to);
         cg_clean_slot(c, slot);
         cg_stored(c, slot, v);
         c->locked = locked;
         if (v->home >= 0 && !v->dirty && !v->uses)
             return; /* else it stays in the register too: who reads it soon would wait for the store */
     }
-    cg_set_register(c, RAX, c->flags.bundle);
-    v->reg = RAX;
-    c->locked = locked | CG_SET(RAX);
+    cg_set_register(c, to, c->flags.bundle);
+    v->reg = (int8_t)to;
+    c->locked = locked | CG_SET(to);
 }
 
 void cg_save_flags_value(cg *c, uint32_t value)

@@ -156,7 +156,7 @@ static bool choose_bundle(cg *c, const ir_op_record *r, bool bundle)
 }
 
 /* The condition is asked for before and behind the operands: getting those may change what the flags hold, or
- * need registers. Not if it waits where it can be tested. */
+ * need registers. If it waits where it can be tested, only the flags are saved before. */
 static bool is_at_hand(const cg *c, const ir_op_record *r)
 {
     const cg_value *v = cg_value_of(c, r->arg[0]);
@@ -179,6 +179,8 @@ static bool choose(cg *c, const ir_op_record *r, bool bundle)
         cg_prepare_cc(c, r->arg[0], r->attr & 15);
     else if (!is_at_hand(c, r))
         cg_need_condition(c, r->arg[0]);
+    else
+        cg_clobber_flags(c);
     c->locked = 0;
     from = scalar ? cg_use(c, yes) : cg_use_clean(c, yes);
     if (vector) {

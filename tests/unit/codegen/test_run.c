@@ -371,6 +371,67 @@ static void flags_of_two_slots(void)
     accel_free(&a);
 }
 
+/* A choice by a condition that is tested, between values that have registers already, while the host's flags are needed
+ * later: they are saved by way of RAX, where the constant is with some number of other values. */
+static void check_choice(toy_machine *m, uint32_t others)
+{
+    g_autoptr(GString) text = g_string_new("unit toy pc=0x100 key=0x0\n"
+                                           "b0:\n"
+                                           "  insn 0x100 4\n"
+                                           "  %0:i64 = get {slot=x0}\n");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ir_unit) u = pb_ir_unit_new(&toy_type);
+    pb_u128 *bit = &m->state->slot[toy_slot_of(IR_I1)], *byte = &m->state->slot[toy_slot_of(IR_I8)];
+    pb_u128 *half = &m->state->slot[toy_slot_of(IR_I16)];
+    uint32_t n = others;
+    accel a;
+
+    for (uint32_t i = 1; i <= others; i++)
+        g_string_append_printf(text, "  %%%u:i64 = xor %%%u, 0x%x:i64\n", i, i - 1, i);
+    g_string_append_printf(text,
+                           "  %%%u:i8 = get {slot=i8b}\n"
+                           "  %%%u:i1 = get {slot=i1b}\n"
+                           "  %%%u:i8, %%%u:fl = adc.fl %%%u, 0x8c:i8, %%%u\n"
+                           "  %%%u:i16 = get {slot=i16b}\n"
+                           "  %%%u:i16 = select %%%u, 0xc9f8:i16, %%%u\n"
+                           "  put %%%u {slot=i16a}\n",
+                           n + 1, n + 2, n + 3, n + 4, n + 1, n + 2, n + 5, n + 6, n + 2, n + 5,
+                           n + 6);
+    for (uint32_t i = 1; i <= others; i++)
+        g_string_append_printf(text, "  put %%%u {slot=x%u}\n", i, i + 1);
+    g_string_append_printf(text,
+                           "  br.mi %%%u -> b1, b2\n"
+                           "b1:\n"
+                           "  put 1:i64 {slot=x1}\n"
+                           "  jump 0x200:i64\n"
+                           "b2:\n"
+                           "  put 2:i64 {slot=x1}\n"
+                           "  jump 0x300:i64\n",
+                           n + 4);
+    CU_ASSERT_TRUE_FATAL(pb_ir_parse(u, &toy_type, text->str, &error));
+    CU_ASSERT_TRUE_FATAL(pb_ir_verify(u, &error));
+    a = accel_new(m, 0);
+    CU_ASSERT_TRUE_FATAL(jit_prepare(&a, u));
+    for (uint32_t i = 0; i < 4; i++) {
+        bit[1].lo = i & 1;
+        byte[1].lo = i & 2 ? 0x7f : 1; /* and 0x8c: 0x10b, 0x8d */
+        half[1].lo = 0x1234;
+        jit_again(&a);
+        CU_ASSERT_EQUAL(half[0].lo, i & 1 ? 0xc9f8 : 0x1234);
+        CU_ASSERT_EQUAL(X(m, 1), i & 2 ? 2 : 1);
+    }
+    accel_free(&a);
+}
+
+static void flags_beside_choice(void)
+{
+    g_autoptr(toy_machine) m = toy_new();
+
+    jit_set("");
+    for (uint32_t others = 0; others < 6; others++)
+        check_choice(m, others);
+}
+
 /* A loop in one unit is left when somebody asks. */
 static void request_in_loop(void)
 {
@@ -805,6 +866,7 @@ int main(int argc, char **argv)
         { "16 bytes", wide },
         { "fused operations", fused },
         { "flags of two slots", flags_of_two_slots },
+        { "flags beside a choice", flags_beside_choice },
         { "a request in a loop", request_in_loop },
         { "links, retired entries", links },
         { "indirect jumps", jump_cache },
