@@ -17,11 +17,10 @@
  * By hand: --seed $RANDOM000 --seconds 600. System registers that would turn the machine's memory or time upside down are
  * left out, as are WFI and WFE, which wait for what never comes.
  */
+#include "a64_random.h"
 #include "one_cpu.h"
-#include "random.h"
 
 #include <core/trace/trace.h>
-#include <a64_decode.h>
 #include <patchbay/ir_sem.h>
 #include <signal.h>
 #include <unistd.h>
@@ -47,12 +46,9 @@ enum {
 
 #define RAM           UINT64_C(0x10000000)
 #define AT(page)      (RAM + 4096 * (uint64_t)(page))
-#define MAX_CODE      128
-#define RUNS          3   /* of a sequence, with other operands */
-#define HANG_SECONDS  600 /* of the clock: the processors may have other work */
-#define DIFFERENCES   40  /* told, at most */
-#define NOP           0xd503201fu
-#define B_SELF        0x14000000u
+#define RUNS          3      /* of a sequence, with other operands */
+#define HANG_SECONDS  600    /* of the clock: the processors may have other work */
+#define DIFFERENCES   40     /* told, at most */
 #define PSTATE_MASKED 0x3c0u /* DAIF */
 #define EL1H          5u
 
@@ -81,11 +77,7 @@ static const uint32_t system_words[] = {
 };
 
 typedef struct sequence {
-    uint32_t words[MAX_CODE];
-    bool changed[MAX_CODE]; /* words that become others while it runs */
-    uint8_t groups
-        [MAX_CODE]; /* not 0: words with the same number mean something only together, and from the first on */
-    uint32_t n;
+    a64_code code;
     uint64_t start;    /* address of the first */
     uint64_t operands; /* seed of registers and memory */
     uint32_t insns;    /* to execute, in each run */
@@ -105,10 +97,6 @@ typedef struct fuzzer {
     uint64_t first;
     uint64_t failed;
 } fuzzer;
-
-struct a64_ctx {
-    int unused;
-};
 
 static volatile uint64_t current; /* number of the sequence, for signals */
 static uint8_t data[4096 * (DATA_END - DATA)];
@@ -242,219 +230,6 @@ bool a64_has_feature(const a64_ctx *c, a64_feature feature)
     return true;
 }
 
-/* Rows that are made otherwise, or not at all (head of this file). */
-static bool is_left_out(const a64_row *row)
-{
-    static const char *const names[] = { "tr_wfi", "tr_wfe", "tr_wfit", "tr_wfet",
-                                         "tr_msr", "tr_mrs", "tr_sys",  "tr_sysl",
-                                         "tr_br",  "tr_blr", "tr_ret",  "tr_eret" };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
-        if (!strcmp(row->name, names[i]))
-            return true;
-    return row->missing && random_below(8);
-}
-
-static bool has_bits(const a64_row *row, uint32_t mask, uint32_t value)
-{
-    return (row->mask & mask) == mask && (row->value & mask) == value;
-}
-
-static bool is_memory(const a64_row *row) /* C4.1.94 "Loads and stores" */
-{
-    return has_bits(row, 0x0a000000, 0x08000000);
-}
-
-static bool is_integer(const a64_row *row) /* data processing: immediate, register */
-{
-    return has_bits(row, 0x1c000000, 0x10000000) || has_bits(row, 0x0e000000, 0x0a000000);
-}
-
-static bool is_vector(const a64_row *row)
-{
-    return has_bits(row, 0x0e000000, 0x0e000000);
-}
-
-/* A field of 5 bits, if the row leaves it open. */
-static uint32_t with_register(const a64_row *row, uint32_t word, unsigned at, uint32_t number)
-{
-    return row->mask >> at & 31 ? word : (word & ~(31u << at)) | number << at;
-}
-
-static uint32_t any_register(bool vector)
-{
-    if (random_below(16) == 0)
-        return random_below(32);
-    return random_below(vector ? random_below(2) ? 4 : 32 : 16);
-}
-
-static uint32_t base_register(void)
-{
-    return random_below(12) ? 19 + random_below(9) : 31; /* x19 to x27, sp */
-}
-
-static uint32_t with_registers(const a64_row *row, uint32_t word)
-{
-    bool vector = is_vector(row);
-
-    word = with_register(row, word, 0, any_register(vector));
-    if (is_memory(row)) {
-        bool has_index = has_bits(row, 0x38200c00, 0x38200800);
-
-        if (has_bits(row, 0x3b000000, 0x18000000)) /* literal */
-            return (word & ~0x00ffffe0u) | ((random_below(256) - 128) << 5 & 0x00ffffe0);
-        word = with_register(row, word, 5, base_register());
-        return with_register(row, word, 16, has_index ? 10 + random_below(4) : any_register(false));
-    }
-    word = with_register(row, word, 5, any_register(vector));
-    return with_register(row, word, 16, any_register(vector));
-}
-
-/* Direct branches go forward: to one of the next instructions, of which there are `left`. */
-static uint32_t with_target(uint32_t word, uint32_t left)
-{
-    uint32_t by = 1 + random_below(MIN(left + 1, 12));
-
-    if ((word & 0x7c000000) == 0x14000000) /* B, BL */
-        return (word & 0xfc000000) | by;
-    if ((word & 0x7e000000) == 0x34000000 || (word & 0xfe000000) == 0x54000000)
-        return (word & ~0x00ffffe0u) | by << 5; /* CBZ, B.cond */
-    if ((word & 0x7e000000) == 0x36000000)      /* TBZ */
-        return (word & ~0x0007ffe0u) | by << 5;
-    return word;
-}
-
-static uint32_t random_insn(uint32_t left)
-{
-    static const a64_ctx all;
-    uint32_t kind = random_below(8);
-
-    for (;;) {
-        const uint32_t number = random_below(A64_ROW_COUNT);
-        const a64_row *row = &a64_rows[number];
-        uint32_t word = row->value | ((uint32_t)random_bits() & ~row->mask);
-
-        if ((kind < 3 && !is_integer(row)) || (kind == 3 && !is_memory(row)) || is_left_out(row))
-            continue;
-        word = with_target(with_registers(row, word), left);
-        if (a64_find_row(&all, word) == (int)number)
-            return word;
-    }
-}
-
-static void add(sequence *s, uint32_t word)
-{
-    s->words[s->n++] = word;
-}
-
-static void make_group(sequence *s, uint32_t first)
-{
-    for (uint32_t i = first; i < s->n; i++)
-        s->groups[i] = (uint8_t)(first + 1);
-}
-
-static void add_random(sequence *s, uint32_t n, uint32_t left)
-{
-    for (uint32_t i = 0; i < n; i++)
-        add(s, random_insn(n - i - 1 + left));
-}
-
-static void add_adr(sequence *s, uint32_t to) /* adr x17, word */
-{
-    uint32_t by = (to - s->n) & 0x7ffff;
-
-    add(s, 0x10000011 | by << 5);
-}
-
-static void add_loop(sequence *s)
-{
-    uint32_t body = 1 + random_below(8), first;
-
-    add(s, 0x52800012 | (1 + random_below(40)) << 5); /* mov w18, #n */
-    first = s->n;
-    add_random(s, body, 0);
-    add(s, 0x71000652);                                      /* subs w18, w18, #1 */
-    add(s, 0x54000001 | ((first - s->n) << 5 & 0x00ffffe0)); /* b.ne */
-}
-
-/* adr, and a branch over some instructions; or a call of what comes behind them, which may return. */
-static void add_indirect(sequence *s)
-{
-    static const uint32_t branches[] = { 0xd61f0220, 0xd63f0220,
-                                         0xd65f0220 }; /* br, blr, ret x17 */
-    uint32_t over = random_below(6);
-
-    add_adr(s, s->n + 2 + over);
-    add(s, branches[random_below(G_N_ELEMENTS(branches))]);
-    add_random(s, over, 0);
-    if (random_below(4) == 0)
-        add(s, 0xd65f03c0); /* ret: to wherever x30 points */
-}
-
-/* A call of a subroutine that lies behind it, and is jumped over. */
-static void add_call(sequence *s)
-{
-    uint32_t body = 1 + random_below(5);
-
-    add(s, 0x94000002);        /* bl to the subroutine */
-    add(s, 0x14000002 + body); /* b over it */
-    add_random(s, body, 0);
-    add(s, 0xd65f03c0); /* ret */
-}
-
-static bool has_changed(const sequence *s, uint32_t first, uint32_t n)
-{
-    for (uint32_t i = first; i < first + n; i++)
-        if (s->changed[i])
-            return true;
-    return false;
-}
-
-/* mov w16, word; str w16, [x28, #...]; adr x17; dc cvau; dsb; ic ivau; dsb; isb: the word is one of the sequence. Not one of
- * those from the store to the ISB: whether they are executed as they were is not defined (B2.4.4 of DDI 0487). */
-static void add_change(sequence *s, uint32_t end)
-{
-    const uint32_t first = s->n;
-    uint32_t word = random_insn(0), at = random_below(end);
-
-    if ((at > first && at < first + 9) || s->groups[at] || has_changed(s, first, 9))
-        return;
-    s->changed[at] = true;
-    add(s, 0x52800010 | (word & 0xffff) << 5);
-    add(s, 0x72a00010 | (word >> 16) << 5);
-    add(s, 0xb9000390 | at << 10);
-    add_adr(s, at);
-    add(s, 0xd50b7b31);
-    add(s, 0xd5033b9f);
-    add(s, 0xd50b7531);
-    add(s, 0xd5033b9f);
-    add(s, 0xd5033fdf);
-    make_group(s, first);
-}
-
-/* Stores and loads in the sequence's own pages, but behind its words: mov w18, #n; str, ldr ... [x28, #...]; subs; b.ne */
-static void add_data_beside_code(sequence *s)
-{
-    uint32_t accesses = 1 + random_below(6), first;
-
-    add(s, 0x52800012 | (1 + random_below(40)) << 5);
-    first = s->n;
-    for (uint32_t i = 0; i < accesses; i++) {
-        uint32_t at = MAX_CODE + random_below(random_below(2) ? 16 : 500);
-
-        add(s, (random_below(3) ? 0xb9000380 : 0xb9400380) | at << 10 |
-                   random_below(15)); /* str, ldr */
-    }
-    add(s, 0x71000652);
-    add(s, 0x54000001 | ((first - s->n) << 5 & 0x00ffffe0));
-}
-
-static void add_constant(sequence *s, uint32_t number, uint32_t value) /* mov, movk */
-{
-    add(s, 0xd2800000 | (value & 0xffff) << 5 | number);
-    add(s, 0xf2a00000 | (value >> 16) << 5 | number);
-}
-
 /* Another page or other rights where data are: str x14, [x17]; dsb ish; tlbi; dsb ish; isb. */
 static void add_remap(sequence *s)
 {
@@ -464,93 +239,71 @@ static void add_remap(sequence *s)
         0xd5088370, 0xd5088770, /* vaae1is, vaae1 */
         0xd50883b0, 0xd50887b0, /* vale1is, vale1 */
     };
-    const uint32_t first = s->n, page = DATA + random_below(9);
+    a64_code *c = &s->code;
+    const uint32_t first = c->n, page = DATA + random_below(9);
     uint64_t value = descriptor(DATA + random_below(9));
 
-    if (has_changed(s, first, 11))
+    if (has_changed(c, first, 11))
         return;
     if (random_below(3) == 0) /* rights alone: AP[2:1] */
         value = descriptor(page) ^ random_below(4) << 6;
-    add_constant(s, 14, (uint32_t)value);
-    add_constant(s, 16, (uint32_t)(AT(page) >> 12));
-    add_constant(s, 17, (uint32_t)(AT(TABLE_ALIAS) + descriptor_offset(page)));
-    add(s, 0xf900022e);
-    add(s, 0xd5033b9f);
-    add(s, flushes[random_below(G_N_ELEMENTS(flushes))]);
-    add(s, 0xd5033b9f);
-    add(s, 0xd5033fdf);
-    make_group(s, first);
+    add_constant(c, 14, (uint32_t)value);
+    add_constant(c, 16, (uint32_t)(AT(page) >> 12));
+    add_constant(c, 17, (uint32_t)(AT(TABLE_ALIAS) + descriptor_offset(page)));
+    add(c, 0xf900022e);
+    add(c, 0xd5033b9f);
+    add(c, flushes[random_below(G_N_ELEMENTS(flushes))]);
+    add(c, 0xd5033b9f);
+    add(c, 0xd5033fdf);
+    make_group(c, first);
     s->remaps = true;
-}
-
-/* Whether a branch to the word would come into the middle of a group. */
-static bool is_inside(const sequence *s, uint32_t at)
-{
-    return at > 0 && at < s->n && s->groups[at] && s->groups[at] == s->groups[at - 1];
-}
-
-/* Direct branches into groups become NOPs. */
-static void keep_groups_whole(sequence *s)
-{
-    for (uint32_t i = 0; i < s->n; i++) {
-        uint32_t word = s->words[i];
-        int64_t by = 0;
-
-        if ((word & 0x7c000000) == 0x14000000)
-            by = (int32_t)(word << 6) >> 6;
-        else if ((word & 0x7e000000) == 0x34000000 || (word & 0xfe000000) == 0x54000000)
-            by = (int32_t)(word << 8) >> 13;
-        else if ((word & 0x7e000000) == 0x36000000)
-            by = (int32_t)(word << 13) >> 18;
-        if (by && is_inside(s, (uint32_t)(i + by)))
-            s->words[i] = NOP;
-    }
 }
 
 static void make_sequence(sequence *s, uint64_t number)
 {
+    a64_code *c = &s->code;
     uint32_t length;
 
     random_state = number;
     random_state = random_bits();
-    length = 4 + random_below(random_below(2) ? 16 : MAX_CODE - 24);
+    length = 4 + random_below(random_below(2) ? 16 : A64_MOST_WORDS - 24);
     *s = (sequence){ .el0 = random_below(3) == 0, .insns = 60 + random_below(800) };
     s->start = AT(CODE) + 64 +
                (random_below(3) ? random_below(64) * 64 : 4096 - 64 - random_below(8) * 32);
     s->operands = random_bits();
-    while (s->n < length && s->n < MAX_CODE - 16) {
+    while (c->n < length && c->n < A64_MOST_WORDS - 16) {
         switch (random_below(24)) {
         case 0:
-            add_loop(s);
+            add_loop(c);
             break;
         case 1:
-            add_indirect(s);
+            add_indirect(c);
             break;
         case 2:
-            add_call(s);
+            add_call(c);
             break;
         case 3:
             if (random_below(4) == 0)
-                add_change(s, length);
+                add_change(c, length);
             break;
         case 5:
             if (random_below(3) == 0)
-                add_data_beside_code(s);
+                add_data_beside_code(c);
             break;
         case 6:
             if (random_below(3) == 0)
                 add_remap(s);
             break;
         case 4:
-            add(s, system_words[random_below(G_N_ELEMENTS(system_words))]);
+            add(c, system_words[random_below(G_N_ELEMENTS(system_words))]);
             break;
         default:
-            add_random(s, 1, s->n < length ? length - s->n - 1 : 0);
+            add_random(c, 1, c->n < length ? length - c->n - 1 : 0);
             break;
         }
     }
-    add(s, B_SELF);
-    keep_groups_whole(s);
+    add(c, A64_B_SELF);
+    keep_groups_whole(c);
 }
 
 /* ---- operands -------------------------------------------------------------------------------- */
@@ -573,33 +326,12 @@ static uint64_t random_address(void)
     }
 }
 
-static uint32_t random_fpcr(void)
-{
-    return random_below(2) ? 0
-                           : (uint32_t)random_bits() & 0x07c80000; /* AHP, DN, FZ, RMode, FZ16 */
-}
-
-static uint64_t random_number(void)
-{
-    return random_below(4) ? random_word(random_below(2) ? 64 : 32) : random_float(64);
-}
-
 /* At EL1, the MMU on. */
 static void restore(const side *s)
 {
     for (const pb_slot *slot = slots_of(s); slot->name; slot++)
         if (strcmp(slot->name, "fpcr") && strcmp(slot->name, "qc")) /* FP modes are elsewhere too */
             memcpy(slot_of(s, slot), s->initial + slot->offset, slot_bytes(slot));
-}
-
-/* The number of one that does not lie inside a group. */
-static uint32_t whole_word(const sequence *q)
-{
-    uint32_t at = random_below(q->n);
-
-    while (is_inside(q, at))
-        at--;
-    return at;
 }
 
 static void set_operands(const side *s, const sequence *q)
@@ -622,7 +354,7 @@ static void set_operands(const side *s, const sequence *q)
         else if (i == 28)
             value = q->start - AT(CODE) + AT(ALIAS);
         else if (i == 30)
-            value = q->start + 4 * whole_word(q);
+            value = q->start + 4 * whole_word(&q->code);
         set64(s, "x", i, value);
     }
     for (int i = 0; i < 32; i++) {
@@ -651,7 +383,7 @@ static void execute(const side *s, const sequence *q, uint32_t run)
     if (run == 0) {
         fill_data(q->operands);
         one_cpu_write(s->machine, AT(DATA), data, sizeof(data));
-        one_cpu_write(s->machine, q->start, q->words, q->n * sizeof(*q->words));
+        one_cpu_write(s->machine, q->start, q->code.words, q->code.n * sizeof(*q->code.words));
     }
     if (q->remaps) {
         make_mappings(s);
@@ -769,15 +501,15 @@ static bool differs(const fuzzer *f, const sequence *q, GString *text)
 /* ---- a difference ---------------------------------------------------------------------------- */
 
 /* Make a NOP of the word, or of its whole group; whether that changes something. */
-static bool make_nop(sequence *s, uint32_t at)
+static bool make_nop(a64_code *s, uint32_t at)
 {
     uint8_t group = s->groups[at];
-    bool change = s->words[at] != NOP;
+    bool change = s->words[at] != A64_NOP;
 
-    s->words[at] = NOP;
+    s->words[at] = A64_NOP;
     for (uint32_t i = 0; group && i < s->n; i++)
         if (s->groups[i] == group)
-            s->words[i] = NOP;
+            s->words[i] = A64_NOP;
     return change;
 }
 
@@ -786,14 +518,14 @@ static void shrink(const fuzzer *f, sequence *q)
 {
     bool smaller = true;
 
-    for (uint32_t piece = q->n / 2; piece > 0; piece = smaller && piece == 1 ? 1 : piece / 2) {
+    for (uint32_t piece = q->code.n / 2; piece > 0; piece = smaller && piece == 1 ? 1 : piece / 2) {
         smaller = false;
-        for (uint32_t at = 0; at + 1 < q->n; at += piece) {
+        for (uint32_t at = 0; at + 1 < q->code.n; at += piece) {
             sequence less = *q;
             bool change = false;
 
-            for (uint32_t i = at; i < MIN(at + piece, q->n - 1); i++)
-                change |= make_nop(&less, i);
+            for (uint32_t i = at; i < MIN(at + piece, q->code.n - 1); i++)
+                change |= make_nop(&less.code, i);
             alarm(HANG_SECONDS);
             if (change && differs(f, &less, NULL)) {
                 *q = less;
@@ -807,8 +539,8 @@ static void list(const fuzzer *f, const sequence *q, GString *text)
 {
     bool gap = false;
 
-    for (uint32_t i = 0; i < q->n; i++) {
-        if (q->words[i] == NOP) {
+    for (uint32_t i = 0; i < q->code.n; i++) {
+        if (q->code.words[i] == A64_NOP) {
             gap = true;
             continue;
         }
@@ -816,7 +548,7 @@ static void list(const fuzzer *f, const sequence *q, GString *text)
             g_string_append(text, "  ...\n");
         gap = false;
         pb_trace_disassemble(one_cpu_vcpu(f->judge.machine)->type, q->start + 4 * (uint64_t)i,
-                             (const uint8_t *)&q->words[i], 4, text);
+                             (const uint8_t *)&q->code.words[i], 4, text);
     }
 }
 
