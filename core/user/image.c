@@ -107,6 +107,33 @@ const char *pb_user_machine_name(const uint8_t *header, size_t bytes)
     return NULL;
 }
 
+static void put_half(uint8_t *to, bool big_endian, uint16_t value)
+{
+    to[big_endian] = (uint8_t)value;
+    to[!big_endian] = (uint8_t)(value >> 8);
+}
+
+/* e_ident without the ABI, which matters to nobody here, e_type, e_machine. */
+bool pb_user_magic(const char *architecture, uint8_t magic[PB_USER_MAGIC],
+                   uint8_t mask[PB_USER_MAGIC])
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(machines); i++) {
+        const uint8_t start[16] = { 0x7f, 'E', 'L', 'F', machines[i].class, machines[i].data, 1 };
+        bool big_endian = machines[i].data == 2;
+
+        if (strcmp(machines[i].name, architecture) != 0)
+            continue;
+        memcpy(magic, start, sizeof(start));
+        put_half(magic + 16, big_endian, ET_EXEC);
+        put_half(magic + 18, big_endian, machines[i].machine);
+        memset(mask, 0xff, PB_USER_MAGIC);
+        mask[7] = mask[8] = 0;
+        put_half(mask + 16, big_endian, (uint16_t) ~(ET_EXEC ^ ET_DYN));
+        return true;
+    }
+    return false;
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
 static bool read_at(const loading *l, void *to, uint64_t bytes, uint64_t offset)

@@ -49,6 +49,12 @@ char *pb_user_architecture(const pb_user_options *options, GError **error);
  * last part is a link. Null: too many links (ELOOP). g_free() it. */
 char *pb_user_find(const char *sysroot, const char *path, bool follow);
 
+#define PB_USER_MAGIC 20
+
+/* What files of programs for an architecture begin with: bytes, and which of their bits matter. False: it is unknown. */
+bool pb_user_magic(const char *architecture, uint8_t magic[PB_USER_MAGIC],
+                   uint8_t mask[PB_USER_MAGIC]);
+
 typedef struct pb_user pb_user;
 
 /* A program on a machine. Usage: pb_user_new, pb_machine_new_with(pb_user_extras), pb_user_load, pb_user_run. [setup] */

@@ -94,5 +94,10 @@ int command_schema(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_new(int argc, char **argv);
 int command_user(int argc, char **argv);
+int command_binfmt(int argc, char **argv);
+
+/* Whether the program was called by a name that binfmt_misc calls it by, "patchbay-aarch64". */
+bool is_run_by_kernel(const char *name);
+int run_by_kernel(int argc, char **argv);
 
 #endif

@@ -23,6 +23,8 @@ const command commands[] = {
     { "describe", "TYPE|MACHINE", "Tell about a type or a machine", command_describe },
     { "schema", "", "Print the JSON Schema of machine files", command_schema },
     { "report", "missing [TYPE]", "Count what is known and not modelled", command_report },
+    { "binfmt", "[ARCHITECTURE...]", "Tell how the kernel runs programs with `patchbay user`",
+      command_binfmt },
     { "new", "device NAME", "Begin a plugin", command_new },
     { 0 }
 };
@@ -148,6 +150,8 @@ static int run_command(int argc, char **argv)
 {
     const command *chosen;
 
+    if (argc > 1 && is_run_by_kernel(argv[0]))
+        return run_by_kernel(argc, argv);
     if (argc < 2) {
         print_help(stderr);
         return STATUS_USAGE;

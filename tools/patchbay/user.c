@@ -242,6 +242,8 @@ int command_user(int argc, char **argv)
                                         .strace_only = o.strace_only,
                                         .strace_shared = o.strace_shared };
 
+            if (!o.sysroot)
+                o.sysroot = g_strdup(g_getenv("PATCHBAY_SYSROOT"));
             o.strace |= o.strace_file || o.strace_only || o.strace_shared;
             options.strace = o.strace;
             make_absolute(&o.sysroot);

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""How the kernel runs programs of other processors by itself: files for binfmt_misc, and how it calls.
+
+usage: test_binfmt.py PATCHBAY SOURCES [UNITTEST-ARGUMENT...]
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import cases  # noqa: E402
+import programs  # noqa: E402
+
+PATCHBAY = os.path.abspath(sys.argv.pop(1))
+SOURCES = pathlib.Path(sys.argv.pop(1))
+
+built = None
+
+
+def setUpModule():
+    global built
+    built = programs.Built(SOURCES)
+
+
+def tearDownModule():
+    if built:
+        built.finish()
+
+
+def unescape(text):
+    return re.sub(r"\\x([0-9a-f]{2})", lambda m: chr(int(m.group(1), 16)), text).encode("latin-1")
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.interpreter = os.path.join(self.folder, "patchbay-aarch64")
+        os.symlink(PATCHBAY, self.interpreter)
+
+    def run_words(self, *words, status=0, **changes):
+        done = subprocess.run([str(word) for word in words], cwd=self.folder, stdin=subprocess.DEVNULL, timeout=120,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ, **changes))
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done
+
+    def binfmt(self, *words, **options):
+        return self.run_words(PATCHBAY, "binfmt", *words, **options)
+
+
+class Files(Case):
+    def check(self, magic, mask):
+        magic, mask = unescape(magic), unescape(mask)
+        self.assertEqual(len(magic), len(mask))
+
+        def matches(start):
+            return all((a ^ b) & m == 0 for a, b, m in zip(start, magic, mask))
+
+        start = built.program("hello", "-static").read_bytes()[:64]
+        self.assertTrue(matches(start))
+        self.assertTrue(matches(built.program("hello").read_bytes()))  # position-independent
+        self.assertTrue(matches(start[:7] + b"\3" + start[8:]))  # GNU's ABI
+        self.assertFalse(matches(pathlib.Path(PATCHBAY).read_bytes()[:64]))
+        for place, value in (0, 0), (4, 1), (5, 2), (16, 1), (16, 4), (18, 62), (19, 1):
+            self.assertFalse(matches(start[:place] + bytes([value]) + start[place + 1:]), (place, value))
+
+    def test_line(self):
+        line = self.binfmt("--interpreter", "/usr/bin/patchbay-aarch64").stdout
+        self.assertEqual(line.count("\n"), 1)
+        empty, name, kind, offset, magic, mask, interpreter, flags = line.rstrip("\n").split(":")
+        self.assertEqual((empty, name, kind, offset, interpreter, flags),
+                         ("", "patchbay-aarch64", "M", "", "/usr/bin/patchbay-aarch64", "PF"))
+        self.check(magic, mask)
+
+    def test_debian(self):
+        text = self.binfmt("--form", "debian", "--flags", "P", "aarch64").stdout
+        rows = dict(line.split(" ", 1) for line in text.splitlines())
+        self.check(rows.pop("magic"), rows.pop("mask"))
+        self.assertEqual(rows, {"package": "patchbay", "offset": "0", "credentials": "no", "preserve": "yes",
+                                "fix_binary": "no", "interpreter": os.path.join(os.path.dirname(PATCHBAY), "patchbay-aarch64")})
+
+    def test_write(self):
+        self.assertEqual(self.binfmt("--write", self.folder).stdout, "")
+        with open(os.path.join(self.folder, "patchbay-aarch64.conf"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), self.binfmt().stdout)
+
+    def test_refused(self):
+        for words, text in ((["sparc64"], "there is no machine 'user-sparc64'"), (["nothing"], "no machine 'user-nothing'"),
+                            (["--flags", "C"], "flags are P and F"), (["--form", "x"], "systemd or debian"),
+                            (["--interpreter", "relative"], "takes no interpreter"),
+                            (["--interpreter", "/" + 127 * "x"], "takes no interpreter"),
+                            (["--interpreter", "/a:b"], "takes no interpreter")):
+            self.assertIn(text, self.binfmt(*words, status=2).stderr)
+        self.assertIn("nowhere", self.binfmt("--write", "nowhere", status=1).stderr)
+
+
+class Calls(Case):
+    def test_by_hand(self):
+        """Without the kernel's flag the second argument is the program's."""
+        out = self.run_words(self.interpreter, built.program("hello", "-static"), "-x", "--help", status=42).stdout
+        self.assertIn(f"argument 0: {built.program('hello', '-static')}\nargument 1: -x\nargument 2: --help\n", out)
+        self.assertIn("usage: patchbay", self.run_words(self.interpreter, status=2).stderr)
+
+    def test_sysroot(self):
+        out = self.run_words(self.interpreter, built.program("hello"), status=42, PATCHBAY_SYSROOT=programs.SYSROOT).stdout
+        self.assertIn("platform: aarch64", out)
+
+    def in_namespace(self, script, *words, status=0):
+        """A script of the shell, where binfmt_misc has our line only."""
+        if not shutil.which("unshare"):
+            self.skipTest("unshare is not there")
+        mount = "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && test -e /proc/sys/fs/binfmt_misc/register"
+        namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+        if subprocess.run([*namespace, mount], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            self.skipTest("binfmt_misc cannot be mounted by users here (Linux 6.7)")
+        line = self.binfmt("--interpreter", self.interpreter).stdout
+        with open(os.path.join(self.folder, "line"), "w", encoding="utf-8") as file:
+            file.write(line)
+        return self.run_words(*namespace, f"{mount} && cat line > /proc/sys/fs/binfmt_misc/register && {script}", "sh", *words,
+                              status=status)
+
+    def test_kernel(self):
+        """The real thing: a program is called as if it were the computer's."""
+        hello = built.program("hello", "-static")
+        out = self.in_namespace('"$1" "a b" -L; echo "status $?"', hello).stdout
+        self.assertIn(f"argument 0: {hello}\nargument 1: a b\nargument 2: -L\n", out)
+        self.assertIn("status 42\n", out)
+
+    def test_names(self):
+        """The name that a program was called by stays, whatever it looks like."""
+        hello = built.program("hello", "-static")
+        for name in "another name", "-", "--version":
+            script = f'exec python3 -c "import os, sys; os.execv(sys.argv[1], [{name!r}, \'x\'])" "$1"'
+            out = self.in_namespace(script, hello, status=42).stdout
+            self.assertIn(f"argument 0: {name}\nargument 1: x\n", out)
+
+    def test_children(self):
+        """Programs that they execute are run by the emulator itself, or by the kernel, all the same."""
+        self.in_namespace('"$1" "$2"', built.program("family", "-static"), built.program("odd", "-static"))
+        self.assertIn("argument 1: y", self.in_namespace('printf "#!%s y\\n" "$1" > script; chmod +x script; ./script; true',
+                                                         built.program("hello", "-static")).stdout)
+
+
+if __name__ == "__main__":
+    cases.main()
