@@ -11,7 +11,8 @@
  *    A thread says that it works before it looks at `standstill`, who forks looks the other way round.
  * 4. A thread ends in the kernel's order: futexes of its robust list, then its number at clear_tid. Before that it has given
  *    its vCPU back, so that who waits for its end and makes another thread finds it.
- * 5. The process's first thread is the leader: when it ends it waits for the others, because its end is the process's.
+ * 5. The process's first thread is the leader: when it ends it waits for the others, because its end is the process's. The process's
+ *    status is that of the thread that ends last.
  * 6. exit_group() with others alive stops all at safe points, or in the host's kernel, and ends the process from there.
  *
  * Sources: Linux, kernel/fork.c, kernel/exit.c, kernel/futex/core.c; Documentation/locking/robust-futex-ABI.rst.
@@ -285,7 +286,7 @@ static void end(pb_user_thread *t)
     pb_user_current = NULL;
     pthread_mutex_lock(&user->threads_lock);
     delist_locked(t);
-    if (is_leader && !user->ended)
+    if (!user->ended)
         user->status = t->status;
     while (is_leader && user->n_threads > 0)
         pthread_cond_wait(&user->threads_cond, &user->threads_lock);

@@ -128,6 +128,36 @@ class Paths(Case):
                     os.symlink("/inner/file", os.path.join(root, "inner/to-go"))
 
 
+class Threads(Case):
+    def everywhere(self, name, *arguments):
+        for way in WAYS:
+            with self.subTest(way=way[1]):
+                out = self.good(*way, compile_program(name, "-static"), *arguments)
+                self.assertEqual(out, f"{name}: 0 failed\n")
+        out = self.good("-L", SYSROOT, compile_program(name), *arguments)
+        self.assertEqual(out, f"{name}: 0 failed\n")
+
+    def test_threads(self):
+        self.everywhere("threads")
+
+    def test_ends(self):
+        self.everywhere("ends")
+
+
+    def test_linux(self):
+        """The same programs do the same on Linux itself, as programs of this host."""
+        compiler = shutil.which("gcc")
+        if not compiler:
+            self.skipTest("there is no gcc for this host")
+        for name, arguments in ("threads", []), ("ends", ["linux"]):
+            with self.subTest(program=name):
+                path = pathlib.Path(self.folder) / name
+                subprocess.run([compiler, "-D_GNU_SOURCE", "-O1", "-Wall", "-Werror", "-I", SOURCES,
+                                SOURCES / (name + ".c"), "-o", path, "-lpthread"], check=True)
+                done = subprocess.run([path, *arguments], stdout=subprocess.PIPE, text=True, timeout=120)
+                self.assertEqual((done.returncode, done.stdout), (0, f"{name}: 0 failed\n"))
+
+
 class Start(Case):
     EXPECTED = "argument 0: {}\nargument 1: a b\nargument 2: -L\nUSER_TEST: {}\n" \
                "page size: 4096, 2.500\nplatform: aarch64\naligned: 1\n"
