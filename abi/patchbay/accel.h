@@ -27,6 +27,13 @@ typedef struct pb_accel_unit {
     const uint32_t *offsets; /* of each mark's code, UINT32_MAX: not known; null: of none */
 } pb_accel_unit;
 
+/* Where fork() is. */
+typedef enum pb_fork_phase {
+    PB_FORK_BEFORE = 1, /* on the thread that will call it, and go on in both processes */
+    PB_FORK_PARENT,     /* after it */
+    PB_FORK_CHILD,      /* after it, in the child, which has no other threads */
+} pb_fork_phase;
+
 typedef struct pb_accel_type {
     pb_class head;
     /* [setup], and its opposite */
@@ -49,6 +56,11 @@ typedef struct pb_accel_type {
     /* Execute one instruction, or take the exception that is there instead. PB_RUN_BUDGET: go on; else as run().
      * Another accelerator, which has asked for this one, does so in its run(). May be null. [vcpu] */
     uint32_t (*step)(void *self, pb_vcpu *vcpu);
+    /* Around fork(), while no vCPU executes: pb_fork_phase. From BEFORE on threads and memory of the accelerator stand still,
+     * until the parent goes on as before; the child gets what is not copied by fork() for itself, threads and shared memory,
+     * and keeps what was translated if it likes. False with the error filled: the child cannot go on; the other phases do not
+     * fail. Null: fork() copies all that there is. */
+    bool (*fork)(void *self, uint32_t phase, pb_error *error);
 } pb_accel_type;
 
 /* A member that was added at the end: true if a type is new enough to have it. */

@@ -111,6 +111,9 @@ typedef struct pb_tc_ops {
     /* For tests: every so many reservations evict a slab that chance chooses, always the same in the same order; 0: none,
      * as at first. [setup] */
     void (*evict_every)(pb_tc *tc, uint32_t reservations);
+    /* Around fork(), with the phases of pb_accel_type.fork, while all users are outside: the child gets memory for code of its own at
+     * the same addresses, with all units. False with the error filled: it cannot; only in the child. */
+    bool (*fork)(pb_tc *tc, uint32_t phase, pb_error *error);
 } pb_tc_ops;
 
 #endif

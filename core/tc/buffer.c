@@ -5,7 +5,10 @@
  */
 #include <core/tc/internal.h>
 
+#include <patchbay/accel.h>
+
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -84,4 +87,76 @@ void tc_unmap(pb_tc *tc)
     unmap(tc->rx, tc->bytes);
     if (tc->fd >= 0)
         close(tc->fd);
+}
+
+/* ---- fork ------------------------------------------------------------------------------------------------ */
+
+/* Through the file, so that the kernel neither clears pages first nor maps them here. */
+static bool copy_range(const pb_tc *tc, int fd, uint32_t slab, uint32_t bytes)
+{
+    uint64_t at = (uint64_t)slab << tc->slab_log2, end = at + bytes;
+
+    while (at < end) {
+        ssize_t n = pwrite(fd, tc->rx + at, end - at, (off_t)at);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += (uint64_t)n;
+    }
+    return true;
+}
+
+static bool copy_code(const pb_tc *tc, int fd)
+{
+    if (ftruncate(fd, (off_t)tc->bytes) != 0 || !copy_range(tc, fd, 0, PB_CODEGEN_THUNK_BYTES))
+        return false;
+    for (uint32_t i = 1; i < tc->n_slabs; i++) {
+        if (!copy_range(tc, fd, i, tc->slabs[i].used))
+            return false;
+    }
+    return true;
+}
+
+static bool map_again(uint8_t *at, const pb_tc *tc, int protection)
+{
+    return mmap(at, tc->bytes, protection, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, tc->fd, 0) !=
+           MAP_FAILED;
+}
+
+/* Rule 11. The file's number stays, too. */
+static bool take_copy(pb_tc *tc, pb_error *error)
+{
+    int fd = make_file();
+
+    if (fd < 0)
+        return fail(error, "create memory for code", "");
+    if (!copy_code(tc, fd)) {
+        close(fd);
+        return fail(error, "copy code", "");
+    }
+    if (dup3(fd, tc->fd, O_CLOEXEC) < 0) {
+        close(fd);
+        return fail(error, "replace memory for code", "");
+    }
+    close(fd);
+    if (!map_again(tc->rw, tc, PROT_READ | PROT_WRITE) ||
+        !map_again(tc->rx, tc, PROT_READ | PROT_EXEC))
+        return fail(error, "map memory for code", "");
+    for (uint32_t i = 0; i < tc->n_slabs; i++)
+        tc->slabs[i].present = 0;
+    return true;
+}
+
+bool tc_fork(pb_tc *tc, uint32_t phase, pb_error *error)
+{
+    if (phase == PB_FORK_BEFORE) {
+        pthread_mutex_lock(&tc->lock);
+        return true;
+    }
+    if (phase == PB_FORK_CHILD && !take_copy(tc, error))
+        return false;
+    pthread_mutex_unlock(&tc->lock);
+    return true;
 }

@@ -31,6 +31,9 @@
  * 10. A region has loops inside, which are not left by way of an entry or of a link. When one is dropped, after all that
  *    rule 3 says, users' request words are set. Who looks at one and clears it looks units up after that.
  *
+ * 11. After fork() the memory for code is still the parent's, who goes on changing it. So before anything of it is executed or changed
+ *    the child maps a copy in its place: addresses stay, and so do units, links, and what users remember.
+ *
  * Not here: the cache on disk, units of more than two pages.
  */
 #ifndef CORE_TC_INTERNAL_H
@@ -231,6 +234,8 @@ static inline uint8_t *rw_of(const pb_tc *tc, const uint8_t *rx)
 /* The two mappings and the tables beside them. */
 bool tc_map(pb_tc *tc, pb_error *error);
 void tc_unmap(pb_tc *tc);
+/* pb_tc_ops.fork */
+bool tc_fork(pb_tc *tc, uint32_t phase, pb_error *error);
 
 /* ---- units.c --------------------------------------------------------------------------------------------- */
 

@@ -338,6 +338,7 @@ static void populate(const pb_tc *tc, tc_slab *slab, uint32_t bytes)
     uint32_t size = slab_bytes(tc), end = MIN(slab->used + bytes, size);
     uint8_t *rw = rw_of(tc, slab_code(tc, slab->index));
 
+    slab->present = MAX(slab->present, slab->used & ~(uint32_t)(POPULATE_BYTES - 1));
     for (; slab->present < end; slab->present += POPULATE_BYTES)
         madvise(rw + slab->present, MIN(POPULATE_BYTES, size - slab->present), MADV_POPULATE_WRITE);
 }

@@ -217,6 +217,7 @@ const pb_tc_ops *pb_tc_ops_of(pb_bus *(*bus_of)(pb_object *object))
         .changed = tc_changed,
         .mix_pages = tc_mix_pages,
         .evict_every = tc_evict_every,
+        .fork = tc_fork,
     };
 
     g_assert(!bus_of_object || bus_of_object == bus_of);

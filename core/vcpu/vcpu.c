@@ -242,6 +242,18 @@ bool pb_cpus_start_one(pb_vcpu *vcpu, GError **error)
     return !pb_vcpu_core_of(vcpu)->cpus->accel_type || init_accel(vcpu, error);
 }
 
+bool pb_cpus_fork(pb_cpus *cpus, pb_fork_phase phase, GError **error)
+{
+    const pb_accel_type *type = cpus->accel_type;
+    pb_error e = PB_ERROR_INIT;
+
+    if (!type || !PB_ACCEL_HAS(type, fork) || !type->fork || type->fork(cpus->accel, phase, &e))
+        return true;
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "accelerator %s, fork: %s",
+                type->head.name, e.text);
+    return false;
+}
+
 void pb_cpus_stop(pb_cpus *cpus)
 {
     if (cpus->accel_type)

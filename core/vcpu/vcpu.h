@@ -32,6 +32,9 @@ void pb_cpus_stop(pb_cpus *cpus);
 /* The same for a vCPU that was added later, before it executes. */
 bool pb_cpus_start_one(pb_vcpu *vcpu, GError **error);
 
+/* pb_accel_type.fork, while no vCPU executes. */
+bool pb_cpus_fork(pb_cpus *cpus, pb_fork_phase phase, GError **error);
+
 /* A vCPU that nobody needs now waits for somebody who does: what costs time to make stays. It stands outside of the guest, and
  * nothing is posted to it. */
 void pb_cpus_put_aside(pb_vcpu *vcpu);

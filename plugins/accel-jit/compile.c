@@ -13,7 +13,7 @@
  *    any more, or publish() sees that units were dropped since.
  * 4. There is no order between guests' instructions and what compilers do. Regions count instructions as the units that they
  *    replace, so guests see nothing of it, and deterministic runs stay so.
- * 5. Nobody waits for a compiler but stop_compilers(), for the one region that is being made. If the queue is full the
+ * 5. Nobody waits for a compiler but stop_compilers() and hold_compilers(), for the one region that is being made. If the queue is full the
  *    request is discarded; later samples ask again.
  */
 #include "jit.h"
@@ -44,10 +44,13 @@ typedef struct compiler {
 typedef struct compilers {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool ending;
+    pthread_cond_t idle; /* nobody makes anything */
+    bool ending, held;
+    uint32_t busy;     /* threads that are making */
     uint32_t first, n; /* of the queue */
     request queue[REQUESTS];
     uint32_t n_threads;
+    bool are_there; /* not in a child of fork(), until it is worth it */
     compiler *threads[MOST_COMPILERS];
 } compilers;
 
@@ -121,16 +124,19 @@ static void *compile(void *compiler_of)
 
     pthread_mutex_lock(&all->lock);
     while (!all->ending) {
-        if (all->n == 0) {
+        if (all->n == 0 || all->held) {
             pthread_cond_wait(&all->wake, &all->lock);
             continue;
         }
+        all->busy++;
         pthread_mutex_unlock(&all->lock);
         j->tc_ops->enter(c->maker.user);
         if (take_request(all, &c->request))
             serve(c);
         j->tc_ops->leave(c->maker.user);
         pthread_mutex_lock(&all->lock);
+        if (--all->busy == 0)
+            pthread_cond_broadcast(&all->idle);
     }
     pthread_mutex_unlock(&all->lock);
     return NULL;
@@ -179,7 +185,9 @@ bool start_compilers(jit *j, pb_error *error)
         return pb_fail(error, "out of memory");
     pthread_mutex_init(&j->compilers->lock, NULL);
     pthread_cond_init(&j->compilers->wake, NULL);
+    pthread_cond_init(&j->compilers->idle, NULL);
     failed = make_threads(j, j->compilers);
+    j->compilers->are_there = true;
     if (j->compilers->n_threads < j->compile_threads)
         return pb_fail(error, "no thread can be made: error %d", failed); /* others are ended */
     return true;
@@ -198,13 +206,76 @@ void stop_compilers(jit *j)
     for (uint32_t i = 0; i < all->n_threads; i++) {
         compiler *c = all->threads[i];
 
-        pthread_join(c->thread, NULL);
+        if (all->are_there)
+            pthread_join(c->thread, NULL);
         j->tc_ops->user_free(c->maker.user);
         j->translate->unit_free(c->maker.ir);
         free(c);
     }
+    pthread_cond_destroy(&all->idle);
     pthread_cond_destroy(&all->wake);
     pthread_mutex_destroy(&all->lock);
     free(all);
     j->compilers = NULL;
+}
+
+/* ---- fork ------------------------------------------------------------------------------------------------------ */
+
+void hold_compilers(jit *j)
+{
+    compilers *all = j->compilers;
+
+    if (!all)
+        return;
+    pthread_mutex_lock(&all->lock);
+    all->held = true;
+    while (all->busy > 0)
+        pthread_cond_wait(&all->idle, &all->lock);
+}
+
+void release_compilers(jit *j)
+{
+    compilers *all = j->compilers;
+
+    if (!all)
+        return;
+    all->held = false;
+    pthread_cond_broadcast(&all->wake);
+    pthread_mutex_unlock(&all->lock);
+}
+
+void lose_compilers(jit *j)
+{
+    compilers *all = j->compilers;
+
+    if (!all)
+        return;
+    all->held = all->are_there = false;
+    pthread_mutex_init(&all->lock, NULL);
+    pthread_cond_init(&all->wake, NULL);
+    pthread_cond_init(&all->idle, NULL);
+}
+
+void make_compilers_again(jit *j)
+{
+    compilers *all = j->compilers;
+    sigset_t set, before;
+    uint32_t made = 0;
+
+    if (!all || all->are_there)
+        return;
+    sigfillset(&set);
+    pthread_sigmask(SIG_SETMASK, &set, &before);
+    while (made < all->n_threads &&
+           pthread_create(&all->threads[made]->thread, NULL, compile, all->threads[made]) == 0)
+        made++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    all->are_there = true;
+    while (all->n_threads > made) { /* fewer, or none: requests wait for ever, and are forgotten */
+        compiler *c = all->threads[--all->n_threads];
+
+        j->tc_ops->user_free(c->maker.user);
+        j->translate->unit_free(c->maker.ir);
+        free(c);
+    }
 }

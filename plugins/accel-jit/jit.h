@@ -74,7 +74,8 @@ typedef struct jit {
     pb_tc *tc; /* made with the first vCPU */
     uint32_t vcpus;
     bool counted;
-    bool is_user;                               /* a program's processors, which come and go */
+    bool is_user;       /* a program's processors, which come and go */
+    int32_t stays_left; /* atomic: in a child of fork(), until it has threads again */
     uint64_t translated, insns, translating_ns; /* statistics; atomic */
     uint32_t regions;                           /* property: jit_regions */
     bool has_sampler;
@@ -158,6 +159,9 @@ bool emit_region(const jit_maker *m);
 /* The thread that samples where vCPUs are, if the property says so. */
 bool start_sampler(jit *j, pb_error *error);
 void stop_sampler(jit *j);
+/* It is not there, in a child of fork(), which holds its lock; which makes it again. */
+void lose_sampler(jit *j);
+void make_sampler_again(jit *j);
 void add_to_sampled(jit_vcpu *x);
 void remove_from_sampled(jit_vcpu *x);
 /* The vCPU begins to execute, or ends. */
@@ -184,6 +188,19 @@ void stop_compilers(jit *j);
 bool post_request(jit_vcpu *x, const pb_tc_key *key, const pb_code_page *page);
 /* Drop all units, and what is being made from what they were made from. [any] */
 void drop_everything(jit *j);
+
+/* Nobody makes anything until they are released, or lost in a child of fork(); which makes them again. */
+void hold_compilers(jit *j);
+void release_compilers(jit *j);
+void lose_compilers(jit *j);
+void make_compilers_again(jit *j);
+
+/* ---- fork.c ----------------------------------------------------------------------------------------- */
+
+/* pb_accel_type.fork */
+bool fork_jit(jit *j, uint32_t phase, pb_error *error);
+/* While j->stays_left is above 0. */
+void count_stay(jit *j);
 
 /* ---- jumps.c ---------------------------------------------------------------------------------------- */
 

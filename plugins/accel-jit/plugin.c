@@ -211,6 +211,11 @@ static void show(void *self, pb_vcpu *vcpu, uint64_t pc,
     show_units(vcpu->accel, pc, fn, opaque);
 }
 
+static bool fork_all(void *self, uint32_t phase, pb_error *error)
+{
+    return fork_jit(self, phase, error);
+}
+
 static const char *const regions_choices[] = { "off", "sampled", "always", NULL };
 
 static const pb_prop props[] = {
@@ -251,6 +256,7 @@ static const pb_state state[] = { PB_TRANSIENT(jit, translate, "a table of the h
                                   PB_TRANSIENT(jit, vcpus, "counts what the host has told"),
                                   PB_TRANSIENT(jit, counted, "of the machine"),
                                   PB_TRANSIENT(jit, is_user, "of the machine"),
+                                  PB_TRANSIENT(jit, stays_left, "what threads there are"),
                                   PB_TRANSIENT(jit, translated, "a statistic"),
                                   PB_TRANSIENT(jit, compilers, "threads"),
                                   PB_TRANSIENT(jit, requests, "a statistic"),
@@ -291,6 +297,7 @@ static const pb_accel_type jit_type = {
     .statistics = statistics,
     .counts = counts,
     .show = show,
+    .fork = fork_all,
 };
 
 static const pb_class *const types[] = { &jit_type.head, NULL };

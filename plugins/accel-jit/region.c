@@ -70,28 +70,53 @@ static void *sample(void *jit_of)
     return NULL;
 }
 
-bool start_sampler(jit *j, pb_error *error)
+static void make_lock(jit *j)
 {
     pthread_condattr_t attr;
-    sigset_t all, before;
-    int failed;
 
     pthread_mutex_init(&j->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&j->wake, &attr);
     pthread_condattr_destroy(&attr);
-    j->ending = j->asleep = false;
-    if (j->regions != REGIONS_SAMPLED)
-        return true;
+}
+
+static int make_sampler(jit *j)
+{
+    sigset_t all, before;
+    int failed;
+
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     failed = pthread_create(&j->sampler, NULL, sample, j);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed)
-        return pb_fail(error, "no thread can be made: error %d", failed);
-    j->has_sampler = true;
-    return true;
+    j->has_sampler = !failed;
+    return failed;
+}
+
+bool start_sampler(jit *j, pb_error *error)
+{
+    int failed;
+
+    make_lock(j);
+    j->ending = j->asleep = false;
+    if (j->regions != REGIONS_SAMPLED)
+        return true;
+    failed = make_sampler(j);
+    return !failed || pb_fail(error, "no thread can be made: error %d", failed);
+}
+
+void lose_sampler(jit *j)
+{
+    make_lock(j);
+    j->has_sampler = false;
+    j->asleep = false;
+}
+
+void make_sampler_again(jit *j)
+{
+    if (j->regions == REGIONS_SAMPLED && !j->has_sampler)
+        make_sampler(j); /* without it there are fewer regions */
 }
 
 void stop_sampler(jit *j)

@@ -181,6 +181,8 @@ uint32_t execute(jit_vcpu *x)
     x->vcpu->unwind = 0;
     x->vcpu->leave_reason = 0;
     x->linking = NULL;
+    if (__atomic_load_n(&j->stays_left, __ATOMIC_RELAXED) > 0)
+        count_stay(x->jit);
     say_running(x, true);
     if (j->tc_ops->enter(x->user))
         forget_jumps(x);

@@ -1,0 +1,43 @@
+/*
+ * fork(): the parent goes on as before. The child has a copy of the translation cache at the same addresses, so all that points into
+ * it stays right; its threads it makes when it has executed for a while, because most children soon execute another program.
+ *
+ * Left out: what the child translates before that is lost to the parent, who has made its own choice of it.
+ */
+#include "jit.h"
+
+/* Stays in emitted code, which are system calls mostly, before a child is worth threads. */
+enum { STAYS = 32 };
+
+bool fork_jit(jit *j, uint32_t phase, pb_error *error)
+{
+    bool ok;
+
+    if (!j->tc)
+        return true;
+    if (phase == PB_FORK_BEFORE) {
+        if (!PB_HAS(j->tc_ops, fork))
+            return pb_fail(error, "the host's " PB_EXTENSION_TC " does not know fork()");
+        hold_compilers(j);
+        pthread_mutex_lock(&j->lock);
+        return j->tc_ops->fork(j->tc, phase, error);
+    }
+    ok = j->tc_ops->fork(j->tc, phase, error);
+    if (phase == PB_FORK_PARENT) {
+        pthread_mutex_unlock(&j->lock);
+        release_compilers(j);
+    } else {
+        lose_sampler(j);
+        lose_compilers(j);
+        __atomic_store_n(&j->stays_left, STAYS, __ATOMIC_SEQ_CST);
+    }
+    return ok;
+}
+
+void count_stay(jit *j)
+{
+    if (__atomic_fetch_sub(&j->stays_left, 1, __ATOMIC_SEQ_CST) != 1)
+        return;
+    make_sampler_again(j);
+    make_compilers_again(j);
+}
