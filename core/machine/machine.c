@@ -344,15 +344,10 @@ static bool start_accel(pb_machine *machine, GError **error)
     return machine->started || at_place(error, machine->accel->plan->mark, "accel");
 }
 
-void pb_machine_pause_accel(pb_machine *machine)
+void pb_machine_stop_accel(pb_machine *machine)
 {
     pb_cpus_stop(machine->cpus);
     machine->started = false;
-}
-
-bool pb_machine_resume_accel(pb_machine *machine, GError **error)
-{
-    return start_accel(machine, error);
 }
 
 typedef bool (*loader_step)(void *self, pb_error *error);

@@ -50,10 +50,9 @@ bool pb_machine_reset(pb_machine *machine, GError **error);
  * failed. May be called again. [setup] */
 int pb_machine_run(pb_machine *machine, GError **error);
 
-/* Take the processors from the accelerator, with its threads and all that it translated; give them back. Around
- * fork(), where both processes do the latter. While nothing runs. */
-void pb_machine_pause_accel(pb_machine *machine);
-bool pb_machine_resume_accel(pb_machine *machine, GError **error);
+/* Take the processors from the accelerator, with its threads and all that it translated, before memory goes that it reads. While
+ * nothing runs. */
+void pb_machine_stop_accel(pb_machine *machine);
 
 /* A processor more, as the first one is: one that was given back, or a new one. While the machine runs on threads of others
  * (pb_sched_begin); it executes nothing yet, and its type's state is that of a reset. Null: it cannot be. [any] */

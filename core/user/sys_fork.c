@@ -1,8 +1,9 @@
 /*
  * Other processes: fork, execve. And what clone() and clone3() ask for, which may be a thread.
  *
- * fork is the host's. Before it all threads stand still and the accelerator is stopped, so that there is one thread, which holds no
- * lock, and no code that parent and child would share; both start it again. A vfork is a fork whose parent waits until the child has
+ * fork is the host's. Before it all threads stand still, the accelerator's too, so that there is one thread, which holds no lock
+ * that the child does not find free. What is shared in spite of fork(), memory for code, the accelerator copies in the child.
+ * A vfork is a fork whose parent waits until the child has
  * executed something or ended; their memory is not the same.
  *
  * A program that executes another one for its architecture becomes this emulator again, with the same options. Of a script that is its
@@ -44,19 +45,6 @@ static void await_child(int end)
     close(end);
 }
 
-static bool restart(pb_user *user)
-{
-    g_autoptr(GError) error = NULL;
-
-    pb_user_take_numbers(user);
-    if (!pb_machine_resume_accel(user->machine, &error)) {
-        fprintf(stderr, "patchbay: %s\n", error->message);
-        return false;
-    }
-    pb_user_give_numbers(user);
-    return true;
-}
-
 /* In the child, on the stack that it was given. */
 static int64_t begin_child(pb_user_thread *t, const pb_user_clone *clone)
 {
@@ -80,22 +68,28 @@ static int64_t begin_child(pb_user_thread *t, const pb_user_clone *clone)
 static pid_t fork_process(pb_user_thread *t, int ends[2])
 {
     pb_user *user = t->user;
-    pid_t pid;
-    int error;
+    pb_cpus *cpus = pb_machine_cpus(user->machine);
+    g_autoptr(GError) failure = NULL;
+    pid_t pid = -1;
+    int error = ENOMEM;
 
     pb_user_standstill_begin(t);
-    fflush(NULL);
-    pb_machine_pause_accel(user->machine);
-    pb_user_space_fork_begin(user->space);
-    pid = fork();
-    error = errno;
-    pb_user_space_fork_end(user->space, pid == 0);
-    if (pid == 0)
+    if (pb_cpus_fork(cpus, PB_FORK_BEFORE, NULL)) {
+        fflush(NULL);
+        pb_user_space_fork_begin(user->space);
+        pid = fork();
+        error = errno;
+        pb_user_space_fork_end(user->space, pid == 0);
+        if (!pb_cpus_fork(cpus, pid == 0 ? PB_FORK_CHILD : PB_FORK_PARENT, &failure)) {
+            fprintf(stderr, "patchbay: %s\n", failure->message);
+            _exit(1); /* there is nothing to go on with */
+        }
+    }
+    if (pid == 0) {
         pb_user_missing_forget(user);
-    if (pid == 0 && ends[0] >= 0)
-        close(ends[0]);
-    if (!restart(user))
-        _exit(1); /* it was said why; there is nothing to go on with */
+        if (ends[0] >= 0)
+            close(ends[0]);
+    }
     pb_user_standstill_end(t, pid == 0);
     errno = error;
     return pid;

@@ -12,7 +12,7 @@
  * 4. A thread ends in the kernel's order: futexes of its robust list, then its number at clear_tid. Before that it has given
  *    its vCPU back, so that who waits for its end and makes another thread finds it.
  * 5. The process's first thread is the leader: when it ends it waits for the others, because its end is the process's. The process's
- *    status is that of the thread that ends last.
+ *    status is that of the thread that begins to end last (Linux 5.17).
  * 6. exit_group() with others alive stops all at safe points, or in the host's kernel, and ends the process from there.
  *
  * Sources: Linux, kernel/fork.c, kernel/exit.c, kernel/futex/core.c; Documentation/locking/robust-futex-ABI.rst.
@@ -270,6 +270,17 @@ static void execute(pb_user_thread *t)
     }
 }
 
+/* Rule 5: the last that comes here is the last that begins to end. */
+static void set_status(const pb_user_thread *t)
+{
+    pb_user *user = t->user;
+
+    pthread_mutex_lock(&user->threads_lock);
+    if (!user->ended)
+        user->status = t->status;
+    pthread_mutex_unlock(&user->threads_lock);
+}
+
 /* Rules 4 and 5. */
 static void end(pb_user_thread *t)
 {
@@ -277,6 +288,7 @@ static void end(pb_user_thread *t)
     bool is_leader = t->is_leader;
 
     pb_user_signals_end(t);
+    set_status(t);
     pb_user_work_begin(t);
     pb_machine_give_cpu(user->machine, t->vcpu);
     pb_user_release_futexes(t);
@@ -286,8 +298,6 @@ static void end(pb_user_thread *t)
     pb_user_current = NULL;
     pthread_mutex_lock(&user->threads_lock);
     delist_locked(t);
-    if (!user->ended)
-        user->status = t->status;
     while (is_leader && user->n_threads > 0)
         pthread_cond_wait(&user->threads_cond, &user->threads_lock);
     pthread_mutex_unlock(&user->threads_lock);

@@ -187,7 +187,7 @@ void pb_user_unload(pb_user *user)
 {
     /* Threads that compile read the program's memory. */
     if (user->machine)
-        pb_machine_pause_accel(user->machine);
+        pb_machine_stop_accel(user->machine);
     pb_user_space_detach(user->space);
     user->machine = NULL;
 }

@@ -160,13 +160,14 @@ static int run(const char *how)
         const char *how;
         void *(*fn)(void *);
     } rows[] = {
-        { "group", exit_group }, { "fault", fault }, { "abort", abort_it },
+        { "group", exit_group }, { "fault", fault },  { "abort", abort_it },
         { "execute", execute },  { "kill", kill_it },
     };
 
     if (strcmp(how, "executed") == 0)
         return getpid() == syscall(SYS_gettid) ? 13 : 1;
-    if (strcmp(how, "first") == 0) { /* the last thread's status is the process's, from Linux 5.17 on */
+    if (strcmp(how, "first") ==
+        0) { /* the last thread's status is the process's, from Linux 5.17 on */
         begin(outlive);
         syscall(SYS_set_tid_address, &first_is_there);
         syscall(SYS_exit, 5);
