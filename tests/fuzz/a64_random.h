@@ -182,6 +182,16 @@ static inline bool is_good_access(const a64_code *s, uint32_t word)
     return !(writes_base && (rn == 31 || is_kept(rn))) && (vector || !is_kept(rt));
 }
 
+/* Whether the result may be an address in the sequence, that the next one stores to: without cache maintenance nobody
+ * knows what is executed then. */
+static inline bool may_lead_to_code(const a64_row *row, uint32_t word)
+{
+    const uint32_t leading = 1u << 17 | 1u << 28 | 1u << 30;
+
+    return leading >> (word >> 5 & 31) & 1 || leading >> (word >> 16 & 31) & 1 ||
+           (!strcmp(row->name, "tr_adr") && (word & 31) >= 19);
+}
+
 /* Whether all implementations do the same with it. */
 static inline bool is_for_programs(const a64_code *s, const a64_row *row, uint32_t word)
 {
@@ -194,6 +204,8 @@ static inline bool is_for_programs(const a64_code *s, const a64_row *row, uint32
         return false;
     if (is_memory(row))
         return is_good_access(s, word);
+    if (is_integer(row) && may_lead_to_code(row, word))
+        return false;
     return !is_kept(word & 31) && !changes_sp(word);
 }
 
