@@ -119,12 +119,21 @@ void cg_link(cg *c, int cc, const ir_op_record *jump)
     cg_cold_link(c, at, job->n_links++);
 }
 
+/* The pc is computed where a debugger steps along an indirect jump. */
 static void emit_exit(cg *c, const ir_op_record *r)
 {
+    uint64_t pc;
+    bool is_const = cg_const(c, r->arg[0], &pc);
+
     cg_sync_packed(c);
+    if (!is_const)
+        cg_use_in(c, r->arg[0], RAX);
+    if (!is_const && cg_type(c, r->arg[0]) == IR_I32)
+        asm_mov(&c->a, W32, RAX, RAX);
     cg_leave(c);
     asm_mov_imm(&c->a, RDX, r->attr & 0xff);
-    asm_mov_imm(&c->a, RAX, cg_jump_pc(c, r));
+    if (is_const)
+        asm_mov_imm(&c->a, RAX, pc);
     cg_jump_thunk(c, c->self->thunk_reason);
 }
 
