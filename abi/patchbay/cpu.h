@@ -148,6 +148,10 @@ typedef struct pb_gdb_target {
     /* A feature for the slots of the group "system" that have no number: they get those behind the last. Null: they are not
      * shown. */
     const char *system;
+    /* Instead of these a user program has one register, which leads to a thread's own data: the feature that gdb knows it in, its
+     * name there, and the slot. Null: none. */
+    const char *tls, *tls_name;
+    uint32_t tls_slot;
 } pb_gdb_target;
 
 typedef struct pb_cpu_type {

@@ -100,4 +100,7 @@ const pb_gdb_target arm64_gdb = {
     .features = features,
     .registers = registers,
     .system = "org.patchbay.aarch64.system",
+    .tls = "org.gnu.gdb.aarch64.tls",
+    .tls_name = "tpidr",
+    .tls_slot = SLOT_SYS0 + TPIDR_EL0,
 };
