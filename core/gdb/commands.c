@@ -1,8 +1,6 @@
 /* Packets: gdb manual, "Packets". What is not known is answered with nothing, what is malformed with an error. */
 #include <core/gdb/internal.h>
 
-#include <signal.h>
-
 /* ---- registers ----------------------------------------------------------------------------------------- */
 
 static void read_all(pb_gdb *gdb, const char *text, gsize length)
@@ -136,27 +134,39 @@ static void write_binary(pb_gdb *gdb, const char *text, gsize length)
 
 /* ---- threads and running ------------------------------------------------------------------------------- */
 
+/* Any thread of a process: the current one, if it is of it. */
+static void choose_of(pb_gdb *gdb, const gdb_thread_id *id)
+{
+    if (gdb_thread_current(gdb)->process == (uint32_t)id->process)
+        return;
+    for (uint32_t i = gdb->threads->len; i-- > 0;)
+        if (gdb_thread_at(gdb, i)->process == (uint32_t)id->process)
+            gdb->thread = gdb_thread_at(gdb, i)->number;
+}
+
 static void choose_thread(pb_gdb *gdb, const char *text, gsize length)
 {
     char what = *text ? *text++ : 0;
     uint32_t *chosen = what == 'c' ? &gdb->step_thread : &gdb->thread;
-    int64_t thread;
+    gdb_thread_id id;
 
-    if ((what != 'g' && what != 'c') || !gdb_parse_thread(gdb, &text, &thread) || *text) {
+    if ((what != 'g' && what != 'c') || !gdb_parse_thread(gdb, &text, &id) || *text) {
         gdb_send_text(gdb, GDB_MALFORMED);
         return;
     }
-    if (thread > 0)
-        *chosen = (uint32_t)thread;
+    if (id.thread > 0)
+        *chosen = (uint32_t)id.thread;
     else if (what == 'c')
         *chosen = 0;
+    else if (id.process > 0)
+        choose_of(gdb, &id);
     gdb_send_text(gdb, "OK");
 }
 
 static void is_alive(pb_gdb *gdb, const char *text, gsize length)
 {
-    int64_t thread;
-    bool ok = gdb_parse_thread(gdb, &text, &thread) && !*text;
+    gdb_thread_id id;
+    bool ok = gdb_parse_thread(gdb, &text, &id) && !*text;
 
     gdb_send_text(gdb, ok ? "OK" : GDB_NO_SUCH);
 }
@@ -168,24 +178,24 @@ static void why(pb_gdb *gdb, const char *text, gsize length)
 
 static void go(pb_gdb *gdb, const char *text, gsize length)
 {
-    gdb_continue(gdb, text, false);
+    gdb_continue(gdb, text, false, 0);
 }
 
 static void step(pb_gdb *gdb, const char *text, gsize length)
 {
-    gdb_continue(gdb, text, true);
+    gdb_continue(gdb, text, true, 0);
 }
 
-/* With a signal, which is for nobody: `C05;ADDRESS`. */
+/* With a signal: `C05;ADDRESS`. */
 static void go_with(pb_gdb *gdb, const char *text, bool steps)
 {
     uint64_t number;
 
-    if (!gdb_parse_number(&text, &number) || (*text && *text++ != ';')) {
+    if (!gdb_parse_number(&text, &number) || number > 255 || (*text && *text++ != ';')) {
         gdb_send_text(gdb, GDB_MALFORMED);
         return;
     }
-    gdb_continue(gdb, text, steps);
+    gdb_continue(gdb, text, steps, (uint32_t)number);
 }
 
 static void go_signal(pb_gdb *gdb, const char *text, gsize length)
@@ -200,23 +210,24 @@ static void step_signal(pb_gdb *gdb, const char *text, gsize length)
 
 static void detach(pb_gdb *gdb, const char *text, gsize length)
 {
-    uint64_t process = 1;
+    uint64_t process;
 
-    if (*text == ';') {
-        text++;
-        if (!gdb_parse_number(&text, &process))
-            process = 0;
-    }
-    if (*text || process != 1) {
+    if (*text && (*text++ != ';' || !gdb_parse_number(&text, &process) || *text ||
+                  !gdb_has_process(gdb, process))) {
         gdb_send_text(gdb, GDB_MALFORMED);
         return;
     }
     gdb_send_text(gdb, "OK");
+    gdb_attach(gdb, false);
     gdb_release(gdb);
 }
 
 static void end(pb_gdb *gdb)
 {
+    if (gdb->host.program) {
+        gdb_stop_listening(gdb);
+        gdb->host.program->kill(gdb->host.opaque);
+    }
     if (gdb->host.end)
         gdb->host.end(gdb->host.opaque);
     gdb_disconnect(gdb);
@@ -239,17 +250,36 @@ static void remove_point(pb_gdb *gdb, const char *text, gsize length)
 
 static void be_extended(pb_gdb *gdb, const char *text, gsize length)
 {
+    gdb->extended = true;
     gdb_send_text(gdb, "OK");
 }
 
 /* ---- words --------------------------------------------------------------------------------------------- */
 
-/* Of the one process that there is: `vKill;1`. */
-static bool is_ours(const char *text)
+/* A process that there is: `vKill;1`. */
+static bool is_ours(const pb_gdb *gdb, const char *text)
 {
     uint64_t process;
 
-    return gdb_parse_number(&text, &process) && !*text && process == 1;
+    return gdb_parse_number(&text, &process) && !*text && gdb_has_process(gdb, process);
+}
+
+static void kill_one(pb_gdb *gdb, const char *text)
+{
+    bool ours = is_ours(gdb, text);
+
+    gdb_send_text(gdb, ours ? "OK" : GDB_NO_SUCH);
+    if (ours)
+        end(gdb);
+}
+
+/* A machine is there already. A program is the one that was started. */
+static void attach(pb_gdb *gdb, const char *text)
+{
+    if (!gdb->host.program && is_ours(gdb, text))
+        gdb_report_stop(gdb);
+    else
+        gdb_send_text(gdb, GDB_NO_SUCH);
 }
 
 static void verb(pb_gdb *gdb, const char *text, gsize length)
@@ -261,14 +291,11 @@ static void verb(pb_gdb *gdb, const char *text, gsize length)
     } else if (g_str_has_prefix(text, "Cont;")) {
         gdb_vcont(gdb, text + strlen("Cont"));
     } else if (g_str_has_prefix(text, "Kill;")) {
-        gdb_send_text(gdb, is_ours(text + strlen("Kill;")) ? "OK" : GDB_NO_SUCH);
-        if (is_ours(text + strlen("Kill;")))
-            end(gdb);
+        kill_one(gdb, text + strlen("Kill;"));
     } else if (g_str_has_prefix(text, "Attach;")) {
-        if (is_ours(text + strlen("Attach;")))
-            gdb_report_stop(gdb);
-        else
-            gdb_send_text(gdb, GDB_NO_SUCH);
+        attach(gdb, text + strlen("Attach;"));
+    } else if (gdb->host.program && g_str_has_prefix(text, "File:")) {
+        gdb_file(gdb, text + strlen("File:"), length - strlen("File:"));
     } else if (g_str_has_prefix(text, "Flash")) {
         gdb_flash(gdb, packet, length + 1);
     } else {

@@ -1,50 +1,7 @@
-/* The stub's life, and its threads: see gdb.h. */
+/* The stub's life: see gdb.h. */
 #include <core/gdb/internal.h>
 
-#include <signal.h>
-
-/* ---- threads ------------------------------------------------------------------------------------------- */
-
-/* -1, or a number of hexadecimal digits. */
-static bool parse_id(const char **text, int64_t *id)
-{
-    uint64_t number;
-
-    if (g_str_has_prefix(*text, "-1")) {
-        *text += 2;
-        *id = GDB_THREAD_ALL;
-        return true;
-    }
-    if (!gdb_parse_number(text, &number) || number > INT32_MAX)
-        return false;
-    *id = (int64_t)number;
-    return true;
-}
-
-bool gdb_parse_thread(const pb_gdb *gdb, const char **text, int64_t *thread)
-{
-    int64_t process = 1;
-
-    *thread = GDB_THREAD_ALL;
-    if (**text == 'p') {
-        (*text)++;
-        if (!parse_id(text, &process))
-            return false;
-        if (**text == '.') {
-            (*text)++;
-            if (!parse_id(text, thread))
-                return false;
-        }
-    } else if (!parse_id(text, thread)) {
-        return false;
-    }
-    return process <= 1 && *thread <= gdb_cpu_count(gdb);
-}
-
-void gdb_append_thread(const pb_gdb *gdb, GString *to, uint32_t thread)
-{
-    g_string_append_printf(to, gdb->multiprocess ? "p01.%02x" : "%02x", thread);
-}
+#include <unistd.h>
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
@@ -61,8 +18,11 @@ static pb_gdb *make(const pb_gdb_host *host)
     gdb->reader.packet = g_string_new(NULL);
     gdb->points = g_array_new(FALSE, FALSE, sizeof(gdb_point));
     gdb->registers = g_array_new(FALSE, TRUE, sizeof(gdb_register));
-    gdb->go = g_new0(gdb_go, MAX(gdb_cpu_count(gdb), 1));
+    gdb->threads = g_array_new(FALSE, FALSE, sizeof(pb_gdb_thread));
+    gdb->pending = g_array_new(FALSE, FALSE, sizeof(gdb_pending));
+    gdb->go = g_array_new(FALSE, TRUE, sizeof(gdb_go));
     g_mutex_init(&gdb->lock);
+    gdb_threads_renew(gdb);
     gdb_stops_init(gdb);
     return gdb;
 }
@@ -76,7 +36,7 @@ pb_gdb *pb_gdb_new(const pb_gdb_host *host, const char *address, bool wait, GErr
         return NULL;
     }
     if (wait)
-        gdb_halt(gdb, SIGTRAP);
+        gdb_halt(gdb, GDB_SIGNAL_TRAP);
     return gdb;
 }
 
@@ -88,7 +48,8 @@ const char *pb_gdb_address(const pb_gdb *gdb)
 void pb_gdb_ended(pb_gdb *gdb, int status)
 {
     g_autofree char *text =
-        g_strdup_printf(gdb->multiprocess ? "W%02x;process:1" : "W%02x", (unsigned)status & 0xff);
+        g_strdup_printf(gdb->multiprocess ? "W%02x;process:%x" : "W%02x", (unsigned)status & 0xff,
+                        gdb->threads->len > 0 ? gdb_thread_at(gdb, 0)->process : 1);
 
     if (gdb->over)
         return;
@@ -100,6 +61,23 @@ void pb_gdb_ended(pb_gdb *gdb, int status)
     gdb_release(gdb);
 }
 
+void pb_gdb_vanish(pb_gdb *gdb)
+{
+    if (gdb->path)
+        unlink(gdb->path);
+}
+
+void pb_gdb_abandon(pb_gdb *gdb)
+{
+    pb_cpus_set_debug(gdb->host.cpus, NULL, NULL);
+    pb_debug_set_breaks(gdb->host.cpus, NULL, 0, false);
+    pb_debug_set_watches(gdb->host.cpus, NULL, 0);
+    close(gdb->listener);
+    if (gdb->client >= 0)
+        close(gdb->client);
+    gdb_file_forget(gdb);
+}
+
 void pb_gdb_free(pb_gdb *gdb)
 {
     if (!gdb)
@@ -109,13 +87,17 @@ void pb_gdb_free(pb_gdb *gdb)
     gdb_release(gdb);
     gdb_stops_finish(gdb);
     gdb_flash_forget(gdb);
+    gdb_file_forget(gdb);
+    gdb_program_forget(gdb);
     g_string_free(gdb->in, TRUE);
     g_string_free(gdb->out, TRUE);
     g_string_free(gdb->last, TRUE);
     g_string_free(gdb->reader.packet, TRUE);
     g_array_unref(gdb->points);
     g_array_unref(gdb->registers);
-    g_free(gdb->go);
+    g_array_unref(gdb->threads);
+    g_array_unref(gdb->pending);
+    g_array_unref(gdb->go);
     g_free(gdb->description);
     g_free(gdb->address);
     g_mutex_clear(&gdb->lock);

@@ -1,8 +1,9 @@
 /*
  * A stub for gdb: the remote serial protocol (gdb manual, "Remote Protocol") over TCP or a Unix socket.
  *
- * All processors are threads of one process: thread n + 1 is processor n. They stop together. The stub knows no
- * processor: registers and their description come from the cpu type (pb_gdb_target), what stops them from core/vcpu/debug.h.
+ * On a machine all processors are threads of one process: thread n + 1 is processor n. Of a user program (pb_gdb_program) the
+ * threads are its own, with their numbers. They stop together. The stub knows no processor: registers and their
+ * description come from the cpu type (pb_gdb_target), what stops them from core/vcpu/debug.h.
  *
  * It lives on the main loop of the scheduler. While its client has the machine stopped it holds a pause (pb_sched_pause), so all
  * processors are at safe points, their states are complete, and machine time stands.
@@ -15,6 +16,49 @@
 #include <core/vcpu/vcpu.h>
 
 typedef struct pb_gdb pb_gdb;
+
+/* A thread, as the client sees it. */
+typedef struct pb_gdb_thread {
+    pb_vcpu *vcpu;
+    uint32_t process, number; /* number: no other thread of any process has it; neither is 0 */
+} pb_gdb_thread;
+
+/*
+ * What is peculiar to a user program. All functions are there. Signals have Linux's generic numbers.
+ *
+ * Threads of a program do much outside of the guest, where a pause of the scheduler does not hold them: system calls, delivery of
+ * signals. So the stub tells when they shall stand there (stopping), waits for it, and tells when they may go on.
+ */
+typedef struct pb_gdb_program {
+    /* A stop begins: who is outside of the guest does nothing more to registers and memory than finish what it is at. Under the
+     * stub's lock: calls nothing of the stub. [any] */
+    void (*stopping)(void *opaque);
+    void (*await)(void *opaque); /* until all stand */
+    void (*going)(void *opaque); /* the stop is over */
+    /* The rest is called while all stand. */
+    void (*threads)(void *opaque, GArray *threads); /* append a pb_gdb_thread for each */
+    char *(*thread_name)(void *opaque, pb_vcpu *vcpu);
+    /* When it goes on: it does not; with a signal, 0 is none. That is instead of the one that it stopped with, or, if it
+     * stopped for another reason, one that comes now. */
+    void (*hold)(void *opaque, pb_vcpu *vcpu, bool holds);
+    void (*give_signal)(void *opaque, pb_vcpu *vcpu, int signal);
+    /* How many bytes could be read; whether all could be written. */
+    uint64_t (*read)(void *opaque, uint64_t gva, void *to, uint64_t bytes);
+    bool (*write)(void *opaque, uint64_t gva, const void *from, uint64_t bytes);
+    const uint8_t *(*auxv)(void *opaque, uint64_t *bytes);
+    const char *(*path)(void *opaque); /* of the program */
+    /* Of the signal, or what else it was, that it stopped with. */
+    void (*siginfo)(void *opaque, pb_vcpu *vcpu, uint8_t siginfo[128]);
+    /* A descriptor of the emulator's own in the place of `fd`, which is closed; -1 with errno. */
+    int (*own)(void *opaque, int fd);
+    /* A path of the program's, as the host has it, g_free() it; null: too many links. */
+    char *(*host_path)(void *opaque, const char *path);
+    /* The target of a link that is the program's own (/proc/self/exe), g_free() it; null: it is none of those. */
+    char *(*link)(void *opaque, const char *path);
+    /* Open a file of the program's for reading, and what the program finds in /proc; -1 with errno. */
+    int (*open)(void *opaque, const char *path);
+    void (*kill)(void *opaque); /* end the process at once. Does not return */
+} pb_gdb_program;
 
 /* Whose processors they are. Functions may be null: there is no such thing; they are called while all stand, on the
  * main loop's thread. */
@@ -29,7 +73,41 @@ typedef struct pb_gdb_host {
     void (*statistics)(void *opaque, void (*line)(void *to, const char *name, uint64_t value),
                        void *to);
     void (*devices)(void *opaque, GString *text); /* a line for each */
+    const pb_gdb_program *program;                /* null: a machine */
 } pb_gdb_host;
+
+/* What a thread of a program comes to outside of the guest. */
+typedef enum pb_gdb_why {
+    PB_GDB_NOTHING = 0,
+    PB_GDB_SIGNAL,  /* that is to be delivered: its number */
+    PB_GDB_STEPPED, /* a step ended */
+    PB_GDB_CALL,    /* a system call is to be made: its number */
+    PB_GDB_RETURN,  /* and is done */
+    PB_GDB_BEGUN,   /* the thread is new */
+    PB_GDB_OVER,    /* it ended, and is none of the threads any more: its status */
+    PB_GDB_EXITED,  /* the program ends: its status */
+    PB_GDB_KILLED,  /* the same, by a signal */
+} pb_gdb_why;
+
+typedef struct pb_gdb_event {
+    pb_gdb_why why;
+    int number;
+    uint32_t thread; /* number of the thread */
+} pb_gdb_event;
+
+typedef enum pb_gdb_told {
+    PB_GDB_UNWANTED = 0, /* nobody wants to know */
+    PB_GDB_LATER,        /* another stop is under way: to be told again when it is over */
+    PB_GDB_STOPS,        /* all shall stand, the caller too */
+} pb_gdb_told;
+
+/* Tell of an event of the program that this thread executes. [any, outside of the guest] */
+pb_gdb_told pb_gdb_tell(pb_gdb *gdb, pb_vcpu *vcpu, const pb_gdb_event *event);
+/* The process ends: remove what others would find of the stub. [any] */
+void pb_gdb_vanish(pb_gdb *gdb);
+/* The process is a copy of the one that is debugged, by the thread that made it, while the stub's own waited for events: let go of the
+ * client without a word. The stub is not used any more. */
+void pb_gdb_abandon(pb_gdb *gdb);
 
 /* Listen at "tcp:HOST:PORT" (port 0: any) or "unix:PATH". With `wait` nothing is executed until a client says so. The host is
  * copied, its parts live longer. Null with the error set. Before pb_sched_run(). [setup] */

@@ -10,6 +10,10 @@
 #define GDB_PACKET 0x10000u /* bytes of a packet's contents, at most */
 #define GDB_POINTS 1024u    /* breakpoints and watchpoints, at most */
 
+/* gdb's numbers of signals, which are those of Linux as far as these go. */
+#define GDB_SIGNAL_INT  2
+#define GDB_SIGNAL_TRAP 5
+
 /* Answers that say no. */
 #define GDB_MALFORMED  "E16" /* as EINVAL: 0x16 */
 #define GDB_NO_SUCH    "E02" /* thread, register, point */
@@ -42,9 +46,17 @@ typedef struct gdb_point {
 /* How a processor goes on. */
 typedef struct gdb_go {
     bool holds;             /* it does not */
+    uint32_t signal;        /* gdb's number */
     bool steps;             /* one instruction; or as long as pc is in: */
     uint64_t first, behind; /* range; equal: none */
 } gdb_go;
+
+/* A stop that came while another one was under way. */
+typedef struct gdb_pending {
+    pb_vcpu *vcpu;
+    uint64_t pc;
+    pb_debug_stop stop;
+} gdb_pending;
 
 /* What a packet is read into, byte by byte. */
 typedef struct gdb_reader {
@@ -73,12 +85,14 @@ struct pb_gdb {
     bool handling; /* gdb_handle_input() is under way */
 
     /* the client's settings */
-    bool no_ack, multiprocess, says_breaks;
+    bool no_ack, multiprocess, says_breaks, extended, says_none_left;
     bool physical, interrupts;    /* addresses are physical; steps may go into interrupt handlers */
-    uint32_t thread, step_thread; /* of Hg and Hc: processor + 1; step_thread 0: any */
-    uint32_t next_thread;         /* of qsThreadInfo */
+    uint32_t thread, step_thread; /* of Hg and Hc: numbers; step_thread 0: any */
+    uint32_t next_thread;         /* of qsThreadInfo: index */
+    GArray *files;                /* int: descriptors that the client has open; may be null */
     GPtrArray *flash; /* what vFlashErase and vFlashWrite gave, until vFlashDone; may be null */
 
+    GArray *threads;   /* pb_gdb_thread: those that there are, as of the last stop */
     GArray *registers; /* gdb_register, by number */
     char *description; /* target.xml */
     GArray *points;    /* gdb_point */
@@ -91,10 +105,19 @@ struct pb_gdb {
 
     GMutex lock;  /* of what follows */
     bool stopped; /* somebody stopped, and the pause has begun */
-    uint32_t stopped_cpu;
-    uint32_t stop_signal;
+    pb_vcpu *stopped_vcpu;
+    uint32_t stop_signal; /* gdb's number */
     pb_debug_stop stop;
-    gdb_go *go; /* of each processor; written while they stand */
+    pb_gdb_event event;
+    GArray *pending; /* gdb_pending, in the order in which they came */
+    GArray *
+        go; /* gdb_go of each processor, by index: those behind its end go freely. Written while they stand */
+    /* Of a program: */
+    bool attached; /* there is a client, which is told of events */
+    bool thread_events, catches;
+    uint32_t begun;    /* threads since it went on */
+    uint64_t passes;   /* signals that stop nothing: bit 0 is signal 1 */
+    GHashTable *calls; /* numbers of system calls that are caught; null: all */
 };
 
 /* ---- packet.c: bytes and packets ---------------------------------------------------------------------------- */
@@ -157,6 +180,8 @@ const char *gdb_range_kind(const pb_range *range);
 void gdb_point_command(pb_gdb *gdb, const char *text, bool insert);
 /* Have them in force. `steps`: only some steps are made until the next stop. */
 void gdb_points_apply(pb_gdb *gdb, bool steps);
+/* Whether the client still wants a stop at pc. */
+bool gdb_point_is_there(const pb_gdb *gdb, uint64_t pc, const pb_debug_stop *stop);
 
 /* ---- resume.c: stopping and going on ------------------------------------------------------------------------ */
 
@@ -169,26 +194,70 @@ void gdb_go_on(pb_gdb *gdb);
 /* All go on freely, with nothing to stop them. */
 void gdb_release(pb_gdb *gdb);
 void gdb_report_stop(pb_gdb *gdb);
+/* The program is over, and the client may have it run again. */
+bool gdb_is_gone(const pb_gdb *gdb);
+/* From now on, or no more, there is a client that is told of events. */
+void gdb_attach(pb_gdb *gdb, bool attached);
 void gdb_vcont(pb_gdb *gdb, const char *actions);
 /* `c` and `s`: with an address, or none. */
-void gdb_continue(pb_gdb *gdb, const char *address, bool steps);
+void gdb_continue(pb_gdb *gdb, const char *address, bool steps, uint32_t signal);
 
-/* ---- gdb.c: threads ----------------------------------------------------------------------------------------- */
+/* ---- program.c: user programs ------------------------------------------------------------------------------- */
 
-static inline uint32_t gdb_cpu_count(const pb_gdb *gdb)
+/* gdb's number of a signal of Linux, and back; 0: none. */
+uint32_t gdb_signal_from(int linux_signal);
+int gdb_signal_to(uint64_t signal);
+/* Whether the client wants to be told of an event. Under gdb->lock. */
+bool gdb_program_wants(const pb_gdb *gdb, const pb_vcpu *vcpu, const pb_gdb_event *event);
+/* The stop of an event: the whole packet for those of its own kind (true), or what stands in a T packet. */
+bool gdb_program_report(const pb_gdb *gdb, GString *text);
+void gdb_program_forget(pb_gdb *gdb);
+void gdb_program_pass(pb_gdb *gdb, const char *text, gsize length);
+void gdb_program_catch(pb_gdb *gdb, const char *text, gsize length);
+void gdb_program_thread_events(pb_gdb *gdb, const char *text, gsize length);
+void gdb_program_auxv(pb_gdb *gdb, const char *text, gsize length);
+void gdb_program_path(pb_gdb *gdb, const char *text, gsize length);
+void gdb_program_siginfo(pb_gdb *gdb, const char *text, gsize length);
+
+/* ---- file.c: files of the program's system ------------------------------------------------------------------- */
+
+/* vFile packets, behind "vFile:". */
+void gdb_file(pb_gdb *gdb, const char *text, gsize length);
+void gdb_file_forget(pb_gdb *gdb);
+
+/* ---- queries.c ----------------------------------------------------------------------------------------------- */
+
+/* A part of a document: "OFFSET,LENGTH". */
+void gdb_send_part(pb_gdb *gdb, const char *document, gsize bytes, const char *text);
+
+/* ---- threads.c ----------------------------------------------------------------------------------------------- */
+
+/* See which there are. While they stand. */
+void gdb_threads_renew(pb_gdb *gdb);
+static inline const pb_gdb_thread *gdb_thread_at(const pb_gdb *gdb, uint32_t index)
 {
-    return pb_cpus_count(gdb->host.cpus);
+    return &g_array_index(gdb->threads, pb_gdb_thread, index);
 }
-/* The processor that g, m and the like are about. */
-static inline pb_vcpu *gdb_cpu(const pb_gdb *gdb)
-{
-    return pb_cpus_at(gdb->host.cpus, gdb->thread - 1);
-}
+/* By number, or of a processor; null: there is none. */
+const pb_gdb_thread *gdb_thread_find(const pb_gdb *gdb, uint64_t number);
+const pb_gdb_thread *gdb_thread_of(const pb_gdb *gdb, const pb_vcpu *vcpu);
+/* The thread that g, m and the like are about, and its processor. */
+const pb_gdb_thread *gdb_thread_current(const pb_gdb *gdb);
+pb_vcpu *gdb_cpu(const pb_gdb *gdb);
+/* How it goes on. */
+gdb_go *gdb_go_of(pb_gdb *gdb, const pb_vcpu *vcpu);
 
-enum { GDB_THREAD_ANY = 0, GDB_THREAD_ALL = -1 };
+enum { GDB_ANY = 0, GDB_ALL = -1 };
 
-/* A thread-id at *text: p1.2, 2, p1.-1, -1, 0, p1. False: it is none, or of nobody. */
-bool gdb_parse_thread(const pb_gdb *gdb, const char **text, int64_t *thread);
-void gdb_append_thread(const pb_gdb *gdb, GString *to, uint32_t thread);
+/* A thread-id: a process and a thread of it, or GDB_ANY or GDB_ALL for either. */
+typedef struct gdb_thread_id {
+    int64_t process, thread;
+} gdb_thread_id;
+
+/* One at *text: p1.2, 2, p1.-1, -1, 0, p1. False: it is none, or of nobody. */
+bool gdb_parse_thread(const pb_gdb *gdb, const char **text, gdb_thread_id *id);
+bool gdb_thread_is(const pb_gdb *gdb, const pb_gdb_thread *thread, const gdb_thread_id *id);
+void gdb_append_thread(const pb_gdb *gdb, GString *to, const pb_gdb_thread *thread);
+bool gdb_has_process(const pb_gdb *gdb, uint64_t process);
 
 #endif

@@ -62,6 +62,8 @@ uint64_t gdb_read_memory(pb_gdb *gdb, uint64_t address, void *to, uint64_t bytes
 {
     uint64_t done = 0;
 
+    if (gdb->host.program)
+        return gdb->host.program->read(gdb->host.opaque, address, to, bytes);
     gdb_registers_settle(gdb);
     pb_sched_lock_devices(gdb->host.sched);
     while (done < bytes) {
@@ -101,6 +103,8 @@ bool gdb_write_memory(pb_gdb *gdb, uint64_t address, const void *from, uint64_t 
 {
     bool ok = true;
 
+    if (gdb->host.program)
+        return gdb->host.program->write(gdb->host.opaque, address, from, bytes);
     gdb_registers_settle(gdb);
     pb_sched_lock_devices(gdb->host.sched);
     for (uint64_t done = 0, n = 0; ok && done < bytes; done += n) {

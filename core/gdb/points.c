@@ -60,6 +60,18 @@ void gdb_point_command(pb_gdb *gdb, const char *text, bool insert)
     gdb_send_text(gdb, answer);
 }
 
+bool gdb_point_is_there(const pb_gdb *gdb, uint64_t pc, const pb_debug_stop *stop)
+{
+    for (unsigned i = 0; i < gdb->points->len; i++) {
+        const gdb_point *p = &g_array_index(gdb->points, gdb_point, i);
+
+        if (is_watch(p) ? stop->kind >= PB_DEBUG_READ && stop->gva - p->gva < p->bytes
+                        : stop->kind == PB_DEBUG_BREAK && pc == p->gva)
+            return true;
+    }
+    return false;
+}
+
 void gdb_points_apply(pb_gdb *gdb, bool steps)
 {
     static const uint32_t kinds[GDB_POINT_KINDS] = { [GDB_POINT_WRITE] = PB_DEBUG_WRITE,

@@ -8,19 +8,22 @@ static void supported(pb_gdb *gdb, const char *text, gsize length)
     g_autofree char *answer = NULL;
 
     gdb->multiprocess = strstr(text, "multiprocess+") != NULL;
+    gdb->says_none_left = strstr(text, "no-resumed+") != NULL;
     gdb->says_breaks = strstr(text, "swbreak+") && strstr(text, "hwbreak+");
     answer = g_strdup_printf(
         "PacketSize=%x;QStartNoAckMode+;vContSupported+;multiprocess+;swbreak+;hwbreak+;"
-        "qXfer:features:read+;qXfer:memory-map:read+",
-        GDB_PACKET);
+        "qXfer:features:read+;%s",
+        GDB_PACKET,
+        gdb->host.program
+            ? "qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+;QPassSignals+;"
+              "QCatchSyscalls+;QThreadEvents+;no-resumed+"
+            : "qXfer:memory-map:read+");
     gdb_send_text(gdb, answer);
 }
 
-/* A part of a document: "OFFSET,LENGTH". */
-static void send_part(pb_gdb *gdb, const char *document, const char *text)
+void gdb_send_part(pb_gdb *gdb, const char *document, gsize all, const char *text)
 {
     g_autoptr(GString) answer = NULL;
-    gsize all = strlen(document);
     uint64_t first, count;
 
     if (!gdb_parse_number_to(&text, ',', &first) || !gdb_parse_number(&text, &count) || *text) {
@@ -37,7 +40,8 @@ static void send_part(pb_gdb *gdb, const char *document, const char *text)
 static void features(pb_gdb *gdb, const char *text, gsize length)
 {
     if (g_str_has_prefix(text, "target.xml:"))
-        send_part(gdb, gdb->description, text + strlen("target.xml:"));
+        gdb_send_part(gdb, gdb->description, strlen(gdb->description),
+                      text + strlen("target.xml:"));
     else
         gdb_send_text(gdb, "E00"); /* no such annex */
 }
@@ -51,7 +55,7 @@ static void memory_map(pb_gdb *gdb, const char *text, gsize length)
         return;
     }
     gdb_memory_map(gdb, xml);
-    send_part(gdb, xml->str, text + 1);
+    gdb_send_part(gdb, xml->str, xml->len, text + 1);
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------- */
@@ -61,37 +65,41 @@ static void memory_map(pb_gdb *gdb, const char *text, gsize length)
 static void more_threads(pb_gdb *gdb, const char *text, gsize length)
 {
     g_autoptr(GString) answer = g_string_new(NULL);
-    uint32_t n = gdb_cpu_count(gdb);
 
-    for (uint32_t i = 0; i < THREADS_AT_ONCE && gdb->next_thread <= n; i++) {
+    for (uint32_t i = 0; i < THREADS_AT_ONCE && gdb->next_thread < gdb->threads->len; i++) {
         g_string_append_c(answer, i ? ',' : 'm');
-        gdb_append_thread(gdb, answer, gdb->next_thread++);
+        gdb_append_thread(gdb, answer, gdb_thread_at(gdb, gdb->next_thread++));
     }
     gdb_send_text(gdb, answer->len > 0 ? answer->str : "l");
 }
 
 static void first_threads(pb_gdb *gdb, const char *text, gsize length)
 {
-    gdb->next_thread = 1;
+    gdb->next_thread = 0;
     more_threads(gdb, text, length);
+}
+
+static char *thread_words(const pb_gdb *gdb, pb_vcpu *vcpu)
+{
+    if (gdb->host.program)
+        return gdb->host.program->thread_name(gdb->host.opaque, vcpu);
+    return g_strdup_printf("cpu%u %s, %s", vcpu->index, vcpu->type->head.name,
+                           !vcpu->ops->powered(vcpu) ? "off"
+                           : pb_debug_idles(vcpu)    ? "waits for an interrupt"
+                                                     : "runs");
 }
 
 static void about_thread(pb_gdb *gdb, const char *text, gsize length)
 {
     g_autoptr(GString) answer = g_string_new(NULL);
     g_autofree char *words = NULL;
-    pb_vcpu *vcpu;
-    int64_t thread;
+    gdb_thread_id id;
 
-    if (!gdb_parse_thread(gdb, &text, &thread) || *text || thread < 1) {
+    if (!gdb_parse_thread(gdb, &text, &id) || *text || id.thread < 1) {
         gdb_send_text(gdb, GDB_NO_SUCH);
         return;
     }
-    vcpu = pb_cpus_at(gdb->host.cpus, (uint32_t)thread - 1);
-    words = g_strdup_printf("cpu%u %s, %s", vcpu->index, vcpu->type->head.name,
-                            !vcpu->ops->powered(vcpu) ? "off"
-                            : pb_debug_idles(vcpu)    ? "waits for an interrupt"
-                                                      : "runs");
+    words = thread_words(gdb, gdb_thread_find(gdb, (uint64_t)id.thread)->vcpu);
     gdb_append_hex(answer, words, strlen(words));
     gdb_send(gdb, answer->str, answer->len);
 }
@@ -100,13 +108,14 @@ static void current_thread(pb_gdb *gdb, const char *text, gsize length)
 {
     g_autoptr(GString) answer = g_string_new("QC");
 
-    gdb_append_thread(gdb, answer, gdb->thread);
+    gdb_append_thread(gdb, answer, gdb_thread_current(gdb));
     gdb_send_text(gdb, answer->str);
 }
 
 static void attached(pb_gdb *gdb, const char *text, gsize length)
 {
-    gdb_send_text(gdb, "1"); /* the machine was there before: gdb detaches when it quits */
+    /* A machine was there before: gdb detaches when it quits. A program is killed. */
+    gdb_send_text(gdb, gdb->host.program ? "0" : "1");
 }
 
 /* ---- memory -------------------------------------------------------------------------------------------- */
@@ -235,30 +244,37 @@ static void nothing_more(pb_gdb *gdb, const char *text, gsize length)
 
 typedef struct query {
     const char *name;
-    bool whole; /* nothing follows the name */
+    bool whole;   /* nothing follows the name */
+    bool program; /* of user programs; the others are of machines too */
     void (*fn)(pb_gdb *gdb, const char *text, gsize length);
 } query;
 
 static const query queries[] = {
-    { "Supported", false, supported },
-    { "Xfer:features:read:", false, features },
-    { "Xfer:memory-map:read:", false, memory_map },
-    { "fThreadInfo", true, first_threads },
-    { "sThreadInfo", true, more_threads },
-    { "ThreadExtraInfo,", false, about_thread },
-    { "C", true, current_thread },
-    { "Attached", false, attached },
-    { "Search:memory:", false, search },
-    { "CRC:", false, checksum },
-    { "Rcmd,", false, monitor },
-    { "qemu.PhyMemMode", true, physical_mode },
-    { "Symbol::", true, nothing_more },
+    { "Supported", false, false, supported },
+    { "Xfer:features:read:", false, false, features },
+    { "Xfer:memory-map:read:", false, false, memory_map },
+    { "Xfer:auxv:read::", false, true, gdb_program_auxv },
+    { "Xfer:exec-file:read:", false, true, gdb_program_path },
+    { "Xfer:siginfo:read::", false, true, gdb_program_siginfo },
+    { "fThreadInfo", true, false, first_threads },
+    { "sThreadInfo", true, false, more_threads },
+    { "ThreadExtraInfo,", false, false, about_thread },
+    { "C", true, false, current_thread },
+    { "Attached", false, false, attached },
+    { "Search:memory:", false, false, search },
+    { "CRC:", false, false, checksum },
+    { "Rcmd,", false, false, monitor },
+    { "qemu.PhyMemMode", true, false, physical_mode },
+    { "Symbol::", true, false, nothing_more },
     { 0 },
 };
 
 static const query settings[] = {
-    { "StartNoAckMode", true, start_no_ack },
-    { "qemu.PhyMemMode:", false, set_physical_mode },
+    { "StartNoAckMode", true, false, start_no_ack },
+    { "qemu.PhyMemMode:", false, false, set_physical_mode },
+    { "PassSignals:", false, true, gdb_program_pass },
+    { "CatchSyscalls:", false, true, gdb_program_catch },
+    { "ThreadEvents:", false, true, gdb_program_thread_events },
     { 0 },
 };
 
@@ -267,7 +283,8 @@ static void dispatch(pb_gdb *gdb, const query *table, const char *text, gsize le
     for (; table->name; table++) {
         gsize n = strlen(table->name);
 
-        if (strncmp(text, table->name, n) == 0 && (!table->whole || length == n)) {
+        if (strncmp(text, table->name, n) == 0 && (!table->whole || length == n) &&
+            (!table->program || gdb->host.program)) {
             table->fn(gdb, text + n, length - n);
             return;
         }

@@ -86,6 +86,25 @@ static void add_system(GArray *registers, const pb_cpu_type *type)
     }
 }
 
+/* What a program has of them: where its threads' own data is. */
+static void add_tls(GArray *registers, const pb_cpu_type *type)
+{
+    const pb_slot *slot = &type->slots[type->gdb->tls_slot];
+    gdb_register r = { .name = type->gdb->tls_name,
+                       .type = "data_ptr",
+                       .slot = slot,
+                       .bytes = pb_slot_bytes(slot->type) };
+
+    for (unsigned i = 0; i < registers->len; i++)
+        r.number = MAX(r.number, g_array_index(registers, gdb_register, i).number + 1);
+    g_array_append_val(registers, r);
+}
+
+static bool has_tls(const pb_gdb_target *target)
+{
+    return PB_HAS(target, tls_slot) && target->tls_name;
+}
+
 static int compare_numbers(gconstpointer a, gconstpointer b)
 {
     uint32_t x = ((const gdb_register *)a)->number, y = ((const gdb_register *)b)->number;
@@ -136,9 +155,13 @@ static char *make_xml(const pb_gdb *gdb, const pb_gdb_target *target)
                                 "<target version=\"1.0\">");
 
     g_string_append_printf(xml, "<architecture>%s</architecture>", target->architecture);
+    if (gdb->host.program)
+        g_string_append(xml, "<osabi>GNU/Linux</osabi>");
     for (const pb_gdb_feature *f = target->features; f->name; f++)
         append_feature(gdb, xml, f->name, f->types, f);
-    if (target->system)
+    if (gdb->host.program && has_tls(target))
+        append_feature(gdb, xml, target->tls, NULL, NULL);
+    else if (!gdb->host.program && target->system)
         append_feature(gdb, xml, target->system, NULL, NULL);
     g_string_append(xml, "</target>");
     return g_string_free(xml, FALSE);
@@ -148,12 +171,12 @@ bool gdb_describe(pb_gdb *gdb, GError **error)
 {
     const pb_cpu_type *type;
 
-    if (gdb_cpu_count(gdb) == 0) {
+    if (pb_cpus_count(gdb->host.cpus) == 0) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "gdb: the machine has no processor");
         return false;
     }
     type = pb_cpus_at(gdb->host.cpus, 0)->type;
-    for (uint32_t i = 0; i < gdb_cpu_count(gdb); i++) {
+    for (uint32_t i = 0; i < pb_cpus_count(gdb->host.cpus); i++) {
         const pb_cpu_type *t = pb_cpus_at(gdb->host.cpus, i)->type;
 
         if (PB_CPU_HAS(t, gdb) && t->gdb && t->slots == type->slots)
@@ -166,7 +189,10 @@ bool gdb_describe(pb_gdb *gdb, GError **error)
         return false;
     }
     add_described(gdb->registers, type);
-    add_system(gdb->registers, type);
+    if (!gdb->host.program)
+        add_system(gdb->registers, type);
+    else if (has_tls(type->gdb))
+        add_tls(gdb->registers, type);
     g_array_sort(gdb->registers, compare_numbers);
     gdb->description = make_xml(gdb, type->gdb);
     return true;
@@ -204,7 +230,7 @@ bool gdb_registers_settle(pb_gdb *gdb)
 {
     bool ok = true;
 
-    for (uint32_t i = 0; gdb->wrote && i < gdb_cpu_count(gdb); i++)
+    for (uint32_t i = 0; gdb->wrote && i < pb_cpus_count(gdb->host.cpus); i++)
         if (gdb->wrote >> (i % 64) & 1)
             ok &= pb_debug_wrote(pb_cpus_at(gdb->host.cpus, i), NULL);
     gdb->wrote = 0;

@@ -2,35 +2,38 @@
  * Stopping and going on.
  *
  * 1. A processor that stops by itself tells so on its own thread (core/vcpu/debug.h). The first one begins a pause, so it
- *    executes nothing more, and wakes the main loop; others that stop before all stand will stop at the same place again
- *    when they go on, since a breakpoint or a watchpoint stops before the instruction.
+ *    executes nothing more, and wakes the main loop. Others that come to a breakpoint or a watchpoint before all stand, stand
+ *    before the instruction. They are noted, and told of instead of going on, so that one which comes to its breakpoint soon
+ *    again does not keep the others from theirs.
  * 2. The main loop waits until all stand, and answers the client. From then on, until it says how to go on, everything
  *    belongs to the main loop's thread.
  * 3. How each processor goes on is written before the pause ends: free, a step, a range to step in, or held.
  */
 #include <core/gdb/internal.h>
 
-#include <signal.h>
-
 /* ---- stopping ------------------------------------------------------------------------------------------ */
 
 /* Under gdb->lock. */
-static void stop_locked(pb_gdb *gdb, uint32_t cpu, uint32_t signal, pb_debug_stop stop)
+static void stop_locked(pb_gdb *gdb, pb_vcpu *vcpu, uint32_t signal, pb_debug_stop stop)
 {
     gdb->stopped = true;
-    gdb->stopped_cpu = cpu;
+    gdb->stopped_vcpu = vcpu;
     gdb->stop_signal = signal;
     gdb->stop = stop;
+    gdb->event = (pb_gdb_event){ PB_GDB_NOTHING, 0 };
+    if (gdb->host.program)
+        gdb->host.program->stopping(gdb->host.opaque);
     pb_sched_pause_begin(gdb->host.sched);
 }
 
 /* Whether a step ends within the range that the client wants to have stepped through. */
 static bool steps_on(const pb_gdb *gdb, pb_vcpu *vcpu, pb_debug_stop stop)
 {
-    const gdb_go *go = &gdb->go[vcpu->index];
+    const gdb_go *go = &g_array_index(gdb->go, gdb_go, vcpu->index);
     uint64_t pc = pb_debug_pc(vcpu);
 
-    return stop.kind == PB_DEBUG_STEP && pc >= go->first && pc < go->behind;
+    return vcpu->index < gdb->go->len && stop.kind == PB_DEBUG_STEP && pc >= go->first &&
+           pc < go->behind;
 }
 
 static pb_debug_pace pace_of(const pb_gdb *gdb)
@@ -53,7 +56,11 @@ static void cpu_stopped(void *opaque, pb_vcpu *vcpu)
         pb_debug_set_pace(vcpu, pace_of(gdb));
         first = false;
     } else if (first) {
-        stop_locked(gdb, vcpu->index, SIGTRAP, stop);
+        stop_locked(gdb, vcpu, GDB_SIGNAL_TRAP, stop);
+    } else if (stop.kind != PB_DEBUG_STEP) {
+        gdb_pending p = { vcpu, pb_debug_pc(vcpu), stop };
+
+        g_array_append_val(gdb->pending, p);
     }
     g_mutex_unlock(&gdb->lock);
     if (first)
@@ -70,17 +77,30 @@ static bool is_stopped(pb_gdb *gdb)
     return stopped;
 }
 
+static void hold(pb_gdb *gdb, pb_vcpu *vcpu, bool holds)
+{
+    pb_debug_hold(vcpu, holds);
+    if (gdb->host.program)
+        gdb->host.program->hold(gdb->host.opaque, vcpu, holds);
+}
+
 /* Wait until all stand, and say so. */
 static void arrive(pb_gdb *gdb)
 {
+    const pb_gdb_thread *thread;
+
     if (gdb->paused || !is_stopped(gdb))
         return;
     pb_sched_pause_await(gdb->host.sched);
+    if (gdb->host.program)
+        gdb->host.program->await(gdb->host.opaque);
     gdb->paused = true;
-    gdb->thread = gdb->stopped_cpu + 1;
-    for (uint32_t i = 0; i < gdb_cpu_count(gdb); i++) {
-        pb_debug_set_pace(pb_cpus_at(gdb->host.cpus, i), PB_DEBUG_FREE);
-        pb_debug_hold(pb_cpus_at(gdb->host.cpus, i), false);
+    gdb_threads_renew(gdb);
+    thread = gdb_thread_of(gdb, gdb->stopped_vcpu);
+    gdb->thread = thread ? thread->number : 0;
+    for (uint32_t i = 0; i < gdb->threads->len; i++) {
+        pb_debug_set_pace(gdb_thread_at(gdb, i)->vcpu, PB_DEBUG_FREE);
+        hold(gdb, gdb_thread_at(gdb, i)->vcpu, false);
     }
     if (gdb->running) {
         gdb->running = false;
@@ -89,12 +109,45 @@ static void arrive(pb_gdb *gdb)
     }
 }
 
+void gdb_attach(pb_gdb *gdb, bool attached)
+{
+    g_mutex_lock(&gdb->lock);
+    gdb->attached = attached;
+    g_mutex_unlock(&gdb->lock);
+}
+
+bool gdb_is_gone(const pb_gdb *gdb)
+{
+    return gdb->paused && (gdb->event.why == PB_GDB_EXITED || gdb->event.why == PB_GDB_KILLED);
+}
+
+pb_gdb_told pb_gdb_tell(pb_gdb *gdb, pb_vcpu *vcpu, const pb_gdb_event *event)
+{
+    pb_gdb_told told = PB_GDB_UNWANTED;
+
+    g_mutex_lock(&gdb->lock);
+    if (gdb->stopped) {
+        told = PB_GDB_LATER;
+    } else if (gdb->attached && gdb_program_wants(gdb, vcpu, event)) {
+        told = PB_GDB_STOPS;
+        stop_locked(gdb, vcpu,
+                    event->why == PB_GDB_SIGNAL ? gdb_signal_from(event->number) : GDB_SIGNAL_TRAP,
+                    (pb_debug_stop){ PB_DEBUG_NONE, 0 });
+        gdb->event = *event;
+    } else if (event->why == PB_GDB_BEGUN) {
+        gdb->begun++;
+    }
+    g_mutex_unlock(&gdb->lock);
+    if (told == PB_GDB_STOPS)
+        g_main_context_wakeup(pb_sched_context(gdb->host.sched));
+    return told;
+}
+
 void gdb_halt(pb_gdb *gdb, uint32_t signal)
 {
     g_mutex_lock(&gdb->lock);
     if (!gdb->stopped)
-        stop_locked(gdb, MIN(gdb->stopped_cpu, gdb_cpu_count(gdb) - 1), signal,
-                    (pb_debug_stop){ PB_DEBUG_NONE, 0 });
+        stop_locked(gdb, gdb_cpu(gdb), signal, (pb_debug_stop){ PB_DEBUG_NONE, 0 });
     g_mutex_unlock(&gdb->lock);
     arrive(gdb);
 }
@@ -196,8 +249,17 @@ void gdb_report_stop(pb_gdb *gdb)
     g_autoptr(GString) text = g_string_new(NULL);
     const pb_cpu_type *type = gdb_cpu(gdb)->type;
 
-    g_string_printf(text, "T%02xthread:", gdb->stop_signal);
-    gdb_append_thread(gdb, text, gdb->thread);
+    g_string_printf(text, "T%02x", gdb->stop_signal);
+    if (gdb_program_report(gdb, text)) {
+        gdb_send(gdb, text->str, text->len);
+        if (gdb_is_gone(gdb) && !gdb->extended) { /* there is nothing more to talk about */
+            gdb_stop_listening(gdb);
+            gdb_disconnect(gdb);
+        }
+        return;
+    }
+    g_string_append(text, "thread:");
+    gdb_append_thread(gdb, text, gdb_thread_current(gdb));
     g_string_append_c(text, ';');
     append_reason(gdb, text);
     append_register(gdb, text, type->gdb->sp_slot);
@@ -214,6 +276,43 @@ static void end_pause(pb_gdb *gdb)
     g_mutex_unlock(&gdb->lock);
     gdb->paused = false;
     pb_sched_resume(gdb->host.sched);
+    if (gdb->host.program)
+        gdb->host.program->going(gdb->host.opaque);
+}
+
+/* The stop to tell of next, if somebody who is to go on has come to one; false: nobody. */
+static bool take_pending(pb_gdb *gdb)
+{
+    for (uint32_t i = 0; i < gdb->pending->len; i++) {
+        gdb_pending p = g_array_index(gdb->pending, gdb_pending, i);
+        bool is_there = gdb_thread_of(gdb, p.vcpu) && pb_debug_pc(p.vcpu) == p.pc &&
+                        gdb_point_is_there(gdb, p.pc, &p.stop);
+
+        if (is_there && gdb_go_of(gdb, p.vcpu)->holds)
+            continue;
+        g_array_remove_index(gdb->pending, i--);
+        if (!is_there)
+            continue;
+        g_mutex_lock(&gdb->lock);
+        gdb->stopped_vcpu = p.vcpu;
+        gdb->stop_signal = GDB_SIGNAL_TRAP;
+        gdb->stop = p.stop;
+        gdb->event = (pb_gdb_event){ PB_GDB_NOTHING, 0 };
+        g_mutex_unlock(&gdb->lock);
+        gdb->thread = gdb_thread_of(gdb, p.vcpu)->number;
+        return true;
+    }
+    return false;
+}
+
+/* Whether signals are to come, which is before all else. */
+static bool gives_signals(pb_gdb *gdb)
+{
+    bool gives = false;
+
+    for (uint32_t i = 0; gdb->host.program && i < gdb->threads->len; i++)
+        gives |= gdb_go_of(gdb, gdb_thread_at(gdb, i)->vcpu)->signal != 0;
+    return gives;
 }
 
 void gdb_go_on(pb_gdb *gdb)
@@ -221,15 +320,22 @@ void gdb_go_on(pb_gdb *gdb)
     bool steps = true;
 
     gdb_registers_settle(gdb);
-    for (uint32_t i = 0; i < gdb_cpu_count(gdb); i++) {
-        const gdb_go *go = &gdb->go[i];
-        pb_vcpu *vcpu = pb_cpus_at(gdb->host.cpus, i);
+    if (gdb->event.why == PB_GDB_NOTHING && !gives_signals(gdb) && take_pending(gdb)) {
+        gdb_report_stop(gdb);
+        return;
+    }
+    for (uint32_t i = 0; i < gdb->threads->len; i++) {
+        pb_vcpu *vcpu = gdb_thread_at(gdb, i)->vcpu;
+        const gdb_go *go = gdb_go_of(gdb, vcpu);
 
         pb_debug_set_pace(vcpu, go->steps ? pace_of(gdb) : PB_DEBUG_FREE);
-        pb_debug_hold(vcpu, go->holds);
+        hold(gdb, vcpu, go->holds);
+        if (gdb->host.program)
+            gdb->host.program->give_signal(gdb->host.opaque, vcpu, gdb_signal_to(go->signal));
         steps &= go->steps || go->holds;
     }
     gdb_points_apply(gdb, steps);
+    gdb->begun = 0;
     gdb->running = true;
     end_pause(gdb);
 }
@@ -242,13 +348,13 @@ void gdb_release(pb_gdb *gdb)
     gdb->running = false;
     gdb_registers_settle(gdb);
     g_array_set_size(gdb->points, 0);
+    g_array_set_size(gdb->pending, 0);
     gdb_points_apply(gdb, false);
-    for (uint32_t i = 0; i < gdb_cpu_count(gdb); i++)
-        gdb->go[i] = (gdb_go){ 0 };
+    g_array_set_size(gdb->go, 0);
     end_pause(gdb);
 }
 
-void gdb_continue(pb_gdb *gdb, const char *address, bool steps)
+void gdb_continue(pb_gdb *gdb, const char *address, bool steps, uint32_t signal)
 {
     uint64_t pc;
 
@@ -264,22 +370,25 @@ void gdb_continue(pb_gdb *gdb, const char *address, bool steps)
         }
         gdb_write_register(gdb, gdb_cpu(gdb), r, (const uint8_t *)&pc);
     }
-    for (uint32_t i = 0; i < gdb_cpu_count(gdb); i++) {
-        bool meant = i + 1 == (gdb->step_thread ? gdb->step_thread : gdb->thread);
+    for (uint32_t i = 0; i < gdb->threads->len; i++) {
+        const pb_gdb_thread *t = gdb_thread_at(gdb, i);
+        bool meant = t->number == (gdb->step_thread ? gdb->step_thread : gdb->thread);
 
-        gdb->go[i] = (gdb_go){ .holds = gdb->step_thread && !meant, .steps = steps && meant };
+        *gdb_go_of(gdb, t->vcpu) = (gdb_go){ .holds = gdb->step_thread && !meant,
+                                             .steps = steps && meant,
+                                             .signal = meant ? signal : 0 };
     }
     gdb_go_on(gdb);
 }
 
 /* One action of vCont at *text: a letter, arguments, a thread. */
-static bool parse_action(const pb_gdb *gdb, const char **text, gdb_go *go, int64_t *thread)
+static bool parse_action(const pb_gdb *gdb, const char **text, gdb_go *go, gdb_thread_id *thread)
 {
-    uint64_t ignored;
+    uint64_t signal = 0;
     char letter = *(*text)++;
 
     *go = (gdb_go){ 0 };
-    *thread = GDB_THREAD_ALL;
+    *thread = (gdb_thread_id){ GDB_ANY, GDB_ALL };
     switch (letter) {
     case 'C':
     case 'c':
@@ -299,8 +408,9 @@ static bool parse_action(const pb_gdb *gdb, const char **text, gdb_go *go, int64
     default:
         return false;
     }
-    if (g_ascii_isupper(letter) && !gdb_parse_number(text, &ignored))
+    if (g_ascii_isupper(letter) && (!gdb_parse_number(text, &signal) || signal > 255))
         return false;
+    go->signal = (uint32_t)signal;
     if (**text == ':') {
         (*text)++;
         if (!gdb_parse_thread(gdb, text, thread))
@@ -312,7 +422,7 @@ static bool parse_action(const pb_gdb *gdb, const char **text, gdb_go *go, int64
 /* The first action that is for a processor is its; who has none stands. */
 void gdb_vcont(pb_gdb *gdb, const char *text)
 {
-    uint32_t n = gdb_cpu_count(gdb);
+    uint32_t n = gdb->threads->len;
     g_autofree gdb_go *wanted = g_new(gdb_go, n);
     g_autofree bool *known = g_new0(bool, n);
     bool goes = false;
@@ -320,7 +430,7 @@ void gdb_vcont(pb_gdb *gdb, const char *text)
     for (uint32_t i = 0; i < n; i++)
         wanted[i] = (gdb_go){ .holds = true };
     while (*text == ';') {
-        int64_t thread;
+        gdb_thread_id thread;
         gdb_go go;
 
         text++;
@@ -329,10 +439,7 @@ void gdb_vcont(pb_gdb *gdb, const char *text)
             return;
         }
         for (uint32_t i = 0; i < n; i++) {
-            bool meant = thread == GDB_THREAD_ALL || thread == i + 1 ||
-                         (thread == GDB_THREAD_ANY && i + 1 == gdb->thread);
-
-            if (!meant || known[i])
+            if (known[i] || !gdb_thread_is(gdb, gdb_thread_at(gdb, i), &thread))
                 continue;
             known[i] = true;
             wanted[i] = go;
@@ -344,6 +451,7 @@ void gdb_vcont(pb_gdb *gdb, const char *text)
         gdb_send_text(gdb, GDB_MALFORMED);
         return;
     }
-    memcpy(gdb->go, wanted, n * sizeof(*wanted));
+    for (uint32_t i = 0; i < n; i++)
+        *gdb_go_of(gdb, gdb_thread_at(gdb, i)->vcpu) = wanted[i];
     gdb_go_on(gdb);
 }

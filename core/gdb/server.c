@@ -10,7 +10,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -122,7 +121,7 @@ void gdb_handle_input(pb_gdb *gdb)
         uint8_t byte = (uint8_t)gdb->in->str[done];
 
         if (!gdb->paused && gdb->reader.state == GDB_OUTSIDE && byte == '$')
-            gdb_halt(gdb, SIGINT);
+            gdb_halt(gdb, GDB_SIGNAL_INT);
         done++;
         switch (gdb_read_byte(&gdb->reader, !gdb->no_ack, byte)) {
         case GDB_READ_PACKET:
@@ -137,7 +136,7 @@ void gdb_handle_input(pb_gdb *gdb)
                 put(gdb, gdb->last->str, gdb->last->len);
             break;
         case GDB_READ_INTERRUPT:
-            gdb_halt(gdb, SIGINT);
+            gdb_halt(gdb, GDB_SIGNAL_INT);
             break;
         default:
             break;
@@ -172,13 +171,15 @@ static void forget_settings(pb_gdb *gdb)
     g_string_truncate(gdb->out, 0);
     g_string_truncate(gdb->last, 0);
     gdb->reader.state = GDB_OUTSIDE;
-    gdb->no_ack = gdb->multiprocess = gdb->says_breaks = false;
-    gdb->physical = gdb->interrupts = false;
-    gdb->thread = 1;
+    gdb->no_ack = gdb->multiprocess = gdb->says_breaks = gdb->extended = false;
+    gdb->says_none_left = gdb->physical = gdb->interrupts = false;
+    gdb->thread = gdb->threads->len > 0 ? gdb_thread_at(gdb, 0)->number : 1;
     gdb->step_thread = 0;
     gdb->running = false;
     g_array_set_size(gdb->points, 0);
     gdb_flash_forget(gdb);
+    gdb_file_forget(gdb);
+    gdb_program_forget(gdb);
 }
 
 static gboolean can_accept(gint fd, GIOCondition condition, gpointer opaque)
@@ -186,14 +187,17 @@ static gboolean can_accept(gint fd, GIOCondition condition, gpointer opaque)
     pb_gdb *gdb = opaque;
     int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), on = 1;
 
+    if (client >= 0 && gdb->host.program)
+        client = gdb->host.program->own(gdb->host.opaque, client);
     if (client < 0)
         return G_SOURCE_CONTINUE;
     remove_source(&gdb->listening); /* one at a time: the next one waits */
     setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* not on Unix sockets */
     forget_settings(gdb);
     gdb->client = client;
+    gdb_attach(gdb, true);
     gdb->reading = watch(gdb, client, G_IO_IN | G_IO_HUP | G_IO_ERR, can_read);
-    gdb_halt(gdb, SIGTRAP);
+    gdb_halt(gdb, GDB_SIGNAL_TRAP);
     return G_SOURCE_REMOVE;
 }
 
@@ -205,6 +209,7 @@ void gdb_disconnect(pb_gdb *gdb)
     remove_source(&gdb->writing);
     close(gdb->client);
     gdb->client = -1;
+    gdb_attach(gdb, false);
     forget_settings(gdb);
     gdb_release(gdb);
     if (gdb->listener >= 0)

@@ -522,7 +522,7 @@ pb_runner_result pb_runner_go(pb_runner *runner)
     current = runner;
     if (begin_on_callers(runner)) {
         pb_runner_enter(runner);
-        if (!pb_sched_stops(runner->sched)) /* rule 1 */
+        if (!pb_sched_stops(runner->sched) && !runner->held) /* rule 1 */
             result = runner->ops->run(runner->self, INT64_MAX, &left);
         pb_runner_leave(runner);
         end_on_callers(runner);

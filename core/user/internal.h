@@ -20,6 +20,8 @@
 
 typedef struct pb_user_thread pb_user_thread;
 typedef struct pb_user_row pb_user_row;
+typedef struct pb_user_debug pb_user_debug;       /* debug.c: a debugger */
+typedef struct pb_user_debugged pb_user_debugged; /* a thread, for it */
 
 /* What the program asked to do at a signal; numbers as the program gave them. */
 typedef struct pb_user_action {
@@ -55,10 +57,11 @@ struct pb_user {
         threads_cond;        /* one was born or ended, or does not work any more; no standstill */
     pb_user_thread *threads; /* under threads_lock, as what follows */
     uint32_t n_threads;
-    int status;          /* of the process */
-    bool ended;          /* by exit_group() */
-    uint32_t standstill; /* atomic, written under threads_lock */
-    uint32_t ending;     /* atomic */
+    int status;           /* of the process */
+    bool ended;           /* by exit_group() */
+    uint32_t standstill;  /* atomic, written under threads_lock */
+    uint32_t ending;      /* atomic */
+    pb_user_debug *debug; /* null: none */
 };
 
 struct pb_user_thread {
@@ -80,6 +83,7 @@ struct pb_user_thread {
     siginfo_t info;           /* of it */
     uint64_t stack_base, stack_bytes; /* sigaltstack */
     int32_t stack_flags;
+    pb_user_debugged *debugged; /* null: no debugger */
 };
 
 /* The thread's own, and the process's program. */
@@ -91,6 +95,8 @@ void pb_user_take_numbers(pb_user *user);
 void pb_user_give_numbers(pb_user *user);
 /* A pipe with such numbers, closed by execve(). -1 with errno. */
 int pb_user_pipe(pb_user *user, int ends[2]);
+/* A descriptor with such a number instead of `fd`, which is closed; -1 with errno. */
+int pb_user_own_fd(pb_user *user, int fd);
 /* Whether a descriptor is the emulator's own, which the program does not see. */
 bool pb_user_owns_fd(const pb_user *user, uint64_t fd);
 
@@ -231,6 +237,8 @@ void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, uint64_t fir
                          int64_t result);
 /* End the process by a signal, as if the kernel had. */
 G_NORETURN void pb_user_die(int signal);
+/* Have the host do anew what is asked for at each signal: a debugger came or went. */
+void pb_user_signals_renew(pb_user *user);
 /* A new mask. */
 void pb_user_set_mask(pb_user_thread *t, uint64_t mask);
 

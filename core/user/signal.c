@@ -14,6 +14,7 @@
  *    a few instructions late.
  */
 #include <core/user/core.h>
+#include <core/user/debug.h>
 #include <core/user/handlers.h>
 #include <core/user/strace.h>
 
@@ -124,6 +125,10 @@ static int set_host_action(int signal, const pb_user_action *action)
 
     if (signal == SIGBUS)
         return pb_user_host_sigaction(signal, (const void *)(uintptr_t)on_signal, flags);
+    if (pb_user_process->debug) /* which is told of all */
+        return pb_user_host_sigaction(
+            signal, (const void *)(uintptr_t)on_signal,
+            flags | (signal == SIGCHLD && action->handler == IGNORE_HANDLER ? FLAG_NOCLDWAIT : 0));
     if (action->handler == IGNORE_HANDLER ||
         (action->handler == DEFAULT_HANDLER && !is_told(signal)))
         return pb_user_host_sigaction(signal, (const void *)(uintptr_t)action->handler,
@@ -137,6 +142,7 @@ void pb_user_die(int signal)
 {
     const struct rlimit none = { 0, 0 };
 
+    pb_user_debug_over(pb_user_current, signal, 0);
     if (pb_user_current)
         pb_user_release_all_futexes(pb_user_current);
     fflush(NULL);
@@ -263,6 +269,7 @@ static void push_frame(pb_user_thread *t, const pb_user_action *action, const si
         die_of(t, &no_stack);
     pb_user_set_mask(t, t->mask | action->mask |
                             (action->flags & FLAG_NODEFER ? 0 : BIT(info->si_signo)));
+    pb_user_debug_moved(t);
 }
 
 void pb_user_deliver(pb_user_thread *t)
@@ -272,6 +279,10 @@ void pb_user_deliver(pb_user_thread *t)
 
     __atomic_fetch_and(&t->vcpu->exit_request, ~(uint32_t)PB_EXIT_USER, __ATOMIC_SEQ_CST);
     t->queued = 0; /* all are blocked still */
+    if (!pb_user_debug_signal(t, &info)) {
+        pb_user_set_mask(t, t->mask);
+        return;
+    }
     action = take_action(t->user, info.si_signo);
     if (action.handler > IGNORE_HANDLER) {
         push_frame(t, &action, &info, NULL);
@@ -283,10 +294,13 @@ void pb_user_deliver(pb_user_thread *t)
 }
 
 /* A signal that cannot be put off: blocked or ignored, it is the end. */
-static void force(pb_user_thread *t, const siginfo_t *info, const pb_user_event *event)
+static void force(pb_user_thread *t, siginfo_t *info, const pb_user_event *event)
 {
-    pb_user_action action = take_action(t->user, info->si_signo);
+    pb_user_action action;
 
+    if (!pb_user_debug_signal(t, info))
+        return;
+    action = take_action(t->user, info->si_signo);
     if (action.handler <= IGNORE_HANDLER || (t->mask & BIT(info->si_signo)))
         die_of(t, info);
     push_frame(t, &action, info, event);
@@ -324,14 +338,34 @@ void pb_user_fault_signal(pb_user_thread *t, uint32_t cause)
     force(t, &info, &event);
 }
 
+/* Of a program that is debugged also signals that nobody handles end calls. As Linux has it, they begin again then. The debugger
+ * is asked now: it may have no signal come, or another one. */
+static bool is_without_handler(pb_user_thread *t)
+{
+    uint64_t pc = t->user->arch->get_pc(t->vcpu);
+
+    if (!pb_user_debug_signal(t, &t->info)) {
+        t->queued = 0;
+        __atomic_fetch_and(&t->vcpu->exit_request, ~(uint32_t)PB_EXIT_USER, __ATOMIC_SEQ_CST);
+        pb_user_set_mask(t, t->mask);
+    } else {
+        pb_user_debug_asked(t);
+    }
+    if (t->user->arch->get_pc(t->vcpu) != pc)
+        return false; /* it was sent somewhere else */
+    return !t->queued || t->user->actions[t->info.si_signo].handler <= IGNORE_HANDLER;
+}
+
 void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, uint64_t first_argument,
                          int64_t result)
 {
     const pb_user_arch *arch = t->user->arch;
     bool again = result == -RESTART_AT_ONCE;
 
+    if (result == -EINTR && t->queued && t->user->debug)
+        again = is_without_handler(t);
     if (result == -EINTR && t->queued && row && (row->flags & PB_USER_RESTARTS))
-        again = (t->user->actions[t->info.si_signo].flags & FLAG_RESTART) != 0;
+        again |= (t->user->actions[t->info.si_signo].flags & FLAG_RESTART) != 0;
     if (again)
         arch->restart(t->vcpu, first_argument);
     else
@@ -400,7 +434,7 @@ HANDLER(sys_rt_sigreturn)
     g_autofree uint8_t *frame = g_malloc(arch->frame_bytes);
     uint64_t place = arch->frame_address(t->vcpu);
     pb_user_delivery d = { .size = sizeof(d) };
-    const siginfo_t info = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
+    siginfo_t info = { .si_signo = SIGSEGV, .si_code = SI_KERNEL };
 
     if ((place & 15) || !pb_user_space_read(t->user->space, place, frame, arch->frame_bytes) ||
         !arch->sigreturn(t->vcpu, frame, &d)) {
@@ -484,6 +518,13 @@ void pb_user_block_signals(pb_user *user)
     host_mask(SIG_SETMASK, UINT64_MAX, &user->first_mask);
 }
 
+void pb_user_signals_renew(pb_user *user)
+{
+    for (int signal = 1; signal <= PB_USER_SIGNALS; signal++)
+        if (!(BIT(signal) & UNBLOCKABLE))
+            set_host_action(signal, &user->actions[signal]);
+}
+
 void pb_user_signals_init(pb_user *user, pb_user_thread *t)
 {
     for (int signal = 1; signal <= PB_USER_SIGNALS; signal++) {
@@ -497,5 +538,7 @@ void pb_user_signals_init(pb_user *user, pb_user_thread *t)
         if (signal == SIGBUS || (now.handler == DEFAULT_HANDLER && is_told(signal)))
             set_host_action(signal, &user->actions[signal]);
     }
+    if (user->debug)
+        pb_user_signals_renew(user);
     pb_user_set_mask(t, user->first_mask);
 }

@@ -9,6 +9,7 @@
  * A program that executes another one for its architecture becomes this emulator again, with the same options. Of a script that is its
  * interpreter's matter. Programs for the host run on it.
  */
+#include <core/user/debug.h>
 #include <core/user/handlers.h>
 #include <core/user/strace.h>
 
@@ -73,6 +74,7 @@ static pid_t fork_process(pb_user_thread *t, int ends[2])
     pid_t pid = -1;
     int error = ENOMEM;
 
+    pb_user_debug_fork_begin(t);
     pb_user_standstill_begin(t);
     if (pb_cpus_fork(cpus, PB_FORK_BEFORE, NULL)) {
         fflush(NULL);
@@ -91,6 +93,7 @@ static pid_t fork_process(pb_user_thread *t, int ends[2])
             close(ends[0]);
     }
     pb_user_standstill_end(t, pid == 0);
+    pb_user_debug_fork_end(t, pid == 0);
     errno = error;
     return pid;
 }

@@ -19,7 +19,7 @@
  *
  * Left out: robust lists when a signal ends the process that the emulator does not see, SIGKILL or one without a handler.
  */
-#include <core/user/internal.h>
+#include <core/user/debug.h>
 
 #include <linux/futex.h>
 #include <sched.h>
@@ -30,7 +30,7 @@
 
 /* ---- working, and standing still --------------------------------------------------------------------------- */
 
-void pb_user_work_end(pb_user_thread *t)
+static void stop_working(pb_user_thread *t)
 {
     pb_user *user = t->user;
 
@@ -42,13 +42,20 @@ void pb_user_work_end(pb_user_thread *t)
     pthread_mutex_unlock(&user->threads_lock);
 }
 
+void pb_user_work_end(pb_user_thread *t)
+{
+    stop_working(t);
+    pb_user_debug_leave(t);
+}
+
 void pb_user_work_begin(pb_user_thread *t)
 {
     pb_user *user = t->user;
 
+    pb_user_debug_enter(t);
     __atomic_store_n(&t->works, 1, __ATOMIC_SEQ_CST);
     while (G_UNLIKELY(__atomic_load_n(&user->standstill, __ATOMIC_SEQ_CST))) {
-        pb_user_work_end(t);
+        stop_working(t);
         pthread_mutex_lock(&user->threads_lock);
         while (user->standstill)
             pthread_cond_wait(&user->threads_cond, &user->threads_lock);
@@ -250,10 +257,13 @@ static void handle_event(pb_user_thread *t)
     uint32_t cause = t->event.cause;
 
     t->event.cause = 0;
-    if (cause == PB_USER_SYSCALL)
+    if (cause == PB_USER_SYSCALL) {
+        pb_user_debug_call(t);
         pb_user_do_syscall(t);
-    else if (cause != 0)
+        pb_user_debug_return(t);
+    } else if (cause != 0) {
         pb_user_fault_signal(t, cause);
+    }
 }
 
 static void execute(pb_user_thread *t)
@@ -266,6 +276,7 @@ static void execute(pb_user_thread *t)
             handle_event(t);
         if (t->queued && !t->ended)
             pb_user_deliver(t);
+        pb_user_debug_stepped(t);
         pb_user_work_end(t);
     }
 }
@@ -342,7 +353,9 @@ bool pb_user_thread_run(pb_user_thread *t)
 
     pb_user_current = t;
     pb_user_set_mask(t, t->mask);
+    pb_user_debug_thread_begin(t);
     execute(t);
+    pb_user_debug_thread_end(t, t->ends_all || is_alone(user));
     if (t->ends_all) {
         pthread_mutex_lock(&user->threads_lock);
         user->ended = true;

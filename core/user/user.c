@@ -1,5 +1,5 @@
 /* The life of a program: see user.h. */
-#include <core/user/internal.h>
+#include <core/user/debug.h>
 #include <core/user/strace.h>
 
 #include <fcntl.h>
@@ -109,6 +109,22 @@ int pb_user_pipe(pb_user *user, int ends[2])
     return -1;
 }
 
+int pb_user_own_fd(pb_user *user, int fd)
+{
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_OWN), why = errno;
+
+    close(fd);
+    if (own >= END_OWN) {
+        close(own);
+        own = -1;
+        why = EMFILE;
+    }
+    if (own >= 0)
+        user->fds[own / 64] |= UINT64_C(1) << (own % 64);
+    errno = why;
+    return own;
+}
+
 bool pb_user_owns_fd(const pb_user *user, uint64_t fd)
 {
     return fd < END_OWN && (user->fds[fd / 64] >> (fd % 64) & 1);
@@ -188,6 +204,7 @@ void pb_user_unload(pb_user *user)
     /* Threads that compile read the program's memory. */
     if (user->machine)
         pb_machine_stop_accel(user->machine);
+    pb_user_debug_free(user);
     pb_user_space_detach(user->space);
     user->machine = NULL;
 }
@@ -300,12 +317,14 @@ int pb_user_run(pb_user *user)
     pb_sched *sched = pb_machine_sched(user->machine);
 
     first->is_leader = true;
+    pb_user_debug_run(user);
     pb_user_signals_init(user, first);
     if (user->strace)
         pb_strace_begin(first);
     pb_sched_begin(sched);
     pb_user_thread_enlist(first);
     pb_user_thread_run(first);
+    pb_user_debug_end(user);
     pb_sched_end(sched);
     pb_user_missing_save(user);
     return user->status;

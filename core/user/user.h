@@ -61,6 +61,10 @@ typedef struct pb_user pb_user;
 pb_user *pb_user_new(const pb_user_options *options, GError **error);
 const pb_machine_extras *pb_user_extras(pb_user *user);
 bool pb_user_load(pb_user *user, pb_machine *machine, GError **error);
+/* Have it debugged by gdb, from its first instruction on: listen at an address (core/gdb/gdb.h), which is returned as it is with the port
+ * that was found. Null with the error set. Between pb_machine_new_with and pb_user_load. [setup] */
+const char *pb_user_debug_at(pb_user *user, pb_machine *machine, const char *address,
+                             GError **error);
 /* Runs it to its end, on this thread. The exit status; a signal that ends the program ends the process. */
 int pb_user_run(pb_user *user);
 /* What it asked for that is not there ("system call", "rseq"), with how often: after the run. */

@@ -230,6 +230,11 @@ void pb_debug_set_pace(pb_vcpu *vcpu, pb_debug_pace pace)
     pb_vcpu_core_of(vcpu)->pace = pace;
 }
 
+pb_debug_pace pb_debug_pace_of(pb_vcpu *vcpu)
+{
+    return pb_vcpu_core_of(vcpu)->pace;
+}
+
 void pb_debug_hold(pb_vcpu *vcpu, bool hold)
 {
     pb_runner_set_held(pb_vcpu_core_of(vcpu)->runner, hold);
@@ -287,7 +292,7 @@ uint32_t pb_debug_step(pb_vcpu *vcpu)
         core->step_taken = false;
         core->step_retired = retired;
         reason = core->cpus->accel_type->run(core->cpus->accel, vcpu);
-        if (core->stop.kind == PB_DEBUG_NONE &&
+        if (core->stop.kind == PB_DEBUG_NONE && reason != PB_RUN_USER &&
             (reason == PB_RUN_DEBUG || pb_debug_pc(vcpu) != pc || vcpu->retired != retired))
             core->stop.kind = PB_DEBUG_STEP;
     }

@@ -12,7 +12,7 @@
  *   is executed anew. Page walks and devices' accesses are not watched.
  *
  *   A step is one unit of one instruction that leaves with PB_RUN_DEBUG. One that takes an exception instead ends before the
- *   first instruction of the handler.
+ *   first instruction of the handler. In user mode it does not end there (PB_RUN_USER): who does what the kernel would ends it.
  *
  * A stop is told to pb_cpus_set_debug()'s function; the state of the vCPU is complete there, and its counts are as if what
  * stopped it had not been tried.
@@ -56,6 +56,7 @@ typedef enum pb_debug_pace {
 
 /* How the vCPU goes on. After a step it is free again. Also in the function that is told of stops, on the vCPU's thread. */
 void pb_debug_set_pace(pb_vcpu *vcpu, pb_debug_pace pace);
+pb_debug_pace pb_debug_pace_of(pb_vcpu *vcpu);
 /* Let it stand while others go on. */
 void pb_debug_hold(pb_vcpu *vcpu, bool hold);
 

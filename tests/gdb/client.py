@@ -16,10 +16,13 @@ class Machine:
     """A patchbay that runs, and where its stub listens."""
 
     def __init__(self, patchbay, arguments, gdb=("--gdb-wait",), address=None):
+        self.start(address, lambda where: [patchbay, "run", *arguments, "--gdb", where, *gdb])
+
+    def start(self, address, words, stdin=subprocess.DEVNULL):
         self.folder = tempfile.TemporaryDirectory()
         self.address = address or "unix:" + os.path.join(self.folder.name, "gdb")
-        self.process = subprocess.Popen([patchbay, "run", *arguments, "--gdb", self.address, *gdb],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(words(self.address), stdin=stdin, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
         line = self.process.stderr.readline().decode()
         match = re.match(r"patchbay: gdb may connect to (\S+)$", line)
         if not match:
@@ -34,6 +37,8 @@ class Machine:
     def close(self):
         self.process.kill()
         self.process.wait()
+        if self.process.stdin:
+            self.process.stdin.close()
         self.process.stdout.close()
         self.process.stderr.close()
         self.folder.cleanup()
@@ -48,6 +53,18 @@ class Machine:
             made = socket.create_connection((host, int(port)))
         made.settimeout(WAIT)
         return made
+
+
+class Program(Machine):
+    """A program in user mode that waits for gdb."""
+
+    def __init__(self, patchbay, options, program, address=None):
+        self.start(address, lambda where: [patchbay, "user", *options, "-g", where, *map(str, program)],
+                   stdin=subprocess.PIPE)
+
+    def out(self):
+        """What it has written, when it has ended."""
+        return self.process.stdout.read().decode()
 
 
 def checksum(data):

@@ -9,7 +9,7 @@
 
 typedef struct user_options {
     machine_options machine; /* first: machine_option_parse() takes it */
-    char *sysroot, *log_file, *name;
+    char *sysroot, *log_file, *name, *gdb;
     char **logs, **traces, **sets, **unsets;
     char *core;
     char *strace_file, *strace_only, *strace_shared;
@@ -61,6 +61,20 @@ static void at_end(void *opaque)
         complain(STATUS_FAILED, "%s", error->message);
 }
 
+/* A port alone is one of this host. */
+static bool begin_debugger(const user_options *o, pb_user *user, pb_machine *machine,
+                           GError **error)
+{
+    bool is_port = o->gdb && *o->gdb && strspn(o->gdb, "0123456789") == strlen(o->gdb);
+    g_autofree char *address =
+        is_port ? g_strconcat("tcp:localhost:", o->gdb, NULL) : g_strdup(o->gdb);
+    const char *found = address ? pb_user_debug_at(user, machine, address, error) : NULL;
+
+    if (found)
+        fprintf(stderr, "patchbay: gdb may connect to %s\n", found);
+    return !address || found;
+}
+
 static int run_on_machine(const loaded_machine *m, const user_options *o, pb_user *user, running *r)
 {
     g_autoptr(GError) error = NULL;
@@ -69,7 +83,7 @@ static int run_on_machine(const loaded_machine *m, const user_options *o, pb_use
 
     if (!machine)
         return complain(STATUS_USAGE, "%s", error->message);
-    if (pb_user_load(user, machine, &error)) {
+    if (begin_debugger(o, user, machine, &error) && pb_user_load(user, machine, &error)) {
         *r = (running){ o, machine, user };
         status = pb_user_run(user);
         print_statistics(r);
@@ -189,6 +203,9 @@ static bool parse(user_options *o, int *argc, char ***argv, int *status)
           "Write only these: open,%network; with ! before the first all others", "[!]CALL,..." },
         { "strace-shared", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &o->strace_shared, NULL,
           NULL },
+        { "gdb", 'g', 0, G_OPTION_ARG_STRING, &o->gdb,
+          "Let gdb debug the program: listen at PORT, tcp:HOST:PORT or unix:PATH, and wait for it",
+          "ADDRESS" },
         { "accel", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer)machine_option_parse,
           "What executes its code: TYPE[,PROPERTY=VALUE...]", "SPEC" },
         { "set", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer)machine_option_parse,
@@ -271,5 +288,6 @@ int command_user(int argc, char **argv)
     g_free(o.strace_file);
     g_free(o.strace_only);
     g_free(o.strace_shared);
+    g_free(o.gdb);
     return status;
 }

@@ -1,0 +1,456 @@
+#!/usr/bin/env python3
+"""The stub for gdb on a program in user mode, driven by gdb, under each accelerator.
+
+usage: test_gdb_user.py PATCHBAY SOURCES [UNITTEST-ARGUMENT...]
+"""
+
+import os
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import client  # noqa: E402
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import cases  # noqa: E402
+
+PATCHBAY = os.path.abspath(sys.argv.pop(1))
+SOURCES = pathlib.Path(sys.argv.pop(1))
+COMPILER = "aarch64-linux-gnu-gcc"
+SYSROOT = "/usr/aarch64-linux-gnu"
+ALWAYS = "jit,regions=always,compile-threads=0"
+
+programs = None
+
+
+def setUpModule():
+    global programs
+    if platform.machine() != "x86_64":
+        raise unittest.SkipTest("user mode runs on x86-64 only")
+    if not client.GDB:
+        raise unittest.SkipTest("there is no gdb-multiarch")
+    if not shutil.which(COMPILER) or not os.path.exists(SYSROOT + "/lib/libc.a"):
+        raise unittest.SkipTest("gcc-aarch64-linux-gnu and libc6-dev-arm64-cross are not installed")
+    programs = tempfile.TemporaryDirectory()
+
+
+def tearDownModule():
+    if programs:
+        programs.cleanup()
+
+
+def compiled(*options):
+    path = pathlib.Path(programs.name) / ("program" + "".join(options))
+    if not path.exists():
+        subprocess.run([COMPILER, "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Werror", "-Wno-nonnull", *options,
+                        SOURCES / "program.c", "-o", path, "-lpthread"], check=True)
+    return path
+
+
+class Case(unittest.TestCase):
+    def start(self, *arguments, accelerator="jit", options=(), build=("-static",), address=None):
+        self.program = compiled(*build)
+        program = client.Program(PATCHBAY, ["--accel", accelerator, *options], [self.program, *arguments], address)
+        self.addCleanup(program.close)
+        return program
+
+    def attach(self, program, *commands, how="remote"):
+        gdb = client.Gdb("set sysroot target:", f"file {self.program}", *commands)
+        self.addCleanup(gdb.close)
+        gdb.run(f"target {how} " + re.sub("^(unix|tcp):", "", program.address))
+        return gdb
+
+    def debug(self, *arguments, **named):
+        self.running = self.start(*arguments, **named)
+        return self.attach(self.running)
+
+    def each(self, *arguments, **named):
+        for accelerator in ("interp", "jit", ALWAYS):
+            try:
+                yield self.debug(*arguments, accelerator=accelerator, **named)
+            except GeneratorExit:  # it failed
+                print("with", accelerator)
+                raise
+
+    def end(self, gdb, status):
+        """The program goes on to its end."""
+        stop = gdb.go()
+        if status == 0:
+            self.assertIn('reason="exited-normally"', stop)
+        else:
+            self.assertIn(f'reason="exited",exit-code="0{status:o}"', stop)
+        self.assertEqual(self.running.wait(), status)
+
+
+class Stops(Case):
+    def test_breakpoints(self):
+        for gdb in self.each("loops"):
+            self.assertIn("_start", gdb.run("info symbol $pc"))
+            gdb.run("break fill")
+            for i in (1, 2, 3):
+                self.assertIn('reason="breakpoint-hit"', gdb.go())
+                self.assertEqual(gdb.value("round"), i)
+            gdb.run("delete")
+            gdb.run("hbreak sum if table[3] == 8")
+            self.assertIn('reason="breakpoint-hit"', gdb.go())
+            self.assertEqual(gdb.value("table[511]"), 516)
+            gdb.run("delete")
+            self.end(gdb, 42)
+
+    def test_watchpoints(self):
+        """In a loop that is hot already; of all kinds."""
+        for gdb in self.each("loops"):
+            gdb.run("tbreak fill if round == 5")
+            gdb.go()
+            gdb.run("watch table[300]")
+            for i in (5, 6, 7):
+                stop = gdb.go()
+                self.assertIn('reason="watchpoint-trigger"', stop)
+                self.assertIn(f'old="{300 + i - 1}",new="{300 + i}"', stop)
+            gdb.run("delete")
+            gdb.run("rwatch table[7]")
+            self.assertIn('reason="read-watchpoint-trigger"', gdb.go())
+            self.assertEqual(gdb.value("table[7]"), 14)
+            gdb.run("delete")
+            gdb.run("awatch table[8]")
+            self.assertIn('value={new="15"}', gdb.go())
+            self.assertIn('value={old="15",new="16"}', gdb.go())
+            gdb.run("delete")
+            self.end(gdb, 42)
+
+    def test_software_watchpoints(self):
+        """gdb steps, and compares."""
+        gdb = self.debug("loops")
+        gdb.run("set can-use-hw-watchpoints 0")
+        gdb.run("tbreak fill")
+        gdb.go()
+        gdb.run("watch table[3]")
+        self.assertIn('old="0",new="4"', gdb.go())
+
+    def test_steps(self):
+        for gdb in self.each("loops"):
+            gdb.run("break fill if round == 2")
+            gdb.go()
+            gdb.run("tbreak add")
+            gdb.go()
+            self.assertIn("fill", gdb.go("finish"))
+            gdb.go("next")
+            gdb.go("next")
+            self.assertIn('func="add"', gdb.go("step"))
+            gdb.go("stepi")
+            self.assertIn('func="fill"', gdb.go("finish"))
+            self.assertIn('func="main"' if "main" in gdb.run("bt 2") else 'func="loops"', gdb.go("finish"))
+            self.assertEqual(gdb.value("table[511]"), 513)
+
+    def test_every_instruction(self):
+        """The same instructions, one by one, whoever executes them; system calls and indirect jumps are among them."""
+        traces = []
+        for gdb in self.each("calls"):
+            gdb.run("tbreak main")
+            gdb.go()
+            trace = []
+            for _ in range(150):
+                gdb.go("stepi")
+                trace.append(gdb.run("output/x $pc"))
+            traces.append(trace)
+        self.assertGreater(len(set(traces[0])), 80)
+        self.assertEqual(traces[1:], traces[:1] * 2)
+
+    def test_registers_and_memory(self):
+        for gdb in self.each("loops"):
+            gdb.run("break sum")
+            gdb.go()
+            gdb.run("set table[2] = 1000003")
+            gdb.run("set $v3.d.u[1] = 0x123456789abcdef0")
+            self.assertEqual(gdb.value("$v3.d.u[1]"), 0x123456789abcdef0)
+            gdb.run("set var *(long *)&constant = 54321")  # its page is read-only
+            self.assertEqual(gdb.value("*(long *)&constant"), 54321)
+            self.assertEqual(gdb.value("add(20, 22)"), 42)
+            self.assertEqual(gdb.value("(long)own"), 0) if "cannot" not in gdb.run("output own", True).lower() else None
+            self.assertNotEqual(gdb.value("$tpidr"), 0)
+            self.assertIn("Cannot access memory", gdb.run("output *(int*)0", True))
+            self.assertIn("Cannot access memory", gdb.run("set var *(int*)16 = 1", True))
+            self.assertNotIn("SCTLR", gdb.run("info all-registers"))
+            gdb.run("delete")
+            gdb.go("finish")
+            self.assertEqual(gdb.value("$x0"), 512 + 511 * 256 - 3 + 1000003)
+
+    def test_code_that_is_written(self):
+        """What gdb writes is executed."""
+        for gdb in self.each("loops"):
+            gdb.run("break add if a == 3")
+            gdb.go()
+            gdb.run("delete")
+            gdb.run("set var *(int *)$pc = 0xd2800540")  # mov x0, #42
+            gdb.run("finish")
+            gdb.stop()
+            gdb.run("tbreak sum")
+            gdb.go()
+            self.assertEqual(gdb.value("table[500]"), 42)
+
+    def test_interrupt(self):
+        for gdb in self.each("loops"):
+            gdb.run("tbreak sum")
+            gdb.go()
+            gdb.run("set $x19 = 0x7fffffff")
+            gdb.stops.clear()
+            gdb.run("-exec-continue")
+            gdb.run("-exec-interrupt --all")
+            self.assertIn('signal-name="SIGINT"', gdb.stop())
+
+    def test_interrupt_call(self):
+        """In a call that waits: it goes on waiting."""
+        gdb = self.debug("reads")
+        gdb.run("tbreak read")
+        gdb.go()
+        gdb.stops.clear()
+        gdb.run("-exec-continue")
+        gdb.run("-exec-interrupt --all")
+        self.assertIn('signal-name="SIGINT"', gdb.stop())
+        gdb.stops.clear()
+        gdb.run("-exec-continue")
+        self.running.process.stdin.write(b"!")
+        self.running.process.stdin.flush()
+        self.assertIn('exit-code="041"', gdb.stop())
+        self.assertEqual(self.running.wait(), 33)
+
+
+class Signals(Case):
+    def test_delivery(self):
+        for gdb in self.each("signals"):
+            self.assertIn('signal-name="SIGUSR1"', gdb.go())
+            self.assertEqual(gdb.value("$_siginfo.si_signo"), 10)
+            self.assertIn('signal-name="SIGUSR2"', gdb.go())
+            self.assertEqual(gdb.value("caught"), 10)
+            gdb.stops.clear()
+            gdb.run("signal 0")
+            self.assertIn('signal-name="SIGUSR1"', gdb.stop())
+            self.assertEqual(gdb.value("caught"), 10)
+            gdb.stops.clear()
+            gdb.run("signal SIGUSR2")  # another one instead
+            self.assertIn("exited-normally", gdb.stop())
+            self.assertEqual((self.running.wait(), self.running.out()), (0, "caught 1012\n"))
+
+    def test_passed(self):
+        for gdb in self.each("signals"):
+            gdb.run("handle SIGUSR1 nostop noprint pass")
+            self.assertIn('signal-name="SIGUSR2"', gdb.go())
+            gdb.run("handle SIGUSR2 nostop noprint nopass")
+            gdb.run("break handler")
+            self.assertIn("breakpoint-hit", gdb.go())
+            self.assertIn("<signal handler called>", gdb.run("backtrace"))
+            self.end(gdb, 0)
+            self.assertEqual(self.running.out(), "caught 1010\n")
+
+    def test_step_into_handler(self):
+        for gdb in self.each("signals"):
+            gdb.go()
+            pc = gdb.value("$pc")
+            self.assertIn('func="handler"', gdb.go("stepi"))
+            self.assertEqual(gdb.value("$pc == (long)handler"), 1)
+            gdb.run("handle SIGUSR2 nostop noprint pass")
+            gdb.run("tbreak *" + str(pc))
+            gdb.go()
+            self.assertEqual(gdb.value("caught"), 10)
+
+    def test_fault(self):
+        for gdb in self.each("fault"):
+            stop = gdb.go()
+            self.assertIn('signal-name="SIGSEGV"', stop)
+            self.assertEqual(gdb.value("(long)$_siginfo._sifields._sigfault.si_addr"), 8)
+            self.assertEqual(gdb.value("$_siginfo.si_code"), 1)
+            gdb.run("break after_fault")
+            self.assertIn("breakpoint-hit", gdb.go())
+            self.end(gdb, 7)
+
+    def test_repaired(self):
+        """A fault whose cause gdb takes away."""
+        gdb = self.debug("fault")
+        gdb.go()
+        gdb.run("set var count = 3")
+        for i in range(31):
+            gdb.run(f"set $x{i} = &count")
+        gdb.stops.clear()
+        gdb.run("signal 0")
+        self.assertIn('exit-code="03"', gdb.stop())
+
+    def test_death(self):
+        for gdb in self.each("aborts"):
+            self.assertIn('signal-name="SIGABRT"', gdb.go())
+            self.assertIn('reason="exited-signalled",signal-name="SIGABRT"', gdb.go())
+            self.assertEqual(self.running.wait(), -6)
+
+    def test_from_outside(self):
+        """A signal that the process gets while the program waits in a call that begins anew."""
+        gdb = self.debug("reads")
+        gdb.run("catch syscall read")
+        gdb.go()
+        gdb.run("delete")
+        gdb.stops.clear()
+        gdb.run("-exec-continue")
+        os.kill(self.running.process.pid, 10)
+        self.assertIn('signal-name="SIGUSR1"', gdb.stop())
+        gdb.run("signal 0")
+        self.running.process.stdin.write(b"A")
+        self.running.process.stdin.flush()
+        self.assertIn('exit-code="0101"', gdb.stop())
+
+
+class Calls(Case):
+    def test_catch(self):
+        for gdb in self.each("calls"):
+            gdb.run("catch syscall write")
+            self.assertIn('reason="syscall-entry"', gdb.go())
+            self.assertEqual((gdb.value("$x8"), gdb.value("$x2")), (64, 4))
+            gdb.run("set $x2 = 3")  # another argument
+            self.assertIn('reason="syscall-return"', gdb.go())
+            self.assertEqual(gdb.value("$x0"), 3)
+            gdb.run("set $x0 = 4")  # another result
+            self.assertIn('reason="syscall-entry"', gdb.go())
+            self.assertIn('reason="syscall-return"', gdb.go())
+            gdb.run("delete")
+            gdb.run("catch syscall")
+            stop = gdb.go()
+            self.assertIn('reason="syscall-entry"', stop)
+            self.assertIn('syscall-name="close"', stop)
+            gdb.run("delete")
+            self.end(gdb, 0)
+            self.assertEqual(self.running.out(), "onethree\n")
+
+    def test_step(self):
+        """A step over a call ends when it is done."""
+        for gdb in self.each("calls"):
+            gdb.run("catch syscall write")
+            gdb.go()
+            pc = gdb.value("$pc")
+            gdb.run("delete")
+            gdb.stops.clear()
+            gdb.run(f"tbreak *{pc}")
+            gdb.run("-exec-continue")
+            self.assertIn("breakpoint-hit", gdb.stop())
+            self.assertEqual(gdb.value("$x0"), 4)
+            gdb.run(f"tbreak *{pc - 4}")
+            gdb.go()
+            gdb.go("stepi")
+            self.assertEqual((gdb.value("$pc"), gdb.value("$x0")), (pc, 6))
+
+
+class Threads(Case):
+    def test_threads(self):
+        for gdb in self.each("threads"):
+            gdb.run("tbreak tick if i == 2 && counts[1] > 0 && counts[3] > 0")
+            self.assertIn('reason="breakpoint-hit"', gdb.go())
+            text = gdb.run("info threads")
+            self.assertEqual(len(re.findall(r"Thread \d+\.\d+", text)), 4, text)
+            self.assertRegex(text, r"\* \d +Thread \d+\.\d+ \(second\)")
+            gdb.run("set scheduler-locking on")
+            before = [gdb.value(f"counts[{i}]") for i in (1, 2, 3)]
+            gdb.run("break tick")
+            for _ in range(5):
+                gdb.go()
+            gdb.run("delete")
+            after = [gdb.value(f"counts[{i}]") for i in (1, 2, 3)]
+            self.assertEqual(after, [before[0], before[1] + 5, before[2]])
+            gdb.run("set scheduler-locking off")
+            gdb.run("watch counts[3]")
+            self.assertIn('reason="watchpoint-trigger"', gdb.go())
+            gdb.run("delete")
+            self.end(gdb, 0)
+            self.assertEqual(self.running.out(), "20000 20000 20000\n")
+
+    def test_end_of_the_only_one(self):
+        """Of those that may go on."""
+        gdb = self.debug("threads")
+        gdb.run("tbreak tick if i == 2")
+        gdb.go()
+        gdb.run("set scheduler-locking on")
+        gdb.go()
+        self.assertNotIn("tick", gdb.run("backtrace", may_fail=True))
+        self.assertEqual(gdb.value("counts[2]"), 20000)
+        gdb.run("set scheduler-locking off")
+        gdb.run("thread 1")
+        self.end(gdb, 0)
+
+    def test_fork(self):
+        """gdb stays with the parent; the child runs as if there were none."""
+        for gdb in self.each("forks"):
+            gdb.run("break in_child")
+            gdb.run("break in_parent")
+            self.assertIn('func="in_parent"', gdb.go())
+            self.end(gdb, 23)
+
+
+class Files(Case):
+    def test_kinds(self):
+        for build, options in ((("-static-pie",), ()), ((), ("-L", SYSROOT)), (("-no-pie",), ("-L", SYSROOT))):
+            with self.subTest(build=build):
+                gdb = self.debug("calls", build=build, options=options)
+                gdb.run("tbreak main")
+                self.assertIn('func="main"', gdb.go())
+                if options:
+                    self.assertIn("target:/lib/libc.so.6", gdb.run("info sharedlibrary"))
+                gdb.run("break write")
+                self.assertIn('func="write"', gdb.go())
+                self.assertIn("main", gdb.run("backtrace"))
+                gdb.run("delete")
+                self.end(gdb, 0)
+
+    def test_unknown_file(self):
+        """gdb finds by itself what is executed."""
+        program = self.start("loops")
+        gdb = client.Gdb("set sysroot target:")
+        self.addCleanup(gdb.close)
+        gdb.run("target remote " + program.address.partition(":")[2])
+        gdb.run("tbreak sum")
+        self.assertIn('func="sum"', gdb.go())
+
+    def test_process(self):
+        gdb = self.debug("loops", "with spaces")
+        text = gdb.run("info proc")
+        self.assertIn(f"process {self.running.process.pid}", text)
+        self.assertIn("loops with spaces'", text)
+        self.assertIn(f"exe = '{os.path.realpath(self.program)}'", text)
+        text = gdb.run("info proc mappings")
+        self.assertIn("[stack]", text)
+        self.assertIn(str(self.program), text)
+        text = gdb.run("info auxv")
+        self.assertRegex(text, r'AT_PLATFORM .*"aarch64"')
+        self.assertRegex(text, r"AT_ENTRY +Entry point of program +" + gdb.run("output/x $pc"))
+
+
+class Life(Case):
+    def test_kill(self):
+        gdb = self.debug("loops")
+        gdb.run("kill")
+        self.assertEqual(self.running.wait(), -9)
+
+    def test_detach(self):
+        """It goes on by itself, and another one may come."""
+        gdb = self.debug("reads", address="tcp:127.0.0.1:0")
+        gdb.run("break write")
+        gdb.run("detach")
+        gdb = self.attach(self.running)
+        gdb.run("delete")
+        gdb.stops.clear()
+        gdb.run("-exec-continue")
+        self.running.process.stdin.write(b"B")
+        self.running.process.stdin.flush()
+        self.assertIn('exit-code="0102"', gdb.stop())
+        self.assertEqual(self.running.wait(), 66)
+
+    def test_usage(self):
+        for address in ("nothing", "unix:", "tcp:x", "tcp:localhost:x"):
+            done = subprocess.run([PATCHBAY, "user", "-g", address, compiled("-static")], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("gdb: ", done.stderr)
+
+
+if __name__ == "__main__":
+    cases.main()
