@@ -30,22 +30,17 @@
 
 /* ---- working, and standing still --------------------------------------------------------------------------- */
 
-static void stop_working(pb_user_thread *t)
+void pb_user_work_end(pb_user_thread *t)
 {
     pb_user *user = t->user;
 
     __atomic_store_n(&t->works, 0, __ATOMIC_SEQ_CST);
+    pb_user_debug_leave(t);
     if (!__atomic_load_n(&user->standstill, __ATOMIC_SEQ_CST))
         return;
     pthread_mutex_lock(&user->threads_lock);
     pthread_cond_broadcast(&user->threads_cond);
     pthread_mutex_unlock(&user->threads_lock);
-}
-
-void pb_user_work_end(pb_user_thread *t)
-{
-    stop_working(t);
-    pb_user_debug_leave(t);
 }
 
 void pb_user_work_begin(pb_user_thread *t)
@@ -55,11 +50,12 @@ void pb_user_work_begin(pb_user_thread *t)
     pb_user_debug_enter(t);
     __atomic_store_n(&t->works, 1, __ATOMIC_SEQ_CST);
     while (G_UNLIKELY(__atomic_load_n(&user->standstill, __ATOMIC_SEQ_CST))) {
-        stop_working(t);
+        pb_user_work_end(t);
         pthread_mutex_lock(&user->threads_lock);
         while (user->standstill)
             pthread_cond_wait(&user->threads_cond, &user->threads_lock);
         pthread_mutex_unlock(&user->threads_lock);
+        pb_user_debug_enter(t);
         __atomic_store_n(&t->works, 1, __ATOMIC_SEQ_CST);
     }
 }
@@ -83,6 +79,7 @@ void pb_user_standstill_begin(pb_user_thread *t)
         if (!user->standstill)
             break;
         pthread_mutex_unlock(&user->threads_lock);
+        pb_user_work_end(t);
         pb_user_work_begin(t);
     }
     __atomic_store_n(&user->standstill, 1, __ATOMIC_SEQ_CST);
