@@ -224,6 +224,11 @@ static void detach(pb_gdb *gdb, const char *text, gsize length)
 
 static void end(pb_gdb *gdb)
 {
+    if (gdb->host.program && gdb->extended) { /* it may be run again */
+        gdb->event = (pb_gdb_event){ PB_GDB_KILLED, 9, 0 };
+        gdb->killed = true;
+        return;
+    }
     if (gdb->host.program) {
         gdb_stop_listening(gdb);
         gdb->host.program->kill(gdb->host.opaque);
@@ -288,7 +293,7 @@ static void verb(pb_gdb *gdb, const char *text, gsize length)
 
     if (strcmp(text, "Cont?") == 0) {
         gdb_send_text(gdb, "vCont;c;C;s;S;t;r");
-    } else if (g_str_has_prefix(text, "Cont;")) {
+    } else if (g_str_has_prefix(text, "Cont;") && !gdb_is_gone(gdb)) {
         gdb_vcont(gdb, text + strlen("Cont"));
     } else if (g_str_has_prefix(text, "Kill;")) {
         kill_one(gdb, text + strlen("Kill;"));
@@ -296,6 +301,10 @@ static void verb(pb_gdb *gdb, const char *text, gsize length)
         attach(gdb, text + strlen("Attach;"));
     } else if (gdb->host.program && g_str_has_prefix(text, "File:")) {
         gdb_file(gdb, text + strlen("File:"), length - strlen("File:"));
+    } else if (gdb->host.program && g_str_has_prefix(text, "Run;")) {
+        gdb_program_run(gdb, text + strlen("Run;"), length - strlen("Run;"));
+    } else if (gdb_is_gone(gdb)) {
+        gdb_send_text(gdb, GDB_NO_SUCH);
     } else if (g_str_has_prefix(text, "Flash")) {
         gdb_flash(gdb, packet, length + 1);
     } else {
@@ -326,8 +335,15 @@ static const struct {
     { 'Q', set },           { '!', be_extended },
 };
 
+/* What there is of a program that is over. */
+#define OF_NO_PROGRAM "?!vqQHTDk"
+
 void gdb_command(pb_gdb *gdb, const char *packet, gsize length)
 {
+    if (length > 0 && gdb_is_gone(gdb) && !strchr(OF_NO_PROGRAM, packet[0])) {
+        gdb_send_text(gdb, GDB_NO_SUCH);
+        return;
+    }
     for (unsigned i = 0; length > 0 && i < G_N_ELEMENTS(commands); i++) {
         if (commands[i].letter == packet[0]) {
             commands[i].fn(gdb, packet + 1, length - 1);

@@ -58,6 +58,9 @@ typedef struct pb_gdb_program {
     /* Open a file of the program's for reading, and what the program finds in /proc; -1 with errno. */
     int (*open)(void *opaque, const char *path);
     void (*kill)(void *opaque); /* end the process at once. Does not return */
+    /* Run a program, null: the same, instead of the one that has ended. The stub is handed over to it (pb_gdb_hand_over). Returns
+     * only if it cannot, an error of Linux. `arguments` are without the program's name, and end with null. */
+    int (*run)(void *opaque, const char *program, const char *const *arguments);
 } pb_gdb_program;
 
 /* Whose processors they are. Functions may be null: there is no such thing; they are called while all stand, on the
@@ -79,14 +82,15 @@ typedef struct pb_gdb_host {
 /* What a thread of a program comes to outside of the guest. */
 typedef enum pb_gdb_why {
     PB_GDB_NOTHING = 0,
-    PB_GDB_SIGNAL,  /* that is to be delivered: its number */
-    PB_GDB_STEPPED, /* a step ended */
-    PB_GDB_CALL,    /* a system call is to be made: its number */
-    PB_GDB_RETURN,  /* and is done */
-    PB_GDB_BEGUN,   /* the thread is new */
-    PB_GDB_OVER,    /* it ended, and is none of the threads any more: its status */
-    PB_GDB_EXITED,  /* the program ends: its status */
-    PB_GDB_KILLED,  /* the same, by a signal */
+    PB_GDB_SIGNAL,   /* that is to be delivered: its number */
+    PB_GDB_STEPPED,  /* a step ended */
+    PB_GDB_CALL,     /* a system call is to be made: its number */
+    PB_GDB_RETURN,   /* and is done */
+    PB_GDB_BEGUN,    /* the thread is new */
+    PB_GDB_OVER,     /* it ended, and is none of the threads any more: its status */
+    PB_GDB_EXITED,   /* the program ends: its status */
+    PB_GDB_KILLED,   /* the same, by a signal */
+    PB_GDB_EXECUTED, /* it became another one */
 } pb_gdb_why;
 
 typedef struct pb_gdb_event {
@@ -103,6 +107,13 @@ typedef enum pb_gdb_told {
 
 /* Tell of an event of the program that this thread executes. [any, outside of the guest] */
 pb_gdb_told pb_gdb_tell(pb_gdb *gdb, pb_vcpu *vcpu, const pb_gdb_event *event);
+/* The process is to execute another program, that is debugged then: what its stub is to listen at. Descriptors of the stub stay open
+ * for it until pb_gdb_keep(), which says that the process could not. The stub's thread waits for events, or calls. `starts`: the client
+ * asked for it. g_free() it. */
+char *pb_gdb_hand_over(pb_gdb *gdb, bool starts);
+void pb_gdb_keep(pb_gdb *gdb);
+/* The program is there. A client that was handed over is told, or the program goes on as it wants. [setup] */
+void pb_gdb_begin(pb_gdb *gdb);
 /* The process ends: remove what others would find of the stub. [any] */
 void pb_gdb_vanish(pb_gdb *gdb);
 /* The process is a copy of the one that is debugged, by the thread that made it, while the stub's own waited for events: let go of the

@@ -85,7 +85,7 @@ struct pb_gdb {
     bool handling; /* gdb_handle_input() is under way */
 
     /* the client's settings */
-    bool no_ack, multiprocess, says_breaks, extended, says_none_left;
+    bool no_ack, multiprocess, says_breaks, extended, says_none_left, says_executes;
     bool physical, interrupts;    /* addresses are physical; steps may go into interrupt handlers */
     uint32_t thread, step_thread; /* of Hg and Hc: numbers; step_thread 0: any */
     uint32_t next_thread;         /* of qsThreadInfo: index */
@@ -102,6 +102,8 @@ struct pb_gdb {
     bool running; /* the client waits for a stop */
     bool over;    /* the run ended */
     bool ending;  /* the client asked for it */
+    bool killed;  /* the client ended the program, and may have it run again */
+    char handed;  /* how the stub came here: S started, X executed, 0: by itself */
 
     GMutex lock;  /* of what follows */
     bool stopped; /* somebody stopped, and the pause has begun */
@@ -143,6 +145,11 @@ void gdb_handle_input(pb_gdb *gdb);
 /* Close the connection; what it asked of the machine is forgotten, and that goes on. */
 void gdb_disconnect(pb_gdb *gdb);
 void gdb_stop_listening(pb_gdb *gdb);
+/* What another stub listened at, and its client: handed.c. */
+bool gdb_take_over(pb_gdb *gdb, const char *text, GError **error);
+/* Go on with a client that is there. */
+void gdb_serve(pb_gdb *gdb, int client);
+void gdb_listen_on(pb_gdb *gdb, int listener, const char *address);
 
 /* ---- commands.c, queries.c, monitor.c, flash.c -------------------------------------------------------------- */
 
@@ -217,6 +224,8 @@ void gdb_program_catch(pb_gdb *gdb, const char *text, gsize length);
 void gdb_program_thread_events(pb_gdb *gdb, const char *text, gsize length);
 void gdb_program_auxv(pb_gdb *gdb, const char *text, gsize length);
 void gdb_program_path(pb_gdb *gdb, const char *text, gsize length);
+/* vRun, behind "Run;". */
+void gdb_program_run(pb_gdb *gdb, const char *text, gsize length);
 void gdb_program_siginfo(pb_gdb *gdb, const char *text, gsize length);
 
 /* ---- file.c: files of the program's system ------------------------------------------------------------------- */

@@ -114,6 +114,15 @@ static void append_process(const pb_gdb *gdb, GString *text)
         g_string_append_printf(text, ";process:%x", gdb_thread_at(gdb, 0)->process);
 }
 
+static void append_path(const pb_gdb *gdb, GString *text)
+{
+    const char *path = gdb->host.program->path(gdb->host.opaque);
+
+    g_string_append(text, "exec:");
+    gdb_append_hex(text, path, strlen(path));
+    g_string_append_c(text, ';');
+}
+
 /* A thread that is none any more. */
 static void append_ended(const pb_gdb *gdb, GString *text)
 {
@@ -135,6 +144,9 @@ bool gdb_program_report(const pb_gdb *gdb, GString *text)
         return false;
     case PB_GDB_BEGUN:
         g_string_append(text, "create:;");
+        return false;
+    case PB_GDB_EXECUTED:
+        append_path(gdb, text);
         return false;
     case PB_GDB_OVER:
         if (!gdb->thread_events) {
@@ -253,4 +265,33 @@ void gdb_program_siginfo(pb_gdb *gdb, const char *text, gsize length)
 
     gdb->host.program->siginfo(gdb->host.opaque, gdb_cpu(gdb), siginfo);
     gdb_send_part(gdb, (const char *)siginfo, sizeof(siginfo), text);
+}
+
+/* ---- running again ---------------------------------------------------------------------------------------------- */
+
+/* FILE;ARGUMENT;ARGUMENT..., each in hexadecimal digits; no file: the same program. */
+void gdb_program_run(pb_gdb *gdb, const char *text, gsize length)
+{
+    g_auto(GStrv) words = g_strsplit(text, ";", -1);
+    g_autofree char *answer = NULL;
+    int error;
+
+    if (!gdb->extended || !gdb_is_gone(gdb) || strlen(text) != length) {
+        gdb_send_text(gdb, GDB_IMPOSSIBLE);
+        return;
+    }
+    for (char **word = words; *word; word++) {
+        g_autoptr(GString) bytes = g_string_new(NULL);
+
+        if (!gdb_parse_hex(*word, strlen(*word), bytes)) {
+            gdb_send_text(gdb, GDB_MALFORMED);
+            return;
+        }
+        g_free(*word);
+        *word = g_strdup(bytes->str);
+    }
+    error = gdb->host.program->run(gdb->host.opaque, *words[0] ? words[0] : NULL,
+                                   (const char *const *)words + 1);
+    answer = g_strdup_printf("E%02x", (unsigned)error & 0xff);
+    gdb_send_text(gdb, answer);
 }

@@ -8,6 +8,7 @@ static void supported(pb_gdb *gdb, const char *text, gsize length)
     g_autofree char *answer = NULL;
 
     gdb->multiprocess = strstr(text, "multiprocess+") != NULL;
+    gdb->says_executes = strstr(text, "exec-events+") != NULL;
     gdb->says_none_left = strstr(text, "no-resumed+") != NULL;
     gdb->says_breaks = strstr(text, "swbreak+") && strstr(text, "hwbreak+");
     answer = g_strdup_printf(
@@ -16,7 +17,7 @@ static void supported(pb_gdb *gdb, const char *text, gsize length)
         GDB_PACKET,
         gdb->host.program
             ? "qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+;QPassSignals+;"
-              "QCatchSyscalls+;QThreadEvents+;no-resumed+"
+              "QCatchSyscalls+;QThreadEvents+;no-resumed+;exec-events+"
             : "qXfer:memory-map:read+");
     gdb_send_text(gdb, answer);
 }
@@ -66,7 +67,8 @@ static void more_threads(pb_gdb *gdb, const char *text, gsize length)
 {
     g_autoptr(GString) answer = g_string_new(NULL);
 
-    for (uint32_t i = 0; i < THREADS_AT_ONCE && gdb->next_thread < gdb->threads->len; i++) {
+    for (uint32_t i = 0;
+         !gdb_is_gone(gdb) && i < THREADS_AT_ONCE && gdb->next_thread < gdb->threads->len; i++) {
         g_string_append_c(answer, i ? ',' : 'm');
         gdb_append_thread(gdb, answer, gdb_thread_at(gdb, gdb->next_thread++));
     }
@@ -107,6 +109,11 @@ static void about_thread(pb_gdb *gdb, const char *text, gsize length)
 static void current_thread(pb_gdb *gdb, const char *text, gsize length)
 {
     g_autoptr(GString) answer = g_string_new("QC");
+
+    if (gdb_is_gone(gdb)) {
+        gdb_send_text(gdb, GDB_NO_SUCH);
+        return;
+    }
 
     gdb_append_thread(gdb, answer, gdb_thread_current(gdb));
     gdb_send_text(gdb, answer->str);

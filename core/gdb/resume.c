@@ -342,6 +342,10 @@ void gdb_go_on(pb_gdb *gdb)
 
 void gdb_release(pb_gdb *gdb)
 {
+    if (gdb->killed) {
+        gdb_stop_listening(gdb);
+        gdb->host.program->kill(gdb->host.opaque);
+    }
     arrive(gdb); /* if somebody has just stopped */
     if (!gdb->paused)
         gdb_halt(gdb, SIGTRAP);

@@ -172,7 +172,7 @@ static void forget_settings(pb_gdb *gdb)
     g_string_truncate(gdb->last, 0);
     gdb->reader.state = GDB_OUTSIDE;
     gdb->no_ack = gdb->multiprocess = gdb->says_breaks = gdb->extended = false;
-    gdb->says_none_left = gdb->physical = gdb->interrupts = false;
+    gdb->says_executes = gdb->says_none_left = gdb->physical = gdb->interrupts = false;
     gdb->thread = gdb->threads->len > 0 ? gdb_thread_at(gdb, 0)->number : 1;
     gdb->step_thread = 0;
     gdb->running = false;
@@ -180,6 +180,13 @@ static void forget_settings(pb_gdb *gdb)
     gdb_flash_forget(gdb);
     gdb_file_forget(gdb);
     gdb_program_forget(gdb);
+}
+
+void gdb_serve(pb_gdb *gdb, int client)
+{
+    remove_source(&gdb->listening); /* one at a time: the next one waits */
+    gdb->client = client;
+    gdb->reading = watch(gdb, client, G_IO_IN | G_IO_HUP | G_IO_ERR, can_read);
 }
 
 static gboolean can_accept(gint fd, GIOCondition condition, gpointer opaque)
@@ -191,12 +198,10 @@ static gboolean can_accept(gint fd, GIOCondition condition, gpointer opaque)
         client = gdb->host.program->own(gdb->host.opaque, client);
     if (client < 0)
         return G_SOURCE_CONTINUE;
-    remove_source(&gdb->listening); /* one at a time: the next one waits */
     setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* not on Unix sockets */
     forget_settings(gdb);
-    gdb->client = client;
     gdb_attach(gdb, true);
-    gdb->reading = watch(gdb, client, G_IO_IN | G_IO_HUP | G_IO_ERR, can_read);
+    gdb_serve(gdb, client);
     gdb_halt(gdb, GDB_SIGNAL_TRAP);
     return G_SOURCE_REMOVE;
 }
@@ -306,8 +311,19 @@ static int listen_tcp(const char *text, char **address, GError **error)
     return fd;
 }
 
+void gdb_listen_on(pb_gdb *gdb, int listener, const char *address)
+{
+    gdb->listener = listener;
+    gdb->address = g_strdup(address);
+    if (g_str_has_prefix(address, "unix:"))
+        gdb->path = g_strdup(address + strlen("unix:"));
+    gdb->listening = watch(gdb, gdb->listener, G_IO_IN, can_accept);
+}
+
 bool gdb_listen(pb_gdb *gdb, const char *address, GError **error)
 {
+    if (gdb->host.program && g_str_has_prefix(address, "handed:"))
+        return gdb_take_over(gdb, address + strlen("handed:"), error);
     if (g_str_has_prefix(address, "unix:")) {
         gdb->listener = listen_unix(address + strlen("unix:"), error);
         if (gdb->listener >= 0) {

@@ -2,9 +2,12 @@
 #include <core/user/debug.h>
 
 #include <core/gdb/gdb.h>
+#include <core/user/strace.h>
 #include <core/vcpu/debug.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 struct pb_user_debugged {
@@ -25,8 +28,9 @@ struct pb_user_debug {
     pb_gdb *gdb;
     GMainContext *context;
     GThread *thread;
-    uint32_t quits; /* atomic */
-    int memory;     /* of the process, as a file */
+    uint32_t quits;          /* atomic */
+    int memory;              /* of the process, as a file */
+    int standard[3], folder; /* as they were at the beginning, for programs that are run anew */
     pthread_mutex_t quiet, lock;
     pthread_cond_t cond;
     bool standing; /* under lock, as the rest */
@@ -266,6 +270,80 @@ static void kill_program(void *opaque)
     kill(getpid(), SIGKILL);
 }
 
+static char *hand_over(pb_user_debug *d, bool starts)
+{
+    g_autofree char *address = pb_gdb_hand_over(d->gdb, starts);
+
+    return g_strconcat("--gdb=", address, NULL);
+}
+
+/* The process is what it was at the beginning: descriptors, folder, timers, mask of signals. */
+static void begin_anew(pb_user_debug *d)
+{
+    const struct itimerval none = { { 0, 0 }, { 0, 0 } };
+
+    for (int i = 0; i < 3; i++) {
+        if (d->standard[i] < 0)
+            close(i);
+        else
+            dup2(d->standard[i], i);
+    }
+    close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+    setitimer(ITIMER_REAL, &none, NULL);
+    setitimer(ITIMER_VIRTUAL, &none, NULL);
+    setitimer(ITIMER_PROF, &none, NULL);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &d->user->first_mask, NULL,
+            sizeof(d->user->first_mask));
+}
+
+/* What can be known before there is no way back. */
+static int look_at(pb_user_debug *d, const char *file)
+{
+    const pb_user_options options = { .program = file };
+    g_autofree char *architecture = NULL;
+
+    if (fchdir(d->folder) < 0)
+        return errno;
+    if (access(file, X_OK) < 0)
+        return errno;
+    architecture = pb_user_architecture(&options, NULL);
+    return architecture && strcmp(architecture, d->user->arch->name) == 0 ? 0 : ENOEXEC;
+}
+
+static int run(void *opaque, const char *name, const char *const *arguments)
+{
+    pb_user_debug *d = opaque;
+    pb_user *user = d->user;
+    g_autofree char *file =
+        name ? pb_user_host_path(user, name, true) : g_strdup(user->options.program);
+    g_autofree char *address = NULL;
+    g_autofree char *strace = NULL;
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    int error = file ? look_at(d, file) : ELOOP;
+
+    if (error != 0)
+        return error;
+    for (const char *const *word = user->options.self; *word; word++)
+        g_ptr_array_add(words, (gpointer)*word);
+    begin_anew(d);
+    strace = user->strace ? pb_strace_execute(user, true) : NULL;
+    if (strace)
+        g_ptr_array_add(words, strace);
+    address = hand_over(d, true);
+    g_ptr_array_add(words, address);
+    g_ptr_array_add(words, (gpointer) "--argv0");
+    g_ptr_array_add(words, (gpointer)(name ? name : user->options.argv[0]));
+    g_ptr_array_add(words, (gpointer) "--");
+    g_ptr_array_add(words, file);
+    for (; *arguments; arguments++)
+        g_ptr_array_add(words, (gpointer)*arguments);
+    g_ptr_array_add(words, NULL);
+    execve("/proc/self/exe", (char **)words->pdata, (char **)user->options.envp);
+    error = errno;
+    pb_gdb_keep(d->gdb);
+    return error;
+}
+
 static const pb_gdb_program program = {
     .stopping = stopping,
     .await = await,
@@ -284,6 +362,7 @@ static const pb_gdb_program program = {
     .link = link_target,
     .open = open_file,
     .kill = kill_program,
+    .run = run,
 };
 
 /* ---- what threads tell of ------------------------------------------------------------------------------------- */
@@ -484,6 +563,9 @@ const char *pb_user_debug_at(pb_user *user, pb_machine *machine, const char *add
     pthread_cond_init(&d->cond, NULL);
     d->threads = g_ptr_array_new_with_free_func(g_free);
     d->memory = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+    d->folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < 3; i++) /* low numbers are taken */
+        d->standard[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
     user->debug = d;
     if (pb_cpus_count(host.cpus) > 0)
         add_thread(d, pb_cpus_at(host.cpus, 0));
@@ -498,6 +580,15 @@ const char *pb_user_debug_at(pb_user *user, pb_machine *machine, const char *add
     return NULL;
 }
 
+static void close_own(const pb_user_debug *d)
+{
+    const int own[] = { d->memory, d->folder, d->standard[0], d->standard[1], d->standard[2] };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(own); i++)
+        if (own[i] >= 0)
+            close(own[i]);
+}
+
 void pb_user_debug_free(pb_user *user)
 {
     pb_user_debug *d = user->debug;
@@ -505,8 +596,7 @@ void pb_user_debug_free(pb_user *user)
     if (!d)
         return;
     pb_gdb_free(d->gdb);
-    if (d->memory >= 0)
-        close(d->memory);
+    close_own(d);
     g_ptr_array_unref(d->threads);
     pthread_cond_destroy(&d->cond);
     pthread_mutex_destroy(&d->lock);
@@ -520,6 +610,7 @@ void pb_user_debug_run(pb_user *user)
     if (!user->debug)
         return;
     g_main_context_set_poll_func(user->debug->context, wait_for_events);
+    pb_gdb_begin(user->debug->gdb);
     user->debug->thread = g_thread_new("gdb", stub_thread, user->debug);
 }
 
@@ -533,6 +624,25 @@ void pb_user_debug_end(pb_user *user)
     g_main_context_wakeup(d->context);
     g_thread_join(d->thread);
     pb_gdb_ended(d->gdb, user->status);
+}
+
+/* ---- other programs -------------------------------------------------------------------------------------------- */
+
+char *pb_user_debug_execute(pb_user_thread *t)
+{
+    if (!t->user->debug)
+        return NULL;
+    pb_user_debug_fork_begin(t); /* the stub waits for events */
+    return hand_over(t->user->debug, false);
+}
+
+void pb_user_debug_execute_failed(pb_user_thread *t)
+{
+    if (!t->user->debug)
+        return;
+    pb_gdb_keep(t->user->debug->gdb);
+    pb_user_debug_fork_end(t, false);
+    pb_user_signals_renew(t->user);
 }
 
 /* ---- other processes -------------------------------------------------------------------------------------------- */
@@ -566,7 +676,7 @@ void pb_user_debug_fork_end(pb_user_thread *t, bool child)
         return;
     if (child) {
         pb_gdb_abandon(d->gdb);
-        close(d->memory);
+        close_own(d);
         t->user->debug = NULL;
         t->debugged = NULL;
         pb_user_signals_renew(t->user);

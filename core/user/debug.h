@@ -52,6 +52,11 @@ void pb_user_debug_stepped(pb_user_thread *t);
 /* The program ends, by a signal or with a status. */
 void pb_user_debug_over(pb_user_thread *t, int signal, int status);
 
+/* Another program for the architecture is to be executed: the option that has it debugged, or null; g_free() it. The second: it could
+ * not be executed. */
+char *pb_user_debug_execute(pb_user_thread *t);
+void pb_user_debug_execute_failed(pb_user_thread *t);
+
 /* Around fork(): in the child there is no debugger then. */
 void pb_user_debug_fork_begin(pb_user_thread *t);
 void pb_user_debug_fork_end(pb_user_thread *t, bool child);

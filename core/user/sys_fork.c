@@ -329,8 +329,9 @@ static int64_t take_script(pb_user_thread *t, char *line, char **path, GPtrArray
 /* As the program left them, but for handlers. */
 static void hand_over_signals(pb_user_thread *t)
 {
-    if (t->user->actions[SIGBUS].handler == 1)
-        pb_user_host_sigaction(SIGBUS, (const void *)1, 0);
+    for (int signal = 1; signal <= PB_USER_SIGNALS; signal++)
+        if (t->user->actions[signal].handler == 1 && (signal == SIGBUS || t->user->debug))
+            pb_user_host_sigaction(signal, (const void *)1, 0);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, sizeof(t->mask));
 }
 
@@ -339,12 +340,15 @@ static int64_t execute_self(pb_user_thread *t, const char *path, const GPtrArray
 {
     g_autoptr(GPtrArray) words = g_ptr_array_new();
     g_autofree char *strace = t->user->strace ? pb_strace_execute(t->user, true) : NULL;
+    g_autofree char *gdb = pb_user_debug_execute(t);
     int error;
 
     for (const char *const *word = t->user->options.self; *word; word++)
         g_ptr_array_add(words, (gpointer)*word);
     if (strace)
         g_ptr_array_add(words, strace);
+    if (gdb)
+        g_ptr_array_add(words, gdb);
     g_ptr_array_add(words, (gpointer) "--argv0");
     g_ptr_array_add(words, argv->pdata[0]);
     g_ptr_array_add(words, (gpointer) "--");
@@ -354,6 +358,8 @@ static int64_t execute_self(pb_user_thread *t, const char *path, const GPtrArray
     g_ptr_array_add(words, NULL);
     execve("/proc/self/exe", (char **)words->pdata, envp);
     error = errno;
+    if (gdb)
+        pb_user_debug_execute_failed(t);
     if (strace)
         pb_strace_execute_failed(t->user);
     return -error;

@@ -66,9 +66,9 @@ class Case(unittest.TestCase):
         gdb.run(f"target {how} " + re.sub("^(unix|tcp):", "", program.address))
         return gdb
 
-    def debug(self, *arguments, **named):
+    def debug(self, *arguments, how="remote", **named):
         self.running = self.start(*arguments, **named)
-        return self.attach(self.running)
+        return self.attach(self.running, how=how)
 
     def each(self, *arguments, **named):
         for accelerator in ("interp", "jit", ALWAYS):
@@ -443,6 +443,54 @@ class Life(Case):
         self.running.process.stdin.flush()
         self.assertIn('exit-code="0102"', gdb.stop())
         self.assertEqual(self.running.wait(), 66)
+
+    def test_run_again(self):
+        """By gdb's `run`, with other arguments, after an end, a kill, or in the middle."""
+        for gdb in self.each("calls", how="extended-remote"):
+            gdb.run("break close")
+            self.assertIn('func="close"', gdb.go())
+            pid = self.running.process.pid
+            gdb.stops.clear()
+            gdb.run("run fault")
+            self.assertIn('signal-name="SIGSEGV"', gdb.stop())
+            self.assertIn('exit-code="07"', gdb.go())
+            self.assertIn("No threads", gdb.run("info threads"))
+            gdb.stops.clear()
+            gdb.run("run reads")
+            self.running.process.stdin.write(b"C")
+            self.running.process.stdin.flush()
+            self.assertIn('exit-code="0103"', gdb.stop())
+            gdb.stops.clear()
+            gdb.run("run calls")
+            self.assertIn('func="close"', gdb.stop())
+            self.assertIn(f"process {pid}", gdb.run("info inferiors"))
+            gdb.run("kill")
+            gdb.stops.clear()
+            gdb.run("run aborts")
+            self.assertIn('signal-name="SIGABRT"', gdb.stop())
+            gdb.run("set remote exec-file /nowhere/program")
+            self.assertIn("failed", gdb.run("run", may_fail=True))
+            gdb.close()
+            self.assertEqual(self.running.wait(), -9)  # it was killed before
+
+    def test_execute(self):
+        """The program becomes another one, which is debugged on."""
+        for gdb in self.each("executes"):
+            gdb.run("catch exec")
+            self.assertIn('reason="exec"', gdb.go())
+            self.assertIn("_start", gdb.run("info symbol $pc"))
+            gdb.run("break close")
+            self.assertIn('func="close"', gdb.go())
+            gdb.run("delete")
+            self.end(gdb, 0)
+            self.assertEqual(self.running.out(), "one\nthree\n")
+
+    def test_execute_unwatched(self):
+        """Without a client it goes on, and one may come later."""
+        gdb = self.debug("executes")
+        gdb.run("detach")
+        gdb.close()
+        self.assertEqual((self.running.wait(), self.running.out()), (0, "one\nthree\n"))
 
     def test_usage(self):
         for address in ("nothing", "unix:", "tcp:x", "tcp:localhost:x"):

@@ -70,7 +70,7 @@ static bool begin_debugger(const user_options *o, pb_user *user, pb_machine *mac
         is_port ? g_strconcat("tcp:localhost:", o->gdb, NULL) : g_strdup(o->gdb);
     const char *found = address ? pb_user_debug_at(user, machine, address, error) : NULL;
 
-    if (found)
+    if (found && !g_str_has_prefix(address, "handed:"))
         fprintf(stderr, "patchbay: gdb may connect to %s\n", found);
     return !address || found;
 }
