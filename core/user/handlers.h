@@ -76,6 +76,7 @@ HANDLER(sys_uname);
 HANDLER(sys_clone);
 HANDLER(sys_clone3);
 HANDLER(sys_execve);
+HANDLER(sys_execveat);
 /* signal.c */
 HANDLER(sys_rt_sigaction);
 HANDLER(sys_rt_sigprocmask);

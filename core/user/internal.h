@@ -46,7 +46,7 @@ struct pb_user {
     struct pb_user_missing *missing; /* missing.c */
     GArray *taken;    /* int: descriptors that keep numbers free for the program, during setup */
     uint64_t fds[16]; /* bit for each number that is the emulator's */
-    uint64_t stack_low, stack_top;
+    uint64_t stack_low, stack_top, first_sp;
     bool dumped;              /* a core file was written */
     uint32_t dying;           /* atomic: a thread ends the process by a signal */
     struct pb_strace *strace; /* strace.h; null: not asked for */
@@ -145,12 +145,16 @@ uint64_t pb_user_fill_stack(pb_user *user, pb_vcpu *vcpu, const pb_user_image *p
 char *pb_user_host_path(const pb_user *user, const char *path, bool follow);
 /* The other direction: a part of `path`, or "/". */
 const char *pb_user_shown_path(const pb_user *user, const char *path);
+/* ---- proc.c ---------------------------------------------------------------------------------------------- */
+
 /* What the program's own entries of /proc are instead of the host's: a descriptor with it, or -1: it is none of them. */
 int pb_user_open_proc(pb_user *user, const char *path, int flags);
 /* The same for the target of the link `exe`; null: it is not that. */
 const char *pb_user_proc_link(const pb_user *user, const char *path);
 /* Whether it is a link of the program in /proc that leads to a path. */
 bool pb_user_is_own_link(const char *path);
+/* The process is called as the program's file. */
+void pb_user_take_name(const pb_user *user);
 
 /* ---- system calls: syscall.c ------------------------------------------------------------------------------ */
 

@@ -170,5 +170,6 @@ uint64_t pb_user_fill_stack(pb_user *user, pb_vcpu *vcpu, const pb_user_image *p
                     "%s: arguments and environment do not fit on the stack", user->options.program);
         return 0;
     }
+    user->first_sp = w.at;
     return w.at;
 }

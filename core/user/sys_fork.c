@@ -402,13 +402,13 @@ static int64_t execute(pb_user_thread *t, char **path, GPtrArray *argv, char **e
     return result;
 }
 
-HANDLER(sys_execve)
+/* `path` is the host's, and freed. */
+static int64_t execute_path(pb_user_thread *t, char *path, uint64_t argv_gva, uint64_t envp_gva)
 {
     int64_t result = 0;
-    char *path = pb_user_take_path(t, a[0], true, &result);
-    g_autoptr(GPtrArray) argv = path ? take_texts(t, a[1], &result) : NULL;
-    g_autoptr(GPtrArray) envp = argv ? take_texts(t, a[2], &result) : NULL;
-    const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
+    g_autoptr(GPtrArray) argv = take_texts(t, argv_gva, &result);
+    g_autoptr(GPtrArray) envp = argv ? take_texts(t, envp_gva, &result) : NULL;
+    const char *link = pb_user_proc_link(t->user, path);
 
     if (link) {
         g_free(path);
@@ -421,4 +421,54 @@ HANDLER(sys_execve)
     }
     g_free(path);
     return result;
+}
+
+HANDLER(sys_execve)
+{
+    int64_t result = 0;
+    char *path = pb_user_take_path(t, a[0], true, &result);
+
+    return path ? execute_path(t, path, a[1], a[2]) : result;
+}
+
+/* The path of a file, or of one in a folder, that is open: what is executed is opened anew. */
+static char *path_of(int fd, const char *rest)
+{
+    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
+    g_autofree char *path = g_file_read_link(link, NULL);
+    struct stat open, found;
+
+    if (!path || fstat(fd, &open) < 0 || stat(path, &found) < 0 || open.st_dev != found.st_dev ||
+        open.st_ino != found.st_ino)
+        return NULL;
+    return *rest ? g_strconcat(path, "/", rest, NULL) : g_steal_pointer(&path);
+}
+
+HANDLER(sys_execveat)
+{
+    int fd = (int)a[0], flags = (int)a[4];
+    int64_t result = 0;
+    g_autofree char *path = pb_user_take_path(t, a[1], true, &result);
+    struct stat info;
+
+    if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+        return -EINVAL;
+    if (!path)
+        return result;
+    if (!*path && !(flags & AT_EMPTY_PATH))
+        return -ENOENT;
+    if (path[0] != '/' && fd != AT_FDCWD) {
+        char *whole;
+
+        if (pb_user_owns_fd(t->user, (uint32_t)fd) || fcntl(fd, F_GETFD) < 0)
+            return -EBADF;
+        whole = path_of(fd, path);
+        if (!whole)
+            return -ENOENT; /* a file without a name */
+        g_free(path);
+        path = whole;
+    }
+    if ((flags & AT_SYMLINK_NOFOLLOW) && lstat(path, &info) == 0 && S_ISLNK(info.st_mode))
+        return -ELOOP;
+    return execute_path(t, g_steal_pointer(&path), a[2], a[3]);
 }

@@ -286,6 +286,7 @@ static bool load_images(pb_user *user, pb_vcpu *vcpu, GError **error)
     ok = pb_user_map_stack(user, program.executable_stack, error) &&
          (!program.interpreter || load_interpreter(user, &program, &interpreter, error)) &&
          (sp = pb_user_fill_stack(user, vcpu, &program, interpreter.bias, error)) != 0;
+    pb_user_take_name(user);
     if (ok)
         user->arch->start(vcpu, program.interpreter ? interpreter.entry : program.entry, sp);
     g_free(program.interpreter);

@@ -133,6 +133,46 @@ static void test_execute(void)
     close(fd);
 }
 
+static int execveat_of(int folder, const char *path, char **words, char **variables, int flags)
+{
+    pid_t pid;
+    int status;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        syscall(SYS_execveat, folder, path, words, variables, flags);
+        _exit(errno);
+    }
+    status = wait_for(pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static void test_execute_at(void)
+{
+    char *words[] = { "name", "check", "a b", "", NULL };
+    char *variables[] = { "VARIABLE=value", NULL };
+    char folder[sizeof(own)];
+    const char *name = strrchr(own, '/') + 1;
+    int fd = open(own, O_PATH | O_CLOEXEC), folder_fd;
+
+    snprintf(folder, sizeof(folder), "%.*s", (int)(name - own), own);
+    folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    CHECK(fd == 3 && folder_fd == 4);
+    CHECK(execveat_of(-1, own, words, variables, 0) == 33);
+    CHECK(execveat_of(fd, "", words, variables, AT_EMPTY_PATH) == 33);
+    CHECK(execveat_of(folder_fd, name, words, variables, 0) == 33);
+    CHECK(execveat_of(fd, "", words, variables, 0) == ENOENT);
+    CHECK(execveat_of(fd, name, words, variables, 0) == ENOTDIR);
+    CHECK(execveat_of(100, name, words, variables, 0) == EBADF);
+    CHECK(execveat_of(folder_fd, "nothing", words, variables, 0) == ENOENT);
+    CHECK(execveat_of(folder_fd, name, words, variables, 1) == EINVAL);
+    CHECK(symlink(own, "link") == 0);
+    CHECK(execveat_of(AT_FDCWD, "link", words, variables, AT_SYMLINK_NOFOLLOW) == ELOOP);
+    close(fd);
+    close(folder_fd);
+}
+
 /* In what was executed: everything is as it was handed over. */
 static int check(int argc, char **argv)
 {
@@ -165,5 +205,6 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &mask, NULL);
     signal(SIGUSR1, SIG_IGN);
     test_execute();
+    test_execute_at();
     return done("processes");
 }

@@ -91,6 +91,9 @@ class Programs(Case):
     def test_messages(self):
         self.everywhere("messages")
 
+    def test_views(self):
+        self.everywhere("views")
+
     def test_signals(self):
         self.everywhere("signals")
 
