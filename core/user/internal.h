@@ -47,6 +47,7 @@ struct pb_user {
     GArray *taken;    /* int: descriptors that keep numbers free for the program, during setup */
     uint64_t fds[16]; /* bit for each number that is the emulator's */
     uint64_t stack_low, stack_top, first_sp;
+    struct pb_semihosting *semihosting;
     bool dumped;              /* a core file was written */
     uint32_t dying;           /* atomic: a thread ends the process by a signal */
     struct pb_strace *strace; /* strace.h; null: not asked for */

@@ -1,4 +1,5 @@
 /* The life of a program: see user.h. */
+#include <core/semihosting/semihosting.h>
 #include <core/user/debug.h>
 #include <core/user/strace.h>
 
@@ -36,8 +37,32 @@ static const pb_user_ops user_ops = {
     .event = ops_event,
 };
 
+/* As exit_group() does. */
+static void end_by_semihosting(void *opaque, pb_vcpu *vcpu, int status)
+{
+    pb_user_current->ended = pb_user_current->ends_all = true;
+    pb_user_current->status = status;
+    vcpu->leave_reason = PB_RUN_USER;
+}
+
+static bool allow_semihosting(pb_user *user, GError **error)
+{
+    g_autofree char *arguments = NULL;
+
+    if (!user->options.semihosting)
+        return true;
+    arguments = g_strjoinv(" ", (char **)user->options.argv);
+    user->semihosting =
+        pb_semihosting_new(user->options.semihosting, arguments, end_by_semihosting, user, error);
+    return user->semihosting != NULL;
+}
+
 static const void *extension(void *opaque, const char *id)
 {
+    const pb_user *user = opaque;
+
+    if (strcmp(id, PB_EXTENSION_SEMIHOSTING) == 0 && user->semihosting)
+        return pb_semihosting_ops_of(user->semihosting);
     return strcmp(id, PB_EXTENSION_USER) == 0 ? &user_ops : NULL;
 }
 
@@ -187,7 +212,7 @@ pb_user *pb_user_new(const pb_user_options *options, GError **error)
     pb_user_block_signals(user);
     pb_user_take_numbers(user);
     pb_user_process = user;
-    if (!pb_strace_new(user, error)) {
+    if (!pb_strace_new(user, error) || !allow_semihosting(user, error)) {
         pb_user_free(user);
         return NULL;
     }
@@ -222,6 +247,7 @@ void pb_user_free(pb_user *user)
     if (user->taken)
         pb_user_give_numbers(user);
     pb_strace_free(user->strace);
+    pb_semihosting_free(user->semihosting);
     g_free(user->path);
     g_free(user->auxv);
     g_free(user->rows);

@@ -29,9 +29,11 @@ typedef struct pb_user_options {
     const char *const *envp; /* the same */
     /* What another program that it executes is run with: the words of the command up to the program; ends with null. */
     const char *const *self;
-    const char *core;        /* name of core files, %p is the process's number; null: "core" */
-    bool record;             /* at the end, remember what was not there (missing.h) */
-    bool strace;             /* write system calls to standard error */
+    const char
+        *semihosting; /* what programs may do by semihosting (semihosting.h); null: nothing */
+    const char *core; /* name of core files, %p is the process's number; null: "core" */
+    bool record;      /* at the end, remember what was not there (missing.h) */
+    bool strace;      /* write system calls to standard error */
     const char *strace_file; /* or to this file */
     const char *
         strace_only; /* which: names and %classes by commas, "!" before them for all others; null: all */

@@ -11,6 +11,7 @@
 
 #include <patchbay/arm/gic.h>
 #include <patchbay/accel.h>
+#include <patchbay/semihosting.h>
 #include <patchbay/user.h>
 
 /* ---- PSTATE, at the places of SPSR_ELx (C5.2 "SPSR_EL1") ------------------------------------- */
@@ -187,6 +188,7 @@ typedef struct arm64_cpu {
     const pb_link *gic;
     pb_timer *timer[TIMER_COUNT];
     const pb_fp_ops *fp;
+    const pb_semihosting_ops *semihosting; /* null: HLT is undefined */
     const pb_user_ops *user; /* who stands in for the kernel; null: this is a machine's */
 
     /* Transient. */

@@ -81,6 +81,41 @@ uint64_t helper_brk(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint64_t 
     return 0;
 }
 
+/* Semihosting for AArch32 and AArch64, 2.0: the operation in W0, its argument in X1, the result in X0. A machine's
+ * EL0 is not served: it would get around its kernel. */
+uint64_t helper_semihosting(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                            uint64_t e, uint64_t f)
+{
+    arm64_cpu *cpu = cpu_of(vcpu);
+    const pb_semihosting_call call = { .size = sizeof(call),
+                                       .operation = (uint32_t)cpu->x[0],
+                                       .argument = cpu->x[1],
+                                       .word_bytes = 8,
+                                       .attr = PB_MEM_MMU(vcpu->type->data_mmu(vcpu)) };
+    uint64_t result;
+
+    if (!cpu->semihosting || (!cpu->user && current_el(cpu) == 0)) {
+        arm64_take_undefined(vcpu);
+        return 0;
+    }
+    switch (cpu->semihosting->call(cpu->semihosting->opaque, vcpu, &call, &result)) {
+    case PB_SEMIHOSTING_AGAIN:
+        arm64_unwind(vcpu, cpu->pc);
+        break;
+    case PB_SEMIHOSTING_ENDED:
+        arm64_unwind(vcpu, cpu->pc + 4);
+        if (cpu->user)
+            break;
+        vcpu->ops->set_powered(vcpu, false);
+        vcpu->leave_reason = PB_RUN_POWER_OFF;
+        break;
+    default:
+        cpu->x[0] = result;
+        arm64_unwind(vcpu, cpu->pc + 4);
+    }
+    return 0;
+}
+
 uint64_t helper_fp_trap(pb_vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
                         uint64_t f)
 {

@@ -237,6 +237,7 @@ const pb_state arm64_state[] = {
     PB_TRANSIENT(arm64_cpu, tlb_sync_needed, "broadcasts are complete when a snapshot is made"),
     PB_TRANSIENT(arm64_cpu, fp, "a table of the host"),
     PB_TRANSIENT(arm64_cpu, user, "a table of the host"),
+    PB_TRANSIENT(arm64_cpu, semihosting, "a table of the host"),
     PB_TRANSIENT(arm64_cpu, tagged, "the TLB is empty after a load"),
     { 0 },
 };
@@ -348,6 +349,7 @@ bool arm64_init(void *self, pb_error *error)
     if (!cpu->fp)
         return pb_fail(error, "the host has no %s", PB_FP_EXTENSION);
     cpu->user = pb_extension(pb_vcpu_of_state(cpu)->object, PB_EXTENSION_USER);
+    cpu->semihosting = pb_extension(pb_vcpu_of_state(cpu)->object, PB_EXTENSION_SEMIHOSTING);
     if (cpu->reset_pc & 3)
         return pb_fail(error, "reset-address 0x%llx is not a multiple of 4",
                        (unsigned long long)cpu->reset_pc);

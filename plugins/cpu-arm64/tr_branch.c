@@ -105,8 +105,10 @@ tr_status tr_brk(a64_ctx *c, const a64_arg_brk *a)
     return end_call_imm(c, H_BRK, a->imm16);
 }
 
-/* HLT: halting debug is never enabled. */
+#define SEMIHOSTING 0xf000
+
+/* HLT: halting debug is never enabled. One number is set aside for semihosting, which the host may offer. */
 tr_status tr_hlt(a64_ctx *c, const a64_arg_hlt *a)
 {
-    return end_undefined(c);
+    return a->imm16 == SEMIHOSTING ? end_call(c, H_SEMIHOSTING, NULL, 0) : end_undefined(c);
 }

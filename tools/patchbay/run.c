@@ -7,6 +7,7 @@
 
 #include <core/device/object.h>
 #include <core/machine/snapshot.h>
+#include <core/semihosting/semihosting.h>
 #include <core/trace/symbols.h>
 #include <core/trace/trace.h>
 #include <signal.h>
@@ -21,6 +22,7 @@ typedef struct run_options {
     char **logs, **filters, **traces, **symbols;
     char *load;
     char *lockstep, *lockstep_every;
+    char *semihosting;
     point_options points;
     seeing_options seeing;
     debugger_options debugger;
@@ -115,9 +117,23 @@ static bool set_up_logs(const run_options *o, GError **error)
     return pb_trace_open(o->log_file, error);
 }
 
+/* ---- semihosting ----------------------------------------------------------------------------- */
+
+static void end_by_semihosting(void *opaque, pb_vcpu *vcpu, int status)
+{
+    vcpu->object->ops->request(vcpu->object, PB_MACHINE_POWER_OFF, status);
+}
+
+static const void *extension(void *opaque, const char *id)
+{
+    return opaque && strcmp(id, PB_EXTENSION_SEMIHOSTING) == 0 ? pb_semihosting_ops_of(opaque)
+                                                               : NULL;
+}
+
 static int build_and_run(const loaded_machine *m, const run_options *o)
 {
     g_autoptr(GError) error = NULL;
+    pb_machine_extras extras = { extension, NULL };
     pb_machine *machine;
     run_points *points;
     int status;
@@ -127,14 +143,22 @@ static int build_and_run(const loaded_machine *m, const run_options *o)
     signal(SIGXFSZ, SIG_IGN); /* a limit of a file is an error of writing it */
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of that stream, not our end */
     pb_check_enabled = o->check;
-    machine = pb_machine_new(m->plan, m->host, &error);
-    if (!machine)
+    if (o->semihosting) {
+        extras.opaque = pb_semihosting_new(o->semihosting, NULL, end_by_semihosting, NULL, &error);
+        if (!extras.opaque)
+            return complain(STATUS_USAGE, "%s", error->message);
+    }
+    machine = pb_machine_new_with(m->plan, m->host, &extras, &error);
+    if (!machine) {
+        pb_semihosting_free(extras.opaque);
         return complain(STATUS_USAGE, "%s", error->message);
+    }
     points = points_new(machine, &o->points, &error);
     status =
         points ? run_machine(machine, points, o) : complain(STATUS_USAGE, "%s", error->message);
     points_free(points);
     pb_machine_free(machine);
+    pb_semihosting_free(extras.opaque);
     if (!seeing_end(&error))
         status = complain(status ? status : STATUS_FAILED, "%s", error->message);
     g_clear_error(&error);
@@ -174,7 +198,7 @@ static gboolean parse_perf_map(const char *name, const char *value, gpointer opa
 
 static bool parse(run_options *o, int *argc, char ***argv, int *status)
 {
-    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 24];
+    GOptionEntry entries[MACHINE_OPTION_ENTRIES + 25];
     const GOptionEntry own[] = {
         { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &o->machine.no_reboot, "A reset ends the run",
           NULL },
@@ -216,6 +240,11 @@ static bool parse(run_options *o, int *argc, char ***argv, int *status)
           "Name translated code for `perf report`, in /tmp/perf-PID.map or FILE", "FILE" },
         { "jitdump", 0, 0, G_OPTION_ARG_FILENAME, &o->seeing.jitdump,
           "Dump translated code for `perf inject --jit`, as FOLDER/jit-PID.dump", "FOLDER" },
+        { "semihosting", 0, 0, G_OPTION_ARG_STRING, &o->semihosting,
+          "Let the guest have files below FOLDER, and the console, by the instruction for "
+          "debuggers: "
+          "HLT #0xF000",
+          "[root=FOLDER,]args=TEXT" },
         { "gdb", 0, 0, G_OPTION_ARG_STRING, &o->debugger.address,
           "Let gdb debug the guest: listen at tcp:HOST:PORT or unix:PATH", "ADDRESS" },
         { "gdb-default", 's', 0, G_OPTION_ARG_NONE, &o->debugger.here,
@@ -248,7 +277,7 @@ static int lockstep(const char *name, run_options *o)
     int status;
 
     if (o->points.hash_every || o->points.saves || o->dump_yaml || o->statistics || o->check ||
-        o->machine.accel || o->seeing.hot || o->seeing.jitdump || o->seeing.gdb ||
+        o->machine.accel || o->semihosting || o->seeing.hot || o->seeing.jitdump || o->seeing.gdb ||
         o->debugger.address || o->debugger.here || o->debugger.wait)
         return complain(STATUS_USAGE, "--lockstep names the accelerators, and goes with options of "
                                       "the machine, --load, --stop-at, --perf-map and logs only");
@@ -292,6 +321,7 @@ int command_run(int argc, char **argv)
     pb_symbols_reset();
     g_free(o.log_file);
     g_free(o.load);
+    g_free(o.semihosting);
     g_free(o.lockstep);
     g_free(o.lockstep_every);
     g_strfreev(o.points.saves);

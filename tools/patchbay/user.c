@@ -11,7 +11,7 @@ typedef struct user_options {
     machine_options machine; /* first: machine_option_parse() takes it */
     char *sysroot, *log_file, *name, *gdb;
     char **logs, **traces, **sets, **unsets;
-    char *core;
+    char *core, *semihosting;
     char *strace_file, *strace_only, *strace_shared;
     gboolean strace, statistics, no_record;
 } user_options;
@@ -168,6 +168,8 @@ static GPtrArray *own_words(const user_options *o)
         g_ptr_array_add(words, g_strdup("--strace"));
     if (o->strace_only)
         g_ptr_array_add(words, g_strconcat("--strace-only=", o->strace_only, NULL));
+    if (o->semihosting)
+        g_ptr_array_add(words, g_strconcat("--semihosting=", o->semihosting, NULL));
     if (o->core)
         g_ptr_array_add(words, g_strconcat("--core=", o->core, NULL));
     if (o->no_record)
@@ -214,6 +216,9 @@ static bool parse(user_options *o, int *argc, char ***argv, int *status)
           "Log guest, unimp, exec, in_asm, ir, code, info", "ITEM,..." },
         { "trace", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->traces, "Log trace events", "PATTERN,..." },
         { "log-file", 0, 0, G_OPTION_ARG_FILENAME, &o->log_file, "Where logs go", "FILE" },
+        { "semihosting", 0, 0, G_OPTION_ARG_STRING, &o->semihosting,
+          "Let the program have files below FOLDER, and the console, by HLT #0xF000",
+          "[root=FOLDER,]args=TEXT" },
         { "core", 0, 0, G_OPTION_ARG_FILENAME, &o->core,
           "Name of core files, if `ulimit -c` permits them: core; %p is the process's number",
           "FILE" },
@@ -252,6 +257,7 @@ int command_user(int argc, char **argv)
             pb_user_options options = { .program = program,
                                         .argv = (const char *const *)argv + first,
                                         .envp = (const char *const *)environment,
+                                        .semihosting = o.semihosting,
                                         .core = o.core,
                                         .record = !o.no_record &&
                                                   g_strcmp0(g_getenv("PATCHBAY_RECORD"), "no") != 0,
@@ -285,6 +291,7 @@ int command_user(int argc, char **argv)
     g_free(o.log_file);
     g_free(o.name);
     g_free(o.core);
+    g_free(o.semihosting);
     g_free(o.strace_file);
     g_free(o.strace_only);
     g_free(o.strace_shared);
