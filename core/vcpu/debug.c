@@ -167,6 +167,12 @@ void pb_debug_set_breaks(pb_cpus *cpus, const uint64_t *pcs, uint32_t n, bool ke
 
 /* ---- watchpoints --------------------------------------------------------------------------------------- */
 
+/* Addresses are compared without the byte that may be a tag: those that differ there are the same, or one is none. */
+static uint64_t without_tag(uint64_t gva)
+{
+    return (uint64_t)((int64_t)(gva << 8) >> 8);
+}
+
 void pb_debug_set_watches(pb_cpus *cpus, const pb_debug_watch *watches, uint32_t n)
 {
     pb_debug *d = n > 0 || cpus->tables ? make_tables(cpus) : NULL;
@@ -176,6 +182,8 @@ void pb_debug_set_watches(pb_cpus *cpus, const pb_debug_watch *watches, uint32_t
     g_free(d->watches);
     d->watches = g_memdup2(watches, n * sizeof(*watches));
     d->n_watches = n;
+    for (uint32_t i = 0; i < n; i++)
+        d->watches[i].gva = without_tag(watches[i].gva);
     cpus->watched = n > 0;
     /* What was tagged before. What becomes plain again is tagged at the next access. */
     for (uint32_t i = 0; n > 0 && i < pb_cpus_count(cpus); i++)
@@ -191,7 +199,7 @@ static bool meet(uint64_t first, uint64_t last, const pb_debug_watch *w)
 bool pb_debug_watches_some(const pb_vcpu_core *core, uint64_t gva, uint64_t bytes)
 {
     const pb_debug *d = debug_of(core->cpus);
-    uint64_t first = gva & ~(bytes - 1);
+    uint64_t first = without_tag(gva) & ~(bytes - 1);
 
     for (uint32_t i = 0; i < d->n_watches; i++)
         if (meet(first, first | (bytes - 1), &d->watches[i]))
@@ -203,7 +211,7 @@ bool pb_debug_is_watched(const pb_slow *slow, uint32_t kind)
 {
     pb_vcpu_core *core = pb_vcpu_core_of(slow->vcpu);
     const pb_debug *d = debug_of(core->cpus);
-    uint64_t last = slow->gva + PB_MEM_GET_BYTES(slow->attr) - 1;
+    uint64_t gva = without_tag(slow->gva), last = gva + PB_MEM_GET_BYTES(slow->attr) - 1;
 
     /* The vCPU's own accesses only: pb_vcpu_ops serve debuggers and tests as well. */
     if (pb_vcpu_current() != slow->vcpu)
@@ -211,10 +219,10 @@ bool pb_debug_is_watched(const pb_slow *slow, uint32_t kind)
     for (uint32_t i = 0; i < d->n_watches; i++) {
         const pb_debug_watch *w = &d->watches[i];
 
-        if (!meet(slow->gva, last, w) ||
+        if (!meet(gva, last, w) ||
             (w->kind != kind && w->kind != PB_DEBUG_ACCESS && kind != PB_DEBUG_ACCESS))
             continue;
-        core->stop = (pb_debug_stop){ w->kind, MAX(w->gva, slow->gva) };
+        core->stop = (pb_debug_stop){ w->kind, MAX(w->gva, gva) };
         pb_slow_fault(slow, PB_FAULT_DEBUG, core->stop.gva, 0);
         return true;
     }

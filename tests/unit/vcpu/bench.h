@@ -49,6 +49,7 @@ struct bench {
     void (*on_device_write)(bench *b, uint64_t value);
     uint32_t failures; /* atomic */
     uint32_t rounds;   /* atomic */
+    uint32_t flushes;  /* all of a vCPU's translations */
 };
 
 static inline bench_state *state_of(pb_vcpu *vcpu)
@@ -101,11 +102,17 @@ static inline uint32_t bench_data_mmu(const pb_vcpu *vcpu)
     return 0;
 }
 
+static const pb_slot bench_slots[] = {
+    { "pc", IR_I64, offsetof(bench_state, pc) },
+    { 0 },
+};
+
 static const pb_cpu_type bench_cpu = {
     .head = { .size = sizeof(pb_cpu_type),
               .kind = PB_KIND_CPU,
               .name = "bench",
               .instance_size = sizeof(bench_state) },
+    .slots = bench_slots,
     .walk = bench_walk,
     .interrupt = bench_interrupt,
     .has_work = bench_has_work,
@@ -147,9 +154,15 @@ static inline uint32_t bench_run(void *self, pb_vcpu *vcpu)
     }
 }
 
+static inline void bench_flush(void *self, pb_vcpu *vcpu)
+{
+    ((bench *)self)->flushes++;
+}
+
 static const pb_accel_type bench_accel = {
     .head = { .size = sizeof(pb_accel_type), .kind = PB_KIND_ACCEL, .name = "bench" },
     .run = bench_run,
+    .flush = bench_flush,
 };
 
 /* ---- device ---------------------------------------------------------------------------------------------- */
