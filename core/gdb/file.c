@@ -1,6 +1,9 @@
 /*
  * Files of the program's system, for `set sysroot target:` and `info proc`: gdb manual, "Host I/O Packets". They are read, not
  * written: who may connect may have the program do so, but no client needs it.
+ *
+ * gdb keeps the files of all libraries open. So a descriptor of the protocol is a name here, which is opened when something is read:
+ * there are few numbers that the program does not see.
  */
 #include <core/gdb/internal.h>
 
@@ -9,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOST_FILES 64
+#define MOST_FILES 1024
 
 /* ---- answers ----------------------------------------------------------------------------------------------- */
 
@@ -51,34 +54,38 @@ static void succeed_with(pb_gdb *gdb, const void *bytes, gsize n)
 
 /* ---- what is open ------------------------------------------------------------------------------------------- */
 
-/* Descriptors of the protocol are places in the list. */
-static int file_at(const pb_gdb *gdb, uint64_t fd)
+/* Descriptors of the protocol are places in the list. -1 with errno; to be closed. */
+static int open_file(const pb_gdb *gdb, uint64_t fd)
 {
-    return gdb->files && fd < gdb->files->len ? g_array_index(gdb->files, int, fd) : -1;
+    const char *name = gdb->files && fd < gdb->files->len ? gdb->files->pdata[fd] : NULL;
+
+    if (!name) {
+        errno = EBADF;
+        return -1;
+    }
+    return gdb->host.program->open(gdb->host.opaque, name);
 }
 
-static int add_file(pb_gdb *gdb, int fd)
+/* -1: too many. */
+static int add_file(pb_gdb *gdb, const char *name)
 {
+    guint at = 0;
+
     if (!gdb->files)
-        gdb->files = g_array_new(FALSE, FALSE, sizeof(int));
-    for (guint i = 0; i < gdb->files->len; i++) {
-        if (g_array_index(gdb->files, int, i) < 0) {
-            g_array_index(gdb->files, int, i) = fd;
-            return (int)i;
-        }
-    }
-    if (gdb->files->len == MOST_FILES)
+        gdb->files = g_ptr_array_new_with_free_func(g_free);
+    while (at < gdb->files->len && gdb->files->pdata[at])
+        at++;
+    if (at == MOST_FILES)
         return -1;
-    g_array_append_val(gdb->files, fd);
-    return (int)gdb->files->len - 1;
+    if (at == gdb->files->len)
+        g_ptr_array_add(gdb->files, NULL);
+    gdb->files->pdata[at] = g_strdup(name);
+    return (int)at;
 }
 
 void gdb_file_forget(pb_gdb *gdb)
 {
-    for (guint i = 0; gdb->files && i < gdb->files->len; i++)
-        if (g_array_index(gdb->files, int, i) >= 0)
-            close(g_array_index(gdb->files, int, i));
-    g_clear_pointer(&gdb->files, g_array_unref);
+    g_clear_pointer(&gdb->files, g_ptr_array_unref);
 }
 
 /* ---- calls -------------------------------------------------------------------------------------------------- */
@@ -114,13 +121,12 @@ static bool do_open(pb_gdb *gdb, const char *text)
         fail(gdb, errno);
         return true;
     }
-    number = add_file(gdb, fd);
-    if (number < 0) {
-        close(fd);
+    close(fd);
+    number = add_file(gdb, name);
+    if (number < 0)
         fail(gdb, EMFILE);
-        return true;
-    }
-    succeed(gdb, (uint64_t)number);
+    else
+        succeed(gdb, (uint64_t)number);
     return true;
 }
 
@@ -130,12 +136,11 @@ static bool do_close(pb_gdb *gdb, const char *text)
 
     if (!gdb_parse_number(&text, &fd) || *text)
         return false;
-    if (file_at(gdb, fd) < 0) {
+    if (!gdb->files || fd >= gdb->files->len || !gdb->files->pdata[fd]) {
         fail(gdb, EBADF);
         return true;
     }
-    close(file_at(gdb, fd));
-    g_array_index(gdb->files, int, fd) = -1;
+    g_clear_pointer(&gdb->files->pdata[fd], g_free);
     succeed(gdb, 0);
     return true;
 }
@@ -145,22 +150,23 @@ static bool do_pread(pb_gdb *gdb, const char *text)
 {
     g_autofree uint8_t *bytes = NULL;
     uint64_t fd, count, offset;
-    ssize_t n;
+    ssize_t n = -1;
+    int file;
 
     if (!gdb_parse_number_to(&text, ',', &fd) || !gdb_parse_number_to(&text, ',', &count) ||
-        !gdb_parse_number(&text, &offset) || *text)
+        !gdb_parse_number(&text, &offset) || *text || offset > INT64_MAX)
         return false;
-    if (file_at(gdb, fd) < 0 || offset > INT64_MAX) {
-        fail(gdb, offset > INT64_MAX ? EINVAL : EBADF);
-        return true;
-    }
     count = MIN(count, GDB_PACKET / 2 - 32); /* escapes make it longer */
     bytes = g_malloc(count + 1);
-    n = pread(file_at(gdb, fd), bytes, count, (off_t)offset);
+    file = open_file(gdb, fd);
+    if (file >= 0)
+        n = pread(file, bytes, count, (off_t)offset);
     if (n < 0)
         fail(gdb, errno);
     else
         succeed_with(gdb, bytes, (gsize)n);
+    if (file >= 0)
+        close(file);
     return true;
 }
 
@@ -179,13 +185,18 @@ static bool do_fstat(pb_gdb *gdb, const char *text)
     g_autoptr(GByteArray) made = g_byte_array_new();
     struct stat info;
     uint64_t fd;
+    int file;
 
     if (!gdb_parse_number(&text, &fd) || *text)
         return false;
-    if (file_at(gdb, fd) < 0 || fstat(file_at(gdb, fd), &info) < 0) {
-        fail(gdb, EBADF);
+    file = open_file(gdb, fd);
+    if (file < 0 || fstat(file, &info) < 0) {
+        fail(gdb, errno);
+        if (file >= 0)
+            close(file);
         return true;
     }
+    close(file);
     put_number(made, 0, 4); /* dev: 0 is a file */
     put_number(made, info.st_ino, 4);
     put_number(made, info.st_mode, 4);

@@ -89,7 +89,7 @@ struct pb_gdb {
     bool physical, interrupts;    /* addresses are physical; steps may go into interrupt handlers */
     uint32_t thread, step_thread; /* of Hg and Hc: numbers; step_thread 0: any */
     uint32_t next_thread;         /* of qsThreadInfo: index */
-    GArray *files;                /* int: descriptors that the client has open; may be null */
+    GPtrArray *files; /* names of those that the client has open, null: of none; may be null */
     GPtrArray *flash; /* what vFlashErase and vFlashWrite gave, until vFlashDone; may be null */
 
     GArray *threads;   /* pb_gdb_thread: those that there are, as of the last stop */

@@ -1,9 +1,11 @@
 /* The program that is debugged: its first argument says what it does. */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -150,6 +152,21 @@ static int executes(char *self)
     return 1;
 }
 
+/* By a pointer with a tag, which the processor ignores. */
+static int tags(void)
+{
+    volatile long *tagged = (volatile long *)((unsigned long)&count | 0x5aUL << 56);
+
+    for (long i = 1; i <= 1000; i++)
+        *tagged = i;
+    return count == 1000 ? 0 : 1;
+}
+
+static int traces(void)
+{
+    return ptrace(PTRACE_TRACEME, 0, NULL, NULL) == -1 && errno == ENOSYS ? 0 : 1;
+}
+
 static int aborts(void)
 {
     abort();
@@ -169,5 +186,7 @@ int main(int argc, char **argv)
            : !strcmp(what, "forks")    ? forks()
            : !strcmp(what, "executes") ? executes(argv[0])
            : !strcmp(what, "aborts")   ? aborts()
+           : !strcmp(what, "tags")     ? tags()
+           : !strcmp(what, "traces")   ? traces()
                                        : argc + 100;
 }

@@ -124,6 +124,16 @@ class Stops(Case):
             gdb.run("delete")
             self.end(gdb, 42)
 
+    def test_tags(self):
+        """Accesses by pointers with a tag are of the same byte."""
+        for gdb in self.each("tags"):
+            gdb.run("watch count if count == 7")
+            self.assertIn('new="7"', gdb.go())
+            gdb.run("delete")
+            gdb.run("watch *(long *)((long)&count | 0x5a00000000000000)")
+            self.assertIn('reason="watchpoint-trigger"', gdb.go())
+            self.assertEqual(gdb.value("count"), 8)
+
     def test_software_watchpoints(self):
         """gdb steps, and compares."""
         gdb = self.debug("loops")
@@ -492,12 +502,108 @@ class Life(Case):
         gdb.close()
         self.assertEqual((self.running.wait(), self.running.out()), (0, "one\nthree\n"))
 
+    def test_costs_nothing(self):
+        """Without breakpoints the same code is made as without a debugger."""
+        logs = []
+        for gdb in False, True:
+            log = os.path.join(programs.name, f"ir{len(logs)}")
+            options = ["--log", "ir", "--log-file", log]
+            if gdb:
+                self.end(self.debug("loops", accelerator=ALWAYS, options=options), 42)
+            else:
+                done = subprocess.run([PATCHBAY, "user", "--accel", ALWAYS, *options, compiled("-static"), "loops"])
+                self.assertEqual(done.returncode, 42)
+            logs.append(pathlib.Path(log).read_text())
+        self.assertGreater(len(logs[0]), 10000)
+        self.assertTrue(logs[0] == logs[1], "the units differ")
+
+    def test_refused(self):
+        """What there is not is said to be not there."""
+        program = self.start("traces")
+        gdb = client.Gdb("set non-stop on")
+        self.addCleanup(gdb.close)
+        self.assertIn("does not support non-stop",
+                      gdb.run("target remote " + program.address.partition(":")[2], may_fail=True))
+        gdb = self.debug("traces", how="extended-remote")
+        self.assertIn("exited-normally", gdb.go())  # ptrace: ENOSYS
+        self.assertIn("failed", gdb.run("attach 1", may_fail=True))
+        gdb.close()
+        self.assertEqual(self.running.wait(), 0)
+
     def test_usage(self):
         for address in ("nothing", "unix:", "tcp:x", "tcp:localhost:x"):
             done = subprocess.run([PATCHBAY, "user", "-g", address, compiled("-static")], stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True)
             self.assertEqual(done.returncode, 1, done.stderr)
             self.assertIn("gdb: ", done.stderr)
+
+
+class Packets(Case):
+    """That gdb does not send, or not like this."""
+
+    def test_malformed(self):
+        program = self.start("loops")
+        raw = client.Raw(program)
+        self.addCleanup(raw.close)
+        pid = program.process.pid
+        self.assertIn("QCatchSyscalls+", raw.text("qSupported:multiprocess+;swbreak+;hwbreak+"))
+        for packet in ("QPassSignals:x", "QPassSignals:1,2", "QCatchSyscalls:", "QCatchSyscalls:2", "QCatchSyscalls:0;1",
+                       "QCatchSyscalls:1;", "QCatchSyscalls:1;x", "QCatchSyscalls:1;ffffffffff", "QThreadEvents:2",
+                       "QThreadEvents:", "qXfer:auxv:read::x,1", "qXfer:exec-file:read::", "vCont;C100", "Hgp1.1",
+                       "vCont;c:p1.1", "D;1"):
+            self.assertEqual(raw.text(packet), "E16", packet)
+        for packet in ("qXfer:exec-file:read:1:0,1", "vAttach;1", f"vAttach;{pid:x}", "vKill;1"):
+            self.assertEqual(raw.text(packet), "E02", packet)
+        for packet in ("vRun;", "vRun;zz", "vRun;2f;2f"):  # it is there
+            self.assertEqual(raw.text(packet), "E5f", packet)
+        for packet in ("vFile:open:", "vFile:open:2f", "vFile:open:2f,0", "vFile:open:zz,0,0", "vFile:open:00,0,0",
+                       "vFile:pread:0,1", "vFile:close:x", "vFile:readlink:", "vFile:fstat:"):
+            self.assertEqual(raw.text(packet), "F-1,16", packet)
+        for packet in ("vFile:close:0", "vFile:pread:0,1,0", "vFile:pread:ffffffffffffffff,1,0", "vFile:fstat:5"):
+            self.assertEqual(raw.text(packet), "F-1,9", packet)
+        for packet in ("vFile:unlink:2f", "vFile:pwrite:0,0,x", "vFile:open:2f746d702f78,201,1ff"):
+            self.assertEqual(raw.text(packet), "F-1,1e", packet)
+        self.assertEqual(raw.text("vFile:open:2f6e6f7768657265,0,0"), "F-1,2")
+        self.assertEqual(raw.text("vFile:what:"), "")
+        self.assertEqual(raw.text("m0,8"), "E0e")
+        self.assertEqual(raw.text("mffffffffffffff00,8"), "E0e")
+        self.assertEqual(raw.text("M0,1:00"), "E0e")
+        self.assertRegex(raw.text("?"), rf"T05thread:p{pid:x}\.{pid:x};")
+
+    def test_files(self):
+        program = self.start("loops")
+        raw = client.Raw(program)
+        self.addCleanup(raw.close)
+        name = str(self.program).encode().hex()
+        for i in range(1024):
+            self.assertEqual(raw.text(f"vFile:open:{name},0,0"), f"F{i:x}")
+        self.assertEqual(raw.text(f"vFile:open:{name},0,0"), "F-1,18")
+        self.assertEqual(raw.text("vFile:close:7"), "F0")
+        self.assertEqual(raw.text(f"vFile:open:{name},0,0"), "F7")
+        self.assertEqual(raw.ask("vFile:pread:7,4,0"), b"F4;\x7fELF")
+        self.assertEqual(raw.ask(f"vFile:pread:7,100,{os.path.getsize(self.program):x}"), b"F0;")
+        self.assertEqual(raw.ask("vFile:fstat:7")[:4], b"F40;")
+        exe = f"/proc/{program.process.pid}/exe".encode().hex()
+        answer = raw.ask(f"vFile:readlink:{exe}").decode()
+        self.assertEqual(answer.partition(";")[2], os.path.realpath(self.program))
+
+    def test_end(self):
+        """How a client without wishes is told."""
+        program = self.start("what", "is", "this")
+        raw = client.Raw(program)
+        self.addCleanup(raw.close)
+        self.assertEqual(raw.text("c"), "W68")
+        self.assertEqual(program.wait(), 104)
+
+    def test_thread_events(self):
+        program = self.start("threads")
+        raw = client.Raw(program)
+        self.addCleanup(raw.close)
+        self.assertEqual(raw.text("QThreadEvents:1"), "OK")
+        seen = [raw.text("c") for _ in range(6)]
+        self.assertEqual(sorted(text[:3] for text in seen), ["T05"] * 3 + ["w00"] * 3)
+        self.assertTrue(all("create:;" in text for text in seen if text[0] == "T"))
+        self.assertEqual(raw.text("c"), "W00")
 
 
 if __name__ == "__main__":
