@@ -58,8 +58,8 @@ typedef struct pb_accel_type {
     uint32_t (*step)(void *self, pb_vcpu *vcpu);
     /* Around fork(), while no vCPU executes: pb_fork_phase. From BEFORE on threads and memory of the accelerator stand still,
      * until the parent goes on as before; the child gets what is not copied by fork() for itself, threads and shared memory,
-     * and keeps what was translated if it likes. False with the error filled: the child cannot go on; the other phases do not
-     * fail. Null: fork() copies all that there is. */
+     * and keeps what was translated if it likes. False with the error filled: there can be no child, in BEFORE, after which
+     * all goes on; or it cannot go on. Null: fork() copies all that there is. */
     bool (*fork)(void *self, uint32_t phase, pb_error *error);
 } pb_accel_type;
 

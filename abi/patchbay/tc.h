@@ -112,7 +112,7 @@ typedef struct pb_tc_ops {
      * as at first. [setup] */
     void (*evict_every)(pb_tc *tc, uint32_t reservations);
     /* Around fork(), with the phases of pb_accel_type.fork, while all users are outside: the child gets memory for code of its own at
-     * the same addresses, with all units. False with the error filled: it cannot; only in the child. */
+     * the same addresses, with all units, as they were before. False with the error filled: as there. */
     bool (*fork)(pb_tc *tc, uint32_t phase, pb_error *error);
 } pb_tc_ops;
 

@@ -125,8 +125,8 @@ static bool map_again(uint8_t *at, const pb_tc *tc, int protection)
            MAP_FAILED;
 }
 
-/* Rule 11. The file's number stays, too. */
-static bool take_copy(pb_tc *tc, pb_error *error)
+/* Rule 11, before fork(). */
+static bool make_copy(pb_tc *tc, pb_error *error)
 {
     int fd = make_file();
 
@@ -136,11 +136,16 @@ static bool take_copy(pb_tc *tc, pb_error *error)
         close(fd);
         return fail(error, "copy code", "");
     }
-    if (dup3(fd, tc->fd, O_CLOEXEC) < 0) {
-        close(fd);
+    tc->copy = fd;
+    return true;
+}
+
+/* In the child. The file's number stays, too. */
+static bool take_copy(pb_tc *tc, pb_error *error)
+{
+    if (dup3(tc->copy, tc->fd, O_CLOEXEC) < 0)
         return fail(error, "replace memory for code", "");
-    }
-    close(fd);
+    close(tc->copy);
     if (!map_again(tc->rw, tc, PROT_READ | PROT_WRITE) ||
         !map_again(tc->rx, tc, PROT_READ | PROT_EXEC))
         return fail(error, "map memory for code", "");
@@ -151,12 +156,18 @@ static bool take_copy(pb_tc *tc, pb_error *error)
 
 bool tc_fork(pb_tc *tc, uint32_t phase, pb_error *error)
 {
+    bool ok = true;
+
     if (phase == PB_FORK_BEFORE) {
         pthread_mutex_lock(&tc->lock);
-        return true;
+        if (make_copy(tc, error))
+            return true;
+        ok = false;
+    } else if (phase == PB_FORK_CHILD) {
+        ok = take_copy(tc, error);
+    } else {
+        close(tc->copy);
     }
-    if (phase == PB_FORK_CHILD && !take_copy(tc, error))
-        return false;
     pthread_mutex_unlock(&tc->lock);
-    return true;
+    return ok;
 }

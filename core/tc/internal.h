@@ -31,8 +31,8 @@
  * 10. A region has loops inside, which are not left by way of an entry or of a link. When one is dropped, after all that
  *    rule 3 says, users' request words are set. Who looks at one and clears it looks units up after that.
  *
- * 11. After fork() the memory for code is still the parent's, who goes on changing it. So before anything of it is executed or changed
- *    the child maps a copy in its place: addresses stay, and so do units, links, and what users remember.
+ * 11. After fork() the memory for code would be the parent's still, who goes on changing it. So it is copied before, when nobody
+ *    does, and the child maps the copy in its place: addresses stay, and so do units, links, and what users remember.
  *
  * Not here: the cache on disk, units of more than two pages.
  */
@@ -147,6 +147,7 @@ struct pb_tc {
     const pb_codegen_type *codegen;
     void *codegen_self;
     int fd;
+    int copy; /* around fork(): rule 11 */
     uint64_t bytes;
     uint8_t *rw, *rx;
     uint32_t slab_log2, n_slabs;

@@ -20,9 +20,13 @@ bool fork_jit(jit *j, uint32_t phase, pb_error *error)
             return pb_fail(error, "the host's " PB_EXTENSION_TC " does not know fork()");
         hold_compilers(j);
         pthread_mutex_lock(&j->lock);
-        return j->tc_ops->fork(j->tc, phase, error);
+        ok = j->tc_ops->fork(j->tc, phase, error);
+        if (ok)
+            return true;
+        phase = PB_FORK_PARENT; /* there is none */
+    } else {
+        ok = j->tc_ops->fork(j->tc, phase, error);
     }
-    ok = j->tc_ops->fork(j->tc, phase, error);
     if (phase == PB_FORK_PARENT) {
         pthread_mutex_unlock(&j->lock);
         release_compilers(j);
