@@ -58,8 +58,10 @@ struct pb_user {
         threads_cond;        /* one was born or ended, or does not work any more; no standstill */
     pb_user_thread *threads; /* under threads_lock, as what follows */
     uint32_t n_threads;
-    int status;           /* of the process */
-    bool ended;           /* by exit_group() */
+    int status; /* of the process */
+    bool ended; /* by exit_group() */
+    bool
+        has_lost; /* threads, by fork(), and what they had allocated: it ends without being taken down */
     uint32_t standstill;  /* atomic, written under threads_lock */
     uint32_t ending;      /* atomic */
     pb_user_debug *debug; /* null: none */

@@ -105,6 +105,7 @@ static void forget_others(pb_user_thread *t)
     }
     t->user->threads = t;
     t->next = NULL;
+    t->user->has_lost |= t->user->n_threads > 1;
     t->user->n_threads = 1;
     t->is_leader = true;
 }

@@ -352,6 +352,8 @@ int pb_user_run(pb_user *user)
     pb_user_thread_enlist(first);
     pb_user_thread_run(first);
     pb_user_debug_end(user);
+    if (user->has_lost)
+        pb_user_end_process(user, user->status);
     pb_sched_end(sched);
     pb_user_missing_save(user);
     return user->status;
