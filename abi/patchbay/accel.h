@@ -34,6 +34,8 @@ typedef enum pb_fork_phase {
     PB_FORK_CHILD,      /* after it, in the child, which has no other threads */
 } pb_fork_phase;
 
+struct pb_host_fault;
+
 typedef struct pb_accel_type {
     pb_class head;
     /* [setup], and its opposite */
@@ -61,6 +63,9 @@ typedef struct pb_accel_type {
      * and keeps what was translated if it likes. False with the error filled: there can be no child, in BEFORE, after which
      * all goes on; or it cannot go on. Null: fork() copies all that there is. */
     bool (*fork)(void *self, uint32_t phase, pb_error *error);
+    /* The host refused an access of emitted code that the vCPU executes: where it goes on, null: that is none of its. In a
+     * handler of the host's signals, on the vCPU's thread: takes no lock, allocates nothing. May be null. [vcpu] */
+    const void *(*host_fault)(void *self, pb_vcpu *vcpu, const struct pb_host_fault *fault);
 } pb_accel_type;
 
 /* A member that was added at the end: true if a type is new enough to have it. */

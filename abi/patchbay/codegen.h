@@ -165,6 +165,16 @@ typedef enum pb_emit_status {
     PB_EMIT_TOO_LARGE, /* the unit has more values or blocks than the generator takes: make it shorter */
 } pb_emit_status;
 
+/* Memory of a guest that lies in the host as the guest sees it, with the protection that the guest gave it, so that code
+ * accesses it without asking. Stores to it come unnoticed: who wants to know of changes of code compares (ir_unit.compares),
+ * or is told. */
+typedef struct pb_code_window {
+    uint8_t *base;  /* host address of guest address 0 */
+    uint64_t bytes; /* guest addresses below this lie in the window, others do not */
+    uint64_t
+        guard; /* so many bytes before the window, and behind it, the host lets nobody access */
+} pb_code_window;
+
 /* What a generator is told once, before it emits. */
 typedef struct pb_codegen_setup {
     uint32_t size;
@@ -172,7 +182,8 @@ typedef struct pb_codegen_setup {
     bool parallel; /* other vCPUs run at the same time: fences and atomics are needed */
     pb_vcpu *vcpu; /* any: the TLBs are at the same distance from every vCPU (vcpu.h) */
     const pb_fp_ops *fp;
-    pb_code_slice thunks; /* memory for code that all units share: PB_CODEGEN_THUNK_BYTES */
+    pb_code_slice thunks;  /* memory for code that all units share: PB_CODEGEN_THUNK_BYTES */
+    pb_code_window window; /* of all MMU indexes; 0 bytes: there is none. Not if it is counted */
 } pb_codegen_setup;
 
 #define PB_CODEGEN_THUNK_BYTES 16384
@@ -184,6 +195,7 @@ typedef struct pb_codegen_info {
     const char *host;       /* "x86-64: bmi2 avx2 fma", for statistics */
     uint32_t typical_bytes; /* of code for one guest instruction, to size slices */
     bool compares;          /* it emits what ir_unit.compares wants */
+    bool direct; /* its code uses setup's window; who runs it hands the host's faults to fault() */
 } pb_codegen_info;
 
 /* ---- frames, for debuggers ------------------------------------------------------------------------------ */
@@ -215,6 +227,15 @@ typedef enum pb_code_count {
     PB_CODE_COUNTS
 } pb_code_count;
 
+/* An access that the host's processor refused. */
+typedef struct pb_host_fault {
+    uint32_t size;
+    uint32_t
+        absent;   /* not 0: it is permitted, but nothing is there (SIGBUS: the file is shorter) */
+    uint64_t gva; /* the first byte that was refused; only if absent */
+    const uint8_t *pc; /* of the instruction, none of which was done */
+} pb_host_fault;
+
 typedef struct pb_codegen_type {
     pb_class head; /* init fails with the reason if the host cannot run this generator's code */
     /* [setup] */
@@ -235,6 +256,11 @@ typedef struct pb_codegen_type {
     const pb_code_frames *(*frames)(void *self);
     /* A number of pb_code_count since vcpu_init(), for statistics: it may be a little old if the vCPU runs. May be null. [any] */
     uint64_t (*count)(void *self, pb_vcpu *vcpu, uint32_t what);
+    /* The host refused an access at fault->pc, in the code of a unit: where the vCPU goes on, with all registers as they are, to
+     * have the access done by its functions, which tell the guest; null: that is no access. Called in a handler of the
+     * host's signals: takes no lock, allocates nothing. May be null if info.direct was never set. [vcpu] */
+    const uint8_t *(*fault)(void *self, pb_vcpu *vcpu, const uint8_t *code, uint32_t bytes,
+                            const pb_host_fault *fault);
 } pb_codegen_type;
 
 /* Whether a generator's type has the member. */

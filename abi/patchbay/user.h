@@ -37,12 +37,17 @@ typedef struct pb_user_event {
     uint64_t syndrome; /* for the architecture's signal frame, handed back in pb_user_delivery */
 } pb_user_event;
 
+struct pb_code_window;
+
 typedef struct pb_user_ops {
     uint32_t size;
     /* What is permitted (pb_prot) on the page of an address without tag; false: nothing is mapped there. [vcpu] */
     bool (*find)(pb_vcpu *vcpu, uint64_t gva, uint32_t *prot);
     /* An event. Sets unwind and leave_reason; the caller has put pc where it belongs. [vcpu] */
     void (*event)(pb_vcpu *vcpu, const pb_user_event *event);
+    /* Where the program's memory is in the host (codegen.h). Who asks will store there unnoticed; from then on pages that can be both
+     * written and executed are mixed (vcpu.h, code_reads). False: it is not to be accessed so. [setup] */
+    bool (*window)(struct pb_code_window *window);
 } pb_user_ops;
 
 /* ---- structures that system calls pass ------------------------------------------------------------------ */

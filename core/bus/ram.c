@@ -33,6 +33,9 @@
  * 9. TAGGED is cleared only by rule 3 for CODE, under the lock, and only if the generation did not move since CODE
  *    was set: then CODE stood all the time and no tag was given in between. It makes the next
  *    taking of code from the page cheap.
+ * 10. Of pages that somebody may write unnoticed (pb_ram_set_unnoticed) a page becomes mixed when code is taken from it: that is asked
+ *    behind the setting of CODE, and who changes the answer drops CODE after that (pb_ram_renew_code). So either the taker gets
+ *    the new answer, or what it makes is refused.
  *
  * Listeners are called under the RAM's lock: theirs are inner ones.
  */
@@ -84,9 +87,11 @@ struct pb_ram {
     bool huge;   /* of huge pages, or wishes to be */
     bool around; /* the bytes are somebody else's */
     uint8_t *host;
-    uint8_t *flags;       /* one a page; atomic */
-    code_page *code;      /* one a page */
-    pthread_mutex_t lock; /* rules 5 to 9 */
+    uint8_t *flags;                                 /* one a page; atomic */
+    code_page *code;                                /* one a page */
+    pthread_mutex_t lock;                           /* rules 5 to 10 */
+    bool (*unnoticed)(void *opaque, uint64_t page); /* null: none */
+    void *opaque;
 };
 
 /* Bytes of guest RAM that the process has, over all machines. */
@@ -573,6 +578,22 @@ static void begin_code_locked(code_page *c)
     __atomic_store_n(&c->beside, 0, __ATOMIC_RELAXED);
 }
 
+/* Rule 10. */
+static uint32_t mark_unnoticed(pb_ram *ram, uint64_t page)
+{
+    code_page *c = &ram->code[page];
+    uint32_t generation;
+
+    pthread_mutex_lock(&ram->lock);
+    if (!is_mixed(c)) {
+        set_mixed_locked(ram, c, true);
+        kill_locked(ram, page, ~UINT64_C(0));
+    }
+    generation = generation_of(ram, page);
+    pthread_mutex_unlock(&ram->lock);
+    return generation;
+}
+
 /* Sets CODE, takes write tags away, and returns the generation that CODE was set under. */
 static uint32_t mark_code(pb_ram *ram, uint64_t page)
 {
@@ -590,6 +611,8 @@ static uint32_t mark_code(pb_ram *ram, uint64_t page)
     old = __atomic_fetch_or(&ram->flags[page], FLAG_CODE, __ATOMIC_SEQ_CST);
     generation = generation_of(ram, page);
     pthread_mutex_unlock(&ram->lock);
+    if (ram->unnoticed && ram->unnoticed(ram->opaque, page))
+        return mark_unnoticed(ram, page);
     if (!(old & FLAG_TAGGED))
         return generation;
 
@@ -599,6 +622,40 @@ static uint32_t mark_code(pb_ram *ram, uint64_t page)
         __atomic_fetch_and(&ram->flags[page], (uint8_t)~FLAG_TAGGED, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&ram->lock);
     return generation;
+}
+
+void pb_ram_set_unnoticed(pb_ram *ram, bool (*unnoticed)(void *opaque, uint64_t page), void *opaque)
+{
+    ram->opaque = opaque;
+    ram->unnoticed = unnoticed;
+}
+
+static void renew_page(pb_ram *ram, uint64_t page)
+{
+    code_page *c = &ram->code[page];
+
+    pthread_mutex_lock(&ram->lock);
+    if (is_mixed(c)) {
+        set_mixed_locked(ram, c, false);
+        __atomic_fetch_add(&c->generation, 1, __ATOMIC_SEQ_CST);
+        pb_bus_code_stale(ram->bus, &c->generation, ~UINT64_C(0));
+    } else if (flags_of(ram, page) & FLAG_CODE) {
+        kill_locked(ram, page, ~UINT64_C(0));
+    }
+    pthread_mutex_unlock(&ram->lock);
+}
+
+void pb_ram_renew_code(pb_ram *ram, uint64_t first, uint64_t bytes)
+{
+    uint64_t last = first + bytes - 1;
+
+    if (bytes == 0)
+        return;
+    g_assert(first < ram->mapped && bytes <= ram->mapped - first);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (uint64_t page = first >> PB_PAGE_BITS; page <= last >> PB_PAGE_BITS; page++)
+        if (flags_of(ram, page) & FLAG_CODE || is_mixed(&ram->code[page]))
+            renew_page(ram, page);
 }
 
 uint32_t pb_ram_code_take(pb_ram *ram, uint64_t page, const uint32_t **generation)

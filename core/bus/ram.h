@@ -95,6 +95,14 @@ bool pb_ram_is_beside_code(const pb_ram *ram, uint64_t first, uint32_t bytes);
 bool pb_ram_write_tag(pb_ram *ram, uint64_t page);
 /* Where it may look first: while the byte is PB_TLB2_TAGGED, pb_ram_write_tag() would say yes. [vcpu] */
 const uint8_t *pb_ram_tagged(const pb_ram *ram, uint64_t page);
+/* Some writes are told to nobody: those to pages for which unnoticed(opaque, page) is true. Then the page is mixed from the first
+ * taking of code on. It takes no lock of the RAM's. Whoever makes it say otherwise for pages calls
+ * pb_ram_renew_code() for them afterwards. [setup] */
+void pb_ram_set_unnoticed(pb_ram *ram, bool (*unnoticed)(void *opaque, uint64_t page),
+                          void *opaque);
+/* Forget all that is known of code in the pages of these bytes, whether it was written or not. Units are gone when it returns,
+ * and what is being made of them is refused. [any] */
+void pb_ram_renew_code(pb_ram *ram, uint64_t first, uint64_t bytes);
 /* After a store by a vCPU through the slow path. The bytes lie in one page. [vcpu] [hot] */
 void pb_ram_stored(pb_ram *ram, uint64_t first, uint32_t bytes);
 

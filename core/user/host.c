@@ -55,6 +55,16 @@ void pb_user_host_stop(void *ucontext)
         *pc = (greg_t)(uintptr_t)pb_user_host_stopped;
 }
 
+uintptr_t pb_user_host_pc(const void *ucontext)
+{
+    return (uintptr_t)((const ucontext_t *)ucontext)->uc_mcontext.gregs[REG_RIP];
+}
+
+void pb_user_host_go_on(void *ucontext, const void *pc)
+{
+    ((ucontext_t *)ucontext)->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)pc;
+}
+
 #define SA_RESTORER_FLAG 0x04000000u
 
 int pb_user_host_sigaction(int signal, const void *handler, uint64_t flags)

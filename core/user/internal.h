@@ -84,6 +84,8 @@ struct pb_user_thread {
     uint64_t mask;
     volatile uint32_t queued; /* a signal waits for its delivery; written by the host's handler */
     siginfo_t info;           /* of it */
+    uint64_t held;            /* signals that wait to be noted; atomic */
+    siginfo_t held_info[2];   /* of SIGSEGV, SIGBUS */
     uint64_t stack_base, stack_bytes; /* sigaltstack */
     int32_t stack_flags;
     pb_user_debugged *debugged; /* null: no debugger */
@@ -268,6 +270,9 @@ int64_t pb_user_host_call(volatile uint32_t *stop, long number, uint64_t a, uint
                           uint64_t d, uint64_t e, uint64_t f);
 /* In a signal handler: have a call that was not entered yet not be. */
 void pb_user_host_stop(void *ucontext);
+/* Where a signal handler came from, and where it returns to instead. */
+uintptr_t pb_user_host_pc(const void *ucontext);
+void pb_user_host_go_on(void *ucontext, const void *pc);
 /* rt_sigaction() without the C library, which keeps some signals for itself. */
 int pb_user_host_sigaction(int signal, const void *handler, uint64_t flags);
 

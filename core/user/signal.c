@@ -9,9 +9,12 @@
  *    handler's mask, and the host's mask is the program's again.
  * 4. A call that would block does not begin while one is noted; the test and the beginning cannot be separated
  *    by a signal (host.c). What had begun ends with EINTR.
- * 5. Faults of the program come as events, not as the host's signals. One signal of the host's own is looked for: SIGBUS at
- *    a page of a mapped file that somebody cut off. It gets memory, so that the access can end, and the program the signal,
- *    a few instructions late.
+ * 5. Faults of the program come as events, not as the host's signals. SIGSEGV and SIGBUS are the host's for emitted code
+ *    that accesses the program's memory by itself: it goes on where the access is done with care, and what that finds is an event.
+ *    Another access, of the emulator, to a page of a mapped file that somebody cut off gets memory, so that it can end,
+ *    and the program SIGBUS, a few instructions late.
+ * 6. So these two are never blocked in the host. If somebody sends them to a thread that blocks them, or
+ *    that has noted another one already, they are held until they can be noted.
  */
 #include <core/user/core.h>
 #include <core/user/debug.h>
@@ -42,6 +45,7 @@ enum { STACK_ONSTACK = 1, STACK_DISABLE = 2 };
 
 #define BIT(signal) (UINT64_C(1) << ((signal)-1))
 #define UNBLOCKABLE (BIT(SIGKILL) | BIT(SIGSTOP))
+#define OF_MEMORY   (BIT(SIGSEGV) | BIT(SIGBUS))
 #define MASK_BYTES  8
 #define LEAST_STACK 2048
 
@@ -52,12 +56,39 @@ static void host_mask(int how, uint64_t mask, uint64_t *old)
     syscall(SYS_rt_sigprocmask, how, &mask, old, MASK_BYTES);
 }
 
+/* Note a signal: all others stay blocked until it is delivered. */
+static void note(pb_user_thread *t, const siginfo_t *info)
+{
+    t->info = *info;
+    t->queued = 1;
+    __atomic_fetch_or(&t->vcpu->exit_request, PB_EXIT_USER, __ATOMIC_SEQ_CST);
+}
+
+static siginfo_t *held_info(pb_user_thread *t, int signal)
+{
+    return &t->held_info[signal == SIGBUS];
+}
+
+/* Rule 6, while nothing is noted. */
+static void note_held(pb_user_thread *t)
+{
+    static const int held[] = { SIGBUS, SIGSEGV };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(held) && !t->queued; i++) {
+        if (!(t->held & BIT(held[i]) & ~t->mask))
+            continue;
+        note(t, held_info(t, held[i]));
+        __atomic_fetch_and(&t->held, ~BIT(held[i]), __ATOMIC_SEQ_CST);
+    }
+}
+
 void pb_user_set_mask(pb_user_thread *t, uint64_t mask)
 {
-    host_mask(SIG_SETMASK, UINT64_MAX, NULL);
+    host_mask(SIG_SETMASK, ~OF_MEMORY, NULL);
     t->mask = mask & ~UNBLOCKABLE;
+    note_held(t);
     if (!t->queued) /* else all stay blocked until it is delivered */
-        host_mask(SIG_SETMASK, t->mask, NULL);
+        host_mask(SIG_SETMASK, t->mask & ~OF_MEMORY, NULL);
 }
 
 /* ---- the host's handler ---------------------------------------------------------------------------------- */
@@ -88,11 +119,31 @@ static bool is_of_processor(int signal)
            signal == SIGTRAP;
 }
 
+/* An access of emitted code that the host refused. True: it goes on elsewhere. */
+static bool divert(const pb_user_thread *t, const siginfo_t *info, void *context)
+{
+    pb_host_fault fault = { .size = sizeof(fault),
+                            .absent = info->si_signo == SIGBUS,
+                            .pc = (const uint8_t *)pb_user_host_pc(context) };
+    const void *next;
+
+    if (fault.absent && !is_of_program(t->user, info->si_addr, &fault.gva))
+        return false;
+    next = pb_vcpu_host_fault(t->vcpu, &fault);
+    if (next)
+        pb_user_host_go_on(context, next);
+    return next != NULL;
+}
+
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
+    const uint64_t all = ~OF_MEMORY;
     pb_user_thread *t = pb_user_current;
+    bool of_memory = BIT(signal) & OF_MEMORY;
     int error = errno;
 
+    if (of_memory && info->si_code > 0 && t && divert(t, info, context))
+        return;
     if (is_of_processor(signal) && info->si_code > 0 && (!t || !mend(t->user, info))) {
         /* The emulator's own: it comes again, and ends it. Who has cores written wants the program's. */
         setrlimit(RLIMIT_CORE, &(const struct rlimit){ 0, 0 });
@@ -101,11 +152,14 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     }
     if (!t)
         return;
-    t->info = *info;
-    t->queued = 1;
-    memset(&((ucontext_t *)context)->uc_sigmask, 0xff, MASK_BYTES);
+    if (of_memory && (t->queued || t->mask & BIT(signal))) { /* rule 6 */
+        *held_info(t, signal) = *info;
+        __atomic_fetch_or(&t->held, BIT(signal), __ATOMIC_SEQ_CST);
+        return;
+    }
+    note(t, info);
+    memcpy(&((ucontext_t *)context)->uc_sigmask, &all, MASK_BYTES);
     pb_user_host_stop(context);
-    __atomic_fetch_or(&t->vcpu->exit_request, PB_EXIT_USER, __ATOMIC_SEQ_CST);
     errno = error;
 }
 
@@ -123,7 +177,7 @@ static int set_host_action(int signal, const pb_user_action *action)
 {
     uint64_t flags = SA_SIGINFO | (action->flags & (FLAG_NOCLDSTOP | FLAG_NOCLDWAIT));
 
-    if (signal == SIGBUS)
+    if (BIT(signal) & OF_MEMORY)
         return pb_user_host_sigaction(signal, (const void *)(uintptr_t)on_signal, flags);
     if (pb_user_process->debug) /* which is told of all */
         return pb_user_host_sigaction(
@@ -535,7 +589,7 @@ void pb_user_signals_init(pb_user *user, pb_user_thread *t)
         if (syscall(SYS_rt_sigaction, signal, NULL, &now, MASK_BYTES) == 0 &&
             now.handler == IGNORE_HANDLER)
             user->actions[signal].handler = IGNORE_HANDLER;
-        if (signal == SIGBUS || (now.handler == DEFAULT_HANDLER && is_told(signal)))
+        if (BIT(signal) & OF_MEMORY || (now.handler == DEFAULT_HANDLER && is_told(signal)))
             set_host_action(signal, &user->actions[signal]);
     }
     if (user->debug)

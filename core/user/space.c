@@ -18,9 +18,12 @@
 /* What is tried, from the largest. Less is enough for most programs; hosts that restrict address space have it. */
 static const uint8_t sizes_log2[] = { 46, 42, 39 };
 
-/* Behind the last address that can be mapped there is always nothing: what the host's kernel copies sequentially from an
- * address of the program ends there at the latest. */
+/* Before the first address and behind the last one that can be mapped there is always nothing: what the host's kernel copies
+ * sequentially from an address of the program ends there at the latest, and so does what emitted code adds to addresses. */
 #define GUARD (UINT64_C(1) << 24)
+
+/* What is aligned so in the program is in the host: then it gives huge pages where it would to a program of its own. */
+#define HUGE_PAGE (UINT64_C(1) << 21)
 
 /* What a mapping shows of its file. */
 typedef struct origin {
@@ -41,6 +44,8 @@ typedef struct mapping {
 struct pb_user_space {
     uint8_t *base;
     uint64_t bytes, top;
+    void *reserved; /* the host's addresses: those, and guards */
+    uint64_t reserved_bytes;
     pb_ram *ram;
     pb_bus_region *region;
     void (*flush)(void *opaque, uint64_t gva, uint64_t bytes);
@@ -48,6 +53,7 @@ struct pb_user_space {
     pthread_mutex_t change; /* changes come one after the other; outer */
     pthread_rwlock_t lock;  /* the tree */
     GTree *tree;            /* mapping -> mapping, by `first` */
+    bool direct;            /* processors store without being noticed */
 };
 
 /* ---- mappings ------------------------------------------------------------------------------------------ */
@@ -252,8 +258,8 @@ static void forget_range(pb_user_space *space, uint64_t gva, uint64_t end)
     pthread_rwlock_unlock(&space->lock);
     if (any)
         tell_flush(space, gva, end - gva);
-    if (was_code)
-        pb_user_space_written(space, gva, end - gva);
+    if (was_code && space->ram)
+        pb_ram_renew_code(space->ram, gva, end - gva);
 }
 
 static void add_mapping(pb_user_space *space, uint64_t gva, uint64_t end, uint32_t prot,
@@ -413,12 +419,24 @@ static void put_back(pb_user_space *space, uint64_t gva, uint64_t end, const GAr
     pthread_rwlock_unlock(&space->lock);
 }
 
+/* Whether there may be code to which it matters: it cannot be executed any more, or whether it is written to is noticed in
+ * another way. */
+static bool changes_code(const pb_user_space *space, uint64_t gva, uint64_t end, uint32_t prot)
+{
+    for (const mapping *m = above(space, gva); m && m->first < end; m = above(space, m->end))
+        if (m->was_code && (m->prot ^ prot) & (PB_PROT_WRITE | PB_PROT_EXEC))
+            return true;
+    return false;
+}
+
 static int protect_locked(pb_user_space *space, uint64_t gva, uint64_t end, uint32_t prot)
 {
     g_autoptr(GArray) old = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    bool changes;
 
     if (!is_full(space, gva, end) || is_cut_too_many(space, gva, end))
         return -ENOMEM;
+    changes = changes_code(space, gva, end, prot);
     set_prot(space, gva, end, prot, true, old);
     tell_flush(space, gva, end - gva);
     if (mprotect(space->base + gva, end - gva, host_prot(prot)) < 0) {
@@ -430,6 +448,8 @@ static int protect_locked(pb_user_space *space, uint64_t gva, uint64_t end, uint
         return -error;
     }
     set_prot(space, gva, end, prot, false, NULL);
+    if (changes && space->ram)
+        pb_ram_renew_code(space->ram, gva, end - gva);
     return 0;
 }
 
@@ -877,8 +897,10 @@ pb_user_space *pb_user_space_new(GError **error)
             mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
         if (base != MAP_FAILED) {
-            space->base = base;
-            space->bytes = space->top = bytes - GUARD;
+            space->reserved = base;
+            space->reserved_bytes = bytes;
+            space->base = (uint8_t *)(((uintptr_t)base + GUARD + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
+            space->bytes = space->top = bytes - 2 * GUARD - HUGE_PAGE;
         }
     }
     if (!space->base) {
@@ -893,6 +915,22 @@ pb_user_space *pb_user_space_new(GError **error)
     return space;
 }
 
+/* pb_ram_set_unnoticed(): rule 5 of space.h. */
+static bool is_unnoticed(void *opaque, uint64_t page)
+{
+    pb_user_space *space = opaque;
+    uint32_t prot;
+
+    return space->direct && pb_user_space_find(space, page << PB_PAGE_BITS, &prot) &&
+           prot & PB_PROT_WRITE;
+}
+
+void pb_user_space_window(pb_user_space *space, pb_code_window *window)
+{
+    space->direct = true;
+    *window = (pb_code_window){ space->base, space->bytes, GUARD };
+}
+
 bool pb_user_space_attach(pb_user_space *space, pb_bus *bus, pb_bus_region *root,
                           void (*flush)(void *opaque, uint64_t gva, uint64_t bytes), void *opaque,
                           GError **error)
@@ -900,6 +938,7 @@ bool pb_user_space_attach(pb_user_space *space, pb_bus *bus, pb_bus_region *root
     space->ram = pb_ram_new_around(bus, "program", space->base, space->bytes, error);
     if (!space->ram)
         return false;
+    pb_ram_set_unnoticed(space->ram, is_unnoticed, space);
     space->region = pb_bus_region_new_ram(bus, "program", space->ram, 0, space->bytes);
     pb_bus_region_add(root, space->region, 0, 0);
     space->flush = flush;
@@ -923,7 +962,7 @@ void pb_user_space_free(pb_user_space *space)
         return;
     g_assert(!space->region);
     g_tree_unref(space->tree);
-    munmap(space->base, space->bytes + GUARD);
+    munmap(space->reserved, space->reserved_bytes);
     pthread_mutex_destroy(&space->change);
     pthread_rwlock_destroy(&space->lock);
     g_free(space);

@@ -13,11 +13,17 @@
  *   4. the bookkeeping permits what is there now.
  * A processor that looks between 1 and 4 gets a fault that is none. Who handles faults waits for the change
  * (pb_user_space_permits) and has the access made again.
+ *
+ * Where processors access the window by themselves (pb_user_space_window) the host's faults tell them of 3, and 2 has nothing
+ * to do. Their stores come unnoticed, so code of pages that can be written compares itself (core/bus/ram.c, rule 10):
+ *   5. whether a page that had code can be written, or executed, changes in the bookkeeping first; then all that was made of
+ *      its code is dropped.
  */
 #ifndef CORE_USER_SPACE_H
 #define CORE_USER_SPACE_H
 
 #include <core/bus/bus.h>
+#include <patchbay/codegen.h>
 
 #include <glib.h>
 #include <stdio.h>
@@ -35,6 +41,9 @@ bool pb_user_space_attach(pb_user_space *space, pb_bus *bus, pb_bus_region *root
                           void (*flush)(void *opaque, uint64_t gva, uint64_t bytes), void *opaque,
                           GError **error);
 void pb_user_space_detach(pb_user_space *space); /* the opposite; also if it was not attached */
+
+/* Where it is, for code that accesses it without asking, from now on. [setup] */
+void pb_user_space_window(pb_user_space *space, pb_code_window *window);
 
 /* Addresses below this can be mapped. The byte at it is none. */
 uint64_t pb_user_space_bytes(const pb_user_space *space);

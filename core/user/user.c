@@ -31,8 +31,15 @@ static void ops_event(pb_vcpu *vcpu, const pb_user_event *event)
     vcpu->leave_reason = PB_RUN_USER;
 }
 
+static bool ops_window(pb_code_window *window)
+{
+    pb_user_space_window(pb_user_process->space, window);
+    return true;
+}
+
 static const pb_user_ops user_ops = {
     .size = sizeof(pb_user_ops),
+    .window = ops_window,
     .find = ops_find,
     .event = ops_event,
 };

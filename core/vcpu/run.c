@@ -190,6 +190,16 @@ bool pb_vcpu_go(pb_vcpu *vcpu)
     return result == PB_RUNNER_USER;
 }
 
+const void *pb_vcpu_host_fault(pb_vcpu *vcpu, const pb_host_fault *fault)
+{
+    const pb_cpus *cpus = pb_vcpu_core_of(vcpu)->cpus;
+    const pb_accel_type *accel = cpus->accel_type;
+
+    return accel && PB_ACCEL_HAS(accel, host_fault) && accel->host_fault
+               ? accel->host_fault(cpus->accel, vcpu, fault)
+               : NULL;
+}
+
 const pb_runner_ops pb_vcpu_runner_ops = {
     .run = run,
     .poke = poke,

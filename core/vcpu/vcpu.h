@@ -11,6 +11,7 @@
 #include <core/bus/bus.h>
 #include <core/sched/sched.h>
 #include <patchbay/accel.h>
+#include <patchbay/codegen.h>
 
 typedef struct pb_cpus pb_cpus;
 
@@ -68,6 +69,10 @@ void pb_vcpu_load(pb_vcpu *vcpu, const pb_vcpu_saved *saved);
 /* One stay in the guest on a thread of the caller's (pb_runner_go), between pb_sched_begin() and pb_sched_end(). True: an
  * exception of a user program ended it (PB_RUN_USER). */
 bool pb_vcpu_go(pb_vcpu *vcpu);
+
+/* In a handler of signals, on the vCPU's thread: the host refused an access at fault->pc. Where to go on, null: that is not
+ * emitted code that accesses guest memory. */
+const void *pb_vcpu_host_fault(pb_vcpu *vcpu, const pb_host_fault *fault);
 
 /* The vCPU that this thread executes, or null. */
 pb_vcpu *pb_vcpu_current(void);

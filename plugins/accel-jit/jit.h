@@ -58,6 +58,7 @@ typedef struct jit {
     uint64_t cache_bytes;        /* property */
     uint32_t mixed_after;        /* property */
     bool compare;                /* property */
+    bool direct;                 /* property */
     uint32_t evict_every;        /* property */
     const char *codegen_name;    /* property; "": the host's */
     const char *codegen_options; /* property; "": none */

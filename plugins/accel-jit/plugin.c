@@ -27,6 +27,16 @@ static bool init(void *self, pb_error *error)
     return j->codegen_self != NULL;
 }
 
+/* The memory of a program, if there is one. */
+static void find_window(const jit *j, pb_codegen_setup *setup)
+{
+    const pb_user_ops *user = pb_extension(j->self, PB_EXTENSION_USER);
+
+    if (j->direct && !setup->counted && j->n_ranges == 0 && PB_CODEGEN_HAS(j->codegen, fault) &&
+        j->codegen->fault && user && PB_HAS(user, window) && !user->window(&setup->window))
+        setup->window = (pb_code_window){ 0 };
+}
+
 /* With the first vCPU: the generator wants to see one. */
 static bool start(jit *j, pb_vcpu *vcpu, pb_error *error)
 {
@@ -44,6 +54,7 @@ static bool start(jit *j, pb_vcpu *vcpu, pb_error *error)
     j->tc =
         j->tc_ops->open(j->self, j->cache_bytes, j->codegen, j->codegen_self, &setup.thunks, error);
     j->info.size = sizeof(j->info);
+    find_window(j, &setup);
     if (!j->tc || !j->codegen->start(j->codegen_self, &setup, &j->info, error))
         return false;
     /* In counted mode a store to the unit that executes is seen at the next instruction: pages are watched. */
@@ -216,6 +227,21 @@ static bool fork_all(void *self, uint32_t phase, pb_error *error)
     return fork_jit(self, phase, error);
 }
 
+/* In a handler of signals: of what is looked at nothing changes while the vCPU is in emitted code. */
+static const void *host_fault(void *self, pb_vcpu *vcpu, const pb_host_fault *fault)
+{
+    const jit *j = self;
+    const jit_vcpu *x = vcpu->accel;
+    const pb_tc_unit *u;
+
+    if (!j->info.direct || !x || !x->running)
+        return NULL;
+    if (x->unlisted && fault->pc >= x->unlisted && fault->pc < x->unlisted + x->job.bytes)
+        return j->codegen->fault(j->codegen_self, vcpu, x->unlisted, x->job.bytes, fault);
+    u = j->tc_ops->unit_at(x->user, fault->pc);
+    return u ? j->codegen->fault(j->codegen_self, vcpu, u->code, u->bytes, fault) : NULL;
+}
+
 static const char *const regions_choices[] = { "off", "sampled", "always", NULL };
 
 static const pb_prop props[] = {
@@ -231,6 +257,10 @@ static const pb_prop props[] = {
     { "compare", PB_PROP_BOOL, PB_MEMBER(jit, compare), .initial = "false",
       .doc = "Let all code compare the bytes that it was made from whenever it is entered (for "
              "tests)" },
+    { "direct", PB_PROP_BOOL, PB_MEMBER(jit, direct), .initial = "true",
+      .doc = "Access the memory of a program in user mode where it lies in the host; false: by way "
+             "of the "
+             "software TLB, as in machines" },
     { "evict-every", PB_PROP_UINT, PB_MEMBER(jit, evict_every), .initial = "0",
       .doc = "Evict some of the code whenever so many units were made (for tests); 0: never" },
     { "mixed-after", PB_PROP_UINT, PB_MEMBER(jit, mixed_after), .initial = "1024",
@@ -298,6 +328,7 @@ static const pb_accel_type jit_type = {
     .counts = counts,
     .show = show,
     .fork = fork_all,
+    .host_fault = host_fault,
 };
 
 static const pb_class *const types[] = { &jit_type.head, NULL };

@@ -313,6 +313,12 @@ uint32_t cg_occurrences(const cg *c, const cg_value *v)
 
     for (uint32_t i = 0; i < r->n_args; i++)
         n += cg_value_of(c, args[i]) == v;
+    if (c->self->direct &&
+        (r->op == IR_OP_LD || r->op == IR_OP_ST)) { /* of a sum, see rules_mem.c */
+        uint32_t late = cg_late(c, r->arg[0]);
+
+        n += late != CG_NONE && cg_value_of(c, c->u->ops[late].arg[0]) == v;
+    }
     return n;
 }
 

@@ -287,7 +287,7 @@ static bool may_be_pattern(const cg *c, const ir_op_record *r)
     switch (r->op) {
     case IR_OP_LD:
     case IR_OP_ST:
-        return PB_MEM_GET_SPAN(r->attr);
+        return PB_MEM_GET_SPAN(r->attr) || (c->self->direct && is_made_by(c, r->arg[0], IR_OP_ADD));
     case IR_OP_EQ:
     case IR_OP_NE:
         return is_made_by(c, r->arg[0], IR_OP_AND);
@@ -731,6 +731,28 @@ static uint32_t find_pair(cg *c, uint32_t i)
     return i;
 }
 
+/* Direct memory: an address that is a sum with a constant, of which nobody else asks, is part of the access. */
+static void find_sum(cg *c, uint32_t i)
+{
+    const ir_op_record *r = &c->u->ops[i], *sum;
+    uint32_t id = r->arg[0];
+    uint64_t k;
+
+    if (!c->self->direct || !cg_does(c, CG_PASS_SCALED) || id & IR_CONST_BIT || id & 1 ||
+        c->values[i << 1].flags & CG_IS_DEAD)
+        return;
+    sum = &c->u->ops[id >> 1];
+    if (sum->op != IR_OP_ADD || sum->type != IR_I64 || sum->guest != r->guest ||
+        c->values[id].uses != 1 || sum->arg[0] & IR_CONST_BIT ||
+        c->values[id].flags & (CG_IS_LATE | CG_IS_DEAD) || !cg_const(c, sum->arg[1], &k) ||
+        k + (1 << 20) > 2 << 20 || !cg_sums(c, r))
+        return;
+    for (uint32_t at = id >> 1; at < i; at++)
+        if (traits_of(&c->u->ops[at]) & TRAIT_END)
+            return;
+    c->values[id].flags |= CG_IS_LATE;
+}
+
 /* Records that become one instruction with others. */
 static void find_patterns(cg *c)
 {
@@ -742,8 +764,10 @@ static void find_patterns(cg *c)
         switch (c->u->ops[i].op) {
         case IR_OP_LD:
         case IR_OP_ST:
-            if (i > paired || !paired)
+            if (i > paired || !paired) {
                 paired = find_pair(c, i);
+                find_sum(c, i);
+            }
             break;
         case IR_OP_EQ:
         case IR_OP_NE:

@@ -130,6 +130,9 @@ enum {
     /* Counted by the vCPU's thread alone. */
     CG_WORD_REFILLS,
     CG_WORD_SLOW,
+    /* direct.c */
+    CG_WORD_LIMIT, /* the last address of the window */
+    CG_WORD_ABSENT, /* the handler's note for the slow path: the address where nothing is, + 1; 0: none */
 };
 
 typedef struct x86_codegen {
@@ -166,6 +169,8 @@ typedef struct x86_codegen {
     pb_code_frame frame_rows[96]; /* of thunks */
     pb_code_frames frames;
     struct cg_room *room; /* what the last emission left for the next one; null: none. Atomic */
+    bool direct;          /* guest memory is accessed in `window` */
+    pb_code_window window;
 } x86_codegen;
 
 /* The frame as C sees it. */
@@ -226,7 +231,7 @@ typedef enum cg_flags_form {
     CG_FLAGS_EQUAL, /* by ucomis a, b, but ZF says that they are equal: not set if one is a NaN */
 } cg_flags_form;
 
-enum { CG_CONDITIONS = 4, CG_SPAN_MEMBERS = 7 };
+enum { CG_CONDITIONS = 4, CG_SPAN_MEMBERS = 7, CG_KNOWN = 6 };
 
 typedef struct cg {
     asm_buffer a; /* first: &c->a */
@@ -291,6 +296,16 @@ typedef struct cg {
         } member[CG_SPAN_MEMBERS]; /* that are still to come */
     } span;
 
+    struct {
+        uint32_t n, next;
+        struct {
+            uint32_t value; /* so much more than the value is in the window (direct.c) */
+            int32_t distance;
+        } address[CG_KNOWN];
+    } known;
+    struct cg_fault *faults; /* accesses that the host may refuse, by place */
+    uint32_t n_faults, cap_faults;
+
     uint32_t *
         first_of; /* by record of the second access of a pair, and of a fused operation: the first one, + 1 */
     uint32_t n_patterns, first_event; /* of lists in the room (analyse.c) */
@@ -304,7 +319,7 @@ typedef struct cg {
     struct cg_pool *pool; /* constants behind the unit's code */
     uint32_t n_pool, cap_pool;
     uint32_t entry;   /* offset of the checked entry */
-    uint32_t changed; /* compare.c: branches that wait, CG_NONE: none */
+    uint32_t changed; /* compare.c: branches that wait, CG_NONE: none; then where they lead */
     struct cg_room *room;
 } cg;
 
@@ -497,9 +512,14 @@ void cg_pack_home(cg *c);
 /* A cold path for the jump whose displacement is at `from`: the core does the memory operation, and the code goes on
  * where cg_cold_back() says. args: the registers that hold the operands (CG_NO_REG: wherever the allocator says); second: the
  * other access of a pair, or null, with the value that it stores in args[2]. Behind the jump
- * nothing may be allocated until then, for the cold path would miss it. Gives a number. */
+ * nothing may be allocated until then, for the cold path would miss it. distance: what the address is more than its
+ * register. Gives a number. */
 uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_record *second,
-                      const cg_reg *args);
+                      const cg_reg *args, int32_t distance);
+/* Other accesses rely on the address's being in the window: if it is not, the unit is left before the instruction. */
+void cg_cold_relied_on(cg *c, uint32_t cold);
+/* Where the path begins, which was emitted. */
+uint32_t cg_cold_start(const cg *c, uint32_t cold);
 /* Before that the first level of the TLB is refilled for the page at `address`, and the code from `again` on, a probe
  * that changes no operand, done once more. */
 void cg_cold_refill(cg *c, uint32_t cold, uint32_t again, cg_reg address, bool write);
@@ -548,6 +568,30 @@ void cg_cold_flags(cg *c, uint32_t from);
 /* The stub of a jump that is not linked: number of the link. */
 void cg_cold_link(cg *c, uint32_t from, uint32_t link);
 void cg_emit_cold(cg *c);
+
+/* ---- direct.c: guest memory in a window of the host ---------------------------------------------------------- */
+
+/* What setup() says; what a vCPU has to know. */
+void cg_direct_start(x86_codegen *self, const pb_codegen_setup *setup);
+void cg_direct_vcpu(const x86_codegen *self, pb_vcpu *vcpu);
+/* Whether the value + distance is in the window, or so near to it that nobody is there. */
+bool cg_is_known(const cg *c, uint32_t id, int32_t distance);
+/* The value is in the window where the code goes on. */
+bool cg_note_known(cg *c, uint32_t id);
+/* Nothing is known: another block begins. */
+static inline void cg_forget_known(cg *c)
+{
+    c->known.n = 0;
+}
+/* The jump that is taken if an address is not in the window. Changes flags. */
+uint32_t cg_compare_limit(cg *c, cg_reg address);
+/* The instruction that comes next accesses memory; if the host refuses, the code goes on with the cold path, CG_NONE: as if the
+ * unit's bytes were not what they were. */
+void cg_may_fault(cg *c, uint32_t cold);
+/* Behind everything else of the unit, the table of those. */
+void cg_emit_faults(cg *c);
+const uint8_t *cg_direct_fault(void *self, pb_vcpu *vcpu, const uint8_t *code, uint32_t bytes,
+                               const pb_host_fault *fault);
 
 /* ---- pool.c: constants in memory ------------------------------------------------------------------------------ */
 
@@ -624,6 +668,8 @@ static inline void cg_end_span(cg *c)
 
 /* Whether an access can be one of a pair that is emitted with one probe. */
 bool cg_can_pair(const cg *c, const ir_op_record *r);
+/* Whether its address can be a sum that is part of the instruction: nobody asks for alignment. */
+bool cg_sums(const cg *c, const ir_op_record *r);
 
 /* Number of the reference function of a record, CG_NONE: it has none. */
 uint32_t cg_reference_number(const cg *c, const ir_op_record *r);

@@ -32,6 +32,8 @@ typedef struct cg_cold {
     uint32_t from[3];      /* displacements of the jumps that lead here */
     const uint8_t *refill; /* thunk to call before the slow path, or null */
     uint32_t again;        /* where the probe begins */
+    uint32_t start;        /* offset of the path, when it was emitted */
+    bool relied_on;
     uint32_t back;
     uint32_t credit;
     uint32_t data, bytes; /* in cold_data */
@@ -174,8 +176,16 @@ static uint32_t check_count(cg *c, uint32_t n)
     return n;
 }
 
+/* An address, which is more than its register has. */
+static void site_sum(cg *c, cg_reg reg, int32_t distance)
+{
+    site_byte(c, PLACE_SUM);
+    site_byte(c, (uint32_t)reg);
+    site_bytes(c, &distance, sizeof(distance));
+}
+
 uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_record *second,
-                      const cg_reg *args)
+                      const cg_reg *args, int32_t distance)
 {
     cg_cold *cold = new_cold(c, COLD_SLOW, from);
     uint32_t number = c->n_cold - 1, at = c->n_cold_data, n;
@@ -202,7 +212,9 @@ uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_r
     site_bytes(c, &head, sizeof(head));
     for (uint32_t i = 0; i < r->n_args; i++) {
         site_byte(c, cg_type(c, r->arg[i]));
-        if (args[i] != CG_NO_REG)
+        if (i == 0 && distance)
+            site_sum(c, args[i], distance);
+        else if (args[i] != CG_NO_REG)
             site_byte(c, (uint32_t)args[i]);
         else
             site_place(c, cg_value_of(c, r->arg[i]));
@@ -248,6 +260,17 @@ void cg_cold_fix(cg *c, uint32_t cold, const cg_fix *fix)
 {
     if (!c->failed)
         c->cold[cold].fix = *fix;
+}
+
+void cg_cold_relied_on(cg *c, uint32_t cold)
+{
+    if (!c->failed)
+        c->cold[cold].relied_on = true;
+}
+
+uint32_t cg_cold_start(const cg *c, uint32_t cold)
+{
+    return c->cold[cold].start;
 }
 
 void cg_cold_refill(cg *c, uint32_t cold, uint32_t again, cg_reg address, bool write)
@@ -384,6 +407,8 @@ static void emit_slow(cg *c, const cg_cold *cold)
         asm_patch(&c->a, asm_jmp(&c->a), cold->again);
         head.flags |= SITE_REFILL;
     }
+    if (cold->relied_on)
+        head.flags |= SITE_RELIED_ON;
     head.resume = (int32_t)(cold->back - asm_offset(&c->a));
     head.result = cold->result;
     head.result_2 = cold->result_2;
@@ -569,6 +594,7 @@ void cg_emit_cold(cg *c)
     for (uint32_t i = 0; i < c->n_cold && !c->failed; i++) { /* exits add stubs */
         cg_cold cold = c->cold[i];
 
+        c->cold[i].start = asm_offset(&c->a);
         c->lazy = cold.lazy;
         cg_use_map(c, cold.map);
         for (uint32_t k = 0; k < cold.n_from; k++)

@@ -3,7 +3,7 @@
  * entries, the bytes that its instructions were made from are compared with what is there.
  *
  * Constants are in the code: eight bytes of the guest take one load, one comparison and a branch that is not
- * taken. rax and rcx are free at entries. A loop within a region is not compared in each round; a request leads out of it
+ * taken. rax and rcx are free at entries. Where the page may have gone meanwhile (direct.c) that is another byte too. A loop within a region is not compared in each round; a request leads out of it
  * and in again by the entry.
  */
 #include "emit.h"
@@ -57,13 +57,16 @@ static uint32_t compare_some(cg *c, const uint8_t *bytes, uint32_t at, uint32_t 
     if (n >= 8) {
         memcpy(&eight, bytes, 8);
         asm_mov_imm(&c->a, RAX, eight);
+        cg_may_fault(c, CG_NONE);
         asm_alu_load(&c->a, ALU_CMP, W64, RAX, there);
         n = 8;
     } else if (n >= 4) {
         memcpy(&four, bytes, 4);
+        cg_may_fault(c, CG_NONE);
         asm_alu_mem_imm(&c->a, ALU_CMP, W32, there, four);
         n = 4;
     } else {
+        cg_may_fault(c, CG_NONE);
         asm_alu_mem_imm(&c->a, ALU_CMP, W8, there, (int8_t)*bytes);
         n = 1;
     }
@@ -106,6 +109,7 @@ void cg_emit_changed(cg *c)
         memcpy(&next, c->a.start + at, 4);
         asm_patch(&c->a, at, here);
     }
+    c->changed = here;
     cg_credit(c, cg_left_at(c, 0));
     asm_room(&c->a);
     here = asm_offset(&c->a);

@@ -169,8 +169,10 @@ static void begin_afresh(cg *c)
 
 static void begin_block(cg *c, uint32_t block, bool inherits)
 {
-    if (!inherits)
+    if (!inherits) {
         begin_afresh(c);
+        cg_forget_known(c);
+    }
     cg_end_span(c);
     resolve(c, block);
     c->block = block;
@@ -276,6 +278,8 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
             emit_stale(&c);
         if (!c.failed)
             cg_emit_pool(&c);
+        if (!c.failed)
+            cg_emit_faults(&c);
         job->bytes = asm_offset(&c.a);
         status = c.failed ? PB_EMIT_TOO_LARGE : c.a.full ? PB_EMIT_NO_ROOM : PB_EMIT_OK;
     }

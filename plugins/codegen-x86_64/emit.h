@@ -81,7 +81,7 @@ uint32_t emit_unit(const x86_codegen *self, pb_code_job *job);
 
 /* What the pointers of struct cg point to. */
 typedef struct cg_room {
-    uint32_t cap_values, cap_records, cap_blocks, cap_cold, cap_cold_data, cap_pool;
+    uint32_t cap_values, cap_records, cap_blocks, cap_cold, cap_cold_data, cap_pool, cap_faults;
     cg_value *values;
     uint32_t *first_of, *events, *patterns; /* by record, or some of them */
     cg_block *blocks;
@@ -90,6 +90,7 @@ typedef struct cg_room {
     struct cg_cold *cold;
     uint8_t *cold_data;
     struct cg_pool *pool;
+    struct cg_fault *faults;
     /* By slot. */
     cg_slot *slots;
     uint16_t *named;

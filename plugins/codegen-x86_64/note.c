@@ -245,6 +245,10 @@ static void read_place(const cg *c, const uint8_t **p, char text[PLACE_TEXT])
     case PLACE_HOME:
         snprintf(text, PLACE_TEXT, "home of %s", name_of_slot(c, word_at(p)));
         return;
+    case PLACE_SUM:
+        snprintf(text, PLACE_TEXT, "%s, and a constant", registers[**p]);
+        *p += 1 + sizeof(int32_t);
+        return;
     case PLACE_CONDITION:
         snprintf(text, PLACE_TEXT, "condition %u", *(*p)++);
         return;

@@ -177,6 +177,7 @@ static bool start(void *self, const pb_codegen_setup *setup, pb_codegen_info *in
     if (!s->pin_of_slot)
         return pb_fail(error, "out of memory");
     choose_pins(s);
+    cg_direct_start(s, setup);
     if (!find_flag_slots(s, error))
         return false;
     if (!make_thunks(s, &setup->thunks))
@@ -187,7 +188,8 @@ static bool start(void *self, const pb_codegen_setup *setup, pb_codegen_info *in
                                .jump_miss = s->thunk_jump_miss,
                                .host = s->host,
                                .typical_bytes = 64,
-                               .compares = true };
+                               .compares = true,
+                               .direct = s->direct };
     return true;
 }
 
@@ -246,6 +248,7 @@ static void run(void *self, pb_vcpu *vcpu, const void *entry, pb_code_exit *exit
 static void vcpu_init(void *self, pb_vcpu *vcpu)
 {
     memset(vcpu->codegen, 0, sizeof(vcpu->codegen));
+    cg_direct_vcpu(self, vcpu);
 }
 
 static const pb_code_frames *frames(void *self)
@@ -330,6 +333,8 @@ static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, frame_rows, DERIVED),
     PB_TRANSIENT(x86_codegen, frames, DERIVED),
     PB_TRANSIENT(x86_codegen, room, "memory for emissions"),
+    PB_TRANSIENT(x86_codegen, direct, DERIVED),
+    PB_TRANSIENT(x86_codegen, window, DERIVED),
     { 0 },
 };
 
@@ -352,6 +357,7 @@ static const pb_codegen_type codegen_type = {
     .vcpu_init = vcpu_init,
     .frames = frames,
     .count = count,
+    .fault = cg_direct_fault,
 };
 
 static const pb_class *const types[] = { &codegen_type.head, NULL };

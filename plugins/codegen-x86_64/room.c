@@ -26,6 +26,7 @@ void cg_free_room(cg_room *room)
     free(room->cold);
     free(room->cold_data);
     free(room->pool);
+    free(room->faults);
     free(room);
 }
 
@@ -107,6 +108,8 @@ bool cg_take_room(cg *c)
     c->cap_cold_data = room->cap_cold_data;
     c->pool = room->pool;
     c->cap_pool = room->cap_pool;
+    c->faults = room->faults;
+    c->cap_faults = room->cap_faults;
     return true;
 }
 
@@ -130,6 +133,8 @@ void cg_give_room(cg *c)
     room->cap_cold_data = c->cap_cold_data;
     room->pool = c->pool;
     room->cap_pool = c->cap_pool;
+    room->faults = c->faults;
+    room->cap_faults = c->cap_faults;
     cg_free_room(__atomic_exchange_n(&self->room, room, __ATOMIC_ACQ_REL));
 }
 

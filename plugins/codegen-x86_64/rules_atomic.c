@@ -36,6 +36,8 @@ static mem_access access_of(cg *c, const ir_op_record *r)
                          .align_log2 = PB_MEM_GET_SIZE_LOG2(r->attr),
                          .write = true,
                          .both = true,
+                         .base = r->arg[0],
+                         .sum = CG_NONE,
                          .args = { CG_NO_REG, CG_NO_REG, CG_NO_REG } };
 }
 
@@ -81,17 +83,27 @@ static void emit_wide_cas(cg *c, const mem_access *m, cg_reg desired)
     if (keep)
         asm_store(&c->a, W64, cg_frame_at(CG_FRAME_SCRATCH), RBX);
     take_apart(c, RBX, RCX, desired);
+    cg_may_fault(c, keep && c->self->direct ? m->cold + 1 : m->cold);
     lock(c);
     asm_rm(&c->a, 0xc7 | ASM_0F | ASM_W, 1, asm_at(m->t, 0));
     if (keep)
         asm_load(&c->a, W64, RBX, cg_frame_at(CG_FRAME_SCRATCH));
 }
 
+/* The host refused cmpxchg16b while rbx had an operand. */
+static void emit_restore(cg *c, const void *data, uint32_t number, uint32_t back)
+{
+    asm_load(&c->a, W64, RBX, cg_frame_at(CG_FRAME_SCRATCH));
+    asm_patch(&c->a, asm_jmp(&c->a), cg_cold_start(c, number - 1));
+}
+
 /* t = the host address. */
 static void probe_wide(cg *c, mem_access *m)
 {
     mem_probe(c, m);
-    asm_alu(&c->a, ALU_ADD, W64, m->t, m->address);
+    if (c->self->direct) /* m->cold + 1 */
+        cg_cold_code(c, CG_NONE, emit_restore, NULL, 0);
+    mem_host_address(c, m);
 }
 
 static void cas_wide(cg *c, const ir_op_record *r)
@@ -157,14 +169,17 @@ static cg_reg emit_rmw(cg *c, const ir_op_record *r, const mem_access *m)
 
     if (op == PB_RMW_ADD || op == PB_RMW_XCHG) {
         asm_mov(&c->a, W64, m->u, m->args[1]);
+        cg_may_fault(c, m->cold);
         if (op == PB_RMW_ADD)
             lock(c);
         asm_rm(&c->a, op == PB_RMW_ADD ? asm_wide(0xc1, w) | ASM_0F : asm_wide(0x87, w), m->u, at);
         return m->u;
     }
+    cg_may_fault(c, m->cold);
     asm_load(&c->a, w, RAX, at);
     again = asm_offset(&c->a);
     combine(c, op, w, m->u, m->args[1]);
+    cg_may_fault(c, m->cold);
     lock(c);
     asm_rm(&c->a, asm_wide(0xb1, w) | ASM_0F, m->u, at); /* cmpxchg */
     asm_patch(&c->a, asm_jcc(&c->a, CC_NE), again);
@@ -190,7 +205,7 @@ bool rule_rmw(cg *c, const ir_op_record *r)
     m.t = cg_temp(c);
     m.u = cg_temp(c);
     mem_probe(c, &m);
-    asm_alu(&c->a, ALU_ADD, W64, m.t, m.address);
+    mem_host_address(c, &m);
     old = emit_rmw(c, r, &m);
     extend(c, r, r->type, old);
     cg_cold_back(c, m.cold, old, CG_NO_REG);
@@ -210,6 +225,7 @@ static void cas_narrow(cg *c, const ir_op_record *r)
     m.t = cg_temp(c);
     m.u = cg_temp(c);
     mem_probe(c, &m);
+    cg_may_fault(c, m.cold);
     lock(c);
     asm_rm(&c->a, asm_wide(0xb1, PB_MEM_GET_SIZE_LOG2(r->attr)) | ASM_0F, m.args[2],
            asm_index(m.t, m.address, 0, 0));
@@ -276,6 +292,7 @@ bool rule_ldx(cg *c, const ir_op_record *r)
     to = cg_def(c, 0, CG_SET(m.address));
     mem_probe(c, &m);
     from = asm_index(m.t, m.address, 0, 0);
+    cg_may_fault(c, m.cold);
     if (wide)
         asm_sse_mem(&c->a, true, SSE_MOVAPS_LOAD, to - XMM0, from);
     else
@@ -301,6 +318,7 @@ static void emit_stx(cg *c, const ir_op_record *r, mem_access *m)
     }
     mem_probe(c, m);
     asm_load(&c->a, W64, RAX, low);
+    cg_may_fault(c, m->cold);
     lock(c);
     asm_rm(&c->a, asm_wide(0xb1, PB_MEM_GET_SIZE_LOG2(r->attr)) | ASM_0F, m->args[1],
            asm_index(m->t, m->address, 0, 0));
@@ -317,6 +335,7 @@ bool rule_stx(cg *c, const ir_op_record *r)
         return true;
     }
     m.both = false;
+    m.sometimes = true;
     cg_clobber_flags(c);
     if (is_wide(r))
         take_wide(c);

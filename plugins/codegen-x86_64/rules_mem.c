@@ -11,6 +11,8 @@
  *     mov   t, [rbp + t * 8 + ADDEND]
  *     mov   value, [t + a]
  *
+ * Where guest memory is a window of the host there is less to do: direct.c.
+ *
  * Accesses near to one another, of one instruction or of several, are a *span*:
  * 1. The first one asks whether the page has room for all that follow it at known distances. If so the host address stays
  *    in a register and the others (members) test it for zero, which is all that is left of their probe. If not
@@ -46,7 +48,8 @@ bool mem_can_probe(cg *c, uint32_t attr)
 {
     int64_t distance;
 
-    return PB_MEM_GET_SIZE_LOG2(attr) <= 4 && tlb_of(c, PB_MEM_GET_MMU(attr), &distance);
+    return PB_MEM_GET_SIZE_LOG2(attr) <= 4 &&
+           (c->self->direct || tlb_of(c, PB_MEM_GET_MMU(attr), &distance));
 }
 
 /* Alignment first, in a register of its own: the jump that fails, or CG_NONE. */
@@ -91,14 +94,84 @@ static void emit_compare(cg *c, const mem_access *m, cg_reg t, cg_reg u, uint32_
     asm_alu_imm(&c->a, ALU_CMP, W64, u, (int32_t)(PB_PAGE_SIZE - bytes));
 }
 
+static uint32_t align_of(const mem_access *m)
+{
+    uint32_t align = PB_MEM_GET_ALIGN_LOG2(m->r->attr);
+
+    return m->align_log2 > align ? m->align_log2 : align;
+}
+
+/* In place of a probe: whether the address is in the window. Instructions that may_fault() names access it then. */
+static void check_window(cg *c, mem_access *m)
+{
+    uint32_t unaligned = emit_alignment(c, m->address, align_of(m));
+    uint32_t outside = m->known ? CG_NONE : cg_compare_limit(c, m->address);
+
+    m->cold = cg_cold_slow(c, outside, m->r, m->second, m->args, m->distance);
+    if (unaligned != CG_NONE)
+        cg_cold_also(c, m->cold, unaligned);
+    if (!m->known && !m->sometimes && cg_note_known(c, m->base))
+        cg_cold_relied_on(c, m->cold);
+    if (m->t != CG_NO_REG)
+        m->between = m->t;
+    m->t = R14;
+}
+
+void mem_begin(cg *c, mem_access *m)
+{
+    uint32_t id = m->r->arg[0], late = c->self->direct ? cg_late(c, id) : CG_NONE;
+    uint64_t k;
+
+    m->base = id;
+    m->sum = late;
+    if (late != CG_NONE && cg_const(c, c->u->ops[late].arg[1], &k)) {
+        m->base = c->u->ops[late].arg[0];
+        m->distance = (int32_t)k;
+    }
+    m->known = c->self->direct && cg_is_known(c, m->base, m->distance);
+    if (!m->known || align_of(m) || m->r->attr & PB_MEM_BIG_ENDIAN ||
+        PB_MEM_GET_ORDER(m->r->attr) >= PB_ORDER_RELEASE)
+        cg_clobber_flags(c);
+}
+
+void mem_take_address(cg *c, mem_access *m)
+{
+    m->address = m->args[0] = cg_use_clean(c, m->base);
+}
+
+/* The sum was not emitted, and is not needed any more. */
+static void end_sum(cg *c, const mem_access *m)
+{
+    uint32_t now = c->record;
+
+    if (m->sum == CG_NONE)
+        return;
+    c->record = m->sum;
+    c->values[m->sum << 1].flags &= ~CG_IS_LATE;
+    cg_end_record(c);
+    c->record = now;
+}
+
+void mem_host_address(cg *c, mem_access *m)
+{
+    if (c->self->direct) {
+        m->t = m->between;
+        asm_lea(&c->a, W64, m->t, asm_index(R14, m->address, 0, 0));
+    } else {
+        asm_alu(&c->a, ALU_ADD, W64, m->t, m->address);
+    }
+}
+
 static cg_cold_emit emit_short;
 
 void mem_probe(cg *c, mem_access *m)
 {
-    uint32_t align = PB_MEM_GET_ALIGN_LOG2(m->r->attr), again, unaligned, miss;
+    uint32_t align = align_of(m), again, unaligned, miss;
 
-    if (m->align_log2 > align)
-        align = m->align_log2;
+    if (c->self->direct) {
+        check_window(c, m);
+        return;
+    }
     again = asm_offset(&c->a);
     unaligned = emit_alignment(c, m->address, align);
     emit_compare(c, m, m->t, m->u, m->reach ? m->reach : m->bytes);
@@ -107,7 +180,7 @@ void mem_probe(cg *c, mem_access *m)
         m->too_short = cg_cold_code(c, miss, emit_short, m, sizeof(*m));
         miss = CG_NONE;
     }
-    m->cold = cg_cold_slow(c, miss, m->r, m->second, m->args);
+    m->cold = cg_cold_slow(c, miss, m->r, m->second, m->args, 0);
     cg_cold_refill(c, m->cold, again, m->address, m->write);
     if (unaligned != CG_NONE)
         cg_cold_also(c, m->cold, unaligned);
@@ -129,7 +202,7 @@ void mem_always_slow(cg *c, const ir_op_record *r, bool has_result)
         args[i] = cg_use(c, r->arg[i]);
     if (has_result)
         to = cg_def(c, 0, 0);
-    cold = cg_cold_slow(c, asm_jmp(&c->a), r, NULL, args);
+    cold = cg_cold_slow(c, asm_jmp(&c->a), r, NULL, args, 0);
     cg_cold_back(c, cold, to, CG_NO_REG);
 }
 
@@ -496,7 +569,7 @@ static void move_member(cg *c, mem_access *m, int32_t distance)
     m->t = c->span.reg;
     asm_test(&c->a, W64, m->t, m->t);
     path = cg_cold_code(c, asm_jcc(&c->a, CC_E), emit_member, m, sizeof(*m));
-    m->cold = cg_cold_slow(c, CG_NONE, m->r, m->second, m->args);
+    m->cold = cg_cold_slow(c, CG_NONE, m->r, m->second, m->args, 0);
     cg_cold_refill(c, m->cold, 0, m->address, m->write);
     emit_move(c, m, m->t, CG_NO_REG, distance);
     cg_cold_back(c, path, CG_NO_REG, CG_NO_REG);
@@ -511,11 +584,71 @@ static bool is_for_span(cg_reg r)
     return r != RAX && r != RCX && r != RDX;
 }
 
+/* ---- direct memory ----------------------------------------------------------------------------------------- */
+
+/* Whether a register has something that the slow path needs: a slot, or the address. */
+static bool is_needed(const cg *c, const mem_access *m, cg_reg r)
+{
+    return !(c->free_set & CG_SET(r)) || r == m->address;
+}
+
+static void move_direct(cg *c, const mem_access *m, uint32_t i)
+{
+    int32_t at = m->distance + (int32_t)(i * PB_MEM_GET_BYTES(m->r->attr));
+
+    cg_may_fault(c, m->cold);
+    move_one(c, m, i, asm_index(R14, m->address, 0, at));
+}
+
+/* Two loads, either of which may fault: both registers are as they were then, as far as anybody needs them. */
+static void load_both(cg *c, const mem_access *m)
+{
+    uint32_t first = is_needed(c, m, m->to[0]) && !is_needed(c, m, m->to[1]);
+    mem_access waits = *m;
+
+    if (m->between == CG_NO_REG) {
+        move_direct(c, m, first);
+        move_direct(c, m, first ^ 1);
+        return;
+    }
+    waits.to[0] = m->between;
+    move_direct(c, &waits, 0);
+    move_direct(c, m, 1);
+    if (m->to[0] >= XMM0)
+        asm_sse2(&c->a, rule_has(c, CG_AVX), SSE_MOVAPS_LOAD, m->to[0] - XMM0, m->between - XMM0);
+    else
+        asm_mov(&c->a, W64, m->to[0], m->between);
+}
+
+static void emit_direct(cg *c, mem_access *m)
+{
+    bool loads = m->second && !m->write;
+
+    if (loads && is_needed(c, m, m->to[0]) && is_needed(c, m, m->to[1]))
+        m->between = m->to[0] >= XMM0 ? cg_temp_vector(c) : cg_temp(c);
+    check_window(c, m);
+    if (loads) {
+        load_both(c, m);
+    } else {
+        move_direct(c, m, 0);
+        if (m->second)
+            move_direct(c, m, 1);
+    }
+    if (m->write && PB_MEM_GET_ORDER(m->r->attr) >= PB_ORDER_RELEASE)
+        mem_full_fence(c);
+    cg_cold_back(c, m->cold, m->to[0], m->to[1]);
+}
+
 /* Operands and results have their registers. */
 static void emit_access(cg *c, mem_access *m)
 {
     int32_t distance;
 
+    if (c->self->direct) {
+        emit_direct(c, m);
+        end_sum(c, m);
+        return;
+    }
     if (take_member(c, &distance)) {
         move_member(c, m, distance);
         return;
@@ -560,7 +693,9 @@ static mem_access access_of(const ir_op_record *r, const ir_op_record *second)
                          .u = CG_NO_REG,
                          .args = { CG_NO_REG, CG_NO_REG, CG_NO_REG },
                          .to = { CG_NO_REG, CG_NO_REG },
-                         .scratch = CG_NO_REG };
+                         .scratch = CG_NO_REG,
+                         .sum = CG_NONE,
+                         .between = CG_NO_REG };
 }
 
 /* Both records are done; the second one is ended by the pass. */
@@ -580,9 +715,9 @@ static bool load_pair(cg *c, uint32_t first)
     mem_access m = access_of(&c->u->ops[first], &c->u->ops[c->record]);
     uint32_t now = c->record;
 
-    cg_clobber_flags(c);
+    mem_begin(c, &m);
     c->record = first;
-    m.address = m.args[0] = cg_use_clean(c, m.r->arg[0]);
+    mem_take_address(c, &m);
     m.to[0] = cg_def(c, 0, 0);
     c->record = now;
     m.to[1] = cg_def(c, 0, CG_SET(m.to[0]));
@@ -601,6 +736,16 @@ bool cg_can_pair(const cg *c, const ir_op_record *r)
            (!(r->attr & PB_MEM_BIG_ENDIAN) || rule_has(c, CG_MOVBE));
 }
 
+bool cg_sums(const cg *c, const ir_op_record *r)
+{
+    bool stores = r->op == IR_OP_ST;
+    uint32_t type = stores ? cg_type(c, r->arg[1]) : r->type;
+
+    return is_inline((cg *)(uintptr_t)c, type, stores ? r->attr & ~PB_MEM_SIGNED : r->attr) &&
+           !PB_MEM_GET_ALIGN_LOG2(r->attr) &&
+           !(cg_is_vector(type) && PB_MEM_GET_BYTES(r->attr) == 16 && r->attr & PB_MEM_ATOMIC);
+}
+
 bool rule_ld(cg *c, const ir_op_record *r)
 {
     bool vector = cg_is_vector(r->type), atomic = r->attr & PB_MEM_ATOMIC;
@@ -612,9 +757,9 @@ bool rule_ld(cg *c, const ir_op_record *r)
         mem_always_slow(c, r, true);
         return true;
     }
-    cg_clobber_flags(c);
-    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
     m.align_log2 = vector && m.bytes == 16 && atomic ? 4 : 0;
+    mem_begin(c, &m);
+    mem_take_address(c, &m);
     m.to[0] = cg_def(c, 0, 0);
     emit_access(c, &m);
     return true;
@@ -626,9 +771,9 @@ static bool store_pair(cg *c, uint32_t first)
     mem_access m = access_of(&c->u->ops[first], &c->u->ops[c->record]);
     uint32_t now = c->record;
 
-    cg_clobber_flags(c);
+    mem_begin(c, &m);
     c->record = first;
-    m.address = m.args[0] = cg_use_clean(c, m.r->arg[0]);
+    mem_take_address(c, &m);
     m.args[1] = cg_use(c, m.r->arg[1]);
     c->record = now;
     m.args[2] = cg_use(c, m.second->arg[1]);
@@ -650,14 +795,14 @@ bool rule_st(cg *c, const ir_op_record *r)
         mem_always_slow(c, r, false);
         return true;
     }
-    cg_clobber_flags(c);
+    m.align_log2 = vector && m.bytes == 16 && atomic ? 4 : 0;
+    mem_begin(c, &m);
     if (vector || big || !cg_const_imm(c, r->arg[1], 8 * m.bytes > 32 ? 64 : 32, &m.imm) ||
         cg_value_of(c, r->arg[1])->reg >= 0)
         m.args[1] = cg_use(c, r->arg[1]);
-    m.address = m.args[0] = cg_use_clean(c, r->arg[0]);
+    mem_take_address(c, &m);
     if (big && !rule_has(c, CG_MOVBE))
         m.scratch = cg_temp(c);
-    m.align_log2 = vector && m.bytes == 16 && atomic ? 4 : 0;
     emit_access(c, &m);
     return true;
 }

@@ -16,6 +16,7 @@ enum {
     PLACE_HOME,         /* two bytes: a slot */
     PLACE_CONDITION,    /* a byte: CC_* of a condition. Only at cold exits */
     PLACE_FLAGS, /* a byte: 1: CF is the borrow, 2: AF too; above: the form. Only at cold exits */
+    PLACE_SUM,   /* a byte: a register, and four: what is added to it. Only of an address */
 };
 
 typedef enum site_flags {
@@ -25,6 +26,7 @@ typedef enum site_flags {
     SITE_REFILL = 16,  /* the thunk of refill.c was called, and looked before */
     SITE_PAIR =
         4, /* two accesses, one behind the other; of stores the second value is the third argument */
+    SITE_RELIED_ON = 32, /* if the address is not in the window the unit is left (direct.c) */
 } site_flags;
 
 /* Bytes of the jump between the call of refill.c's thunk and the record: back to the probe. */

@@ -3,6 +3,7 @@
  * state complete (patchbay/codegen.h, rule 2), lets the core do the operation, and puts the result into the
  * frame's register; after a fault it takes the exception.
  */
+#include "direct.h"
 #include "slow.h"
 
 #include <xmmintrin.h>
@@ -66,6 +67,16 @@ static pb_u128 read_slot(const pb_vcpu *vcpu, const pb_slot *slot)
     return v;
 }
 
+static pb_u128 take_sum(const cg_frame *f, const uint8_t **p)
+{
+    uint64_t base = f->general[*(*p)++];
+    int32_t distance;
+
+    memcpy(&distance, *p, sizeof(distance));
+    *p += sizeof(distance);
+    return (pb_u128){ base + (uint64_t)(int64_t)distance, 0 };
+}
+
 static pb_u128 take_place(const pb_vcpu *vcpu, const cg_frame *f, const uint8_t **p)
 {
     uint32_t place = *(*p)++;
@@ -80,6 +91,8 @@ static pb_u128 take_place(const pb_vcpu *vcpu, const cg_frame *f, const uint8_t 
         return v;
     case PLACE_HOME:
         return read_slot(vcpu, &vcpu->type->slots[take_word(p)]);
+    case PLACE_SUM:
+        return take_sum(f, p);
     default:
         return place < XMM0 ? (pb_u128){ f->general[place], 0 } : f->vector[place - XMM0];
     }
@@ -233,6 +246,33 @@ static const uint8_t *leave_alone(pb_vcpu *vcpu, const cg_frame *f, uint32_t aft
     return NULL;
 }
 
+/* Take the exception of a fault. */
+static const uint8_t *take_fault(pb_vcpu *vcpu, const cg_frame *f, const site_head *head,
+                                 pb_guest_fault *fault)
+{
+    fault->attr = head->attr;
+    fault->aux = vcpu->aux;
+    vcpu->type->raise(vcpu, fault);
+    *f->exit = (pb_code_exit){ .kind = PB_CODE_EXIT_UNWOUND };
+    return NULL;
+}
+
+/* The host found nothing behind the page, which the guest may access. */
+static const uint8_t *take_absence(pb_vcpu *vcpu, const cg_frame *f, const site_head *head,
+                                   uint64_t gva)
+{
+    uint64_t page = (vcpu->codegen[CG_WORD_ABSENT] - 1) & ~PB_PAGE_MASK;
+    pb_guest_fault fault = {
+        .kind = PB_FAULT_BUS,
+        .type = head->op == IR_OP_LD || head->op == IR_OP_LDX ? PB_ACCESS_READ : PB_ACCESS_WRITE,
+        .gva = gva > page ? gva : page
+    }; /* of a pair any may be tried first */
+
+    fault.gpa = fault.gva;
+    vcpu->codegen[CG_WORD_ABSENT] = 0;
+    return take_fault(vcpu, f, head, &fault);
+}
+
 /* Counted: whether the page is in the TLB now, without anybody's noticing, so that the probe will find it. */
 static bool fill(pb_vcpu *vcpu, const site_head *head, uint64_t gva)
 {
@@ -315,7 +355,7 @@ static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *r
         types[i] = *p++;
         args[i] = site_cut(take_place(vcpu, f, &p), types[i]);
     }
-    if (is_crossing(vcpu, &head, args[0].lo) &&
+    if (!f->self->direct && is_crossing(vcpu, &head, args[0].lo) &&
         operate_all(vcpu, &head, types, args, results, &fault) == PB_MEM_OK)
         return finish(f, &head, record, results);
     exact = counted && !(head.flags & (SITE_ALONE | SITE_EFFECT));
@@ -323,17 +363,18 @@ static const uint8_t *access_memory(pb_vcpu *vcpu, cg_frame *f, const uint8_t *r
         return record - REFILL_AGAIN;
     plain = exact && (is_plain(vcpu, &head, args[0].lo) || is_beside_code(vcpu, &head, args[0].lo));
     write_state(vcpu, f, &head, p);
+    if (f->self->direct && vcpu->codegen[CG_WORD_ABSENT])
+        return take_absence(vcpu, f, &head, args[0].lo);
+    if (head.flags & SITE_RELIED_ON && !direct_is_near(vcpu, args[0].lo)) {
+        *f->exit = (pb_code_exit){ .kind = PB_CODE_EXIT_ALONE };
+        return NULL;
+    }
     if (exact && !plain)
         return leave_alone(vcpu, f, head.after);
     if (counted)
         count_exactly(vcpu, head.after);
-    if (operate_all(vcpu, &head, types, args, results, &fault) != PB_MEM_OK) {
-        fault.attr = head.attr;
-        fault.aux = vcpu->aux;
-        vcpu->type->raise(vcpu, &fault);
-        *f->exit = (pb_code_exit){ .kind = PB_CODE_EXIT_UNWOUND };
-        return NULL;
-    }
+    if (operate_all(vcpu, &head, types, args, results, &fault) != PB_MEM_OK)
+        return take_fault(vcpu, f, &head, &fault);
     if (counted)
         count_ahead(vcpu, head.after);
     return finish(f, &head, record, results);

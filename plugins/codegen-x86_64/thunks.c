@@ -148,7 +148,9 @@ static void make_enter(maker *m)
     asm_store(&m->a, W64, cg_frame_at(CG_FRAME_SELF), RCX);
     asm_lea(&m->a, W64, RBP, asm_at(RDI, -(RDI_IS_VCPU)));
     asm_mov(&m->a, W64, RAX, RSI);
-    asm_mov_imm(&m->a, R14, PB_PAGE_BITS | PB_TLB_BITS << 8);
+    asm_mov_imm(&m->a, R14,
+                m->self->direct ? (uintptr_t)m->self->window.base
+                                : PB_PAGE_BITS | PB_TLB_BITS << 8);
     load_pins(m);
     asm_jmp_reg(&m->a, RAX);
 }

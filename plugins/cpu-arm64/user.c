@@ -13,7 +13,7 @@
 
 /* Linux's generic numbers. */
 enum { SIG_ILL = 4, SIG_TRAP = 5, SIG_BUS = 7, SIG_SEGV = 11 };
-enum { ILL_OPCODE = 1, TRAP_BREAKPOINT = 1, BUS_ALIGNMENT = 1, BUS_OBJECT = 3, SEGV_MAPPING = 1 };
+enum { ILL_OPCODE = 1, TRAP_BREAKPOINT = 1, BUS_ALIGNMENT = 1, BUS_ADDRESS = 2, SEGV_MAPPING = 1 };
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -92,7 +92,7 @@ static void tell_abort(pb_vcpu *vcpu, uint64_t esr, bool fetch)
     else if (fsc == FSC_ALIGNMENT)
         tell_signal(vcpu, SIG_BUS, BUS_ALIGNMENT, far, esr);
     else
-        tell_signal(vcpu, SIG_BUS, BUS_OBJECT, far, esr);
+        tell_signal(vcpu, SIG_BUS, BUS_ADDRESS, far, esr); /* a mapped file became shorter */
 }
 
 /* What programs see of an identification register (cpu-feature-registers.rst): fields that are not for them have the

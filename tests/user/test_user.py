@@ -23,7 +23,9 @@ PATCHBAY = os.path.abspath(sys.argv.pop(1))
 SOURCES = pathlib.Path(sys.argv.pop(1))
 COMPILER = "aarch64-linux-gnu-gcc"
 SYSROOT = "/usr/aarch64-linux-gnu"
-WAYS = [["--accel", "interp"], ["--accel", "jit"], ["--accel", "jit,regions=always,compile-threads=0"]]
+WAYS = [["--accel", "interp"], ["--accel", "jit,direct=false"], ["--accel", "jit"],
+        ["--accel", "jit,regions=always,compile-threads=0"]]
+FAULT_OPTIONS = ["without=all", "pinned=0", "baseline=true"]
 
 programs = None
 
@@ -99,6 +101,15 @@ class Programs(Case):
 
     def test_processes(self):
         self.everywhere("processes")
+
+    def test_faults(self):
+        program = compile_program("faults", "-static")
+        for way in WAYS + [["--accel", "jit,codegen-options=" + options] for options in FAULT_OPTIONS]:
+            with self.subTest(way=way[1]):
+                # What the core does itself, all without direct memory, finds a cut file late.
+                exact = not any(word in way[1] for word in ("interp", "direct=false", "baseline"))
+                self.assertEqual(self.good(*way, program, *(["exact"] if exact else [])), "faults: 0 failed\n")
+                self.clean()
 
     def test_dynamic(self):
         for name in "files", "memory", "signals", "processes":

@@ -1,0 +1,454 @@
+/* Faults of each kind of access: all registers are what they were before the instruction, and the address is right, in straight
+ * code and in loops, at ends of pages, behind the end of files, at addresses no program has, and with tags. */
+#include "check.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define PAGE 4096
+
+/* What the code under test begins with, and ends with. */
+static struct registers {
+    uint64_t x[30]; /* to x29 */
+    uint64_t v[64];
+} now;
+
+/* Calls code with all registers but x30 and sp from `now`, which gets them back. */
+void run_with_registers(const void *code);
+__asm__(".globl run_with_registers\n"
+        "run_with_registers:\n"
+        "   stp x29, x30, [sp, #-176]!\n"
+        "   stp x19, x20, [sp, #16]\n   stp x21, x22, [sp, #32]\n   stp x23, x24, [sp, #48]\n"
+        "   stp x25, x26, [sp, #64]\n   stp x27, x28, [sp, #80]\n"
+        "   stp d8, d9, [sp, #96]\n   stp d10, d11, [sp, #112]\n   stp d12, d13, [sp, #128]\n"
+        "   stp d14, d15, [sp, #144]\n"
+        "   mov x30, x0\n"
+        "   adrp x0, now\n   add x0, x0, :lo12:now\n"
+        "   add x1, x0, #240\n"
+        "   ld1 {v0.2d, v1.2d, v2.2d, v3.2d}, [x1], #64\n   ld1 {v4.2d, v5.2d, v6.2d, v7.2d}, "
+        "[x1], #64\n"
+        "   ld1 {v8.2d, v9.2d, v10.2d, v11.2d}, [x1], #64\n   ld1 {v12.2d, v13.2d, v14.2d, "
+        "v15.2d}, [x1], #64\n"
+        "   ld1 {v16.2d, v17.2d, v18.2d, v19.2d}, [x1], #64\n   ld1 {v20.2d, v21.2d, v22.2d, "
+        "v23.2d}, [x1], #64\n"
+        "   ld1 {v24.2d, v25.2d, v26.2d, v27.2d}, [x1], #64\n   ld1 {v28.2d, v29.2d, v30.2d, "
+        "v31.2d}, [x1], #64\n"
+        "   ldp x2, x3, [x0, #16]\n   ldp x4, x5, [x0, #32]\n   ldp x6, x7, [x0, #48]\n"
+        "   ldp x8, x9, [x0, #64]\n   ldp x10, x11, [x0, #80]\n   ldp x12, x13, [x0, #96]\n"
+        "   ldp x14, x15, [x0, #112]\n   ldp x16, x17, [x0, #128]\n   ldp x18, x19, [x0, #144]\n"
+        "   ldp x20, x21, [x0, #160]\n   ldp x22, x23, [x0, #176]\n   ldp x24, x25, [x0, #192]\n"
+        "   ldp x26, x27, [x0, #208]\n   ldp x28, x29, [x0, #224]\n   ldp x0, x1, [x0]\n"
+        "   blr x30\n"
+        "   stp x0, x1, [sp, #160]\n"
+        "   adrp x0, now\n   add x0, x0, :lo12:now\n"
+        "   stp x2, x3, [x0, #16]\n   stp x4, x5, [x0, #32]\n   stp x6, x7, [x0, #48]\n"
+        "   stp x8, x9, [x0, #64]\n   stp x10, x11, [x0, #80]\n   stp x12, x13, [x0, #96]\n"
+        "   stp x14, x15, [x0, #112]\n   stp x16, x17, [x0, #128]\n   stp x18, x19, [x0, #144]\n"
+        "   stp x20, x21, [x0, #160]\n   stp x22, x23, [x0, #176]\n   stp x24, x25, [x0, #192]\n"
+        "   stp x26, x27, [x0, #208]\n   stp x28, x29, [x0, #224]\n"
+        "   ldp x2, x3, [sp, #160]\n   stp x2, x3, [x0]\n"
+        "   add x1, x0, #240\n"
+        "   st1 {v0.2d, v1.2d, v2.2d, v3.2d}, [x1], #64\n   st1 {v4.2d, v5.2d, v6.2d, v7.2d}, "
+        "[x1], #64\n"
+        "   st1 {v8.2d, v9.2d, v10.2d, v11.2d}, [x1], #64\n   st1 {v12.2d, v13.2d, v14.2d, "
+        "v15.2d}, [x1], #64\n"
+        "   st1 {v16.2d, v17.2d, v18.2d, v19.2d}, [x1], #64\n   st1 {v20.2d, v21.2d, v22.2d, "
+        "v23.2d}, [x1], #64\n"
+        "   st1 {v24.2d, v25.2d, v26.2d, v27.2d}, [x1], #64\n   st1 {v28.2d, v29.2d, v30.2d, "
+        "v31.2d}, [x1], #64\n"
+        "   ldp x19, x20, [sp, #16]\n   ldp x21, x22, [sp, #32]\n   ldp x23, x24, [sp, #48]\n"
+        "   ldp x25, x26, [sp, #64]\n   ldp x27, x28, [sp, #80]\n"
+        "   ldp d8, d9, [sp, #96]\n   ldp d10, d11, [sp, #112]\n   ldp d12, d13, [sp, #128]\n"
+        "   ldp d14, d15, [sp, #144]\n"
+        "   ldp x29, x30, [sp], #176\n   ret\n");
+
+/* ---- the accesses ---------------------------------------------------------------------------------------- */
+
+enum { STORES = 1, ALIGNED = 2 /* it must be */, PAIR = 4 };
+
+/* The instruction's text, its bytes, what it does: by x1, without an offset in all. */
+#define ACCESSES(ROW)                                                \
+    ROW("ldr x0, [x1]", 8, 0)                                        \
+    ROW("ldr x1, [x1]", 8, 0)                                        \
+    ROW("ldr w2, [x1]", 4, 0)                                        \
+    ROW("ldr x20, [x1]", 8, 0)                                       \
+    ROW("ldrh w3, [x1]", 2, 0)                                       \
+    ROW("ldrb w4, [x1]", 1, 0)                                       \
+    ROW("ldrsb x5, [x1]", 1, 0)                                      \
+    ROW("ldrsh w6, [x1]", 2, 0)                                      \
+    ROW("ldrsw x7, [x1]", 4, 0)                                      \
+    ROW("ldr x0, [x1, x2]", 8, 0)                                    \
+    ROW("ldr x0, [x1], #8", 8, 0)                                    \
+    ROW("ldr x0, [x1, #0]!", 8, 0)                                   \
+    ROW("ldtr x0, [x1]", 8, 0)                                       \
+    ROW("ldar x0, [x1]", 8, ALIGNED)                                 \
+    ROW("ldxr x0, [x1]", 8, ALIGNED)                                 \
+    ROW("ldaxr w0, [x1]", 4, ALIGNED)                                \
+    ROW("ldxp x0, x2, [x1]", 16, ALIGNED)                            \
+    ROW("ldp x0, x2, [x1]", 16, PAIR)                                \
+    ROW("ldp x1, x2, [x1]", 16, PAIR)                                \
+    ROW("ldp x2, x1, [x1]", 16, PAIR)                                \
+    ROW("ldp w3, w4, [x1]", 8, PAIR)                                 \
+    ROW("ldp x20, x21, [x1]", 16, PAIR)                              \
+    ROW("ldp x20, x4, [x1]", 16, PAIR)                               \
+    ROW("ldp x4, x20, [x1]", 16, PAIR)                               \
+    ROW("ldpsw x5, x6, [x1]", 8, PAIR)                               \
+    ROW("ldp x0, x2, [x1], #16", 16, PAIR)                           \
+    ROW("ldr q0, [x1]", 16, 0)                                       \
+    ROW("ldr d1, [x1]", 8, 0)                                        \
+    ROW("ldr s2, [x1]", 4, 0)                                        \
+    ROW("ldr h3, [x1]", 2, 0)                                        \
+    ROW("ldr b4, [x1]", 1, 0)                                        \
+    ROW("ldr q20, [x1], #16", 16, 0)                                 \
+    ROW("ldp q0, q1, [x1]", 32, PAIR)                                \
+    ROW("ldp q20, q1, [x1]", 32, PAIR)                               \
+    ROW("ldp d8, d9, [x1]", 16, PAIR)                                \
+    ROW("ld1r {v5.4s}, [x1]", 4, 0)                                  \
+    ROW("ld1 {v5.s}[2], [x1]", 4, 0)                                 \
+    ROW("ld1 {v5.16b, v6.16b, v7.16b, v8.16b}, [x1]", 64, PAIR)      \
+    ROW("ld4 {v5.4s, v6.4s, v7.4s, v8.4s}, [x1]", 64, PAIR)          \
+    ROW("ld3 {v5.8b, v6.8b, v7.8b}, [x1], #24", 24, PAIR)            \
+    ROW("str x0, [x1]", 8, STORES)                                   \
+    ROW("str x1, [x1]", 8, STORES)                                   \
+    ROW("str xzr, [x1]", 8, STORES)                                  \
+    ROW("str w2, [x1]", 4, STORES)                                   \
+    ROW("strh w3, [x1]", 2, STORES)                                  \
+    ROW("strb w4, [x1]", 1, STORES)                                  \
+    ROW("str x0, [x1], #8", 8, STORES)                               \
+    ROW("str x0, [x1, #0]!", 8, STORES)                              \
+    ROW("sttr x0, [x1]", 8, STORES)                                  \
+    ROW("stlr x0, [x1]", 8, STORES | ALIGNED)                        \
+    ROW("stp x0, x2, [x1]", 16, STORES | PAIR)                       \
+    ROW("stp x20, x21, [x1], #16", 16, STORES | PAIR)                \
+    ROW("stp w0, w2, [x1]", 8, STORES | PAIR)                        \
+    ROW("str q0, [x1]", 16, STORES)                                  \
+    ROW("str d20, [x1]", 8, STORES)                                  \
+    ROW("stp q0, q20, [x1]", 32, STORES | PAIR)                      \
+    ROW("st1 {v5.s}[2], [x1]", 4, STORES)                            \
+    ROW("st1 {v5.16b, v6.16b}, [x1]", 32, STORES | PAIR)             \
+    ROW("st4 {v5.4s, v6.4s, v7.4s, v8.4s}, [x1]", 64, STORES | PAIR) \
+    ROW("ldadd x0, x2, [x1]", 8, STORES | ALIGNED)                   \
+    ROW("ldaddal w3, w4, [x1]", 4, STORES | ALIGNED)                 \
+    ROW("ldclrb w3, w4, [x1]", 1, STORES)                            \
+    ROW("ldeor x20, x21, [x1]", 8, STORES | ALIGNED)                 \
+    ROW("ldsetal x5, x6, [x1]", 8, STORES | ALIGNED)                 \
+    ROW("ldumax w5, w6, [x1]", 4, STORES | ALIGNED)                  \
+    ROW("ldsmin x5, x6, [x1]", 8, STORES | ALIGNED)                  \
+    ROW("stadd x5, [x1]", 8, STORES | ALIGNED)                       \
+    ROW("swp x0, x2, [x1]", 8, STORES | ALIGNED)                     \
+    ROW("swpalh w0, w2, [x1]", 2, STORES | ALIGNED)                  \
+    ROW("cas x0, x2, [x1]", 8, STORES | ALIGNED)                     \
+    ROW("casalb w0, w2, [x1]", 1, STORES)                            \
+    ROW("casp x4, x5, x6, x7, [x1]", 16, STORES | ALIGNED)           \
+    ROW("casp w4, w5, w6, w7, [x1]", 8, STORES | ALIGNED)            \
+    ROW("dc zva, x1", 64, STORES | ALIGNED)
+
+struct access {
+    const char *text;
+    uint32_t bytes, flags;
+};
+static const struct access accesses[] = {
+#define ROW(text, bytes, flags) { text, bytes, flags },
+    ACCESSES(ROW)
+#undef ROW
+};
+enum { ACCESSES_COUNT = sizeof(accesses) / sizeof(accesses[0]) };
+
+/* Each is two words: the instruction, and ret. */
+extern const uint32_t codes[];
+__asm__(".arch armv8.2-a+lse\n"
+        ".balign 64\n"
+        ".globl codes\n"
+        "codes:\n"
+#define ROW(text, bytes, flags) text "\n    ret\n"
+        ACCESSES(ROW)
+#undef ROW
+            ".arch armv8-a\n");
+
+/* ---- the handler ------------------------------------------------------------------------------------------ */
+
+static siginfo_t seen;
+static uint64_t seen_pc;
+static struct registers at_fault;
+static int count;
+
+static void on_fault(int signal, siginfo_t *info, void *opaque)
+{
+    ucontext_t *context = opaque;
+    const struct fpsimd_context *fp = (const void *)context->uc_mcontext.__reserved;
+
+    count++;
+    seen = *info;
+    seen_pc = context->uc_mcontext.pc;
+    memcpy(at_fault.x, context->uc_mcontext.regs, sizeof(at_fault.x));
+    CHECK(fp->head.magic == FPSIMD_MAGIC);
+    memcpy(at_fault.v, fp->vregs, sizeof(at_fault.v));
+    context->uc_mcontext.pc += 4;
+}
+
+static void fill(void *address)
+{
+    for (int i = 0; i < 30; i++)
+        now.x[i] = 0x0101010101010101 * (uint64_t)(i + 1);
+    for (int i = 0; i < 64; i++)
+        now.v[i] = 0x0203050709111317 * (uint64_t)(i + 3);
+    now.x[1] = (uint64_t)address;
+    now.x[2] = 0; /* an index */
+}
+
+/* The access at `address` faults, and is told at `where`. */
+static void faults(int i, void *address, const void *where, int signal, int code)
+{
+    struct registers before;
+    bool ok;
+
+    fill(address);
+    before = now;
+    count = 0;
+    run_with_registers(&codes[2 * i]);
+    ok = count == 1 && seen.si_signo == signal && seen.si_code == code && seen.si_addr == where &&
+         seen_pc == (uint64_t)&codes[2 * i] && !memcmp(&before, &at_fault, sizeof(before)) &&
+         !memcmp(&before, &now, sizeof(before));
+    if (ok)
+        return;
+    printf("%s at %p: %d faults, signal %d, code %d, address %p (not %p)\n", accesses[i].text,
+           address, count, seen.si_signo, seen.si_code, seen.si_addr, where);
+    for (int k = 0; k < 30; k++)
+        if (before.x[k] != at_fault.x[k])
+            printf("x%d is 0x%lx, was 0x%lx\n", k, at_fault.x[k], before.x[k]);
+    failures++;
+}
+
+static void works(int i, void *address)
+{
+    fill(address);
+    count = 0;
+    run_with_registers(&codes[2 * i]);
+    if (count)
+        printf("%s at %p faults\n", accesses[i].text, address);
+    failures += count != 0;
+}
+
+/* ---- tests ------------------------------------------------------------------------------------------------- */
+
+static char *map(size_t bytes, int prot)
+{
+    char *p = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    CHECK(p != MAP_FAILED);
+    return p;
+}
+
+static void *tagged(void *p, uint64_t tag)
+{
+    return (void *)((uint64_t)p | tag << 56);
+}
+
+static void test_pages(void)
+{
+    char *p = map(4 * PAGE, PROT_READ | PROT_WRITE), *none = p + PAGE;
+
+    CHECK(mprotect(none, PAGE, PROT_NONE) == 0);
+    CHECK(mprotect(p + 2 * PAGE, PAGE, PROT_READ) == 0);
+    for (int i = 0; i < ACCESSES_COUNT; i++) {
+        const struct access *a = &accesses[i];
+
+        works(i, p + 64);
+        works(i, tagged(p + 128, 0x5a));
+        faults(i, none + 64, none + 64, SIGSEGV, SEGV_ACCERR);
+        faults(i, tagged(none + 64, 3), none + 64, SIGSEGV, SEGV_ACCERR);
+        faults(i, NULL, NULL, SIGSEGV, SEGV_MAPERR);
+        if (a->flags & STORES)
+            faults(i, p + 2 * PAGE, p + 2 * PAGE, SIGSEGV, SEGV_ACCERR);
+        else
+            works(i, p + 2 * PAGE);
+        if (a->flags & ALIGNED || a->bytes == 1)
+            continue;
+        faults(i, none - a->bytes / 2, none, SIGSEGV, SEGV_ACCERR);
+        faults(i, none - 1, none, SIGSEGV, SEGV_ACCERR);
+        works(i, none - a->bytes);
+    }
+    munmap(p, 4 * PAGE);
+}
+
+/* A mapping that is not there is no mapping without permission. */
+static void test_unmapped(void)
+{
+    char *p = map(2 * PAGE, PROT_READ | PROT_WRITE);
+
+    munmap(p + PAGE, PAGE);
+    for (int i = 0; i < ACCESSES_COUNT; i++) {
+        works(i, p);
+        faults(i, p + PAGE, p + PAGE, SIGSEGV, SEGV_MAPERR);
+        if (!(accesses[i].flags & ALIGNED) && accesses[i].bytes > 1)
+            faults(i, p + PAGE - 1, p + PAGE, SIGSEGV, SEGV_MAPERR);
+    }
+    munmap(p, PAGE);
+}
+
+static void test_far(void)
+{
+    static const uint64_t far[] = { UINT64_C(1) << 46, (UINT64_C(1) << 46) - 4096,
+                                    UINT64_C(1) << 47, UINT64_C(1) << 48,
+                                    UINT64_C(1) << 52, (UINT64_C(1) << 48) - 4096 };
+
+    for (unsigned k = 0; k < sizeof(far) / sizeof(far[0]); k++)
+        for (int i = 0; i < ACCESSES_COUNT; i++)
+            faults(i, (void *)far[k], (void *)far[k], SIGSEGV, SEGV_MAPERR);
+}
+
+static void test_cut_file(void)
+{
+    int fd = open("cut", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    char *p;
+
+    CHECK(ftruncate(fd, 2 * PAGE) == 0);
+    p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(p != MAP_FAILED);
+    p[PAGE] = 1;
+    CHECK(ftruncate(fd, PAGE) == 0);
+    for (int i = 0; i < ACCESSES_COUNT; i++) {
+        works(i, p);
+        faults(i, p + PAGE + 64, p + PAGE + 64, SIGBUS, BUS_ADRERR);
+        if (!(accesses[i].flags & ALIGNED) && accesses[i].bytes > 1)
+            faults(i, p + PAGE - 1, p + PAGE, SIGBUS, BUS_ADRERR);
+    }
+    CHECK(ftruncate(fd, 2 * PAGE) == 0);
+    CHECK(p[PAGE] == 0);
+    munmap(p, 2 * PAGE);
+    close(fd);
+}
+
+/* One address after the other, from one base, of which the first may be no address of programs. */
+uint64_t several(const void *base, uint64_t *sum);
+__asm__(".globl several\n"
+        "several:\n"
+        "   ldr x2, [x0]\n"
+        "   ldr x3, [x0, #8]\n"
+        "   ldr x4, [x0, #16]!\n"
+        "   ldp x5, x6, [x0, #-8]\n"
+        "   ldr x7, [x0], #-16\n"
+        "   add x2, x2, x3\n   add x2, x2, x4\n   add x2, x2, x5\n   add x2, x2, x6\n   add x2, "
+        "x2, x7\n"
+        "   str x2, [x1]\n"
+        "   ret\n");
+
+static void test_several(void)
+{
+    uint64_t *p = (void *)map(PAGE, PROT_READ | PROT_WRITE), sum = 0;
+
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint64_t)1 << 8 * i;
+    for (int round = 0; round < 100; round++) {
+        count = 0;
+        CHECK((several(p, &sum), sum) == p[0] + 2 * p[1] + 3 * p[2]);
+        CHECK(several(tagged(p, 7), tagged(&sum, 9)) == (uint64_t)tagged(p, 7));
+        CHECK(sum == p[0] + 2 * p[1] + 3 * p[2] && count == 0);
+        several((void *)(UINT64_C(1) << 60 | UINT64_C(1) << 50), &sum);
+        CHECK(count == 5 && seen.si_addr == (void *)(UINT64_C(1) << 50));
+    }
+    munmap(p, PAGE);
+}
+
+/* ---- loops -------------------------------------------------------------------------------------------------- */
+
+static volatile int loop_faults;
+static char *loop_page;
+
+/* Permit what was refused, and have it done again. */
+static void on_loop(int signal, siginfo_t *info, void *opaque)
+{
+    const ucontext_t *context = opaque;
+
+    loop_faults++;
+    CHECK(info->si_addr == loop_page);
+    CHECK(context->uc_mcontext.regs[0] == (uint64_t)loop_page);
+    CHECK(mprotect(loop_page, PAGE, PROT_READ | PROT_WRITE) == 0);
+}
+
+/* x0: address, x1: rounds; the sum of all of it, with much in registers meanwhile. */
+uint64_t sum_loop(const void *from, uint64_t rounds);
+uint64_t store_loop(void *to, uint64_t rounds);
+__asm__(".globl sum_loop\n"
+        ".globl store_loop\n"
+        "sum_loop:\n"
+        "   mov x2, #0\n   mov x3, #1\n   mov x4, #2\n"
+        "1: ldr x5, [x0], #8\n"
+        "   add x2, x2, x5\n   add x3, x3, x2\n   eor x4, x4, x3\n"
+        "   subs x1, x1, #1\n   b.ne 1b\n"
+        "   add x0, x2, x3\n   add x0, x0, x4\n   ret\n"
+        "store_loop:\n"
+        "   mov x2, #0\n   mov x3, #1\n   mov x4, #2\n"
+        "1: str x3, [x0], #8\n"
+        "   add x2, x2, x3\n   add x3, x3, x2\n   eor x4, x4, x3\n"
+        "   subs x1, x1, #1\n   b.ne 1b\n"
+        "   add x0, x2, x3\n   add x0, x0, x4\n   ret\n");
+
+static void test_loops(void)
+{
+    enum { PAGES = 64, WORDS = PAGES * PAGE / 8 };
+    struct sigaction action = { .sa_sigaction = on_loop, .sa_flags = SA_SIGINFO }, old;
+    char *p = map(PAGES * PAGE, PROT_READ | PROT_WRITE);
+    uint64_t loads, stores;
+
+    stores = store_loop(p, WORDS);
+    loads = sum_loop(p, WORDS);
+    CHECK(sigaction(SIGSEGV, &action, &old) == 0);
+    loop_faults = 0;
+    for (int round = 0; round < 200; round++) {
+        loop_page = p + (round % PAGES) * PAGE;
+        CHECK(mprotect(loop_page, PAGE, round & 1 ? PROT_NONE : PROT_READ) == 0);
+        CHECK(store_loop(p, WORDS) == stores && loop_faults == 2 * round + 1);
+        CHECK(mprotect(loop_page, PAGE, PROT_NONE) == 0);
+        CHECK(sum_loop(p, WORDS) == loads && loop_faults == 2 * round + 2);
+    }
+    CHECK(sigaction(SIGSEGV, &old, NULL) == 0);
+    munmap(p, PAGES * PAGE);
+}
+
+/* ---- signals that somebody sends ------------------------------------------------------------------------------ */
+
+static volatile int sent;
+
+static void on_sent(int signal, siginfo_t *info, void *opaque)
+{
+    sent += info->si_code <= 0;
+}
+
+/* SIGSEGV that is sent can be blocked, while memory faults all the time. */
+static void test_sent(void)
+{
+    struct sigaction action = { .sa_sigaction = on_sent, .sa_flags = SA_SIGINFO }, old;
+    sigset_t set;
+
+    CHECK(sigaction(SIGSEGV, &action, &old) == 0);
+    sigemptyset(&set);
+    sigaddset(&set, SIGSEGV);
+    CHECK(raise(SIGSEGV) == 0 && sent == 1);
+    CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+    CHECK(raise(SIGSEGV) == 0 && sent == 1);
+    CHECK(sigprocmask(SIG_UNBLOCK, &set, NULL) == 0 && sent == 2);
+    CHECK(signal(SIGSEGV, SIG_IGN) != SIG_ERR && raise(SIGSEGV) == 0 && sent == 2);
+    CHECK(sigaction(SIGSEGV, &old, NULL) == 0);
+}
+
+int main(int argc, char **argv)
+{
+    struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
+
+    CHECK(sigaction(SIGSEGV, &action, NULL) == 0 && sigaction(SIGBUS, &action, NULL) == 0);
+    test_pages();
+    test_unmapped();
+    test_far();
+    if (argc > 1 && !strcmp(argv[1], "exact")) /* else it is told late */
+        test_cut_file();
+    test_several();
+    test_loops();
+    test_sent();
+    return done("faults");
+}
