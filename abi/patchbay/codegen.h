@@ -137,7 +137,8 @@ typedef struct pb_code_job {
     uint32_t size;
     uint32_t flags;      /* pb_code_flags */
     const ir_unit *unit; /* is not changed */
-    /* For which FP rules and rounding hold: they follow from the unit key. Nothing but `fp` is read, so a copy will do. */
+    /* For which FP rules and rounding hold: they follow from the unit key. Nothing but `fp` and `watched` is read, so a copy
+     * will do. */
     pb_vcpu *vcpu;
     pb_code_slice slice;
 

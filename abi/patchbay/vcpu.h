@@ -192,7 +192,9 @@ struct pb_vcpu {
      * space that it stood for, if all is as it was. Written on its own thread. Who remembers code by virtual
      * address asks ops->code again when it differs. */
     uint32_t tlb_epoch;
-    uint32_t reserved1;
+    /* Not 0: a debugger watches accesses, which are made by ops->load and the like then, or by way of the TLB. Changes while the
+     * vCPU is outside of run(). */
+    uint32_t watched;
     /* For emitted code (codegen.h): where indirect jumps go, and the generator's own words. */
     struct pb_jump_entry *jumps;
     uint64_t codegen[32];

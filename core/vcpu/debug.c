@@ -185,6 +185,8 @@ void pb_debug_set_watches(pb_cpus *cpus, const pb_debug_watch *watches, uint32_t
     for (uint32_t i = 0; i < n; i++)
         d->watches[i].gva = without_tag(watches[i].gva);
     cpus->watched = n > 0;
+    for (uint32_t i = 0; i < pb_cpus_count(cpus); i++)
+        pb_cpus_at(cpus, i)->watched = n > 0;
     /* What was tagged before. What becomes plain again is tagged at the next access. */
     for (uint32_t i = 0; n > 0 && i < pb_cpus_count(cpus); i++)
         pb_tlb_flush_all(pb_cpus_at(cpus, i));

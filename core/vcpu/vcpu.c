@@ -169,6 +169,7 @@ pb_vcpu *pb_cpus_add(pb_cpus *cpus, const pb_cpu_type *type)
     pthread_mutex_init(&core->lock, NULL);
     vcpu->size = sizeof(*vcpu);
     vcpu->budget = INT64_MAX;
+    vcpu->watched = cpus->watched;
     vcpu->state = pb_vcpu_state(vcpu);
     vcpu->ops = &vcpu_ops;
     vcpu->type = type;

@@ -29,6 +29,7 @@ typedef struct request {
     pb_tc_key key;
     pb_code_page page;
     pb_fp_env fp[4];
+    uint32_t watched;
 } request;
 
 typedef struct compiler {
@@ -71,6 +72,7 @@ bool post_request(jit_vcpu *x, const pb_tc_key *key, const pb_code_page *page)
     r->key = *key;
     r->page = *page;
     memcpy(r->fp, x->vcpu->fp, sizeof(r->fp));
+    r->watched = x->vcpu->watched;
     pthread_cond_signal(&all->wake);
     pthread_mutex_unlock(&all->lock);
     return true;
@@ -111,6 +113,7 @@ static void serve(compiler *c)
     const request *r = &c->request;
 
     memcpy(c->fp_of.fp, r->fp, sizeof(r->fp));
+    c->fp_of.watched = r->watched;
     c->fp_of.type = r->vcpu->type;
     c->maker.vcpu = r->vcpu;
     promote(&c->maker, &r->key, &r->page);

@@ -103,7 +103,8 @@ typedef struct jit_vcpu {
     bool running; /* atomic */
     struct jit_vcpu *next;
     bool flush_wanted;
-    bool logging; /* --log exec: units of one instruction, nothing kept */
+    uint32_t watched; /* what vcpu->watched was when units were made */
+    bool logging;     /* --log exec: units of one instruction, nothing kept */
     uint32_t align_log2;
     uint64_t key;       /* the unit key in force */
     uint64_t looked_up; /* a statistic; atomic: indirect jumps that the tables had not */

@@ -183,6 +183,11 @@ uint32_t execute(jit_vcpu *x)
     x->linking = NULL;
     if (__atomic_load_n(&j->stays_left, __ATOMIC_RELAXED) > 0)
         count_stay(x->jit);
+    if (x->watched != x->vcpu->watched) { /* code that accesses memory directly is not watched */
+        x->watched = x->vcpu->watched;
+        if (j->info.direct)
+            drop_everything(x->jit);
+    }
     say_running(x, true);
     if (j->tc_ops->enter(x->user))
         forget_jumps(x);

@@ -241,6 +241,7 @@ typedef struct cg {
     uint32_t features;
     bool failed;       /* PB_EMIT_TOO_LARGE */
     bool noting;       /* job->note wants to know */
+    bool watched;      /* a debugger wants to: no direct memory */
     uint32_t record;   /* being emitted */
     uint32_t position; /* the same, or the record that one left for later is emitted with */
     uint32_t mark;     /* guest instruction, CG_NONE: none yet */

@@ -250,6 +250,7 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
              .u = u,
              .job = job,
              .features = self->features,
+             .watched = self->direct && job->vcpu->watched,
              .more_pins = more_pins,
              .empty = UINT32_MAX,
              .mark = CG_NONE,

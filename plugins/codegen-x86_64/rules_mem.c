@@ -48,7 +48,7 @@ bool mem_can_probe(cg *c, uint32_t attr)
 {
     int64_t distance;
 
-    return PB_MEM_GET_SIZE_LOG2(attr) <= 4 &&
+    return PB_MEM_GET_SIZE_LOG2(attr) <= 4 && !c->watched &&
            (c->self->direct || tlb_of(c, PB_MEM_GET_MMU(attr), &distance));
 }
 

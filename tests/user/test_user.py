@@ -102,6 +102,9 @@ class Programs(Case):
     def test_processes(self):
         self.everywhere("processes")
 
+    def test_change(self):
+        self.everywhere("change")
+
     def test_faults(self):
         program = compile_program("faults", "-static")
         for way in WAYS + [["--accel", "jit,codegen-options=" + options] for options in FAULT_OPTIONS]:
