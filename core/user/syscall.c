@@ -196,10 +196,6 @@ static int64_t pass(pb_user_thread *t, const pb_user_row *row, const uint64_t a[
 
     for (uint32_t i = 0; row->arguments[i] && result == 0; i++) {
         switch (row->arguments[i]) {
-        case 'f':
-            if (pb_user_owns_fd(t->user, (uint32_t)a[i]))
-                result = -EBADF;
-            break;
         case 'p':
         case 'l':
         case 'q':
@@ -240,6 +236,16 @@ static int64_t not_there(pb_user_thread *t, uint64_t number)
     return -ENOSYS;
 }
 
+/* Whether it is about a descriptor that the program does not have. */
+static bool names_own(const pb_user *user, const pb_user_row *row, const uint64_t a[6])
+{
+    for (uint32_t i = 0; row->arguments[i]; i++) {
+        if (strchr("f@", row->arguments[i]) && pb_user_owns_fd(user, (uint32_t)a[i]))
+            return true;
+    }
+    return false;
+}
+
 void pb_user_do_syscall(pb_user_thread *t)
 {
     const pb_user *user = t->user;
@@ -253,6 +259,8 @@ void pb_user_do_syscall(pb_user_thread *t)
         pb_strace_enter(t, name, row, number, a);
     if (!row)
         result = not_there(t, number);
+    else if (names_own(user, row, a))
+        result = -EBADF;
     else if (row->handler)
         result = row->handler(t, a);
     else

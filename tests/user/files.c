@@ -106,6 +106,24 @@ static void test_folders(void)
     CHECK(strstr(own, "files") != NULL);
 }
 
+/* The emulator's own are not to be seen. */
+static void test_own(void)
+{
+    struct statx more;
+    struct stat info;
+    char c;
+
+    for (int fd = 900; fd < 1024; fd++) {
+        REFUSED(fstat(fd, &info), EBADF);
+        REFUSED(fstatat(fd, "", &info, AT_EMPTY_PATH), EBADF);
+        REFUSED(statx(fd, "", AT_EMPTY_PATH, 0, &more), EBADF);
+        REFUSED(openat(fd, "x", O_RDONLY), EBADF);
+        REFUSED(lseek(fd, 0, SEEK_CUR), EBADF);
+        REFUSED(read(fd, &c, 1), EBADF);
+        REFUSED(dup(fd), EBADF);
+    }
+}
+
 static void test_pipes(void)
 {
     int ends[2], events = epoll_create1(0), n = 0;
@@ -201,6 +219,7 @@ int main(void)
     test_contents();
     test_stat();
     test_folders();
+    test_own();
     test_pipes();
     test_sockets();
     test_descriptors();
