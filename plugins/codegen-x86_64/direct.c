@@ -176,7 +176,8 @@ void cg_emit_faults(cg *c)
 
         f->cold = f->cold == CG_NONE ? c->changed : cg_cold_start(c, f->cold);
     }
-    memcpy(c->a.p, c->faults, bytes);
+    if (bytes)
+        memcpy(c->a.p, c->faults, bytes);
     c->a.p += bytes;
     memcpy(c->a.p, &c->n_faults, sizeof(c->n_faults));
     c->a.p += sizeof(c->n_faults);
