@@ -61,7 +61,7 @@ struct pb_user {
     int status; /* of the process */
     bool ended; /* by exit_group() */
     bool
-        has_lost; /* threads, by fork(), and what they had allocated: it ends without being taken down */
+        has_lost; /* made by fork(): the accelerator's threads, and others, are not there, but what they had allocated is */
     uint32_t standstill;  /* atomic, written under threads_lock */
     uint32_t ending;      /* atomic */
     pb_user_debug *debug; /* null: none */

@@ -105,7 +105,7 @@ static void forget_others(pb_user_thread *t)
     }
     t->user->threads = t;
     t->next = NULL;
-    t->user->has_lost |= t->user->n_threads > 1;
+    t->user->has_lost = true;
     t->user->n_threads = 1;
     t->is_leader = true;
 }

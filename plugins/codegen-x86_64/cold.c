@@ -83,6 +83,8 @@ static cg_cold *new_cold(cg *c, uint32_t kind, uint32_t from)
 
 void site_bytes(cg *c, const void *bytes, uint32_t n)
 {
+    if (!n)
+        return;
     if (!grow((void **)&c->cold_data, &c->cap_cold_data, c->n_cold_data + n, 1)) {
         c->failed = true;
         return;

@@ -23,6 +23,8 @@ import programs  # noqa: E402
 PATCHBAY = os.path.abspath(sys.argv.pop(1))
 SOURCES = pathlib.Path(sys.argv.pop(1))
 UNLIMITED = resource.RLIM_INFINITY
+# The address sanitizer limits core files for the sake of its own.
+ENVIRONMENT = dict(os.environ, ASAN_OPTIONS=":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "disable_coredump=0"])))
 
 built = None
 
@@ -48,7 +50,7 @@ class Case(unittest.TestCase):
     def run_user(self, *words, limit=UNLIMITED):
         return subprocess.run([PATCHBAY, "user", *map(str, words)], cwd=self.folder, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
-                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (limit, UNLIMITED)))
+                              env=ENVIRONMENT, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (limit, UNLIMITED)))
 
     def dump(self, *words, end=signal.SIGSEGV, name="core", limit=UNLIMITED):
         done = self.run_user(*words, limit=limit)
