@@ -47,7 +47,7 @@ class Case(unittest.TestCase):
         self.folder = folder.name
 
     def run_words(self, *words):
-        return subprocess.run([str(word) for word in words], cwd=self.folder, stdin=subprocess.DEVNULL,
+        return subprocess.run([str(word) for word in words], cwd=self.folder, umask=0o022, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
 
     def strace(self, *words):
@@ -58,8 +58,8 @@ def between(text):
     """Lines between the two getppid(), without what differs from run to run, and from one architecture to another."""
     pid = re.search(r"getpid\(\) += (\d+)", text).group(1)
     lines = text.split("getppid()")[1].splitlines()[1:]
-    text = "\n".join(lines).replace(pid, "PID")
-    text = re.sub("0x[0-9a-f]{5,}", "ADDRESS", text)
+    text = re.sub("0x[0-9a-f]{5,}", "ADDRESS", "\n".join(lines))
+    text = re.sub(rf"\b{pid}\b", "PID", text)
     text = re.sub(r" /\* \d+-\d\d-\d\dT[^*]*\*/", "", text)          # dates, in the zone of the computer
     text = re.sub(r"SA_RESTORER\|?|, sa_restorer=ADDRESS", "", text)  # x86's C library has its own
     text = re.sub(r"sa_flags=([,}])", r"sa_flags=0\1", text)
