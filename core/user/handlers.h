@@ -13,6 +13,20 @@ int64_t pb_user_take_iovec(pb_user_thread *t, uint64_t gva, uint64_t count, stru
 /* The kernel put n bytes into such buffers, which may have been code. */
 void pb_user_have_read_list(pb_user_thread *t, const struct iovec *list, int64_t count, int64_t n);
 
+/* What the third argument of fcntl() is. */
+typedef enum pb_user_fcntl {
+    PB_USER_FCNTL_MISSING, /* the command is not there */
+    PB_USER_FCNTL_NONE,
+    PB_USER_FCNTL_NUMBER,
+    PB_USER_FCNTL_BITS,       /* or a number that is one of names */
+    PB_USER_FCNTL_FD_FLAGS,   /* FD_CLOEXEC */
+    PB_USER_FCNTL_OPEN_FLAGS, /* O_APPEND ... */
+    PB_USER_FCNTL_LOCK,       /* the address of a struct flock */
+    PB_USER_FCNTL_STRUCTURE,  /* that of another, which has no pointers */
+} pb_user_fcntl;
+
+pb_user_fcntl pb_user_fcntl_argument(int command);
+
 /* sys_file.c */
 HANDLER(sys_read);
 HANDLER(sys_pread64);

@@ -2,7 +2,8 @@
  * `--strace`: a program's system calls, signals and end, in the form of strace(1).
  *
  * strace.c has the lines and who writes them; strace_calls.c says of each call what its arguments are; strace_values.c shows
- * values and structures; strace_names.c has the names of flags and numbers.
+ * numbers and texts, and strace_files.c, strace_sockets.c, strace_signals.c and strace_processes.c structures, with what they share
+ * in strace_show.h; strace_names.c has the names of flags and numbers.
  */
 #ifndef CORE_USER_STRACE_H
 #define CORE_USER_STRACE_H
@@ -88,7 +89,7 @@ const pb_strace_call *pb_strace_find_call(const char *name);
 const pb_strace_shape *pb_strace_letter(char letter); /* of pb_user_row's arguments */
 bool pb_strace_takes(const pb_strace_shape *shape, pb_strace_class class);
 
-/* strace_values.c */
+/* Values: strace_values.c and the files of chapters. */
 void pb_strace_bits(GString *text, const pb_strace_name *names, uint64_t value,
                     const char *unknown);
 void pb_strace_number(GString *text, const pb_strace_name *names, uint64_t value,

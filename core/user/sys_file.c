@@ -242,6 +242,50 @@ HANDLER(sys_dup3)
     return pb_user_host(t, SYS_dup3, a[0], a[1], a[2], 0, 0, 0);
 }
 
+static const struct {
+    int command;
+    pb_user_fcntl argument;
+} fcntls[] = {
+    { F_DUPFD, PB_USER_FCNTL_NUMBER },
+    { F_DUPFD_CLOEXEC, PB_USER_FCNTL_NUMBER },
+    { F_GETFD, PB_USER_FCNTL_NONE },
+    { F_SETFD, PB_USER_FCNTL_FD_FLAGS },
+    { F_GETFL, PB_USER_FCNTL_NONE },
+    { F_SETFL, PB_USER_FCNTL_OPEN_FLAGS },
+    { F_GETLK, PB_USER_FCNTL_LOCK },
+    { F_SETLK, PB_USER_FCNTL_LOCK },
+    { F_SETLKW, PB_USER_FCNTL_LOCK },
+    { F_OFD_GETLK, PB_USER_FCNTL_LOCK },
+    { F_OFD_SETLK, PB_USER_FCNTL_LOCK },
+    { F_OFD_SETLKW, PB_USER_FCNTL_LOCK },
+    { F_GETOWN, PB_USER_FCNTL_NONE },
+    { F_SETOWN, PB_USER_FCNTL_NUMBER },
+    { F_GETOWN_EX, PB_USER_FCNTL_STRUCTURE },
+    { F_SETOWN_EX, PB_USER_FCNTL_STRUCTURE },
+    { F_GETSIG, PB_USER_FCNTL_NONE },
+    { F_SETSIG, PB_USER_FCNTL_BITS },
+    { F_GETLEASE, PB_USER_FCNTL_NONE },
+    { F_SETLEASE, PB_USER_FCNTL_BITS },
+    { F_NOTIFY, PB_USER_FCNTL_BITS },
+    { F_GETPIPE_SZ, PB_USER_FCNTL_NONE },
+    { F_SETPIPE_SZ, PB_USER_FCNTL_NUMBER },
+    { F_GET_SEALS, PB_USER_FCNTL_NONE },
+    { F_ADD_SEALS, PB_USER_FCNTL_BITS },
+    { F_GET_RW_HINT, PB_USER_FCNTL_STRUCTURE },
+    { F_SET_RW_HINT, PB_USER_FCNTL_STRUCTURE },
+    { F_GET_FILE_RW_HINT, PB_USER_FCNTL_STRUCTURE },
+    { F_SET_FILE_RW_HINT, PB_USER_FCNTL_STRUCTURE },
+};
+
+pb_user_fcntl pb_user_fcntl_argument(int command)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(fcntls); i++) {
+        if (fcntls[i].command == command)
+            return fcntls[i].argument;
+    }
+    return PB_USER_FCNTL_MISSING;
+}
+
 HANDLER(sys_fcntl)
 {
     uint64_t argument = a[2];
@@ -249,44 +293,19 @@ HANDLER(sys_fcntl)
 
     if (is_own(t, a[0]))
         return -EBADF;
-    switch ((int)a[1]) {
-    case F_SETFL:
+    switch (pb_user_fcntl_argument((int)a[1])) {
+    case PB_USER_FCNTL_OPEN_FLAGS:
         argument = (uint32_t)host_flags(t->user, a[2]);
         break;
-    case F_GETLK:
-    case F_SETLK:
-    case F_SETLKW:
-    case F_OFD_GETLK:
-    case F_OFD_SETLK:
-    case F_OFD_SETLKW:
-    case F_GETOWN_EX:
-    case F_SETOWN_EX:
-    case F_GET_RW_HINT:
-    case F_SET_RW_HINT:
-    case F_GET_FILE_RW_HINT:
-    case F_SET_FILE_RW_HINT:
+    case PB_USER_FCNTL_LOCK:
+    case PB_USER_FCNTL_STRUCTURE:
         argument = host(t, a[2]);
         break;
-    case F_DUPFD:
-    case F_DUPFD_CLOEXEC:
-    case F_GETFD:
-    case F_SETFD:
-    case F_GETFL:
-    case F_SETOWN:
-    case F_GETOWN:
-    case F_SETSIG:
-    case F_GETSIG:
-    case F_SETLEASE:
-    case F_GETLEASE:
-    case F_NOTIFY:
-    case F_SETPIPE_SZ:
-    case F_GETPIPE_SZ:
-    case F_ADD_SEALS:
-    case F_GET_SEALS:
-        break;
-    default:
+    case PB_USER_FCNTL_MISSING:
         pb_user_missed_number(t->user, "fcntl", pb_names_fcntl, (uint32_t)a[1]);
         return -EINVAL;
+    default:
+        break;
     }
     result = pb_user_host(t, SYS_fcntl, a[0], a[1], argument, 0, 0, 0);
     return (int)a[1] == F_GETFL && result >= 0 ? guest_flags(t->user, (int)result) : result;
