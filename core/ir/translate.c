@@ -3,10 +3,10 @@
  */
 #include <core/ir/translate.h>
 
-#include <core/bus/host.h>
 #include <core/ir/ops.h>
 #include <core/ir/text.h>
 #include <core/ir/verify.h>
+#include <core/util/guard.h>
 
 static pb_translate_hooks hooks;
 
@@ -56,8 +56,8 @@ typedef struct reader {
         bool is_compared; /* writes are not noticed: what is read comes from a copy */
         pb_code_page page;
     } pages[2];
-    /* The last 64 bytes of the first page that were read from, which are named: `line_bytes` is 64 then, or 0. */
-    const uint8_t *line;
+    /* A copy of the last 64 bytes of the first page that were read from, which are named: `line_bytes` is 64 then, or 0. */
+    uint8_t line[LINE_BYTES];
     uint64_t line_gva;
     uint32_t line_bytes;
     bool apart;   /* the first page is known from the start, and nothing else can be read */
@@ -90,22 +90,41 @@ static bool fetch(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
     return true;
 }
 
-/* Before bytes are read; of each line of the page once. */
-static void name_bytes(reader *r, uint32_t page, uint32_t first, uint32_t length)
+/* Before bytes are read; of each line of the page once. False: what had to be copied is not there any more. */
+static bool name_bytes(reader *r, uint32_t page, uint32_t first, uint32_t length)
 {
     const pb_vcpu_ops *ops = r->vcpu->ops;
     uint64_t lines =
         UINT64_C(1) << (first / LINE_BYTES) | UINT64_C(1) << ((first + length - 1) / LINE_BYTES);
 
     if (!(lines & ~r->pages[page].named) || !PB_HAS(ops, code_reads) || !ops->code_reads)
-        return;
+        return true;
     r->pages[page].named |= lines;
     if (ops->code_reads(r->vcpu, &r->pages[page].page, first, length) || r->pages[page].is_compared)
-        return;
+        return true;
     if (!r->u->bytes[page])
         r->u->bytes[page] = g_malloc(PB_PAGE_SIZE);
-    pb_host_copy(r->u->bytes[page], r->pages[page].page.host, PB_PAGE_SIZE);
     r->pages[page].is_compared = true;
+    return pb_guard_copy(r->u->bytes[page], r->pages[page].page.host, PB_PAGE_SIZE);
+}
+
+/* Whether a page of memory is there: on a vCPU's thread it is, because changes wait for the vCPU, and the end of a file
+ * gets memory (core/user/signal.c). A compiler finds what the program has made of it since, and gives up. */
+static bool read_memory(reader *r, uint32_t page, uint64_t gva, uint8_t *bytes, uint32_t length)
+{
+    uint32_t at = (uint32_t)(gva & PB_PAGE_MASK), line = at & ~(LINE_BYTES - 1u);
+    const uint8_t *from;
+
+    if (!name_bytes(r, page, at, length))
+        return false;
+    from = r->pages[page].is_compared ? r->u->bytes[page] : r->pages[page].page.host;
+    if (page == 0) {
+        if (!pb_guard_copy(r->line, from + line, LINE_BYTES))
+            return false;
+        r->line_gva = gva & ~(uint64_t)(LINE_BYTES - 1);
+        r->line_bytes = LINE_BYTES;
+    }
+    return pb_guard_copy(bytes, from + at, length);
 }
 
 /* Read bytes that lie on one page. */
@@ -113,7 +132,6 @@ static bool read_page(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
 {
     uint64_t base = gva & ~PB_PAGE_MASK;
     uint32_t i = r->pages[0].known && r->pages[0].gva != base;
-    const uint8_t *from;
 
     r->line_bytes = 0;
     if (!r->pages[i].known || r->pages[i].gva != base) {
@@ -128,16 +146,7 @@ static bool read_page(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
     r->crossed |= i == 1;
     if (!r->pages[i].page.host)
         return fetch(r, gva, bytes, length);
-    name_bytes(r, i, (uint32_t)(gva & PB_PAGE_MASK), length);
-    from =
-        (r->pages[i].is_compared ? r->u->bytes[i] : r->pages[i].page.host) + (gva & PB_PAGE_MASK);
-    memcpy(bytes, from, length);
-    if (i == 0) {
-        r->line = from - (gva & (LINE_BYTES - 1));
-        r->line_gva = gva & ~(uint64_t)(LINE_BYTES - 1);
-        r->line_bytes = LINE_BYTES;
-    }
-    return true;
+    return read_memory(r, i, gva, bytes, length);
 }
 
 /* Most instructions are four bytes of the same line as the one before. */

@@ -12,7 +12,7 @@
  * 5. Faults of the program come as events, not as the host's signals. SIGSEGV and SIGBUS are the host's for emitted code
  *    that accesses the program's memory by itself: it goes on where the access is done with care, and what that finds is an event.
  *    Another access, of the emulator, to a page of a mapped file that somebody cut off gets memory, so that it can end,
- *    and the program SIGBUS, a few instructions late.
+ *    and the program SIGBUS, a few instructions late. Threads that translate in the background give up (guard.h).
  * 6. So these two are never blocked in the host. If somebody sends them to a thread that blocks them, or
  *    that has noted another one already, they are held until they can be noted.
  */
@@ -20,6 +20,7 @@
 #include <core/user/debug.h>
 #include <core/user/handlers.h>
 #include <core/user/strace.h>
+#include <core/util/guard.h>
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -135,6 +136,14 @@ static bool divert(const pb_user_thread *t, const siginfo_t *info, void *context
     return next != NULL;
 }
 
+/* One of memory that somebody sent, and the kernel gave to a thread of the emulator: it goes to another one. */
+static void pass_on(int signal, const siginfo_t *info, void *context)
+{
+    sigaddset(&((ucontext_t *)context)->uc_sigmask, signal);
+    host_mask(SIG_BLOCK, BIT(signal), NULL);
+    syscall(SYS_rt_sigqueueinfo, getpid(), signal, info);
+}
+
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
     const uint64_t all = ~OF_MEMORY;
@@ -144,14 +153,19 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 
     if (of_memory && info->si_code > 0 && t && divert(t, info, context))
         return;
+    if (of_memory && info->si_code > 0 && !t && pb_guard_recover(context))
+        return;
     if (is_of_processor(signal) && info->si_code > 0 && (!t || !mend(t->user, info))) {
         /* The emulator's own: it comes again, and ends it. Who has cores written wants the program's. */
         setrlimit(RLIMIT_CORE, &(const struct rlimit){ 0, 0 });
         pb_user_host_sigaction(signal, NULL, 0);
         return;
     }
-    if (!t)
+    if (!t) {
+        pass_on(signal, info, context);
+        errno = error;
         return;
+    }
     if (of_memory && (t->queued || t->mask & BIT(signal))) { /* rule 6 */
         *held_info(t, signal) = *info;
         __atomic_fetch_or(&t->held, BIT(signal), __ATOMIC_SEQ_CST);

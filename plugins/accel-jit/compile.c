@@ -3,8 +3,9 @@
  *
  * 1. A request has the page of memory that ops->code() gave on the vCPU's thread, with its stamp, and the floating-point
  *    environments. A compiler asks for no translation, and reads nothing of the vCPU itself but its type and model, which stay
- *    the same while there are vCPUs. Whatever the guest unmaps or puts in that place meanwhile, the page is there: memory
- *    lives as long as the machine.
+ *    the same while there are vCPUs. Whatever the guest unmaps or puts in that place meanwhile, the page is there: a machine's memory
+ *    lives as long as the machine. A program's may go: then reading it fails, by SIGSEGV or SIGBUS, which are the only signals that
+ *    are not blocked here, and there is no region.
  * 2. The reader names the lines before it reads them (ops->code_reads), as on the vCPU's thread, and publish() compares the
  *    stamp: if one was written to since, the region is discarded, and what was read of it does not matter. A
  *    request names a page, not an address, as units do; whether the page is mapped is asked by who looks the unit up.
@@ -145,14 +146,24 @@ static void *compile(void *compiler_of)
     return NULL;
 }
 
+/* The signals of its threads, for who makes them: rule 1. */
+static void block_signals(sigset_t *before)
+{
+    sigset_t set;
+
+    sigfillset(&set);
+    sigdelset(&set, SIGSEGV);
+    sigdelset(&set, SIGBUS);
+    pthread_sigmask(SIG_SETMASK, &set, before);
+}
+
 /* As many of its threads as can be made; the reason why the next one cannot. */
 static int make_threads(jit *j, compilers *all)
 {
-    sigset_t set, before;
+    sigset_t before;
     int failed = 0;
 
-    sigfillset(&set);
-    pthread_sigmask(SIG_SETMASK, &set, &before);
+    block_signals(&before);
     while (!failed && all->n_threads < j->compile_threads) {
         compiler *c = calloc(1, sizeof(*c));
 
@@ -262,13 +273,12 @@ void lose_compilers(jit *j)
 void make_compilers_again(jit *j)
 {
     compilers *all = j->compilers;
-    sigset_t set, before;
+    sigset_t before;
     uint32_t made = 0;
 
     if (!all || all->are_there)
         return;
-    sigfillset(&set);
-    pthread_sigmask(SIG_SETMASK, &set, &before);
+    block_signals(&before);
     while (made < all->n_threads &&
            pthread_create(&all->threads[made]->thread, NULL, compile, all->threads[made]) == 0)
         made++;

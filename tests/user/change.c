@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -156,6 +157,29 @@ static void test_moved(void)
     munmap(code, 2 * PAGE);
 }
 
+/* A loop that is hot, and gone as soon as it has ended: somebody may want to look at it for longer. */
+static void test_gone(void)
+{
+    static const uint32_t loop[] = { 0xf1000400, 0x54ffffe1,
+                                     0xd65f03c0 }; /* subs x0, x0, #1; b.ne loop; ret */
+    int fd = memfd_create("code", 0);
+
+    for (uint32_t i = 0; i < 300; i++) {
+        bool cut = i & 1;
+        uint32_t *code = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+                              MAP_SHARED | (cut ? 0 : MAP_ANONYMOUS), cut ? fd : -1, 0);
+
+        CHECK(code != MAP_FAILED && (!cut || ftruncate(fd, PAGE) == 0));
+        memcpy(code + i % 64, loop, sizeof(loop));
+        CHECK(mprotect(code, PAGE, PROT_READ | PROT_EXEC) == 0);
+        flush(code, PAGE);
+        ((void (*)(uint64_t))(uintptr_t)(code + i % 64))(200000 + 20000 * (i % 50));
+        CHECK(!cut || ftruncate(fd, 0) == 0);
+        munmap(code, PAGE);
+    }
+    close(fd);
+}
+
 /* ---- threads ------------------------------------------------------------------------------------------------ */
 
 static atomic_int ends_soon, goes;
@@ -262,6 +286,7 @@ int main(void)
     test_two();
     test_read();
     test_moved();
+    test_gone();
     test_protection();
     test_code_of_others();
     return done("change");
