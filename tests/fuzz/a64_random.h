@@ -395,6 +395,58 @@ static inline void keep_groups_whole(a64_code *s)
     }
 }
 
+/* What differs between the users of make_pieces(). */
+typedef struct a64_pieces {
+    const uint32_t *system_words; /* instructions that chance would hardly make */
+    uint32_t n_system_words;
+    void (*add_own)(a64_code *s, void *opaque); /* a piece of another kind */
+    void *opaque;
+    uint32_t last; /* the word that ends a sequence */
+} a64_pieces;
+
+/* How long a sequence is to be. */
+static inline uint32_t random_length(void)
+{
+    return 4 + random_below(random_below(2) ? 16 : A64_MOST_WORDS - 24);
+}
+
+static inline void make_pieces(a64_code *s, uint32_t length, const a64_pieces *pieces)
+{
+    while (s->n < length && s->n < A64_MOST_WORDS - 16) {
+        switch (random_below(24)) {
+        case 0:
+            add_loop(s);
+            break;
+        case 1:
+            add_indirect(s);
+            break;
+        case 2:
+            add_call(s);
+            break;
+        case 3:
+            if (random_below(4) == 0)
+                add_change(s, length);
+            break;
+        case 4:
+            add(s, pieces->system_words[random_below(pieces->n_system_words)]);
+            break;
+        case 5:
+            if (random_below(3) == 0)
+                add_data_beside_code(s);
+            break;
+        case 6:
+            if (random_below(3) == 0)
+                pieces->add_own(s, pieces->opaque);
+            break;
+        default:
+            add_random(s, 1, s->n < length ? length - s->n - 1 : 0);
+            break;
+        }
+    }
+    add(s, pieces->last);
+    keep_groups_whole(s);
+}
+
 /* The number of one that does not lie inside a group. */
 static inline uint32_t whole_word(const a64_code *q)
 {

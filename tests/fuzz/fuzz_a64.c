@@ -261,49 +261,17 @@ static void add_remap(sequence *s)
 
 static void make_sequence(sequence *s, uint64_t number)
 {
-    a64_code *c = &s->code;
+    const a64_pieces pieces = { system_words, G_N_ELEMENTS(system_words), add_remap, s, A64_B_SELF };
     uint32_t length;
 
     random_state = number;
     random_state = random_bits();
-    length = 4 + random_below(random_below(2) ? 16 : A64_MOST_WORDS - 24);
+    length = random_length();
     *s = (sequence){ .el0 = random_below(3) == 0, .insns = 60 + random_below(800) };
     s->start = AT(CODE) + 64 +
                (random_below(3) ? random_below(64) * 64 : 4096 - 64 - random_below(8) * 32);
     s->operands = random_bits();
-    while (c->n < length && c->n < A64_MOST_WORDS - 16) {
-        switch (random_below(24)) {
-        case 0:
-            add_loop(c);
-            break;
-        case 1:
-            add_indirect(c);
-            break;
-        case 2:
-            add_call(c);
-            break;
-        case 3:
-            if (random_below(4) == 0)
-                add_change(c, length);
-            break;
-        case 5:
-            if (random_below(3) == 0)
-                add_data_beside_code(c);
-            break;
-        case 6:
-            if (random_below(3) == 0)
-                add_remap(s);
-            break;
-        case 4:
-            add(c, system_words[random_below(G_N_ELEMENTS(system_words))]);
-            break;
-        default:
-            add_random(c, 1, c->n < length ? length - c->n - 1 : 0);
-            break;
-        }
-    }
-    add(c, A64_B_SELF);
-    keep_groups_whole(c);
+    make_pieces(&s->code, length, &pieces);
 }
 
 /* ---- operands -------------------------------------------------------------------------------- */

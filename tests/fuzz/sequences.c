@@ -28,7 +28,7 @@ static const uint32_t system_words[] = {
 };
 
 /* FPSR gets flags: mov x14; movk x14; msr fpsr, x14. */
-static void add_fpsr(a64_code *c)
+static void add_fpsr(a64_code *c, void *opaque)
 {
     const uint32_t first = c->n;
 
@@ -39,41 +39,9 @@ static void add_fpsr(a64_code *c)
 
 static void make_code(a64_code *c)
 {
-    uint32_t length = 4 + random_below(random_below(2) ? 16 : A64_MOST_WORDS - 24);
+    const a64_pieces pieces = { system_words, G_N_ELEMENTS(system_words), add_fpsr, NULL, END_WORD };
 
-    while (c->n < length && c->n < A64_MOST_WORDS - 16) {
-        switch (random_below(24)) {
-        case 0:
-            add_loop(c);
-            break;
-        case 1:
-            add_indirect(c);
-            break;
-        case 2:
-            add_call(c);
-            break;
-        case 3:
-            if (random_below(4) == 0)
-                add_change(c, length);
-            break;
-        case 4:
-            add(c, system_words[random_below(G_N_ELEMENTS(system_words))]);
-            break;
-        case 5:
-            if (random_below(3) == 0)
-                add_data_beside_code(c);
-            break;
-        case 6:
-            if (random_below(3) == 0)
-                add_fpsr(c);
-            break;
-        default:
-            add_random(c, 1, c->n < length ? length - c->n - 1 : 0);
-            break;
-        }
-    }
-    add(c, END_WORD);
-    keep_groups_whole(c);
+    make_pieces(c, random_length(), &pieces);
 }
 
 static uint64_t random_address(void)

@@ -5,6 +5,7 @@ import pathlib
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -13,20 +14,22 @@ SYSROOT = "/usr/aarch64-linux-gnu"
 
 
 class Built:
-    """Where they lie. A test that cannot have them is skipped."""
+    """Where they lie."""
 
     def __init__(self, sources):
+        self.sources = pathlib.Path(sources)
+        self.folder = None
+
+    def begin(self):
+        """The module's setUpModule(): it is skipped where there can be no programs."""
         if platform.machine() != "x86_64":
             raise unittest.SkipTest("user mode runs on x86-64 only")
         if not shutil.which(COMPILER):
             raise unittest.SkipTest(f"{COMPILER} is not installed")
         if not os.path.exists(SYSROOT + "/lib/libc.a"):
             raise unittest.SkipTest("libc6-dev-arm64-cross is not installed")
-        self.sources = pathlib.Path(sources)
         self.folder = tempfile.TemporaryDirectory()
-
-    def finish(self):
-        self.folder.cleanup()
+        unittest.addModuleCleanup(self.folder.cleanup)
 
     def make(self, compiler, name, path, options):
         if not path.exists():
@@ -39,6 +42,24 @@ class Built:
         path = pathlib.Path(self.folder.name) / (name + "".join(options).replace("/", "_"))
         return self.make(COMPILER, name, path, options)
 
-    def native(self, name):
+    def native(self, name, *options):
         """The same for this computer."""
-        return self.make("gcc", name, pathlib.Path(self.folder.name) / (name + "-native"), ["-static"])
+        return self.make("gcc", name, pathlib.Path(self.folder.name) / (name + "-native"), options)
+
+
+def arguments():
+    """The first arguments of such tests, PATCHBAY SOURCES: the command, and what makes programs."""
+    return os.path.abspath(sys.argv.pop(1)), Built(sys.argv.pop(1))
+
+
+class Case(unittest.TestCase):
+    """With a folder for each test, in which programs run."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def run_words(self, *words, **options):
+        return subprocess.run([str(word) for word in words], cwd=self.folder, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, **options)

@@ -10,44 +10,27 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import cases  # noqa: E402
 import programs  # noqa: E402
 
-PATCHBAY = os.path.abspath(sys.argv.pop(1))
-SOURCES = pathlib.Path(sys.argv.pop(1))
-
-built = None
-
-
-def setUpModule():
-    global built
-    built = programs.Built(SOURCES)
-
-
-def tearDownModule():
-    if built:
-        built.finish()
+PATCHBAY, built = programs.arguments()
+setUpModule = built.begin
 
 
 def unescape(text):
     return re.sub(r"\\x([0-9a-f]{2})", lambda m: chr(int(m.group(1), 16)), text).encode("latin-1")
 
 
-class Case(unittest.TestCase):
+class Case(programs.Case):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        super().setUp()
         self.interpreter = os.path.join(self.folder, "patchbay-aarch64")
         os.symlink(PATCHBAY, self.interpreter)
 
     def run_words(self, *words, status=0, **changes):
-        done = subprocess.run([str(word) for word in words], cwd=self.folder, stdin=subprocess.DEVNULL, timeout=120,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ, **changes))
+        done = super().run_words(*words, env=dict(os.environ, **changes))
         self.assertEqual(done.returncode, status, done.stderr)
         return done
 

@@ -5,7 +5,6 @@ usage: test_core.py PATCHBAY SOURCES [UNITTEST-ARGUMENT...]
 """
 
 import os
-import pathlib
 import re
 import resource
 import shutil
@@ -13,44 +12,28 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import cases  # noqa: E402
 import programs  # noqa: E402
 
-PATCHBAY = os.path.abspath(sys.argv.pop(1))
-SOURCES = pathlib.Path(sys.argv.pop(1))
+PATCHBAY, built = programs.arguments()
 UNLIMITED = resource.RLIM_INFINITY
 # The address sanitizer limits core files for the sake of its own.
 ENVIRONMENT = dict(os.environ, ASAN_OPTIONS=":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "disable_coredump=0"])))
 
-built = None
-
 
 def setUpModule():
-    global built
-    built = programs.Built(SOURCES)
+    built.begin()
     if resource.getrlimit(resource.RLIMIT_CORE)[1] != UNLIMITED:
         raise unittest.SkipTest("core files are limited here")
 
 
-def tearDownModule():
-    if built:
-        built.finish()
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
+class Case(programs.Case):
     def run_user(self, *words, limit=UNLIMITED):
-        return subprocess.run([PATCHBAY, "user", *map(str, words)], cwd=self.folder, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
-                              env=ENVIRONMENT, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (limit, UNLIMITED)))
+        return self.run_words(PATCHBAY, "user", *words, env=ENVIRONMENT,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (limit, UNLIMITED)))
 
     def dump(self, *words, end=signal.SIGSEGV, name="core", limit=UNLIMITED):
         done = self.run_user(*words, limit=limit)

@@ -5,38 +5,21 @@ usage: test_missing.py PATCHBAY SOURCES [UNITTEST-ARGUMENT...]
 """
 
 import os
-import pathlib
 import re
 import subprocess
 import sys
-import tempfile
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import cases  # noqa: E402
 import programs  # noqa: E402
 
-PATCHBAY = os.path.abspath(sys.argv.pop(1))
-SOURCES = pathlib.Path(sys.argv.pop(1))
-
-built = None
+PATCHBAY, built = programs.arguments()
+setUpModule = built.begin
 
 
-def setUpModule():
-    global built
-    built = programs.Built(SOURCES)
-
-
-def tearDownModule():
-    if built:
-        built.finish()
-
-
-class Missing(unittest.TestCase):
+class Missing(programs.Case):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        super().setUp()
         self.file = os.path.join(self.folder, "patchbay", "missing")
         self.environment = dict(os.environ, XDG_STATE_HOME=self.folder)
         self.environment.pop("PATCHBAY_RECORD", None)

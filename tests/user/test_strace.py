@@ -5,33 +5,18 @@ usage: test_strace.py PATCHBAY SOURCES [UNITTEST-ARGUMENT...]
 """
 
 import os
-import pathlib
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import cases  # noqa: E402
 import programs  # noqa: E402
 
-PATCHBAY = os.path.abspath(sys.argv.pop(1))
-SOURCES = pathlib.Path(sys.argv.pop(1))
-
-built = None
-
-
-def setUpModule():
-    global built
-    built = programs.Built(SOURCES)
-
-
-def tearDownModule():
-    if built:
-        built.finish()
+PATCHBAY, built = programs.arguments()
+setUpModule = built.begin
 
 
 def can_trace():
@@ -40,15 +25,9 @@ def can_trace():
         subprocess.run(["strace", "-o", "/dev/null", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
+class Case(programs.Case):
     def run_words(self, *words):
-        return subprocess.run([str(word) for word in words], cwd=self.folder, umask=0o022, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+        return super().run_words(*words, umask=0o022)
 
     def strace(self, *words):
         return self.run_words(PATCHBAY, "user", "--strace", *words)
@@ -70,7 +49,7 @@ class Lines(Case):
     def test_as_strace(self):
         if not can_trace():
             self.skipTest("strace cannot trace here")
-        mine = built.native("traced")
+        mine = built.native("traced", "-static")
         expected = self.run_words("strace", mine)
         for file in os.listdir(self.folder):
             os.unlink(os.path.join(self.folder, file))

@@ -5,66 +5,26 @@ usage: test_user.py PATCHBAY SOURCES [UNITTEST-ARGUMENT...]
 """
 
 import os
-import pathlib
-import platform
 import random
 import shutil
 import signal
 import struct
-import subprocess
 import sys
-import tempfile
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import cases  # noqa: E402
+import programs  # noqa: E402
 
-PATCHBAY = os.path.abspath(sys.argv.pop(1))
-SOURCES = pathlib.Path(sys.argv.pop(1))
-COMPILER = "aarch64-linux-gnu-gcc"
-SYSROOT = "/usr/aarch64-linux-gnu"
+PATCHBAY, built = programs.arguments()
+setUpModule = built.begin
 WAYS = [["--accel", "interp"], ["--accel", "jit,direct=false"], ["--accel", "jit"],
         ["--accel", "jit,regions=always,compile-threads=0"]]
 FAULT_OPTIONS = ["without=all", "pinned=0", "baseline=true"]
 
-programs = None
 
-
-def compile_program(name, *options):
-    """The program made from NAME.c: its path. Made once."""
-    path = pathlib.Path(programs.name) / (name + "".join(options).replace("/", "_"))
-    if not path.exists():
-        subprocess.run([COMPILER, "-D_GNU_SOURCE", "-O1", "-Wall", "-Werror", "-I", SOURCES, *options,
-                        SOURCES / (name + ".c"), "-o", path, "-lpthread"], check=True)
-    return path
-
-
-def setUpModule():
-    global programs
-    if platform.machine() != "x86_64":
-        raise unittest.SkipTest("user mode runs on x86-64 only")
-    if not shutil.which(COMPILER):
-        raise unittest.SkipTest(f"{COMPILER} is not installed")
-    if not os.path.exists(SYSROOT + "/lib/libc.a"):
-        raise unittest.SkipTest("libc6-dev-arm64-cross is not installed")
-    programs = tempfile.TemporaryDirectory()
-
-
-def tearDownModule():
-    if programs:
-        programs.cleanup()
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
+class Case(programs.Case):
     def run_user(self, *words, environment=None):
-        return subprocess.run([PATCHBAY, "user", *map(str, words)], cwd=self.folder, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
-                              env=environment)
+        return self.run_words(PATCHBAY, "user", *words, env=environment)
 
     def good(self, *words, **options):
         done = self.run_user(*words, **options)
@@ -80,7 +40,7 @@ class Programs(Case):
     def everywhere(self, name, *options):
         for way in WAYS:
             with self.subTest(way=way[1]):
-                out = self.good(*way, compile_program(name, "-static", *options))
+                out = self.good(*way, built.program(name, "-static", *options))
                 self.assertEqual(out, f"{name}: 0 failed\n")
                 self.clean()
 
@@ -106,7 +66,7 @@ class Programs(Case):
         self.everywhere("change")
 
     def test_faults(self):
-        program = compile_program("faults", "-static")
+        program = built.program("faults", "-static")
         for way in WAYS + [["--accel", "jit,codegen-options=" + options] for options in FAULT_OPTIONS]:
             with self.subTest(way=way[1]):
                 # What the core does itself, all without direct memory, finds a cut file late.
@@ -117,7 +77,7 @@ class Programs(Case):
     def test_dynamic(self):
         for name in "files", "memory", "signals", "processes":
             with self.subTest(program=name):
-                out = self.good("-L", SYSROOT, compile_program(name))
+                out = self.good("-L", programs.SYSROOT, built.program(name))
                 self.assertEqual(out, f"{name}: 0 failed\n")
                 self.clean()
 
@@ -138,7 +98,7 @@ class Paths(Case):
             links = dict(self.LINKS, **{"inner/out": outside + "/file", "inner/out-folder": outside})
             for name, target in links.items():
                 os.symlink(target, os.path.join(root, name))
-            shutil.copy(compile_program("paths", "-static"), os.path.join(root, "inner", "program"))
+            shutil.copy(built.program("paths", "-static"), os.path.join(root, "inner", "program"))
             for name in "/inner/program", os.path.join(root, "folder/program"):
                 with self.subTest(way=way[1], name=name):
                     self.assertEqual(self.good("-L", root, *way, name, outside), "paths: 0 failed\n")
@@ -149,9 +109,9 @@ class Threads(Case):
     def everywhere(self, name, *arguments):
         for way in WAYS:
             with self.subTest(way=way[1]):
-                out = self.good(*way, compile_program(name, "-static"), *arguments)
+                out = self.good(*way, built.program(name, "-static"), *arguments)
                 self.assertEqual(out, f"{name}: 0 failed\n")
-        out = self.good("-L", SYSROOT, compile_program(name), *arguments)
+        out = self.good("-L", programs.SYSROOT, built.program(name), *arguments)
         self.assertEqual(out, f"{name}: 0 failed\n")
 
     def test_threads(self):
@@ -160,18 +120,13 @@ class Threads(Case):
     def test_ends(self):
         self.everywhere("ends")
 
-
     def test_linux(self):
         """The same programs do the same on Linux itself, as programs of this host."""
-        compiler = shutil.which("gcc")
-        if not compiler:
+        if not shutil.which("gcc"):
             self.skipTest("there is no gcc for this host")
         for name, arguments in ("threads", []), ("ends", ["linux"]):
             with self.subTest(program=name):
-                path = pathlib.Path(self.folder) / name
-                subprocess.run([compiler, "-D_GNU_SOURCE", "-O1", "-Wall", "-Werror", "-I", SOURCES,
-                                SOURCES / (name + ".c"), "-o", path, "-lpthread"], check=True)
-                done = subprocess.run([path, *arguments], stdout=subprocess.PIPE, text=True, timeout=120)
+                done = self.run_words(built.native(name), *arguments)
                 self.assertEqual((done.returncode, done.stdout), (0, f"{name}: 0 failed\n"))
 
 
@@ -189,16 +144,16 @@ class Start(Case):
         for options in ["-static"], ["-static-pie"], ["-static", "-O2", "-Wl,-z,norelro"], ["-static", "-Wl,-z,max-page-size=65536"]:
             for way in WAYS:
                 with self.subTest(options=options, way=way[1]):
-                    self.check(*way, compile_program("hello", *options))
+                    self.check(*way, built.program("hello", *options))
 
     def test_dynamic(self):
         for options in [], ["-no-pie"]:
             for way in WAYS:
                 with self.subTest(options=options, way=way[1]):
-                    self.check(*way, "-L", SYSROOT, compile_program("hello", *options))
+                    self.check(*way, "-L", programs.SYSROOT, built.program("hello", *options))
 
     def test_environment(self):
-        path = compile_program("hello", "-static")
+        path = built.program("hello", "-static")
         environment = dict(os.environ, USER_TEST="outer")
         self.check(path, value="outer", environment=environment)
         self.check("-U", "USER_TEST", path, environment=environment)
@@ -206,12 +161,12 @@ class Start(Case):
         self.check("--argv0", "other", "--", path, name="other")
 
     def test_cpu(self):
-        self.check("--set", "cpu=arm64/cortex-a53", compile_program("hello", "-static"))
+        self.check("--set", "cpu=arm64/cortex-a53", built.program("hello", "-static"))
 
 
 class Ends(Case):
     def test_signals(self):
-        path = compile_program("broken", "-static")
+        path = built.program("broken", "-static")
         for how, number in (("segv", signal.SIGSEGV), ("ill", signal.SIGILL), ("trap", signal.SIGTRAP),
                             ("abort", signal.SIGABRT), ("term", signal.SIGTERM), ("blocked", signal.SIGSEGV),
                             ("stack", signal.SIGSEGV)):
@@ -220,7 +175,7 @@ class Ends(Case):
                     self.assertEqual(self.run_user(*way, path, how).returncode, -number)
 
     def test_status(self):
-        path = compile_program("broken", "-static")
+        path = built.program("broken", "-static")
         for status in 0, 1, 126, 127, 255:
             self.assertEqual(self.run_user(path, "well", status).returncode, status)
 
@@ -254,13 +209,13 @@ class Refused(Case):
         self.refused(126, "programs for x86_64 cannot be run", "/bin/true")
 
     def test_interpreter(self):
-        dynamic = compile_program("hello")
+        dynamic = built.program("hello")
         self.refused(127, "interpreter /lib/ld-linux-aarch64.so.1", dynamic)
         self.refused(127, "interpreter /lib/ld-linux-aarch64.so.1", "-L", self.folder, dynamic)
 
     def test_headers(self):
         """Each member that matters, with a value that cannot be."""
-        whole = compile_program("hello", "-static").read_bytes()
+        whole = built.program("hello", "-static").read_bytes()
         table, = struct.unpack_from("<Q", whole, 32)
         loads = [table + 56 * i for i in range(struct.unpack_from("<H", whole, 56)[0])
                  if struct.unpack_from("<I", whole, table + 56 * i)[0] == 1]
@@ -280,7 +235,7 @@ class Refused(Case):
 
     def test_mutated(self):
         """Whatever is in a file: it runs, or there is one line; never an end of the emulator's own."""
-        whole = compile_program("broken", "-static").read_bytes()
+        whole = built.program("broken", "-static").read_bytes()
         chance = random.Random(1)
         for i in range(100):
             broken = bytearray(whole)
