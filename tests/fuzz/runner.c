@@ -14,6 +14,7 @@
  * loaded, and what it has stored of its bytes beside the page that faulted.
  */
 #include "programs.h"
+#include "../../tools/insn-test/frame.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -42,22 +43,6 @@ static uint64_t mix(uint64_t h, uint64_t value)
 {
     h = (h ^ value) * UINT64_C(0x9e3779b97f4a7c15);
     return h ^ h >> 29;
-}
-
-static struct fpsimd_context *fp_of(ucontext_t *context)
-{
-    uint8_t *at = context->uc_mcontext.__reserved;
-    struct _aarch64_ctx *head = (struct _aarch64_ctx *)at;
-
-    while (head->magic != FPSIMD_MAGIC) {
-        if (!head->magic || !head->size) {
-            fputs("no FP state in the signal frame\n", stderr);
-            _exit(1);
-        }
-        at += head->size;
-        head = (struct _aarch64_ctx *)at;
-    }
-    return (struct fpsimd_context *)head;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------- */

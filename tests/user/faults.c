@@ -1,5 +1,6 @@
 /* Faults of each kind of access: all registers are what they were before the instruction, and the address is right, in straight
  * code and in loops, at ends of pages, behind the end of files, at addresses no program has, and with tags. */
+#include "../../tools/insn-test/frame.h"
 #include "check.h"
 
 #include <fcntl.h>
@@ -18,53 +19,54 @@ static struct registers {
     uint64_t v[64];
 } now;
 
+/* Registers, to memory or from there: those that a function keeps at sp; x2 to x29 at x0; vectors at x1, which moves on. */
+__asm__(".macro kept op\n"
+        "   \\op x19, x20, [sp, #16]\n   \\op x21, x22, [sp, #32]\n"
+        "   \\op x23, x24, [sp, #48]\n   \\op x25, x26, [sp, #64]\n"
+        "   \\op x27, x28, [sp, #80]\n   \\op d8, d9, [sp, #96]\n"
+        "   \\op d10, d11, [sp, #112]\n   \\op d12, d13, [sp, #128]\n"
+        "   \\op d14, d15, [sp, #144]\n"
+        ".endm\n"
+        ".macro general op\n"
+        "   \\op x2, x3, [x0, #16]\n   \\op x4, x5, [x0, #32]\n"
+        "   \\op x6, x7, [x0, #48]\n   \\op x8, x9, [x0, #64]\n"
+        "   \\op x10, x11, [x0, #80]\n   \\op x12, x13, [x0, #96]\n"
+        "   \\op x14, x15, [x0, #112]\n   \\op x16, x17, [x0, #128]\n"
+        "   \\op x18, x19, [x0, #144]\n   \\op x20, x21, [x0, #160]\n"
+        "   \\op x22, x23, [x0, #176]\n   \\op x24, x25, [x0, #192]\n"
+        "   \\op x26, x27, [x0, #208]\n   \\op x28, x29, [x0, #224]\n"
+        ".endm\n"
+        ".macro vectors op\n"
+        "   \\op {v0.2d, v1.2d, v2.2d, v3.2d}, [x1], #64\n"
+        "   \\op {v4.2d, v5.2d, v6.2d, v7.2d}, [x1], #64\n"
+        "   \\op {v8.2d, v9.2d, v10.2d, v11.2d}, [x1], #64\n"
+        "   \\op {v12.2d, v13.2d, v14.2d, v15.2d}, [x1], #64\n"
+        "   \\op {v16.2d, v17.2d, v18.2d, v19.2d}, [x1], #64\n"
+        "   \\op {v20.2d, v21.2d, v22.2d, v23.2d}, [x1], #64\n"
+        "   \\op {v24.2d, v25.2d, v26.2d, v27.2d}, [x1], #64\n"
+        "   \\op {v28.2d, v29.2d, v30.2d, v31.2d}, [x1], #64\n"
+        ".endm\n");
+
 /* Calls code with all registers but x30 and sp from `now`, which gets them back. */
 void run_with_registers(const void *code);
 __asm__(".globl run_with_registers\n"
         "run_with_registers:\n"
         "   stp x29, x30, [sp, #-176]!\n"
-        "   stp x19, x20, [sp, #16]\n   stp x21, x22, [sp, #32]\n   stp x23, x24, [sp, #48]\n"
-        "   stp x25, x26, [sp, #64]\n   stp x27, x28, [sp, #80]\n"
-        "   stp d8, d9, [sp, #96]\n   stp d10, d11, [sp, #112]\n   stp d12, d13, [sp, #128]\n"
-        "   stp d14, d15, [sp, #144]\n"
+        "   kept stp\n"
         "   mov x30, x0\n"
         "   adrp x0, now\n   add x0, x0, :lo12:now\n"
         "   add x1, x0, #240\n"
-        "   ld1 {v0.2d, v1.2d, v2.2d, v3.2d}, [x1], #64\n   ld1 {v4.2d, v5.2d, v6.2d, v7.2d}, "
-        "[x1], #64\n"
-        "   ld1 {v8.2d, v9.2d, v10.2d, v11.2d}, [x1], #64\n   ld1 {v12.2d, v13.2d, v14.2d, "
-        "v15.2d}, [x1], #64\n"
-        "   ld1 {v16.2d, v17.2d, v18.2d, v19.2d}, [x1], #64\n   ld1 {v20.2d, v21.2d, v22.2d, "
-        "v23.2d}, [x1], #64\n"
-        "   ld1 {v24.2d, v25.2d, v26.2d, v27.2d}, [x1], #64\n   ld1 {v28.2d, v29.2d, v30.2d, "
-        "v31.2d}, [x1], #64\n"
-        "   ldp x2, x3, [x0, #16]\n   ldp x4, x5, [x0, #32]\n   ldp x6, x7, [x0, #48]\n"
-        "   ldp x8, x9, [x0, #64]\n   ldp x10, x11, [x0, #80]\n   ldp x12, x13, [x0, #96]\n"
-        "   ldp x14, x15, [x0, #112]\n   ldp x16, x17, [x0, #128]\n   ldp x18, x19, [x0, #144]\n"
-        "   ldp x20, x21, [x0, #160]\n   ldp x22, x23, [x0, #176]\n   ldp x24, x25, [x0, #192]\n"
-        "   ldp x26, x27, [x0, #208]\n   ldp x28, x29, [x0, #224]\n   ldp x0, x1, [x0]\n"
+        "   vectors ld1\n"
+        "   general ldp\n"
+        "   ldp x0, x1, [x0]\n"
         "   blr x30\n"
         "   stp x0, x1, [sp, #160]\n"
         "   adrp x0, now\n   add x0, x0, :lo12:now\n"
-        "   stp x2, x3, [x0, #16]\n   stp x4, x5, [x0, #32]\n   stp x6, x7, [x0, #48]\n"
-        "   stp x8, x9, [x0, #64]\n   stp x10, x11, [x0, #80]\n   stp x12, x13, [x0, #96]\n"
-        "   stp x14, x15, [x0, #112]\n   stp x16, x17, [x0, #128]\n   stp x18, x19, [x0, #144]\n"
-        "   stp x20, x21, [x0, #160]\n   stp x22, x23, [x0, #176]\n   stp x24, x25, [x0, #192]\n"
-        "   stp x26, x27, [x0, #208]\n   stp x28, x29, [x0, #224]\n"
+        "   general stp\n"
         "   ldp x2, x3, [sp, #160]\n   stp x2, x3, [x0]\n"
         "   add x1, x0, #240\n"
-        "   st1 {v0.2d, v1.2d, v2.2d, v3.2d}, [x1], #64\n   st1 {v4.2d, v5.2d, v6.2d, v7.2d}, "
-        "[x1], #64\n"
-        "   st1 {v8.2d, v9.2d, v10.2d, v11.2d}, [x1], #64\n   st1 {v12.2d, v13.2d, v14.2d, "
-        "v15.2d}, [x1], #64\n"
-        "   st1 {v16.2d, v17.2d, v18.2d, v19.2d}, [x1], #64\n   st1 {v20.2d, v21.2d, v22.2d, "
-        "v23.2d}, [x1], #64\n"
-        "   st1 {v24.2d, v25.2d, v26.2d, v27.2d}, [x1], #64\n   st1 {v28.2d, v29.2d, v30.2d, "
-        "v31.2d}, [x1], #64\n"
-        "   ldp x19, x20, [sp, #16]\n   ldp x21, x22, [sp, #32]\n   ldp x23, x24, [sp, #48]\n"
-        "   ldp x25, x26, [sp, #64]\n   ldp x27, x28, [sp, #80]\n"
-        "   ldp d8, d9, [sp, #96]\n   ldp d10, d11, [sp, #112]\n   ldp d12, d13, [sp, #128]\n"
-        "   ldp d14, d15, [sp, #144]\n"
+        "   vectors st1\n"
+        "   kept ldp\n"
         "   ldp x29, x30, [sp], #176\n   ret\n");
 
 /* ---- the accesses ---------------------------------------------------------------------------------------- */
@@ -180,13 +182,12 @@ static int count;
 static void on_fault(int signal, siginfo_t *info, void *opaque)
 {
     ucontext_t *context = opaque;
-    const struct fpsimd_context *fp = (const void *)context->uc_mcontext.__reserved;
+    const struct fpsimd_context *fp = fp_of(context);
 
     count++;
     seen = *info;
     seen_pc = context->uc_mcontext.pc;
     memcpy(at_fault.x, context->uc_mcontext.regs, sizeof(at_fault.x));
-    CHECK(fp->head.magic == FPSIMD_MAGIC);
     memcpy(at_fault.v, fp->vregs, sizeof(at_fault.v));
     context->uc_mcontext.pc += 4;
 }
@@ -249,6 +250,12 @@ static void *tagged(void *p, uint64_t tag)
     return (void *)((uint64_t)p | tag << 56);
 }
 
+/* Whether it can lie on both sides of a page's end. */
+static bool can_cross(int i)
+{
+    return !(accesses[i].flags & ALIGNED) && accesses[i].bytes > 1;
+}
+
 static void test_pages(void)
 {
     char *p = map(4 * PAGE, PROT_READ | PROT_WRITE), *none = p + PAGE;
@@ -267,7 +274,7 @@ static void test_pages(void)
             faults(i, p + 2 * PAGE, p + 2 * PAGE, SIGSEGV, SEGV_ACCERR);
         else
             works(i, p + 2 * PAGE);
-        if (a->flags & ALIGNED || a->bytes == 1)
+        if (!can_cross(i))
             continue;
         faults(i, none - a->bytes / 2, none, SIGSEGV, SEGV_ACCERR);
         faults(i, none - 1, none, SIGSEGV, SEGV_ACCERR);
@@ -276,18 +283,24 @@ static void test_pages(void)
     munmap(p, 4 * PAGE);
 }
 
+/* What lies before `end` is there, and what lies behind it is not. */
+static void test_end(char *end, int signal, int code)
+{
+    for (int i = 0; i < ACCESSES_COUNT; i++) {
+        works(i, end - PAGE);
+        faults(i, end + 64, end + 64, signal, code);
+        if (can_cross(i))
+            faults(i, end - 1, end, signal, code);
+    }
+}
+
 /* A mapping that is not there is no mapping without permission. */
 static void test_unmapped(void)
 {
     char *p = map(2 * PAGE, PROT_READ | PROT_WRITE);
 
     munmap(p + PAGE, PAGE);
-    for (int i = 0; i < ACCESSES_COUNT; i++) {
-        works(i, p);
-        faults(i, p + PAGE, p + PAGE, SIGSEGV, SEGV_MAPERR);
-        if (!(accesses[i].flags & ALIGNED) && accesses[i].bytes > 1)
-            faults(i, p + PAGE - 1, p + PAGE, SIGSEGV, SEGV_MAPERR);
-    }
+    test_end(p + PAGE, SIGSEGV, SEGV_MAPERR);
     munmap(p, PAGE);
 }
 
@@ -312,12 +325,7 @@ static void test_cut_file(void)
     CHECK(p != MAP_FAILED);
     p[PAGE] = 1;
     CHECK(ftruncate(fd, PAGE) == 0);
-    for (int i = 0; i < ACCESSES_COUNT; i++) {
-        works(i, p);
-        faults(i, p + PAGE + 64, p + PAGE + 64, SIGBUS, BUS_ADRERR);
-        if (!(accesses[i].flags & ALIGNED) && accesses[i].bytes > 1)
-            faults(i, p + PAGE - 1, p + PAGE, SIGBUS, BUS_ADRERR);
-    }
+    test_end(p + PAGE, SIGBUS, BUS_ADRERR);
     CHECK(ftruncate(fd, 2 * PAGE) == 0);
     CHECK(p[PAGE] == 0);
     munmap(p, 2 * PAGE);
@@ -374,20 +382,17 @@ static void on_loop(int signal, siginfo_t *info, void *opaque)
 /* x0: address, x1: rounds; the sum of all of it, with much in registers meanwhile. */
 uint64_t sum_loop(const void *from, uint64_t rounds);
 uint64_t store_loop(void *to, uint64_t rounds);
-__asm__(".globl sum_loop\n"
-        ".globl store_loop\n"
-        "sum_loop:\n"
-        "   mov x2, #0\n   mov x3, #1\n   mov x4, #2\n"
-        "1: ldr x5, [x0], #8\n"
+__asm__(".macro loop name, access:vararg\n"
+        ".globl \\name\n"
+        "\\name:\n"
+        "   mov x2, #0\n   mov x3, #1\n   mov x4, #2\n   mov x5, x3\n"
+        "1: \\access, [x0], #8\n"
         "   add x2, x2, x5\n   add x3, x3, x2\n   eor x4, x4, x3\n"
         "   subs x1, x1, #1\n   b.ne 1b\n"
         "   add x0, x2, x3\n   add x0, x0, x4\n   ret\n"
-        "store_loop:\n"
-        "   mov x2, #0\n   mov x3, #1\n   mov x4, #2\n"
-        "1: str x3, [x0], #8\n"
-        "   add x2, x2, x3\n   add x3, x3, x2\n   eor x4, x4, x3\n"
-        "   subs x1, x1, #1\n   b.ne 1b\n"
-        "   add x0, x2, x3\n   add x0, x0, x4\n   ret\n");
+        ".endm\n"
+        "   loop sum_loop, ldr x5\n"
+        "   loop store_loop, str x3\n");
 
 static void test_loops(void)
 {

@@ -8,6 +8,8 @@
  * by BRK, whose handler takes the result out of the frame, puts the next case in, and returns into it. So
  * nothing but the kernel's (QEMU's) signal code stands between a case and what is recorded.
  */
+#include "frame.h"
+
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -61,22 +63,6 @@ static void die(const char *what)
 static uint8_t byte_at(uint32_t address)
 {
     return (uint8_t)(address * UINT32_C(2654435761) >> 24);
-}
-
-static struct fpsimd_context *fp_of(ucontext_t *context)
-{
-    uint8_t *at = context->uc_mcontext.__reserved;
-    struct _aarch64_ctx *head = (struct _aarch64_ctx *)at;
-
-    while (head->magic != FPSIMD_MAGIC) {
-        if (!head->magic || !head->size) {
-            fputs("no FP state in the signal frame\n", stderr);
-            _exit(1);
-        }
-        at += head->size;
-        head = (struct _aarch64_ctx *)at;
-    }
-    return (struct fpsimd_context *)head;
 }
 
 static void report(int number, ucontext_t *context)
