@@ -231,7 +231,7 @@ bool a64_has_feature(const a64_ctx *c, a64_feature feature)
 }
 
 /* Another page or other rights where data are: str x14, [x17]; dsb ish; tlbi; dsb ish; isb. */
-static void add_remap(sequence *s)
+static void add_remap(a64_code *c, void *opaque)
 {
     static const uint32_t flushes[] = {
         0xd508831f, 0xd508871f, /* tlbi vmalle1is, vmalle1 */
@@ -239,7 +239,7 @@ static void add_remap(sequence *s)
         0xd5088370, 0xd5088770, /* vaae1is, vaae1 */
         0xd50883b0, 0xd50887b0, /* vale1is, vale1 */
     };
-    a64_code *c = &s->code;
+    sequence *s = opaque;
     const uint32_t first = c->n, page = DATA + random_below(9);
     uint64_t value = descriptor(DATA + random_below(9));
 
@@ -261,7 +261,8 @@ static void add_remap(sequence *s)
 
 static void make_sequence(sequence *s, uint64_t number)
 {
-    const a64_pieces pieces = { system_words, G_N_ELEMENTS(system_words), add_remap, s, A64_B_SELF };
+    const a64_pieces pieces = { system_words, G_N_ELEMENTS(system_words), add_remap, s,
+                                A64_B_SELF };
     uint32_t length;
 
     random_state = number;

@@ -39,7 +39,8 @@ static void add_fpsr(a64_code *c, void *opaque)
 
 static void make_code(a64_code *c)
 {
-    const a64_pieces pieces = { system_words, G_N_ELEMENTS(system_words), add_fpsr, NULL, END_WORD };
+    const a64_pieces pieces = { system_words, G_N_ELEMENTS(system_words), add_fpsr, NULL,
+                                END_WORD };
 
     make_pieces(c, random_length(), &pieces);
 }
