@@ -58,14 +58,24 @@ struct pb_user {
         threads_cond;        /* one was born or ended, or does not work any more; no standstill */
     pb_user_thread *threads; /* under threads_lock, as what follows */
     uint32_t n_threads;
-    int status; /* of the process */
-    bool ended; /* by exit_group() */
+    uint32_t n_sharing; /* children that have this memory (share.c) */
+    int status;         /* of the process */
+    bool ended;         /* by exit_group() */
     bool
         has_lost; /* made by fork(): the accelerator's threads, and others, are not there, but what they had allocated is */
     uint32_t standstill;  /* atomic, written under threads_lock */
     uint32_t ending;      /* atomic */
     pb_user_debug *debug; /* null: none */
 };
+
+/* What execve() is given: whoever has the memory afterwards frees it. */
+typedef struct pb_user_execution {
+    char *path;
+    GPtrArray *argv, *envp;
+    GPtrArray *words; /* of the emulator's command, or null */
+} pb_user_execution;
+
+void pb_user_free_execution(pb_user_execution *e);
 
 struct pb_user_thread {
     pb_user *user;
@@ -75,6 +85,11 @@ struct pb_user_thread {
     pid_t tid;
     uint32_t works; /* atomic: it is neither in the guest nor in the host's kernel (thread.c) */
     bool is_leader;
+    bool shares;                 /* its process has the memory of its parent, who waits (share.c) */
+    uint32_t holds_nothing;      /* atomic, if it shares: SIGKILL may come */
+    int death_signal;            /* if it shares: what the program asked for by PR_SET_PDEATHSIG */
+    pb_user_action *actions;     /* of its process: the user's, but if it shares */
+    pb_user_execution execution; /* while it executes another program */
     bool ended, ends_all;
     int status;
     uint64_t clear_tid;   /* address that is cleared at the thread's end, or 0 */
@@ -196,6 +211,10 @@ int64_t pb_user_host(pb_user_thread *t, long number, uint64_t a, uint64_t b, uin
 
 #define HANDLER(name) int64_t name(pb_user_thread *t, const uint64_t a[6])
 
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND UINT64_C(0x100000000)
+#endif
+
 /* ---- threads: thread.c ------------------------------------------------------------------------------------- */
 
 /* What clone() and clone3() ask for. */
@@ -209,10 +228,16 @@ typedef struct pb_user_clone {
 pb_user_thread *pb_user_thread_new(pb_user *user, pb_vcpu *vcpu);
 /* It has a thread of the host, which calls it. */
 void pb_user_thread_enlist(pb_user_thread *t);
-/* Executes until the thread ends, and frees it. True: with it the process ends, with user->status. */
+/* Executes until the thread ends, and frees it. True: with it the process ends, with user->status. Does not return for a child that
+ * shares memory. */
 bool pb_user_thread_run(pb_user_thread *t);
 /* A new thread; its number, or an error. */
 int64_t pb_user_thread_clone(pb_user_thread *t, const pb_user_clone *clone);
+/* A thread with the maker's registers, but for what the call says; null: it cannot be. */
+pb_user_thread *pb_user_thread_copy(const pb_user_thread *maker, const pb_user_clone *clone);
+void pb_user_thread_delist(pb_user_thread *t);
+void pb_user_thread_clear_number(pb_user_thread *t);
+void pb_user_count_sharing(pb_user *user, int change);
 /* The process ends while it has several threads. */
 G_NORETURN void pb_user_end_process(pb_user *user, int status);
 /* Futexes of the robust list that the thread has: their owner died. Of all threads, which stand still from then on. */
@@ -224,6 +249,19 @@ void pb_user_work_end(pb_user_thread *t);
 /* Around fork(): no other thread executes anything, or holds a lock. The child has no others. */
 void pb_user_standstill_begin(pb_user_thread *t);
 void pb_user_standstill_end(pb_user_thread *t, bool child);
+
+/* ---- children that share memory: share.c ------------------------------------------------------------------- */
+
+/* vfork(): the child's number, when it has executed another program or ended; or an error. */
+int64_t pb_user_share_process(pb_user_thread *t, const pb_user_clone *clone);
+/* Around what a child does while it holds nothing of the emulator's: it may be killed. Nothing for others. */
+void pb_user_share_open(pb_user_thread *t);
+void pb_user_share_close(pb_user_thread *t);
+/* In a child that the thread made by fork(): its memory is its own. */
+void pb_user_share_leave(pb_user_thread *t);
+/* Around the execve() of one that shares, besides. */
+void pb_user_share_execute(pb_user_thread *t);
+void pb_user_share_execute_failed(pb_user_thread *t);
 
 /* ---- signals: signal.c ------------------------------------------------------------------------------------ */
 
@@ -248,6 +286,8 @@ void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, uint64_t fir
 G_NORETURN void pb_user_die(int signal);
 /* Have the host do anew what is asked for at each signal: a debugger came or went. */
 void pb_user_signals_renew(pb_user *user);
+/* The same for the thread's process, which others may not be of: it begins to share memory, or does not any more. */
+void pb_user_signals_renew_own(pb_user_thread *t);
 /* A new mask. */
 void pb_user_set_mask(pb_user_thread *t, uint64_t mask);
 

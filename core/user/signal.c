@@ -177,13 +177,20 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     errno = error;
 }
 
+/* Nothing may end who shares memory while it holds a lock (share.c). */
+static bool is_sharing(void)
+{
+    return pb_user_current && pb_user_current->shares;
+}
+
 /* Whether there is something to do at the end of the process by a signal without a handler: a core file, a line. */
 static bool is_told(int signal)
 {
     const uint64_t no_end = BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH) |
                             BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) | UNBLOCKABLE;
 
-    return pb_user_core_signal(signal) || (pb_user_process->strace && !(no_end & BIT(signal)));
+    return pb_user_core_signal(signal) ||
+           ((pb_user_process->strace || is_sharing()) && !(no_end & BIT(signal)));
 }
 
 /* Have the host do what the program asked for. */
@@ -214,11 +221,14 @@ void pb_user_die(int signal)
     if (pb_user_current)
         pb_user_release_all_futexes(pb_user_current);
     fflush(NULL);
-    pb_user_missing_save(pb_user_process);
+    if (!is_sharing())
+        pb_user_missing_save(pb_user_process);
     if (pb_user_process->strace)
         pb_strace_killed(pb_user_process, signal, pb_user_process->dumped);
     setrlimit(RLIMIT_CORE, &none); /* it would be the emulator's */
     pb_user_host_sigaction(signal, NULL, 0);
+    if (is_sharing())
+        pb_user_share_open(pb_user_current);
     host_mask(SIG_UNBLOCK, BIT(signal), NULL);
     syscall(SYS_tgkill, getpid(), gettid(), signal);
     _exit(128 + signal);
@@ -230,14 +240,15 @@ static G_NORETURN void die_of(pb_user_thread *t, const siginfo_t *info)
     pb_user *user = t->user;
 
     host_mask(SIG_SETMASK, UINT64_MAX, NULL);
-    if (__atomic_exchange_n(&user->dying, 1, __ATOMIC_SEQ_CST)) {
+    /* A child that shares memory is alone in its process, and the memory goes on. */
+    if (!t->shares && __atomic_exchange_n(&user->dying, 1, __ATOMIC_SEQ_CST)) {
         pb_user_work_end(t);
         for (;;) /* another thread does */
             pause();
     }
     if (user->strace)
         pb_strace_signal(t, info);
-    if (pb_user_core_signal(info->si_signo))
+    if (!t->shares && pb_user_core_signal(info->si_signo))
         user->dumped = pb_user_core_write(t, info);
     pb_user_die(info->si_signo);
 }
@@ -283,15 +294,16 @@ static uint64_t frame_place(const pb_user_thread *t, const pb_user_action *actio
 }
 
 /* The action, and what SA_RESETHAND makes of it. */
-static pb_user_action take_action(pb_user *user, int signal)
+static pb_user_action take_action(const pb_user_thread *t, int signal)
 {
+    pb_user *user = t->user;
     pb_user_action action;
 
     pthread_mutex_lock(&user->signal_lock);
-    action = user->actions[signal];
+    action = t->actions[signal];
     if ((action.flags & (uint32_t)FLAG_RESETHAND) && action.handler > IGNORE_HANDLER) {
-        user->actions[signal].handler = DEFAULT_HANDLER;
-        set_host_action(signal, &user->actions[signal]);
+        t->actions[signal].handler = DEFAULT_HANDLER;
+        set_host_action(signal, &t->actions[signal]);
     }
     pthread_mutex_unlock(&user->signal_lock);
     return action;
@@ -351,7 +363,7 @@ void pb_user_deliver(pb_user_thread *t)
         pb_user_set_mask(t, t->mask);
         return;
     }
-    action = take_action(t->user, info.si_signo);
+    action = take_action(t, info.si_signo);
     if (action.handler > IGNORE_HANDLER) {
         push_frame(t, &action, &info, NULL);
         return;
@@ -368,7 +380,7 @@ static void force(pb_user_thread *t, siginfo_t *info, const pb_user_event *event
 
     if (!pb_user_debug_signal(t, info))
         return;
-    action = take_action(t->user, info->si_signo);
+    action = take_action(t, info->si_signo);
     if (action.handler <= IGNORE_HANDLER || (t->mask & BIT(info->si_signo)))
         die_of(t, info);
     push_frame(t, &action, info, event);
@@ -421,7 +433,7 @@ static bool is_without_handler(pb_user_thread *t)
     }
     if (t->user->arch->get_pc(t->vcpu) != pc)
         return false; /* it was sent somewhere else */
-    return !t->queued || t->user->actions[t->info.si_signo].handler <= IGNORE_HANDLER;
+    return !t->queued || t->actions[t->info.si_signo].handler <= IGNORE_HANDLER;
 }
 
 void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, uint64_t first_argument,
@@ -433,7 +445,7 @@ void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, uint64_t fir
     if (result == -EINTR && t->queued && t->user->debug)
         again = is_without_handler(t);
     if (result == -EINTR && t->queued && row && (row->flags & PB_USER_RESTARTS))
-        again |= (t->user->actions[t->info.si_signo].flags & FLAG_RESTART) != 0;
+        again |= (t->actions[t->info.si_signo].flags & FLAG_RESTART) != 0;
     if (again)
         arch->restart(t->vcpu, first_argument);
     else
@@ -457,11 +469,11 @@ HANDLER(sys_rt_sigaction)
         return -EFAULT;
     new.mask &= ~UNBLOCKABLE;
     pthread_mutex_lock(&user->signal_lock);
-    old = user->actions[signal];
+    old = t->actions[signal];
     if (a[1]) {
         result = set_host_action((int)signal, &new);
         if (result == 0)
-            user->actions[signal] = new;
+            t->actions[signal] = new;
     }
     pthread_mutex_unlock(&user->signal_lock);
     if (result == 0 && a[2])
@@ -554,13 +566,11 @@ HANDLER(sys_sigaltstack)
 
 void pb_user_clear_handlers(pb_user_thread *t)
 {
-    pb_user *user = t->user;
-
     for (int signal = 1; signal <= PB_USER_SIGNALS; signal++) {
-        if (user->actions[signal].handler <= IGNORE_HANDLER)
+        if (t->actions[signal].handler <= IGNORE_HANDLER)
             continue;
-        user->actions[signal] = (pb_user_action){ 0 };
-        set_host_action(signal, &user->actions[signal]);
+        t->actions[signal] = (pb_user_action){ 0 };
+        set_host_action(signal, &t->actions[signal]);
     }
 }
 
@@ -586,11 +596,21 @@ void pb_user_block_signals(pb_user *user)
     host_mask(SIG_SETMASK, UINT64_MAX, &user->first_mask);
 }
 
-void pb_user_signals_renew(pb_user *user)
+static void renew(const pb_user_action *actions)
 {
     for (int signal = 1; signal <= PB_USER_SIGNALS; signal++)
         if (!(BIT(signal) & UNBLOCKABLE))
-            set_host_action(signal, &user->actions[signal]);
+            set_host_action(signal, &actions[signal]);
+}
+
+void pb_user_signals_renew(pb_user *user)
+{
+    renew(user->actions);
+}
+
+void pb_user_signals_renew_own(pb_user_thread *t)
+{
+    renew(t->actions);
 }
 
 void pb_user_signals_init(pb_user *user, pb_user_thread *t)

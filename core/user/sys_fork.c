@@ -3,8 +3,8 @@
  *
  * fork is the host's. Before it all threads stand still, the accelerator's too, so that there is one thread, which holds no lock
  * that the child does not find free. What is shared in spite of fork(), memory for code, the accelerator copies in the child.
- * A vfork is a fork whose parent waits until the child has
- * executed something or ended; their memory is not the same.
+ * After vfork parent and child have the same memory (share.c). Where they cannot, it is a fork whose parent waits until the child
+ * has executed something or ended.
  *
  * A program that executes another one for its architecture becomes this emulator again, with the same options. Of a script that is its
  * interpreter's matter. Programs for the host run on it.
@@ -23,15 +23,12 @@
 
 /* ---- fork ----------------------------------------------------------------------------------------------- */
 
-#ifndef CLONE_CLEAR_SIGHAND
-#define CLONE_CLEAR_SIGHAND UINT64_C(0x100000000)
-#endif
-
 #define IGNORED_FLAGS (CLONE_PTRACE | CLONE_UNTRACED | CLONE_DETACHED | CLONE_IO)
 #define TID_FLAGS     (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
 #define FORK_FLAGS                                                                           \
     (CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | TID_FLAGS | \
      IGNORED_FLAGS)
+#define SHARE_FLAGS (FORK_FLAGS | CLONE_FILES | CLONE_FS | CLONE_SYSVSEM)
 #define THREAD_FLAGS                                                                   \
     (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_PARENT | \
      CLONE_SYSVSEM | CLONE_SETTLS | TID_FLAGS | IGNORED_FLAGS)
@@ -109,6 +106,14 @@ static void give_pidfd(pb_user_thread *t, const pb_user_clone *clone, pid_t pid)
     }
 }
 
+/* Lines of --strace are the thread's that waits, a debugger knows one process, and there is one child's stack: then the child has
+ * memory of its own. */
+static bool can_share(const pb_user_thread *t, const pb_user_clone *clone)
+{
+    return (clone->flags & CLONE_VM) && (clone->flags & CLONE_VFORK) && !t->user->strace &&
+           !(clone->flags & ~(uint64_t)SHARE_FLAGS) && !t->user->debug && !t->shares;
+}
+
 static int64_t make_process(pb_user_thread *t, const pb_user_clone *clone)
 {
     bool waits = (clone->flags & CLONE_VFORK) != 0;
@@ -117,6 +122,8 @@ static int64_t make_process(pb_user_thread *t, const pb_user_clone *clone)
 
     if ((clone->flags & CLONE_VM) && !waits)
         return -ENOSYS; /* a process that shares memory, and goes on at the same time */
+    if (can_share(t, clone))
+        return pb_user_share_process(t, clone);
     if (clone->flags & ~(uint64_t)FORK_FLAGS)
         return -EINVAL;
     if (waits && pb_user_pipe(t->user, ends) < 0)
@@ -159,6 +166,8 @@ static int64_t clone_or_thread(pb_user_thread *t, const pb_user_clone *clone)
         return -EINVAL;
     if (!(flags & CLONE_THREAD))
         return make_process(t, clone);
+    if (t->shares)
+        return -EAGAIN; /* a second thread of its process, which would have to end with it */
     return flags & ~(uint64_t)THREAD_FLAGS ? -EINVAL : pb_user_thread_clone(t, clone);
 }
 
@@ -330,18 +339,35 @@ static int64_t take_script(pb_user_thread *t, char *line, char **path, GPtrArray
 static void hand_over_signals(pb_user_thread *t)
 {
     for (int signal = 1; signal <= PB_USER_SIGNALS; signal++)
-        if (t->user->actions[signal].handler == 1 && (signal == SIGBUS || t->user->debug))
+        if (t->actions[signal].handler == 1 &&
+            (signal == SIGBUS || signal == SIGSEGV || t->user->debug))
             pb_user_host_sigaction(signal, (const void *)1, 0);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, sizeof(t->mask));
 }
 
-/* Become the emulator of another program. Returns if it cannot. */
-static int64_t execute_self(pb_user_thread *t, const char *path, const GPtrArray *argv, char **envp)
+/* The host's. A signal that comes before is delivered before, and the call made again. */
+static int64_t execute_host(pb_user_thread *t, const char *path, const GPtrArray *argv)
 {
-    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    int64_t result;
+
+    hand_over_signals(t);
+    pb_user_share_execute(t);
+    result = pb_user_host_call(&t->queued, SYS_execve, (uintptr_t)path, (uintptr_t)argv->pdata,
+                               (uintptr_t)t->execution.envp->pdata, 0, 0, 0);
+    pb_user_share_execute_failed(t);
+    pb_user_signals_renew_own(t);
+    pb_user_set_mask(t, t->mask);
+    return result;
+}
+
+/* Become the emulator of another program. Returns if it cannot. */
+static int64_t execute_self(pb_user_thread *t)
+{
+    const pb_user_execution *e = &t->execution;
+    GPtrArray *words = t->execution.words = g_ptr_array_new();
     g_autofree char *strace = t->user->strace ? pb_strace_execute(t->user, true) : NULL;
     g_autofree char *gdb = pb_user_debug_execute(t);
-    int error;
+    int64_t error;
 
     for (const char *const *word = t->user->options.self; *word; word++)
         g_ptr_array_add(words, (gpointer)*word);
@@ -350,36 +376,36 @@ static int64_t execute_self(pb_user_thread *t, const char *path, const GPtrArray
     if (gdb)
         g_ptr_array_add(words, gdb);
     g_ptr_array_add(words, (gpointer) "--argv0");
-    g_ptr_array_add(words, argv->pdata[0]);
+    g_ptr_array_add(words, e->argv->pdata[0]);
     g_ptr_array_add(words, (gpointer) "--");
-    g_ptr_array_add(words, (gpointer)path);
-    for (guint i = 1; i + 1 < argv->len; i++)
-        g_ptr_array_add(words, argv->pdata[i]);
+    g_ptr_array_add(words, e->path);
+    for (guint i = 1; i + 1 < e->argv->len; i++)
+        g_ptr_array_add(words, e->argv->pdata[i]);
     g_ptr_array_add(words, NULL);
-    execve("/proc/self/exe", (char **)words->pdata, envp);
-    error = errno;
+    error = execute_host(t, "/proc/self/exe", words);
     if (gdb)
         pb_user_debug_execute_failed(t);
     if (strace)
         pb_strace_execute_failed(t->user);
-    return -error;
+    return error;
 }
 
-static int64_t execute(pb_user_thread *t, char **path, GPtrArray *argv, char **envp)
+static int64_t execute(pb_user_thread *t)
 {
+    pb_user_execution *e = &t->execution;
     char start[MOST_LINE + 1];
     const char *machine;
     int64_t result;
     ssize_t n = 0;
 
     for (unsigned i = 0;; i++) {
-        result = read_start(*path, start, MOST_LINE, &n);
+        result = read_start(e->path, start, MOST_LINE, &n);
         if (result < 0)
             return result;
         start[n] = '\0';
         if (strncmp(start, "#!", 2) != 0)
             break;
-        result = i < MOST_SCRIPTS ? take_script(t, start, path, argv) : -ELOOP;
+        result = i < MOST_SCRIPTS ? take_script(t, start, &e->path, e->argv) : -ELOOP;
         if (result < 0)
             return result;
     }
@@ -388,38 +414,46 @@ static int64_t execute(pb_user_thread *t, char **path, GPtrArray *argv, char **e
         return -ENOEXEC;
     if (t->queued)
         return -RESTART_AT_ONCE;
-    pb_user_missing_save(t->user);
-    pb_user_missing_forget(t->user);
-    hand_over_signals(t);
-    if (strcmp(machine, t->user->arch->name) == 0) {
-        result = execute_self(t, *path, argv, envp);
-    } else {
-        if (t->user->strace)
-            pb_strace_execute(t->user, false);
-        execve(*path, (char **)argv->pdata, envp);
-        result = -errno;
+    if (!t->shares) { /* else its parent does, some time */
+        pb_user_missing_save(t->user);
+        pb_user_missing_forget(t->user);
     }
-    return result;
+    if (strcmp(machine, t->user->arch->name) == 0)
+        return execute_self(t);
+    if (t->user->strace)
+        pb_strace_execute(t->user, false);
+    return execute_host(t, e->path, e->argv);
+}
+
+void pb_user_free_execution(pb_user_execution *e)
+{
+    g_clear_pointer(&e->path, g_free);
+    g_clear_pointer(&e->argv, g_ptr_array_unref);
+    g_clear_pointer(&e->envp, g_ptr_array_unref);
+    g_clear_pointer(&e->words, g_ptr_array_unref);
 }
 
 /* `path` is the host's, and freed. */
 static int64_t execute_path(pb_user_thread *t, char *path, uint64_t argv_gva, uint64_t envp_gva)
 {
+    pb_user_execution *e = &t->execution;
     int64_t result = 0;
-    g_autoptr(GPtrArray) argv = take_texts(t, argv_gva, &result);
-    g_autoptr(GPtrArray) envp = argv ? take_texts(t, envp_gva, &result) : NULL;
-    const char *link = pb_user_proc_link(t->user, path);
+    const char *link;
 
+    e->path = path;
+    e->argv = take_texts(t, argv_gva, &result);
+    e->envp = e->argv ? take_texts(t, envp_gva, &result) : NULL;
+    link = pb_user_proc_link(t->user, path);
     if (link) {
-        g_free(path);
-        path = g_strdup(link);
+        g_free(e->path);
+        e->path = g_strdup(link);
     }
-    if (envp) {
-        if (argv->len == 1) /* a program has a name */
-            g_ptr_array_insert(argv, 0, g_strdup(""));
-        result = execute(t, &path, argv, (char **)envp->pdata);
+    if (e->envp) {
+        if (e->argv->len == 1) /* a program has a name */
+            g_ptr_array_insert(e->argv, 0, g_strdup(""));
+        result = execute(t);
     }
-    g_free(path);
+    pb_user_free_execution(e);
     return result;
 }
 

@@ -118,12 +118,22 @@ HANDLER(sys_uname)
 HANDLER(sys_prctl)
 {
     switch ((int)a[0]) {
+    case PR_GET_PDEATHSIG:
+        if (t->shares)
+            return pb_user_space_write(t->user->space, a[1], &t->death_signal, sizeof(int))
+                       ? 0
+                       : -EFAULT;
+        return pb_user_host(t, SYS_prctl, a[0], host(t, a[1]), 0, 0, 0, 0);
     case PR_SET_NAME:
     case PR_GET_NAME:
-    case PR_GET_PDEATHSIG:
     case PR_GET_CHILD_SUBREAPER:
         return pb_user_host(t, SYS_prctl, a[0], host(t, a[1]), 0, 0, 0, 0);
     case PR_SET_PDEATHSIG:
+        if (t->shares && a[1] <= PB_USER_SIGNALS) {
+            t->death_signal = (int)a[1];
+            return 0;
+        }
+        return pb_user_host(t, SYS_prctl, a[0], a[1], 0, 0, 0, 0);
     case PR_GET_DUMPABLE:
     case PR_SET_DUMPABLE:
     case PR_GET_KEEPCAPS:

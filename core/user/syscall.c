@@ -165,7 +165,9 @@ int64_t pb_user_host(pb_user_thread *t, long number, uint64_t a, uint64_t b, uin
     int64_t result;
 
     pb_user_work_end(t);
+    pb_user_share_open(t);
     result = pb_user_host_call(&t->queued, number, a, b, c, d, e, f);
+    pb_user_share_close(t);
     pb_user_work_begin(t);
     return result;
 }

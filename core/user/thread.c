@@ -107,7 +107,9 @@ static void forget_others(pb_user_thread *t)
     t->next = NULL;
     t->user->has_lost = true;
     t->user->n_threads = 1;
+    t->user->n_sharing = 0;
     t->is_leader = true;
+    pb_user_share_leave(t);
 }
 
 void pb_user_standstill_end(pb_user_thread *t, bool child)
@@ -195,7 +197,7 @@ void pb_user_release_futexes(const pb_user_thread *t)
                       head.pending & IS_PI, true);
 }
 
-static void clear_number(const pb_user_thread *t)
+void pb_user_thread_clear_number(pb_user_thread *t)
 {
     const uint32_t none = 0;
 
@@ -213,6 +215,7 @@ pb_user_thread *pb_user_thread_new(pb_user *user, pb_vcpu *vcpu)
 
     t->user = user;
     t->vcpu = vcpu;
+    t->actions = user->actions;
     return t;
 }
 
@@ -247,6 +250,23 @@ static void delist_locked(pb_user_thread *t)
     *at = t->next;
     t->user->n_threads--;
     pthread_cond_broadcast(&t->user->threads_cond);
+}
+
+void pb_user_thread_delist(pb_user_thread *t)
+{
+    pb_user *user = t->user;
+
+    pthread_mutex_lock(&user->threads_lock);
+    delist_locked(t);
+    pthread_mutex_unlock(&user->threads_lock);
+}
+
+void pb_user_count_sharing(pb_user *user, int change)
+{
+    pthread_mutex_lock(&user->threads_lock);
+    user->n_sharing += (uint32_t)change;
+    pthread_cond_broadcast(&user->threads_cond);
+    pthread_mutex_unlock(&user->threads_lock);
 }
 
 /* What made the processor stop. */
@@ -302,7 +322,7 @@ static void end(pb_user_thread *t)
     pb_machine_give_cpu(user->machine, t->vcpu);
     pb_user_release_futexes(t);
     if (!is_alone(user))
-        clear_number(t);
+        pb_user_thread_clear_number(t);
     pb_user_work_end(t);
     pb_user_current = NULL;
     pthread_mutex_lock(&user->threads_lock);
@@ -315,6 +335,8 @@ static void end(pb_user_thread *t)
 
 void pb_user_release_all_futexes(pb_user_thread *t)
 {
+    if (t->shares) /* the others are another process's, and its own are its parent's matter */
+        return;
     pb_sched_pause(pb_machine_sched(t->user->machine)); /* for ever */
     pthread_mutex_lock(&t->user->threads_lock);
     for (const pb_user_thread *other = t->user->threads; other; other = other->next)
@@ -340,8 +362,21 @@ static G_NORETURN void end_with_others(pb_user_thread *t, int status)
         for (;;) /* another thread does */
             pause();
     }
+    /* Children that have this memory go on with it; until they have their own. */
+    pthread_mutex_lock(&user->threads_lock);
+    while (user->n_sharing > 0)
+        pthread_cond_wait(&user->threads_cond, &user->threads_lock);
+    pthread_mutex_unlock(&user->threads_lock);
     pb_user_release_all_futexes(t);
     pb_user_end_process(user, status);
+}
+
+/* share.c: what is left its parent does. */
+static G_NORETURN void end_sharing(pb_user_thread *t)
+{
+    pb_user_signals_end(t);
+    pb_user_share_open(t);
+    _exit(t->status);
 }
 
 bool pb_user_thread_run(pb_user_thread *t)
@@ -353,6 +388,8 @@ bool pb_user_thread_run(pb_user_thread *t)
     pb_user_set_mask(t, t->mask);
     pb_user_debug_thread_begin(t);
     execute(t);
+    if (t->shares)
+        end_sharing(t);
     pb_user_debug_thread_end(t, t->ends_all || is_alone(user));
     if (t->ends_all) {
         pthread_mutex_lock(&user->threads_lock);
@@ -407,7 +444,7 @@ static void *begin(void *birth_of)
 }
 
 /* Its registers are those of its maker, but for what the call says, and its result is 0. */
-static pb_user_thread *copy_thread(const pb_user_thread *maker, const pb_user_clone *clone)
+pb_user_thread *pb_user_thread_copy(const pb_user_thread *maker, const pb_user_clone *clone)
 {
     const pb_user_arch *arch = maker->user->arch;
     g_autoptr(GError) error = NULL;
@@ -450,7 +487,7 @@ static bool start_thread(birth *b)
 
 int64_t pb_user_thread_clone(pb_user_thread *t, const pb_user_clone *clone)
 {
-    birth b = { .thread = copy_thread(t, clone), .clone = clone };
+    birth b = { .thread = pb_user_thread_copy(t, clone), .clone = clone };
     bool started;
 
     if (!b.thread)

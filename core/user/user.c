@@ -123,6 +123,18 @@ void pb_user_give_numbers(pb_user *user)
     g_clear_pointer(&user->taken, g_array_unref);
 }
 
+/* Standard files that nobody handed over have been opened, so that nothing else takes their numbers: only those are closed
+ * by execve(). For the program they are not there. */
+static void close_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+
+        if (flags >= 0 && flags & FD_CLOEXEC)
+            close(fd);
+    }
+}
+
 int pb_user_pipe(pb_user *user, int ends[2])
 {
     int low[2];
@@ -332,6 +344,7 @@ bool pb_user_load(pb_user *user, pb_machine *machine, GError **error)
     char resolved[PATH_MAX];
 
     pb_user_give_numbers(user);
+    close_standard_files();
     user->machine = machine;
     user->path =
         g_strdup(realpath(user->options.program, resolved) ? resolved : user->options.program);

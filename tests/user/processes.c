@@ -115,6 +115,8 @@ static void test_execute(void)
 
     CHECK(fd == 3 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0);
     CHECK(spawn(own, words, variables) == 33);
+    CHECK(spawn("./nothing", words, variables) == -ENOENT);
+    CHECK(spawn("/", words, variables) == -EACCES);
     write_script("script", "#! %s check\n", own);
     words[0] = "script";
     words[1] = NULL;

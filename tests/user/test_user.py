@@ -62,6 +62,9 @@ class Programs(Case):
     def test_processes(self):
         self.everywhere("processes")
 
+    def test_share(self):
+        self.everywhere("share")
+
     def test_change(self):
         self.everywhere("change")
 
@@ -75,7 +78,7 @@ class Programs(Case):
                 self.clean()
 
     def test_dynamic(self):
-        for name in "files", "memory", "signals", "processes":
+        for name in "files", "memory", "signals", "processes", "share":
             with self.subTest(program=name):
                 out = self.good("-L", programs.SYSROOT, built.program(name))
                 self.assertEqual(out, f"{name}: 0 failed\n")
@@ -124,7 +127,7 @@ class Threads(Case):
         """The same programs do the same on Linux itself, as programs of this host."""
         if not shutil.which("gcc"):
             self.skipTest("there is no gcc for this host")
-        for name, arguments in ("threads", []), ("ends", ["linux"]):
+        for name, arguments in ("threads", []), ("ends", ["linux"]), ("share", []):
             with self.subTest(program=name):
                 done = self.run_words(built.native(name), *arguments)
                 self.assertEqual((done.returncode, done.stdout), (0, f"{name}: 0 failed\n"))

@@ -126,11 +126,12 @@ bool parse_options(const char *name, GOptionEntry *entries, void *opaque, const 
 /* ---- standard files -------------------------------------------------------------------------- */
 
 /* Whoever starts us may have closed some. Without this the next file that is opened, a disk perhaps,
- * would take the number, and get our output. Reading finds the end, printing fails. */
+ * would take the number, and get our output. Reading finds the end, printing fails. execve() closes them, so that programs
+ * can tell (core/user/user.c). */
 static void keep_standard_files(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY | O_CLOEXEC) != fd)
             abort();
     }
 }

@@ -1,0 +1,237 @@
+/*
+ * vfork(), and posix_spawn(): a child that has its parent's memory until it executes another program or ends, while the thread that
+ * made it waits. So the parent sees what the child wrote, an error of execve() above all, and nothing is copied.
+ *
+ * 1. The child is the host's, made the same way (CLONE_VM | CLONE_VFORK). It executes on a vCPU of its own, on a stack of its own, with
+ *    the thread-local memory of the thread that waits: of the emulator it is a thread like others, and finds all locks at work.
+ * 2. What is a process's and in memory it has for itself: what to do at signals. Descriptors, limits, masks are the host's.
+ * 3. Nothing may end it while it holds a lock. So a signal that would has a handler, as if the program had one, and it ends where signals
+ *    are delivered. Where it calls the host for the program it holds nothing, and says so (holds_nothing).
+ * 4. What it leaves its parent clears up: its robust futexes, its number at clear_tid, what it had allocated for execve(), its vCPU.
+ * 5. SIGKILL comes at any time. If the child held something then, nobody can go on, and the parent ends by SIGKILL too.
+ * 6. If the parent ends, others of its threads may have held locks: the child, which shares them, ends with it. exit_group() waits for
+ *    children, so this concerns signals only. What the program asks for by PR_SET_PDEATHSIG counts from execve() on.
+ * 7. It makes no threads. A child that it makes by fork() has memory of its own, one that it makes by vfork() too.
+ *
+ * Sources: vfork(2), clone(2), prctl(2); Linux, kernel/fork.c.
+ *
+ * Left out: a core file of such a child.
+ */
+#include <core/user/internal.h>
+
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define GUARD_BYTES PB_PAGE_SIZE
+#define STACK_BYTES (UINT64_C(1) << 20) /* with the guard */
+
+typedef struct sharing {
+    pb_user_thread *child;
+    const pb_user_clone *clone;
+    pid_t parent;
+    uint8_t *stack; /* of the host's */
+    /* For the address sanitizer: the stack of the thread that waits. */
+    const void *outer;
+    size_t outer_bytes;
+    void *fake;
+} sharing;
+
+/* ---- stacks -------------------------------------------------------------------------------------------------- */
+
+/* The address sanitizer has to know which stack a thread is on. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+
+static void stack_leave(sharing *s)
+{
+    __sanitizer_start_switch_fiber(&s->fake, s->stack, STACK_BYTES);
+}
+
+static void stack_enter(sharing *s)
+{
+    __sanitizer_finish_switch_fiber(NULL, &s->outer, &s->outer_bytes);
+}
+
+static void stack_return(sharing *s)
+{
+    if (!s->outer) /* there was no child */
+        stack_enter(s);
+    __sanitizer_start_switch_fiber(NULL, s->outer, s->outer_bytes);
+    __sanitizer_finish_switch_fiber(s->fake, NULL, NULL);
+    __asan_unpoison_memory_region(s->stack, STACK_BYTES);
+}
+#else
+static void stack_leave(sharing *s) {}
+
+static void stack_enter(sharing *s) {}
+
+static void stack_return(sharing *s) {}
+#endif
+
+static uint8_t *stack_new(void)
+{
+    uint8_t *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+
+    if (stack == MAP_FAILED)
+        return NULL;
+    mprotect(stack, GUARD_BYTES, PROT_NONE);
+    return stack;
+}
+
+/* ---- the child ------------------------------------------------------------------------------------------------ */
+
+void pb_user_share_open(pb_user_thread *t)
+{
+    if (G_UNLIKELY(t->shares))
+        __atomic_store_n(&t->holds_nothing, 1, __ATOMIC_SEQ_CST);
+}
+
+void pb_user_share_close(pb_user_thread *t)
+{
+    if (G_UNLIKELY(t->shares))
+        __atomic_store_n(&t->holds_nothing, 0, __ATOMIC_SEQ_CST);
+}
+
+void pb_user_share_execute(pb_user_thread *t)
+{
+    if (!t->shares)
+        return;
+    prctl(PR_SET_PDEATHSIG, t->death_signal);
+    pb_user_work_end(t);
+    pb_user_share_open(t);
+}
+
+void pb_user_share_execute_failed(pb_user_thread *t)
+{
+    if (!t->shares)
+        return;
+    pb_user_share_close(t);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pb_user_work_begin(t);
+}
+
+void pb_user_share_leave(pb_user_thread *t)
+{
+    pb_user_action *actions = t->actions;
+
+    if (!t->shares)
+        return;
+    t->shares = false;
+    t->actions = t->user->actions;
+    memcpy(t->actions, actions, sizeof(t->user->actions));
+    g_free(actions);
+    pb_user_signals_renew_own(t);
+}
+
+/* On its stack. */
+static int begin(void *sharing_of)
+{
+    sharing *s = sharing_of;
+    pb_user_thread *t = s->child;
+    pb_user *user = t->user;
+    const uint64_t flags = s->clone->flags;
+    const uint32_t tid = (uint32_t)gettid();
+
+    stack_enter(s);
+    pb_user_current = t;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != s->parent) /* it ended before */
+        _exit(1);
+    if (flags & CLONE_PARENT_SETTID)
+        pb_user_space_write(user->space, s->clone->parent_tid, &tid, sizeof(tid));
+    if (flags & CLONE_CHILD_SETTID)
+        pb_user_space_write(user->space, s->clone->child_tid, &tid, sizeof(tid));
+    if (flags & CLONE_CLEAR_SIGHAND)
+        pb_user_clear_handlers(t);
+    pb_user_signals_renew_own(t); /* rule 3 */
+    pb_user_thread_enlist(t);
+    if (pb_user_thread_run(t)) /* of a child that it made by fork() */
+        pb_user_end_process(user, user->status);
+    return 0;
+}
+
+/* ---- its parent ------------------------------------------------------------------------------------------------ */
+
+/* Rules 4 and 5: the child is gone, or has memory of its own. */
+static void clear_up(pb_user_thread *child)
+{
+    if (!__atomic_load_n(&child->holds_nothing, __ATOMIC_SEQ_CST)) {
+        fprintf(stderr, "patchbay: a child that shares the program's memory was killed while it "
+                        "executed: the program cannot go on\n");
+        kill(getpid(), SIGKILL);
+        pause();
+    }
+    pb_user_release_futexes(child);
+    pb_user_thread_clear_number(child);
+    pb_user_thread_delist(child);
+    pb_user_free_execution(&child->execution);
+}
+
+static void free_child(pb_user_thread *child)
+{
+    pb_machine_give_cpu(child->user->machine, child->vcpu);
+    g_free(child->actions);
+    g_free(child);
+}
+
+static pid_t run_child(sharing *s)
+{
+    const pb_user_clone *clone_of = s->clone;
+    pb_user_thread *t = pb_user_current;
+    const uint64_t passed = CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_PIDFD;
+    uint64_t flags =
+        CLONE_VM | CLONE_VFORK | (clone_of->flags & passed) | (clone_of->exit_signal & CSIGNAL);
+    pid_t pid;
+    int error;
+
+    pb_user_work_end(t);
+    stack_leave(s);
+    pid = clone(begin, s->stack + STACK_BYTES, (int)flags, s,
+                pb_user_pointer(t->user, clone_of->pidfd));
+    error = errno;
+    stack_return(s);
+    pb_user_current = t;
+    pb_user_work_begin(t);
+    return pid < 0 ? -error : pid;
+}
+
+int64_t pb_user_share_process(pb_user_thread *t, const pb_user_clone *clone)
+{
+    pb_user *user = t->user;
+    sharing s = { .child = pb_user_thread_copy(t, clone),
+                  .clone = clone,
+                  .parent = getpid(),
+                  .stack = stack_new() };
+    int64_t pid = -EAGAIN;
+
+    if (s.child && s.stack) {
+        s.child->shares = true;
+        s.child->actions = g_memdup2(t->actions, sizeof(user->actions));
+        s.child->stack_base = t->stack_base;
+        s.child->stack_bytes = t->stack_bytes;
+        pb_user_signals_hold();
+        pb_user_count_sharing(user, 1);
+        pid = run_child(&s);
+        if (pid > 0)
+            clear_up(s.child);
+        pb_user_count_sharing(user, -1);
+        pb_user_set_mask(t, t->mask);
+        if (pid > 0 && (clone->flags & CLONE_PIDFD))
+            pb_user_space_written(user->space, clone->pidfd, sizeof(int));
+        free_child(s.child);
+    } else if (s.child) {
+        s.child->actions = NULL;
+        free_child(s.child);
+    }
+    if (s.stack)
+        munmap(s.stack, STACK_BYTES);
+    return pid;
+}

@@ -1,0 +1,419 @@
+/* Children of vfork(), clone() and posix_spawn() that have their parent's memory until they execute something or end. With an argument:
+ * what they execute. */
+#include "check.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char own[PATH_MAX];
+static char *mapped;
+static volatile int seen;
+static volatile pid_t child; /* set by the child, for other threads */
+
+static int wait_for(pid_t pid)
+{
+    int status = -1;
+
+    CHECK(waitpid(pid, &status, __WALL) == pid);
+    return status;
+}
+
+static int status_of(pid_t pid)
+{
+    int status = wait_for(pid);
+
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static void on_signal(int signal)
+{
+    seen = signal;
+}
+
+/* The lowest number that is free: what a child opened or closed is its own. */
+static int lowest(void)
+{
+    int fd = open("/dev/null", O_RDONLY);
+
+    close(fd);
+    return fd;
+}
+
+static void test_memory(void)
+{
+    int before = lowest();
+    pid_t pid;
+
+    seen = 0;
+    for (int i = 0; i < 20; i++) {
+        pid = vfork();
+        if (pid == 0) {
+            seen++;
+            _exit(40 + i);
+        }
+        CHECK(status_of(pid) == 40 + i && seen == i + 1);
+    }
+    pid = vfork();
+    if (pid == 0) {
+        mapped = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        strcpy(mapped, "mapped");
+        open("/dev/null", O_RDONLY);
+        umask(0);
+        if (chdir("/"))
+            _exit(1);
+        execl("nothing", "nothing", (char *)NULL);
+        seen = errno;
+        _exit(0);
+    }
+    CHECK(status_of(pid) == 0 && seen == ENOENT && strcmp(mapped, "mapped") == 0);
+    munmap(mapped, 4096);
+    CHECK(umask(022) == 022 && lowest() == before && access("share-here", F_OK) == 0);
+    pid = vfork();
+    if (pid == 0) {
+        close(0);
+        execl(own, "name", "zero", (char *)NULL);
+        seen = -errno;
+        _exit(1);
+    }
+    CHECK(status_of(pid) == 50 && seen == ENOENT && fcntl(0, F_GETFD) == 0);
+}
+
+static void test_signals(void)
+{
+    struct sigaction action;
+    sigset_t mask;
+    pid_t pid;
+
+    signal(SIGUSR1, on_signal);
+    seen = 0;
+    pid = vfork();
+    if (pid == 0) { /* a handler is called in it, which it may change */
+        raise(SIGUSR1);
+        if (seen != SIGUSR1)
+            _exit(1);
+        signal(SIGUSR1, SIG_IGN);
+        seen = 0;
+        raise(SIGUSR1);
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGUSR2);
+        sigprocmask(SIG_BLOCK, &mask, NULL);
+        _exit(seen ? 2 : 3);
+    }
+    CHECK(status_of(pid) == 3);
+    CHECK(sigaction(SIGUSR1, NULL, &action) == 0 && action.sa_handler == on_signal);
+    CHECK(sigprocmask(SIG_BLOCK, NULL, &mask) == 0 && !sigismember(&mask, SIGUSR2));
+    raise(SIGUSR1);
+    CHECK(seen == SIGUSR1);
+    for (int i = 0; i < 4; i++) {
+        const int ends[] = { SIGTERM, SIGRTMAX, SIGABRT, SIGKILL };
+
+        pid = vfork();
+        if (pid == 0) {
+            raise(ends[i]);
+            _exit(1);
+        }
+        CHECK(status_of(pid) == 1000 + ends[i]);
+    }
+    pid = vfork();
+    if (pid == 0)
+        *(volatile int *)8 = 1;
+    CHECK(status_of(pid) == 1000 + SIGSEGV);
+    pid = vfork();
+    if (pid == 0) { /* what is pending ends it before it can execute anything */
+        sigfillset(&mask);
+        sigprocmask(SIG_BLOCK, &mask, NULL);
+        raise(SIGTERM);
+        sigemptyset(&mask);
+        sigprocmask(SIG_SETMASK, &mask, NULL);
+        execl(own, "name", "zero", (char *)NULL);
+        _exit(1);
+    }
+    CHECK(status_of(pid) == 1000 + SIGTERM);
+    signal(SIGUSR1, SIG_DFL);
+}
+
+/* Children of such a child. */
+static void test_family(void)
+{
+    int inner = 0, death = 0;
+    pid_t pid = vfork();
+
+    if (pid == 0) {
+        pid_t first = fork();
+
+        if (first == 0) {
+            seen = 77;
+            _exit(5);
+        }
+        seen = 78;
+        waitpid(first, &inner, 0);
+        _exit(WEXITSTATUS(inner));
+    }
+    CHECK(status_of(pid) == 5 && seen == 78);
+    pid = vfork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGUSR1);
+        prctl(PR_GET_PDEATHSIG, &death);
+        execl(own, "name", "death", (char *)NULL);
+        _exit(1);
+    }
+    CHECK(status_of(pid) == SIGUSR1 && death == SIGUSR1);
+    pid = vfork();
+    if (pid == 0) {
+        execl(own, "name", "death", (char *)NULL);
+        _exit(1);
+    }
+    CHECK(status_of(pid) == 0);
+}
+
+#ifdef __aarch64__
+/* Returns twice on one stack: so it has no place of its own there. */
+static inline __attribute__((always_inline)) pid_t clone_here(unsigned long flags, int *pidfd,
+                                                              int *child_tid)
+{
+    register unsigned long x0 __asm__("x0") = flags, x1 __asm__("x1") = 0, x3 __asm__("x3") = 0;
+    register int *x2 __asm__("x2") = pidfd, *x4 __asm__("x4") = child_tid;
+    register long x8 __asm__("x8") = SYS_clone;
+
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x8) : "memory");
+    return (pid_t)x0;
+}
+
+static void test_clone(void)
+{
+    int pidfd = -1, fd = open("/dev/null", O_RDONLY), tid = 0;
+    struct pollfd ended = { .events = POLLIN };
+    pid_t pid;
+
+    pid = clone_here(CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_FILES | SIGCHLD, &pidfd, NULL);
+    if (pid == 0) {
+        close(fd);
+        _exit(pidfd == fd + 1 ? 9 : 1);
+    }
+    ended.fd = pidfd;
+    CHECK(poll(&ended, 1, 0) == 1 && status_of(pid) == 9);
+    CHECK(lowest() == fd);
+    close(pidfd);
+    pid =
+        clone_here(CLONE_VM | CLONE_VFORK | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID, NULL, &tid);
+    if (pid == 0)
+        _exit(tid == getpid() ? 10 : 1);
+    CHECK(tid == 0 && waitpid(pid, NULL, WNOHANG) == -1 &&
+          errno == ECHILD); /* no signal at its end */
+    CHECK(status_of(pid) == 10);
+    signal(SIGUSR1, on_signal);
+    pid = clone_here(CLONE_VM | CLONE_VFORK | SIGUSR1, NULL, NULL);
+    if (pid == 0)
+        _exit(11);
+    CHECK(status_of(pid) == 11 && seen == SIGUSR1);
+    signal(SIGUSR1, SIG_DFL);
+    CHECK(clone_here(CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, (int *)8, NULL) == -EFAULT);
+    REFUSED(waitpid(-1, NULL, __WALL), ECHILD);
+}
+#endif
+
+/* ---- with other threads ---------------------------------------------------------------------------------------- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void *answer(void *way)
+{
+    int kind = *(int *)way;
+
+    while (!child)
+        sched_yield();
+    if (kind == 0) /* go on, though the first thread does not */
+        seen = 1;
+    else
+        kill(child, kind);
+    return NULL;
+}
+
+/* A child that executes until another thread does something about it. */
+static void test_others(void)
+{
+    static const int ways[] = { 0, SIGTERM, SIGUSR1, SIGINT };
+
+    signal(SIGUSR1, on_signal);
+    for (int i = 0; i < 4; i++) {
+        int way = ways[i];
+        pthread_t thread;
+        pid_t pid;
+
+        seen = child = 0;
+        CHECK(pthread_create(&thread, NULL, answer, &way) == 0);
+        pid = vfork();
+        if (pid == 0) {
+            child = getpid();
+            while (!seen)
+                continue;
+            _exit(seen);
+        }
+        pthread_join(thread, NULL);
+        CHECK(status_of(pid) == (way == SIGTERM || way == SIGINT ? 1000 + way : seen));
+    }
+    signal(SIGUSR1, SIG_DFL);
+}
+
+#define ROUNDS 40
+
+static void *spawn_some(void *name)
+{
+    char *words[] = { "name", "zero-kept", NULL }, *none[] = { NULL };
+    long wrong = 0;
+
+    for (int i = 0; i < ROUNDS / 4; i++) {
+        pid_t pid;
+        int status;
+        char *memory;
+
+        wrong += posix_spawn(&pid, "/nothing", NULL, NULL, words, none) != ENOENT;
+        wrong += posix_spawn(&pid, own, NULL, NULL, words, none) != 0;
+        wrong += waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 51;
+        /* The allocator at work. */
+        memory = malloc(100000 + (size_t)i);
+        pthread_mutex_lock(&lock);
+        memset(memory, i, 100000);
+        pthread_mutex_unlock(&lock);
+        free(memory);
+        pid = i % 3 ? 0 : fork();
+        if (pid == 0 && i % 3 == 0)
+            _exit(3);
+        if (pid)
+            wrong += waitpid(pid, &status, 0) != pid || WEXITSTATUS(status) != 3;
+    }
+    return (void *)wrong;
+}
+
+static void test_many(void)
+{
+    pthread_t threads[4];
+    void *wrong;
+
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_create(&threads[i], NULL, spawn_some, NULL) == 0);
+    for (int i = 0; i < 4; i++) {
+        CHECK(pthread_join(threads[i], &wrong) == 0);
+        CHECK(wrong == NULL);
+    }
+}
+
+/* ---- what execve() says ------------------------------------------------------------------------------------------ */
+
+static void test_errors(void)
+{
+    char *words[] = { "name", "zero-kept", NULL }, *none[] = { NULL };
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t set;
+    pid_t pid = -1;
+
+    CHECK(posix_spawn(&pid, "./nothing", NULL, NULL, words, none) == ENOENT);
+    CHECK(posix_spawn(&pid, "/", NULL, NULL, words, none) == EACCES);
+    CHECK(posix_spawn(&pid, "share-here", NULL, NULL, words, none) == EACCES);
+    CHECK(chmod("share-here", 0755) == 0);
+    CHECK(posix_spawn(&pid, "share-here", NULL, NULL, words, none) == ENOEXEC);
+    CHECK(chmod("share-here", 0644) == 0);
+    REFUSED(waitpid(-1, NULL, __WALL), ECHILD);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, 900, 1);
+    CHECK(posix_spawn(&pid, own, &actions, NULL, words, none) == EBADF);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addclose(&actions, 0);
+    posix_spawnattr_init(&attributes);
+    sigfillset(&set);
+    CHECK(posix_spawnattr_setsigdefault(&attributes, &set) == 0);
+    CHECK(posix_spawnattr_setpgroup(&attributes, 0) == 0);
+    CHECK(posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF) ==
+          0);
+    words[1] = "zero";
+    CHECK(posix_spawn(&pid, own, &actions, &attributes, words, none) == 0);
+    CHECK(status_of(pid) == 50);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+}
+
+/* A thread ends the process while the child of another one executes: it goes on, and is seen to. */
+static void *end_all(void *opaque)
+{
+    while (!child)
+        sched_yield();
+    _exit(60);
+}
+
+static void test_end(void)
+{
+    int ends[2];
+    char byte = 0;
+    pthread_t thread;
+    pid_t pid, inner;
+
+    CHECK(pipe(ends) == 0);
+    pid = fork();
+    if (pid == 0) {
+        child = 0;
+        pthread_create(&thread, NULL, end_all, NULL);
+        inner = vfork();
+        if (inner == 0) {
+            child = getpid();
+            dup2(ends[1], 5);
+            execl(own, "name", "tell", (char *)NULL);
+            _exit(1);
+        }
+        pause();
+    }
+    CHECK(status_of(pid) == 60);
+    close(ends[1]);
+    CHECK(read(ends[0], &byte, 1) == 1 && byte == '!');
+    close(ends[0]);
+}
+
+static int executed(const char *what)
+{
+    int signal = 0;
+
+    if (strcmp(what, "zero") == 0)
+        return fcntl(0, F_GETFD) == -1 ? 50 : 1;
+    if (strcmp(what, "zero-kept") == 0)
+        return fcntl(0, F_GETFD) == 0 ? 51 : 1;
+    if (strcmp(what, "tell") == 0)
+        return write(5, "!", 1) != 1;
+    return prctl(PR_GET_PDEATHSIG, &signal) == 0 ? signal : 255;
+}
+
+int main(int argc, char **argv)
+{
+    const struct rlimit none = { 0, 0 };
+
+    if (argc > 1)
+        return executed(argv[1]);
+    if (readlink("/proc/self/exe", own, sizeof(own) - 1) <= 0)
+        return 2;
+    setrlimit(RLIMIT_CORE, &none);
+    umask(022);
+    close(open("share-here", O_CREAT | O_WRONLY, 0644));
+    test_memory();
+    test_signals();
+    test_family();
+#ifdef __aarch64__
+    test_clone();
+#endif
+    test_others();
+    test_many();
+    test_errors();
+    test_end();
+    return done("share");
+}
