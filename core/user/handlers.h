@@ -91,7 +91,11 @@ HANDLER(sys_clone);
 HANDLER(sys_clone3);
 HANDLER(sys_execve);
 HANDLER(sys_execveat);
+HANDLER(sys_ptrace);
 /* signal.c */
+HANDLER(sys_kill);
+HANDLER(sys_tkill);
+HANDLER(sys_tgkill);
 HANDLER(sys_rt_sigaction);
 HANDLER(sys_rt_sigprocmask);
 HANDLER(sys_rt_sigreturn);

@@ -91,6 +91,7 @@ struct pb_user_thread {
     pb_user_action *actions;     /* of its process: the user's, but if it shares */
     pb_user_execution execution; /* while it executes another program */
     bool ended, ends_all;
+    bool awaits_tracer; /* by PTRACE_TRACEME, which failed */
     int status;
     uint64_t clear_tid;   /* address that is cleared at the thread's end, or 0 */
     uint64_t robust_list; /* atomic: address, or 0 */

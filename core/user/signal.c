@@ -452,6 +452,41 @@ void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, uint64_t fir
         arch->set_result(t->vcpu, result);
 }
 
+/* Who asked to be traced, in vain, and stops, waits for what never comes; and who would trace it waits for a stop that is not told
+ * to those who are no tracers. An end is. So gdbserver finds that it cannot trace. */
+static void refuse_stop(pb_user_thread *t, uint64_t signal)
+{
+    if (!t->awaits_tracer || signal != SIGSTOP)
+        return;
+    fprintf(stderr,
+            "patchbay: process %d asked to be traced (ptrace), which programs in user mode cannot "
+            "be, and "
+            "stops for its tracer: it is ended\n",
+            (int)getpid());
+    pb_user_die(SIGKILL);
+}
+
+HANDLER(sys_kill)
+{
+    if ((pid_t)a[0] == getpid())
+        refuse_stop(t, a[1]);
+    return pb_user_host(t, SYS_kill, a[0], a[1], 0, 0, 0, 0);
+}
+
+HANDLER(sys_tkill)
+{
+    if ((pid_t)a[0] == gettid())
+        refuse_stop(t, a[1]);
+    return pb_user_host(t, SYS_tkill, a[0], a[1], 0, 0, 0, 0);
+}
+
+HANDLER(sys_tgkill)
+{
+    if ((pid_t)a[0] == getpid() && (pid_t)a[1] == gettid())
+        refuse_stop(t, a[2]);
+    return pb_user_host(t, SYS_tgkill, a[0], a[1], a[2], 0, 0, 0);
+}
+
 /* ---- system calls ----------------------------------------------------------------------------------------- */
 
 HANDLER(sys_rt_sigaction)

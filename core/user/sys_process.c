@@ -4,6 +4,7 @@
 
 #include <linux/futex.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -149,6 +150,14 @@ HANDLER(sys_prctl)
         pb_user_missed_number(t->user, "prctl", pb_names_prctl, (uint32_t)a[0]);
         return -EINVAL;
     }
+}
+
+/* There is no tracing: it would see the emulator. Who asked to be traced and stops then waits for a tracer (sys_kill). */
+HANDLER(sys_ptrace)
+{
+    pb_user_missed(t->user, "system call", "ptrace");
+    t->awaits_tracer |= a[0] == PTRACE_TRACEME;
+    return -ENOSYS;
 }
 
 /* struct sigevent is the same but for what it points to, which the kernel hands back and does not follow. */

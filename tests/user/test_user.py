@@ -133,6 +133,13 @@ class Threads(Case):
                 self.assertEqual((done.returncode, done.stdout), (0, f"{name}: 0 failed\n"))
 
 
+class Untraced(Case):
+    def test_stop(self):
+        done = self.run_user(built.program("untraced", "-static"))
+        self.assertEqual((done.returncode, done.stdout), (0, "untraced: 0 failed\n"), done.stderr)
+        self.assertRegex(done.stderr, r"\A(patchbay: process \d+ asked to be traced .*: it is ended\n){2}\Z")
+
+
 class Start(Case):
     EXPECTED = "argument 0: {}\nargument 1: a b\nargument 2: -L\nUSER_TEST: {}\n" \
                "page size: 4096, 2.500\nplatform: aarch64\naligned: 1\n"
