@@ -5,10 +5,11 @@
 
 static void read_all(pb_gdb *gdb, const char *text, gsize length)
 {
+    const GArray *registers = gdb_current_kind(gdb)->registers;
     g_autoptr(GString) answer = g_string_new(NULL);
 
     for (uint32_t i = 0; i < gdb_general_count(gdb); i++) {
-        const gdb_register *r = &g_array_index(gdb->registers, gdb_register, i);
+        const gdb_register *r = &g_array_index(registers, gdb_register, i);
         uint8_t bytes[16];
 
         gdb_read_register(gdb_cpu(gdb), r, bytes);
@@ -19,6 +20,7 @@ static void read_all(pb_gdb *gdb, const char *text, gsize length)
 
 static void write_all(pb_gdb *gdb, const char *text, gsize length)
 {
+    const GArray *registers = gdb_current_kind(gdb)->registers;
     g_autoptr(GString) bytes = g_string_new(NULL);
     gsize at = 0;
 
@@ -27,14 +29,14 @@ static void write_all(pb_gdb *gdb, const char *text, gsize length)
         return;
     }
     for (uint32_t i = 0; i < gdb_general_count(gdb); i++)
-        at += g_array_index(gdb->registers, gdb_register, i).bytes;
+        at += g_array_index(registers, gdb_register, i).bytes;
     if (at != bytes->len) {
         gdb_send_text(gdb, GDB_MALFORMED);
         return;
     }
     at = 0;
     for (uint32_t i = 0; i < gdb_general_count(gdb); i++) {
-        const gdb_register *r = &g_array_index(gdb->registers, gdb_register, i);
+        const gdb_register *r = &g_array_index(registers, gdb_register, i);
 
         gdb_write_register(gdb, gdb_cpu(gdb), r, (const uint8_t *)bytes->str + at);
         at += r->bytes;
@@ -134,16 +136,6 @@ static void write_binary(pb_gdb *gdb, const char *text, gsize length)
 
 /* ---- threads and running ------------------------------------------------------------------------------- */
 
-/* Any thread of a process: the current one, if it is of it. */
-static void choose_of(pb_gdb *gdb, const gdb_thread_id *id)
-{
-    if (gdb_thread_current(gdb)->process == (uint32_t)id->process)
-        return;
-    for (uint32_t i = gdb->threads->len; i-- > 0;)
-        if (gdb_thread_at(gdb, i)->process == (uint32_t)id->process)
-            gdb->thread = gdb_thread_at(gdb, i)->number;
-}
-
 static void choose_thread(pb_gdb *gdb, const char *text, gsize length)
 {
     char what = *text ? *text++ : 0;
@@ -159,7 +151,7 @@ static void choose_thread(pb_gdb *gdb, const char *text, gsize length)
     else if (what == 'c')
         *chosen = 0;
     else if (id.process > 0)
-        choose_of(gdb, &id);
+        gdb_choose_process(gdb, (uint32_t)id.process);
     gdb_send_text(gdb, "OK");
 }
 
@@ -210,7 +202,7 @@ static void step_signal(pb_gdb *gdb, const char *text, gsize length)
 
 static void detach(pb_gdb *gdb, const char *text, gsize length)
 {
-    uint64_t process;
+    uint64_t process = 0;
 
     if (*text && (*text++ != ';' || !gdb_parse_number(&text, &process) || *text ||
                   !gdb_has_process(gdb, process))) {
@@ -218,7 +210,13 @@ static void detach(pb_gdb *gdb, const char *text, gsize length)
         return;
     }
     gdb_send_text(gdb, "OK");
+    if (process > 0 && !gdb_is_last_process(gdb, process)) {
+        gdb_let_go(gdb, (uint32_t)process);
+        return;
+    }
     gdb_attach(gdb, false);
+    gdb_take_all_back(gdb); /* should it ask for anything */
+    gdb->let_go = true;
     gdb_release(gdb);
 }
 
@@ -278,13 +276,19 @@ static void kill_one(pb_gdb *gdb, const char *text)
         end(gdb);
 }
 
-/* A machine is there already. A program is the one that was started. */
+/* A machine, or a cluster of it, is there already. A program is the one that was started. */
 static void attach(pb_gdb *gdb, const char *text)
 {
-    if (!gdb->host.program && is_ours(gdb, text))
-        gdb_report_stop(gdb);
-    else
+    uint64_t process;
+
+    if (gdb->host.program || !gdb_parse_number(&text, &process) || *text ||
+        !gdb_take_back(gdb, process)) {
         gdb_send_text(gdb, GDB_NO_SUCH);
+        return;
+    }
+    gdb->stop_signal = GDB_SIGNAL_TRAP;
+    gdb->stop = (pb_debug_stop){ PB_DEBUG_NONE, 0 };
+    gdb_report_stop(gdb);
 }
 
 static void verb(pb_gdb *gdb, const char *text, gsize length)

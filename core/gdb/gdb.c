@@ -17,7 +17,7 @@ static pb_gdb *make(const pb_gdb_host *host)
     gdb->last = g_string_new(NULL);
     gdb->reader.packet = g_string_new(NULL);
     gdb->points = g_array_new(FALSE, FALSE, sizeof(gdb_point));
-    gdb->registers = g_array_new(FALSE, TRUE, sizeof(gdb_register));
+    gdb->kinds = g_ptr_array_new_with_free_func(gdb_kind_free);
     gdb->threads = g_array_new(FALSE, FALSE, sizeof(pb_gdb_thread));
     gdb->pending = g_array_new(FALSE, FALSE, sizeof(gdb_pending));
     gdb->go = g_array_new(FALSE, TRUE, sizeof(gdb_go));
@@ -94,11 +94,10 @@ void pb_gdb_free(pb_gdb *gdb)
     g_string_free(gdb->last, TRUE);
     g_string_free(gdb->reader.packet, TRUE);
     g_array_unref(gdb->points);
-    g_array_unref(gdb->registers);
+    g_ptr_array_unref(gdb->kinds);
     g_array_unref(gdb->threads);
     g_array_unref(gdb->pending);
     g_array_unref(gdb->go);
-    g_free(gdb->description);
     g_free(gdb->address);
     g_mutex_clear(&gdb->lock);
     g_free(gdb);

@@ -1,7 +1,7 @@
 /*
  * A stub for gdb: the remote serial protocol (gdb manual, "Remote Protocol") over TCP or a Unix socket.
  *
- * On a machine all processors are threads of one process: thread n + 1 is processor n. Of a user program (pb_gdb_program) the
+ * On a machine processors are threads: processor n is thread n + 1, and cluster n is process n + 1. Of a user program (pb_gdb_program) the
  * threads are its own, with their numbers. They stop together. The stub knows no processor: registers and their
  * description come from the cpu type (pb_gdb_target), what stops them from core/vcpu/debug.h.
  *

@@ -40,8 +40,16 @@ typedef enum gdb_point_kind {
 
 typedef struct gdb_point {
     uint64_t gva, bytes;
-    uint32_t kind; /* gdb_point_kind */
+    uint32_t kind;    /* gdb_point_kind */
+    uint32_t process; /* whose threads stop there; 0: all */
 } gdb_point;
+
+/* Threads with the same registers: those of a process have, those of another one may not. */
+typedef struct gdb_kind {
+    const pb_cpu_type *type; /* one of them */
+    GArray *registers;       /* gdb_register, by number */
+    char *description;       /* target.xml */
+} gdb_kind;
 
 /* How a processor goes on. */
 typedef struct gdb_go {
@@ -92,11 +100,13 @@ struct pb_gdb {
     GPtrArray *files; /* names of those that the client has open, null: of none; may be null */
     GPtrArray *flash; /* what vFlashErase and vFlashWrite gave, until vFlashDone; may be null */
 
-    GArray *threads;   /* pb_gdb_thread: those that there are, as of the last stop */
-    GArray *registers; /* gdb_register, by number */
-    char *description; /* target.xml */
-    GArray *points;    /* gdb_point */
-    uint64_t wrote;    /* processors whose registers were written, by index modulo 64 */
+    GArray *
+        threads; /* pb_gdb_thread: those that there are, as of the last stop, and that the client has */
+    bool detached[PB_MOST_CLUSTERS]; /* clusters that it has let go */
+    bool let_go;                     /* of all of them */
+    GPtrArray *kinds;                /* gdb_kind */
+    GArray *points;                  /* gdb_point */
+    uint64_t wrote; /* processors whose registers were written, by index modulo 64 */
 
     bool paused;  /* we hold a pause */
     bool running; /* the client waits for a stop */
@@ -164,6 +174,10 @@ void gdb_flash_forget(pb_gdb *gdb);
 /* ---- registers.c -------------------------------------------------------------------------------------------- */
 
 bool gdb_describe(pb_gdb *gdb, GError **error);
+/* Of the thread that g, m and the like are about; or of a processor. */
+const gdb_kind *gdb_current_kind(const pb_gdb *gdb);
+const gdb_kind *gdb_kind_of(const pb_gdb *gdb, const pb_vcpu *vcpu);
+void gdb_kind_free(void *kind);
 const gdb_register *gdb_find_register(const pb_gdb *gdb, uint64_t number);
 void gdb_read_register(pb_vcpu *vcpu, const gdb_register *r, uint8_t bytes[16]);
 void gdb_write_register(pb_gdb *gdb, pb_vcpu *vcpu, const gdb_register *r, const uint8_t *bytes);
@@ -188,7 +202,14 @@ void gdb_point_command(pb_gdb *gdb, const char *text, bool insert);
 /* Have them in force. `steps`: only some steps are made until the next stop. */
 void gdb_points_apply(pb_gdb *gdb, bool steps);
 /* Whether the client still wants a stop at pc. */
-bool gdb_point_is_there(const pb_gdb *gdb, uint64_t pc, const pb_debug_stop *stop);
+bool gdb_point_is_there(const pb_gdb *gdb, const pb_gdb_thread *thread, uint64_t pc,
+                        const pb_debug_stop *stop);
+static inline bool gdb_point_is_for(const gdb_point *point, const pb_gdb_thread *thread)
+{
+    return point->process == 0 || point->process == thread->process;
+}
+/* Those of a process go. */
+void gdb_points_forget(pb_gdb *gdb, uint32_t process);
 
 /* ---- resume.c: stopping and going on ------------------------------------------------------------------------ */
 
@@ -268,5 +289,15 @@ bool gdb_parse_thread(const pb_gdb *gdb, const char **text, gdb_thread_id *id);
 bool gdb_thread_is(const pb_gdb *gdb, const pb_gdb_thread *thread, const gdb_thread_id *id);
 void gdb_append_thread(const pb_gdb *gdb, GString *to, const pb_gdb_thread *thread);
 bool gdb_has_process(const pb_gdb *gdb, uint64_t process);
+/* A cluster is none of the client's any more, while it has others: its processors go on with them; or it is again. False: there is
+ * no such process. */
+void gdb_let_go(pb_gdb *gdb, uint32_t process);
+bool gdb_take_back(pb_gdb *gdb, uint64_t process);
+/* Whether the client has this process alone. */
+bool gdb_is_last_process(const pb_gdb *gdb, uint64_t process);
+/* All are the client's again. */
+void gdb_take_all_back(pb_gdb *gdb);
+/* Any thread of a process is the current one, that which is if it is of it. */
+void gdb_choose_process(pb_gdb *gdb, uint32_t process);
 
 #endif

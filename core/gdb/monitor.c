@@ -73,15 +73,18 @@ static void end(pb_gdb *gdb, const char *argument, GString *answer)
 
 static void show_cpus(pb_gdb *gdb, GString *answer)
 {
-    for (uint32_t i = 0; i < gdb->threads->len; i++) {
-        pb_vcpu *vcpu = gdb_thread_at(gdb, i)->vcpu;
+    for (uint32_t i = 0; i < pb_cpus_count(gdb->host.cpus); i++) {
+        pb_vcpu *vcpu = pb_cpus_at(gdb->host.cpus, i);
 
-        g_string_append_printf(answer, "%s cpu%u: %s, pc 0x%016" G_GINT64_MODIFIER "x, %s\n",
+        g_string_append_printf(answer, "%s cpu%u: %s, pc 0x%016" G_GINT64_MODIFIER "x, %s",
                                vcpu == gdb_cpu(gdb) ? "*" : " ", vcpu->index, vcpu->type->head.name,
                                pb_debug_pc(vcpu),
                                !vcpu->ops->powered(vcpu) ? "off"
                                : pb_debug_idles(vcpu)    ? "waits for an interrupt"
                                                          : "runs");
+        if (pb_vcpu_cluster(vcpu) > 0)
+            g_string_append_printf(answer, ", cluster %u", pb_vcpu_cluster(vcpu));
+        g_string_append_c(answer, '\n');
     }
 }
 

@@ -25,7 +25,8 @@ static int find(const pb_gdb *gdb, const gdb_point *p)
     for (unsigned i = 0; i < gdb->points->len; i++) {
         const gdb_point *q = &g_array_index(gdb->points, gdb_point, i);
 
-        if (q->kind == p->kind && q->gva == p->gva && (!is_watch(p) || q->bytes == p->bytes))
+        if (q->kind == p->kind && q->gva == p->gva && q->process == p->process &&
+            (!is_watch(p) || q->bytes == p->bytes))
             return (int)i;
     }
     return -1;
@@ -45,6 +46,7 @@ void gdb_point_command(pb_gdb *gdb, const char *text, bool insert)
         gdb_send_text(gdb, GDB_MALFORMED);
         return;
     }
+    p.process = gdb->host.program || !gdb->multiprocess ? 0 : gdb_thread_current(gdb)->process;
     at = find(gdb, &p);
     if (insert && at < 0) {
         if (gdb->points->len < GDB_POINTS)
@@ -60,11 +62,21 @@ void gdb_point_command(pb_gdb *gdb, const char *text, bool insert)
     gdb_send_text(gdb, answer);
 }
 
-bool gdb_point_is_there(const pb_gdb *gdb, uint64_t pc, const pb_debug_stop *stop)
+void gdb_points_forget(pb_gdb *gdb, uint32_t process)
+{
+    for (unsigned i = gdb->points->len; i-- > 0;)
+        if (g_array_index(gdb->points, gdb_point, i).process == process)
+            g_array_remove_index_fast(gdb->points, i);
+}
+
+bool gdb_point_is_there(const pb_gdb *gdb, const pb_gdb_thread *thread, uint64_t pc,
+                        const pb_debug_stop *stop)
 {
     for (unsigned i = 0; i < gdb->points->len; i++) {
         const gdb_point *p = &g_array_index(gdb->points, gdb_point, i);
 
+        if (!gdb_point_is_for(p, thread))
+            continue;
         if (is_watch(p) ? stop->kind >= PB_DEBUG_READ && stop->gva - p->gva < p->bytes
                         : stop->kind == PB_DEBUG_BREAK && pc == p->gva)
             return true;
@@ -77,18 +89,19 @@ void gdb_points_apply(pb_gdb *gdb, bool steps)
     static const uint32_t kinds[GDB_POINT_KINDS] = { [GDB_POINT_WRITE] = PB_DEBUG_WRITE,
                                                      [GDB_POINT_READ] = PB_DEBUG_READ,
                                                      [GDB_POINT_ACCESS] = PB_DEBUG_ACCESS };
-    g_autofree uint64_t *pcs = g_new(uint64_t, gdb->points->len);
+    g_autofree pb_debug_break *breaks = g_new(pb_debug_break, gdb->points->len);
     g_autofree pb_debug_watch *watches = g_new0(pb_debug_watch, gdb->points->len);
     uint32_t n = 0, n_watches = 0;
 
     for (unsigned i = 0; i < gdb->points->len; i++) {
         const gdb_point *p = &g_array_index(gdb->points, gdb_point, i);
+        uint32_t cluster = p->process > 0 ? p->process - 1 : PB_DEBUG_ALL;
 
         if (is_watch(p))
-            watches[n_watches++] = (pb_debug_watch){ p->gva, p->bytes, kinds[p->kind] };
+            watches[n_watches++] = (pb_debug_watch){ p->gva, p->bytes, kinds[p->kind], cluster };
         else
-            pcs[n++] = p->gva;
+            breaks[n++] = (pb_debug_break){ p->gva, cluster };
     }
-    pb_debug_set_breaks(gdb->host.cpus, pcs, n, steps);
+    pb_debug_set_breaks(gdb->host.cpus, breaks, n, steps);
     pb_debug_set_watches(gdb->host.cpus, watches, n_watches);
 }

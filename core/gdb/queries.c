@@ -8,6 +8,7 @@ static void supported(pb_gdb *gdb, const char *text, gsize length)
     g_autofree char *answer = NULL;
 
     gdb->multiprocess = strstr(text, "multiprocess+") != NULL;
+    gdb_threads_renew(gdb);
     gdb->says_executes = strstr(text, "exec-events+") != NULL;
     gdb->says_none_left = strstr(text, "no-resumed+") != NULL;
     gdb->says_breaks = strstr(text, "swbreak+") && strstr(text, "hwbreak+");
@@ -40,9 +41,10 @@ void gdb_send_part(pb_gdb *gdb, const char *document, gsize all, const char *tex
 
 static void features(pb_gdb *gdb, const char *text, gsize length)
 {
+    const char *description = gdb_current_kind(gdb)->description;
+
     if (g_str_has_prefix(text, "target.xml:"))
-        gdb_send_part(gdb, gdb->description, strlen(gdb->description),
-                      text + strlen("target.xml:"));
+        gdb_send_part(gdb, description, strlen(description), text + strlen("target.xml:"));
     else
         gdb_send_text(gdb, "E00"); /* no such annex */
 }

@@ -112,31 +112,50 @@ static int compare_numbers(gconstpointer a, gconstpointer b)
     return x < y ? -1 : x > y;
 }
 
+const gdb_kind *gdb_kind_of(const pb_gdb *gdb, const pb_vcpu *vcpu)
+{
+    for (unsigned i = 0; i < gdb->kinds->len; i++) {
+        const gdb_kind *kind = gdb->kinds->pdata[i];
+
+        if (kind->type->slots == vcpu->type->slots)
+            return kind;
+    }
+    return NULL;
+}
+
+const gdb_kind *gdb_current_kind(const pb_gdb *gdb)
+{
+    return gdb_kind_of(gdb, gdb_cpu(gdb));
+}
+
 const gdb_register *gdb_find_register(const pb_gdb *gdb, uint64_t number)
 {
-    for (unsigned i = 0; i < gdb->registers->len; i++)
-        if (g_array_index(gdb->registers, gdb_register, i).number == number)
-            return &g_array_index(gdb->registers, gdb_register, i);
+    const GArray *registers = gdb_current_kind(gdb)->registers;
+
+    for (unsigned i = 0; i < registers->len; i++)
+        if (g_array_index(registers, gdb_register, i).number == number)
+            return &g_array_index(registers, gdb_register, i);
     return NULL;
 }
 
 uint32_t gdb_general_count(const pb_gdb *gdb)
 {
+    const GArray *registers = gdb_current_kind(gdb)->registers;
     uint32_t n = 0;
 
-    while (n < gdb->registers->len && g_array_index(gdb->registers, gdb_register, n).feature)
+    while (n < registers->len && g_array_index(registers, gdb_register, n).feature)
         n++;
     return n;
 }
 
 /* ---- the description ----------------------------------------------------------------------------------- */
 
-static void append_feature(const pb_gdb *gdb, GString *xml, const char *name, const char *types,
-                           const pb_gdb_feature *feature)
+static void append_feature(const GArray *registers, GString *xml, const char *name,
+                           const char *types, const pb_gdb_feature *feature)
 {
     g_string_append_printf(xml, "<feature name=\"%s\">%s", name, types ? types : "");
-    for (unsigned i = 0; i < gdb->registers->len; i++) {
-        const gdb_register *r = &g_array_index(gdb->registers, gdb_register, i);
+    for (unsigned i = 0; i < registers->len; i++) {
+        const gdb_register *r = &g_array_index(registers, gdb_register, i);
 
         if (r->feature != feature)
             continue;
@@ -149,52 +168,81 @@ static void append_feature(const pb_gdb *gdb, GString *xml, const char *name, co
     g_string_append(xml, "</feature>");
 }
 
-static char *make_xml(const pb_gdb *gdb, const pb_gdb_target *target)
+static char *make_xml(const GArray *registers, const pb_gdb_target *target, bool program)
 {
     GString *xml = g_string_new("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\">"
                                 "<target version=\"1.0\">");
 
     g_string_append_printf(xml, "<architecture>%s</architecture>", target->architecture);
-    if (gdb->host.program)
+    if (program)
         g_string_append(xml, "<osabi>GNU/Linux</osabi>");
     for (const pb_gdb_feature *f = target->features; f->name; f++)
-        append_feature(gdb, xml, f->name, f->types, f);
-    if (gdb->host.program && has_tls(target))
-        append_feature(gdb, xml, target->tls, NULL, NULL);
-    else if (!gdb->host.program && target->system)
-        append_feature(gdb, xml, target->system, NULL, NULL);
+        append_feature(registers, xml, f->name, f->types, f);
+    if (program && has_tls(target))
+        append_feature(registers, xml, target->tls, NULL, NULL);
+    else if (!program && target->system)
+        append_feature(registers, xml, target->system, NULL, NULL);
     g_string_append(xml, "</target>");
     return g_string_free(xml, FALSE);
 }
 
+static gdb_kind *describe(const pb_cpu_type *type, bool program)
+{
+    gdb_kind *kind = g_new0(gdb_kind, 1);
+
+    kind->type = type;
+    kind->registers = g_array_new(FALSE, TRUE, sizeof(gdb_register));
+    add_described(kind->registers, type);
+    if (!program)
+        add_system(kind->registers, type);
+    else if (has_tls(type->gdb))
+        add_tls(kind->registers, type);
+    g_array_sort(kind->registers, compare_numbers);
+    kind->description = make_xml(kind->registers, type->gdb, program);
+    return kind;
+}
+
+void gdb_kind_free(void *kind_of)
+{
+    gdb_kind *kind = kind_of;
+
+    g_array_unref(kind->registers);
+    g_free(kind->description);
+    g_free(kind);
+}
+
+/* The first processor of the cluster. */
+static pb_vcpu *first_of(const pb_gdb *gdb, uint32_t cluster)
+{
+    uint32_t i = 0;
+
+    while (pb_vcpu_cluster(pb_cpus_at(gdb->host.cpus, i)) != cluster)
+        i++;
+    return pb_cpus_at(gdb->host.cpus, i);
+}
+
 bool gdb_describe(pb_gdb *gdb, GError **error)
 {
-    const pb_cpu_type *type;
-
     if (pb_cpus_count(gdb->host.cpus) == 0) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "gdb: the machine has no processor");
         return false;
     }
-    type = pb_cpus_at(gdb->host.cpus, 0)->type;
     for (uint32_t i = 0; i < pb_cpus_count(gdb->host.cpus); i++) {
-        const pb_cpu_type *t = pb_cpus_at(gdb->host.cpus, i)->type;
+        const pb_vcpu *vcpu = pb_cpus_at(gdb->host.cpus, i);
+        const pb_cpu_type *type = vcpu->type;
+        bool suits = type->slots == first_of(gdb, pb_vcpu_cluster(vcpu))->type->slots;
 
-        if (PB_CPU_HAS(t, gdb) && t->gdb && t->slots == type->slots)
-            continue;
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-                    t->slots == type->slots
-                        ? "gdb: cpu type '%s' has no description for debuggers"
-                        : "gdb: '%s' is another kind of processor than the first",
-                    t->head.name);
-        return false;
+        if (!suits || !PB_CPU_HAS(type, gdb) || !type->gdb) {
+            g_set_error(
+                error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                suits ? "gdb: cpu type '%s' has no description for debuggers"
+                      : "gdb: '%s' is another kind of processor than the first of its cluster",
+                type->head.name);
+            return false;
+        }
+        if (!gdb_kind_of(gdb, vcpu))
+            g_ptr_array_add(gdb->kinds, describe(type, gdb->host.program != NULL));
     }
-    add_described(gdb->registers, type);
-    if (!gdb->host.program)
-        add_system(gdb->registers, type);
-    else if (has_tls(type->gdb))
-        add_tls(gdb->registers, type);
-    g_array_sort(gdb->registers, compare_numbers);
-    gdb->description = make_xml(gdb, type->gdb);
     return true;
 }
 

@@ -223,6 +223,8 @@ static bool is_hardware(const pb_gdb *gdb, uint64_t gva)
     for (unsigned i = 0; i < gdb->points->len; i++) {
         const gdb_point *p = &g_array_index(gdb->points, gdb_point, i);
 
+        if (!gdb_point_is_for(p, gdb_thread_current(gdb)))
+            continue;
         if (p->gva == gva && p->kind == GDB_POINT_SOFTWARE)
             return false;
         hardware |= p->gva == gva && p->kind == GDB_POINT_HARDWARE;
@@ -285,8 +287,9 @@ static bool take_pending(pb_gdb *gdb)
 {
     for (uint32_t i = 0; i < gdb->pending->len; i++) {
         gdb_pending p = g_array_index(gdb->pending, gdb_pending, i);
-        bool is_there = gdb_thread_of(gdb, p.vcpu) && pb_debug_pc(p.vcpu) == p.pc &&
-                        gdb_point_is_there(gdb, p.pc, &p.stop);
+        const pb_gdb_thread *thread = gdb_thread_of(gdb, p.vcpu);
+        bool is_there =
+            thread && pb_debug_pc(p.vcpu) == p.pc && gdb_point_is_there(gdb, thread, p.pc, &p.stop);
 
         if (is_there && gdb_go_of(gdb, p.vcpu)->holds)
             continue;
@@ -299,7 +302,7 @@ static bool take_pending(pb_gdb *gdb)
         gdb->stop = p.stop;
         gdb->event = (pb_gdb_event){ PB_GDB_NOTHING, 0 };
         g_mutex_unlock(&gdb->lock);
-        gdb->thread = gdb_thread_of(gdb, p.vcpu)->number;
+        gdb->thread = thread->number;
         return true;
     }
     return false;

@@ -173,6 +173,7 @@ static void forget_settings(pb_gdb *gdb)
     gdb->reader.state = GDB_OUTSIDE;
     gdb->no_ack = gdb->multiprocess = gdb->says_breaks = gdb->extended = false;
     gdb->says_executes = gdb->says_none_left = gdb->physical = gdb->interrupts = false;
+    gdb_take_all_back(gdb);
     gdb->thread = gdb->threads->len > 0 ? gdb_thread_at(gdb, 0)->number : 1;
     gdb->step_thread = 0;
     gdb->running = false;

@@ -3,6 +3,19 @@
 
 /* ---- which there are ------------------------------------------------------------------------------------ */
 
+/* For who knows of one process only, that is the machine. */
+static uint32_t process_of(const pb_gdb *gdb, const pb_vcpu *vcpu)
+{
+    return gdb->multiprocess ? pb_vcpu_cluster(vcpu) + 1 : 1;
+}
+
+/* A process has one description. */
+static bool is_shown(const pb_gdb *gdb, const pb_vcpu *vcpu)
+{
+    return gdb->multiprocess ? !gdb->detached[pb_vcpu_cluster(vcpu)]
+                             : vcpu->type->slots == pb_cpus_at(gdb->host.cpus, 0)->type->slots;
+}
+
 void gdb_threads_renew(pb_gdb *gdb)
 {
     g_array_set_size(gdb->threads, 0);
@@ -11,11 +24,75 @@ void gdb_threads_renew(pb_gdb *gdb)
         return;
     }
     for (uint32_t i = 0; i < pb_cpus_count(gdb->host.cpus); i++) {
-        pb_gdb_thread thread = { pb_cpus_at(gdb->host.cpus, i), 1, i + 1 };
+        pb_vcpu *vcpu = pb_cpus_at(gdb->host.cpus, i);
+        pb_gdb_thread thread = { vcpu, process_of(gdb, vcpu), i + 1 };
 
-        g_array_append_val(gdb->threads, thread);
+        if (is_shown(gdb, vcpu))
+            g_array_append_val(gdb->threads, thread);
     }
 }
+
+/* ---- clusters -------------------------------------------------------------------------------------------- */
+
+void gdb_choose_process(pb_gdb *gdb, uint32_t process)
+{
+    if (gdb_thread_current(gdb)->process == process)
+        return;
+    for (uint32_t i = gdb->threads->len; i-- > 0;)
+        if (gdb_thread_at(gdb, i)->process == process)
+            gdb->thread = gdb_thread_at(gdb, i)->number;
+}
+
+bool gdb_is_last_process(const pb_gdb *gdb, uint64_t process)
+{
+    for (uint32_t i = 0; i < gdb->threads->len; i++)
+        if (gdb_thread_at(gdb, i)->process != process)
+            return false;
+    return true;
+}
+
+void gdb_let_go(pb_gdb *gdb, uint32_t process)
+{
+    gdb_registers_settle(gdb);
+    gdb_points_forget(gdb, process);
+    for (uint32_t i = 0; i < gdb->threads->len; i++) {
+        const pb_gdb_thread *t = gdb_thread_at(gdb, i);
+
+        if (t->process != process)
+            continue;
+        *gdb_go_of(gdb, t->vcpu) = (gdb_go){ 0 };
+        pb_debug_set_pace(t->vcpu, PB_DEBUG_FREE);
+        pb_debug_hold(t->vcpu, false);
+    }
+    gdb->detached[process - 1] = true;
+    gdb_threads_renew(gdb);
+    gdb->thread = gdb_thread_current(gdb)->number;
+}
+
+void gdb_take_all_back(pb_gdb *gdb)
+{
+    memset(gdb->detached, 0, sizeof(gdb->detached));
+    gdb->let_go = false;
+}
+
+bool gdb_take_back(pb_gdb *gdb, uint64_t process)
+{
+    bool is_there = false;
+
+    for (uint32_t i = 0; i < pb_cpus_count(gdb->host.cpus); i++)
+        is_there |= process_of(gdb, pb_cpus_at(gdb->host.cpus, i)) == process;
+    if (!is_there)
+        return false;
+    if (gdb->let_go) /* it has been without any */
+        memset(gdb->detached, true, sizeof(gdb->detached));
+    gdb->let_go = false;
+    gdb->detached[process - 1] = false;
+    gdb_threads_renew(gdb);
+    gdb_choose_process(gdb, (uint32_t)process);
+    return true;
+}
+
+/* ---- finding them ---------------------------------------------------------------------------------------- */
 
 const pb_gdb_thread *gdb_thread_find(const pb_gdb *gdb, uint64_t number)
 {

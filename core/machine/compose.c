@@ -45,6 +45,7 @@ const pb_key pb_keys_part[] = {
     { "at", "value", "Devices: the address of the region, a list of them, or a mapping by region" },
     { "repeat", "number", "Devices: make an array of so many; `i` is the index" },
     { "count", "number", "Processors: make so many; `i` is the index" },
+    { "cluster", "number", "Processors: which cluster they are in, 0 if not given" },
     { "when", "condition", "Leave the part out if it is false" },
     { "doc", "text", "One line" },
     { 0 }

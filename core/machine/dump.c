@@ -156,6 +156,8 @@ static bool is_split(const dump *d, unsigned i)
 static void add_contents(dump *d, const pb_plan_part *part)
 {
     add_line(d, 4, "type", part->type);
+    if (part->cluster)
+        add_number(d, 4, "cluster", part->cluster);
     if (part->mappings->len > 0)
         add_mappings(d, part);
     for (unsigned i = 0; i < part->props->len; i++) {

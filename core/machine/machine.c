@@ -187,6 +187,8 @@ static bool set_properties(machine_part *part, GError **error)
            at_place(error, part->plan->mark, part->plan->path);
 }
 
+_Static_assert(PB_PLAN_CLUSTERS <= PB_MOST_CLUSTERS, "numbers of clusters");
+
 static machine_part *make_part(pb_machine *machine, const pb_plan_part *plan, GError **error)
 {
     const pb_class *class = pb_plugin_host_type(machine->host, plan->kind, plan->type, error);
@@ -204,6 +206,7 @@ static machine_part *make_part(pb_machine *machine, const pb_plan_part *plan, GE
     part->dmas = g_ptr_array_new_with_free_func((GDestroyNotify)pb_dma_free);
     if (plan->kind == PB_KIND_CPU) {
         part->vcpu = pb_cpus_add(machine->cpus, (const pb_cpu_type *)class);
+        pb_vcpu_set_cluster(part->vcpu, plan->cluster);
         memory = part->vcpu->state;
     }
     part->instance = pb_instance_new(class, plan->path, &machine->env, memory);

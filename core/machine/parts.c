@@ -367,7 +367,7 @@ static bool is_common_key(pb_kind kind, const char *key)
         return true;
     if (kind == PB_KIND_DEVICE)
         return strcmp(key, "at") == 0 || strcmp(key, "repeat") == 0;
-    return kind == PB_KIND_CPU && strcmp(key, "count") == 0;
+    return kind == PB_KIND_CPU && (strcmp(key, "count") == 0 || strcmp(key, "cluster") == 0);
 }
 
 static void check_required(composer *c, const source_part *source)
@@ -470,6 +470,16 @@ static void compose_places(composer *c, source_part *source)
     }
 }
 
+static void compose_cluster(composer *c, source_part *source)
+{
+    const pb_yaml_node *node = pb_yaml_get(source->node, "cluster");
+    uint64_t cluster = 0;
+
+    if (node &&
+        compose_number(c, source->scope, node, "cluster", 0, PB_PLAN_CLUSTERS - 1, &cluster))
+        source->part->cluster = (uint32_t)cluster;
+}
+
 void compose_contents(composer *c, source_part *source)
 {
     pb_plan_part *part = source->part;
@@ -493,6 +503,8 @@ void compose_contents(composer *c, source_part *source)
     check_required(c, source);
     if (part->kind == PB_KIND_DEVICE)
         compose_places(c, source);
+    else if (part->kind == PB_KIND_CPU)
+        compose_cluster(c, source);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */

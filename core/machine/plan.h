@@ -24,13 +24,16 @@ typedef struct pb_plan_mapping {
     pb_mark mark;
 } pb_plan_mapping;
 
+#define PB_PLAN_CLUSTERS 256u /* of processors; their numbers are below it */
+
 /* An instance of a type. */
 typedef struct pb_plan_part {
     pb_kind kind;
-    char *path;    /* "uart0", "virtio[3]", "cpu[0]", "host.serial0", "boot.linux", "accel" */
-    char *name;    /* as in its section, without index: "virtio", "serial0" */
-    int64_t index; /* of an array's element, otherwise -1 */
-    char *type;    /* "virtio/mmio" */
+    char *path;       /* "uart0", "virtio[3]", "cpu[0]", "host.serial0", "boot.linux", "accel" */
+    char *name;       /* as in its section, without index: "virtio", "serial0" */
+    int64_t index;    /* of an array's element, otherwise -1 */
+    char *type;       /* "virtio/mmio" */
+    uint32_t cluster; /* of processors */
     const pb_class *class; /* as described: without functions. Null if the type is in error */
     pb_mark mark, type_mark;
     GArray *props;    /* pb_plan_prop */
@@ -168,7 +171,7 @@ extern const pb_key pb_keys_parameter[];
 const char *pb_parameter_type(unsigned index);
 extern const pb_key pb_keys_assert[];
 extern const pb_key
-    pb_keys_part[]; /* what all parts may have; cpus: count, devices: repeat and at */
+    pb_keys_part[]; /* what all parts may have; cpus: count and cluster, devices: repeat and at */
 extern const pb_key pb_keys_attach[];
 extern const pb_prop pb_props_memory[]; /* with the members of pb_plan_memory */
 extern const pb_prop pb_props_run[];

@@ -11,6 +11,7 @@ typedef struct place {
 struct pb_debug {
     GRWLock lock;   /* of places: regions are made while vCPUs stand, too */
     GArray *places; /* place, by pc */
+    GArray *breaks; /* pb_debug_break; read without the lock by vCPUs that came to one */
     pb_debug_watch *watches;
     uint32_t n_watches;
 };
@@ -93,6 +94,7 @@ static pb_debug *make_tables(pb_cpus *cpus)
     d = g_new0(pb_debug, 1);
     g_rw_lock_init(&d->lock);
     d->places = g_array_new(false, false, sizeof(place));
+    d->breaks = g_array_new(false, false, sizeof(pb_debug_break));
     __atomic_store_n(&cpus->tables, d, __ATOMIC_RELEASE);
     pb_translate_set_debugger(&debugger);
     return d;
@@ -104,6 +106,7 @@ void pb_debug_free(pb_cpus *cpus)
         return;
     g_rw_lock_clear(&cpus->tables->lock);
     g_array_unref(cpus->tables->places);
+    g_array_unref(cpus->tables->breaks);
     g_free(cpus->tables->watches);
     g_clear_pointer(&cpus->tables, g_free);
 }
@@ -115,10 +118,10 @@ static int compare_places(gconstpointer a, gconstpointer b)
     return x < y ? -1 : x > y;
 }
 
-static bool contains(const uint64_t *pcs, uint32_t n, uint64_t pc)
+static bool contains(const pb_debug_break *breaks, uint32_t n, uint64_t pc)
 {
     for (uint32_t i = 0; i < n; i++)
-        if (pcs[i] == pc)
+        if (breaks[i].pc == pc)
             return true;
     return false;
 }
@@ -131,7 +134,35 @@ static void drop_units(pb_cpus *cpus)
             cpus->accel_type->flush(cpus->accel, pb_cpus_at(cpus, i));
 }
 
-void pb_debug_set_breaks(pb_cpus *cpus, const uint64_t *pcs, uint32_t n, bool keep)
+static bool is_for(const pb_vcpu_core *core, uint32_t cluster)
+{
+    return cluster == PB_DEBUG_ALL || cluster == core->cluster;
+}
+
+/* Whether the vCPU stops there, and not only units end. */
+static bool stops_at(pb_vcpu *vcpu, uint64_t pc)
+{
+    const pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
+    const pb_debug *d = debug_of(core->cpus);
+
+    for (uint32_t i = 0; d && i < d->breaks->len; i++) {
+        const pb_debug_break *b = &g_array_index(d->breaks, pb_debug_break, i);
+
+        if (b->pc == pc && is_for(core, b->cluster))
+            return true;
+    }
+    return false;
+}
+
+/* Whether units end where it is only because others stop there. */
+static bool is_of_others(pb_vcpu *vcpu)
+{
+    uint64_t pc = pb_debug_pc(vcpu);
+
+    return stop_at(vcpu, pc) == PB_TRANSLATE_STOP && !stops_at(vcpu, pc);
+}
+
+void pb_debug_set_breaks(pb_cpus *cpus, const pb_debug_break *breaks, uint32_t n, bool keep)
 {
     pb_debug *d = n > 0 || cpus->tables ? make_tables(cpus) : NULL;
     GArray *places = g_array_new(false, false, sizeof(place));
@@ -140,14 +171,14 @@ void pb_debug_set_breaks(pb_cpus *cpus, const uint64_t *pcs, uint32_t n, bool ke
     for (uint32_t i = 0; d && i < d->places->len; i++) {
         place p = g_array_index(d->places, place, i);
 
-        p.armed = contains(pcs, n, p.pc);
+        p.armed = contains(breaks, n, p.pc);
         if (p.armed || keep)
             g_array_append_val(places, p);
     }
     for (uint32_t i = 0; i < n; i++) {
-        place p = { pcs[i], true };
+        place p = { breaks[i].pc, true };
 
-        if (find_place(d, p.pc) || contains(pcs, i, p.pc))
+        if (find_place(d, p.pc) || contains(breaks, i, p.pc))
             continue;
         g_array_append_val(places, p);
         is_new = true;
@@ -160,6 +191,8 @@ void pb_debug_set_breaks(pb_cpus *cpus, const uint64_t *pcs, uint32_t n, bool ke
     g_rw_lock_writer_lock(&d->lock);
     g_array_unref(d->places);
     d->places = places;
+    g_array_set_size(d->breaks, 0);
+    g_array_append_vals(d->breaks, breaks, n);
     g_rw_lock_writer_unlock(&d->lock);
     if (is_new)
         drop_units(cpus);
@@ -204,7 +237,7 @@ bool pb_debug_watches_some(const pb_vcpu_core *core, uint64_t gva, uint64_t byte
     uint64_t first = without_tag(gva) & ~(bytes - 1);
 
     for (uint32_t i = 0; i < d->n_watches; i++)
-        if (meet(first, first | (bytes - 1), &d->watches[i]))
+        if (is_for(core, d->watches[i].cluster) && meet(first, first | (bytes - 1), &d->watches[i]))
             return true;
     return false;
 }
@@ -221,7 +254,7 @@ bool pb_debug_is_watched(const pb_slow *slow, uint32_t kind)
     for (uint32_t i = 0; i < d->n_watches; i++) {
         const pb_debug_watch *w = &d->watches[i];
 
-        if (!meet(gva, last, w) ||
+        if (!is_for(core, w->cluster) || !meet(gva, last, w) ||
             (w->kind != kind && w->kind != PB_DEBUG_ACCESS && kind != PB_DEBUG_ACCESS))
             continue;
         core->stop = (pb_debug_stop){ w->kind, MAX(w->gva, gva) };
@@ -238,6 +271,7 @@ void pb_debug_set_pace(pb_vcpu *vcpu, pb_debug_pace pace)
     if (pace != PB_DEBUG_FREE)
         make_tables(pb_vcpu_core_of(vcpu)->cpus);
     pb_vcpu_core_of(vcpu)->pace = pace;
+    pb_vcpu_core_of(vcpu)->passes = false;
 }
 
 pb_debug_pace pb_debug_pace_of(pb_vcpu *vcpu)
@@ -264,10 +298,14 @@ pb_debug_stop pb_debug_stop_of(pb_vcpu *vcpu)
 void pb_debug_stopped(pb_vcpu *vcpu)
 {
     pb_vcpu_core *core = pb_vcpu_core_of(vcpu);
+    bool passed = core->passes && core->stop.kind == PB_DEBUG_STEP;
 
     if (core->stop.kind == PB_DEBUG_NONE) /* a unit that ends with a stop: at a breakpoint */
         core->stop = (pb_debug_stop){ PB_DEBUG_BREAK, 0 };
-    core->pace = PB_DEBUG_FREE;
+    core->passes = core->stop.kind == PB_DEBUG_BREAK && is_of_others(vcpu);
+    core->pace = core->passes ? PB_DEBUG_STEPS : PB_DEBUG_FREE;
+    if (passed || core->passes)
+        return;
     if (core->cpus->debug)
         core->cpus->debug(core->cpus->debug_opaque, vcpu);
 }
@@ -292,7 +330,7 @@ uint32_t pb_debug_step(pb_vcpu *vcpu)
         PB_EXIT_INTERRUPT;
     uint32_t reason;
 
-    if (stop_at(vcpu, pc) == PB_TRANSLATE_STOP) {
+    if (stops_at(vcpu, pc)) {
         reason = PB_RUN_DEBUG;
     } else if (!quiet && vcpu->type->interrupt(vcpu)) {
         waits = 0;

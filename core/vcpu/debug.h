@@ -5,7 +5,8 @@
  *
  *   Breakpoints go into translations. Where there is one, a unit of code ends, and what begins there leaves with PB_RUN_DEBUG
  *   and is not kept. Only a place that is new drops units, all of them: those that there are may have it in the middle.
- *   A place that is no breakpoint any more needs nothing: what was made meanwhile only ends too early.
+ *   A place that is no breakpoint any more needs nothing: what was made meanwhile only ends too early. A vCPU of
+ *   another cluster than the breakpoint's leaves there too, since all execute the same units, and makes a step over it.
  *
  *   Watchpoints go into the TLB: pages that have one are in no first level, and not plain in the second, so all accesses to
  *   them go the slow way, which looks. An access that is watched is not made: the instruction has done nothing yet, and
@@ -32,9 +33,18 @@ typedef enum pb_debug_kind {
     PB_DEBUG_ACCESS,
 } pb_debug_kind;
 
+/* Whose vCPUs a breakpoint or a watchpoint is for: a cluster's (pb_vcpu_cluster), or of all. */
+#define PB_DEBUG_ALL UINT32_MAX
+
+typedef struct pb_debug_break {
+    uint64_t pc; /* virtual */
+    uint32_t cluster;
+} pb_debug_break;
+
 typedef struct pb_debug_watch {
     uint64_t gva, bytes; /* not past the end of the address space */
     uint32_t kind;       /* PB_DEBUG_READ, WRITE or ACCESS: both */
+    uint32_t cluster;
 } pb_debug_watch;
 
 /* Why a vCPU stopped. */
@@ -43,9 +53,9 @@ typedef struct pb_debug_stop {
     uint64_t gva;  /* of a watchpoint: the first byte that is watched of the access */
 } pb_debug_stop;
 
-/* The breakpoints, instead of those before: virtual addresses, the same on all vCPUs. `keep`: those that go shall soon come
- * back, so their places stay the borders of units that they are. */
-void pb_debug_set_breaks(pb_cpus *cpus, const uint64_t *pcs, uint32_t n, bool keep);
+/* The breakpoints, instead of those before, in any order, some perhaps twice. `keep`: those that go shall soon come back, so
+ * their places stay the borders of units that they are. */
+void pb_debug_set_breaks(pb_cpus *cpus, const pb_debug_break *breaks, uint32_t n, bool keep);
 void pb_debug_set_watches(pb_cpus *cpus, const pb_debug_watch *watches, uint32_t n);
 
 typedef enum pb_debug_pace {

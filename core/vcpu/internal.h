@@ -103,8 +103,11 @@ typedef struct pb_vcpu_core {
     bool only_ram;  /* tlb_fill: page tables elsewhere are not read */
     bool abandoned; /* because of that */
 
+    uint32_t cluster;
+
     /* Debuggers: how it goes on, written while it stands or on its thread; the rest is its thread's. */
     pb_debug_pace pace;
+    bool passes;           /* the step is over a breakpoint of others: nobody is told */
     bool step_taken;       /* the unit of the step was made */
     uint64_t step_retired; /* vcpu->retired when it began */
     pb_debug_stop stop;

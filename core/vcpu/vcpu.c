@@ -179,6 +179,16 @@ pb_vcpu *pb_cpus_add(pb_cpus *cpus, const pb_cpu_type *type)
     return vcpu;
 }
 
+void pb_vcpu_set_cluster(pb_vcpu *vcpu, uint32_t cluster)
+{
+    pb_vcpu_core_of(vcpu)->cluster = cluster;
+}
+
+uint32_t pb_vcpu_cluster(const pb_vcpu *vcpu)
+{
+    return pb_vcpu_core_of((pb_vcpu *)vcpu)->cluster;
+}
+
 bool pb_cpus_is_full(const pb_cpus *cpus)
 {
     return pb_cpus_count(cpus) == PB_MOST_CPUS;

@@ -24,6 +24,11 @@ void pb_cpus_free(pb_cpus *cpus); /* null is fine */
  * threads of others (pb_sched_begin), one after the other; not if there are 65,536. */
 pb_vcpu *pb_cpus_add(pb_cpus *cpus, const pb_cpu_type *type);
 bool pb_cpus_is_full(const pb_cpus *cpus);
+/* Which cluster of processors it is in, as the machine file says, below PB_MOST_CLUSTERS; 0 if not set. For debuggers:
+ * nothing else asks. [setup] */
+#define PB_MOST_CLUSTERS 256u
+void pb_vcpu_set_cluster(pb_vcpu *vcpu, uint32_t cluster);
+uint32_t pb_vcpu_cluster(const pb_vcpu *vcpu);
 uint32_t pb_cpus_count(const pb_cpus *cpus);
 pb_vcpu *pb_cpus_at(const pb_cpus *cpus, uint32_t index);
 

@@ -380,19 +380,19 @@ static void wrong_includes(void)
 /* What dump writes composes to what it was made from. */
 static void dump_round_trip(void)
 {
-    static const char text[] =
-        BOARD "  boot: { at: 0, size: 4KiB, type: rom, file: boot.bin }\n"
-              "cpus:\n  cpu: { type: cpu, count: 2, timer: \"intc.in[i*2]\" }\n"
-              "devices:\n  intc: { type: intc, inputs: 8, cpus: 2, at: [0x1000, 0x100000], out: "
-              "\"cpu[*].irq\" }\n"
-              "  uart: { type: uart, repeat: 2, at: \"${0x2000 + i*0x1000}\", irq: "
-              "[\"intc.in[1+i*4]\", \"intc.in[3+i*4]\"], list: [1, 2] }\n"
-              "  card: { type: card, slot: \"b.slot[*]\", drive: host.d, serial: \"a $$b: c\" }\n"
-              "  b: { type: bridge }\n"
-              "backends:\n  d: { type: disk, file: /x/y.img }\n"
-              "accel: { type: interp, serial: x }\n"
-              "run: { threads: round-robin, epoch: -5, seed: 77 }\n"
-              "fdt: { compatible: [\"linux,dummy-virt\", x], clock: 1MHz, stdout: intc }\n";
+    static const char text[] = BOARD
+        "  boot: { at: 0, size: 4KiB, type: rom, file: boot.bin }\n"
+        "cpus:\n  cpu: { type: cpu, count: 2, timer: \"intc.in[i*2]\", cluster: \"${i * 200}\" }\n"
+        "devices:\n  intc: { type: intc, inputs: 8, cpus: 2, at: [0x1000, 0x100000], out: "
+        "\"cpu[*].irq\" }\n"
+        "  uart: { type: uart, repeat: 2, at: \"${0x2000 + i*0x1000}\", irq: "
+        "[\"intc.in[1+i*4]\", \"intc.in[3+i*4]\"], list: [1, 2] }\n"
+        "  card: { type: card, slot: \"b.slot[*]\", drive: host.d, serial: \"a $$b: c\" }\n"
+        "  b: { type: bridge }\n"
+        "backends:\n  d: { type: disk, file: /x/y.img }\n"
+        "accel: { type: interp, serial: x }\n"
+        "run: { threads: round-robin, epoch: -5, seed: 77 }\n"
+        "fdt: { compatible: [\"linux,dummy-virt\", x], clock: 1MHz, stdout: intc }\n";
     composed first = expect_plan(text, NULL), second;
     g_autofree char *dump = pb_plan_dump(first.plan);
     g_autofree char *again = NULL;
@@ -400,6 +400,8 @@ static void dump_round_trip(void)
     second = expect_plan(dump, NULL);
     again = pb_plan_dump(second.plan);
     CU_ASSERT_STRING_EQUAL(dump, again);
+    CU_ASSERT_EQUAL(pb_plan_find(second.plan, "cpu[0]")->cluster, 0);
+    CU_ASSERT_EQUAL(pb_plan_find(second.plan, "cpu[1]")->cluster, 200);
     CU_ASSERT_STRING_EQUAL(prop(&second, "card", "serial"), "a $b: c");
     CU_ASSERT_EQUAL(first.plan->wires->len, second.plan->wires->len);
     composed_free(&first);

@@ -232,7 +232,7 @@ static void steps_into_calls_are_not_over(void)
 
 static void a_breakpoint_stops_a_step(void)
 {
-    const uint64_t pcs[] = { 0x40, 0 };
+    const pb_debug_break pcs[] = { { 0x40, 0 }, { 0, PB_DEBUG_ALL } };
     stops s;
     bench b;
 
@@ -246,10 +246,38 @@ static void a_breakpoint_stops_a_step(void)
     bench_finish(&b);
 }
 
+static uint32_t one_of_ten(pb_vcpu *v, bench_state *s)
+{
+    if (s->executed == 9)
+        end_run(s->b);
+    return PB_RUN_DEBUG;
+}
+
+/* They are stepped over, and nobody is told. */
+static void breakpoints_of_other_clusters(void)
+{
+    const pb_debug_break at[] = { { 4, 3 }, { 12, 3 }, { 20, 3 }, { 28, 3 }, { 36, 3 } };
+
+    for (uint32_t cluster = 2; cluster <= 3; cluster++) {
+        stops s;
+        bench b;
+
+        begin(&b, &s, 1);
+        s.end_at = 0;
+        b.insn = one_of_ten;
+        pb_vcpu_set_cluster(b.vcpu[0], cluster);
+        pb_debug_set_breaks(b.cpus, at, G_N_ELEMENTS(at), false);
+        bench_run_to_end(&b);
+        CU_ASSERT_EQUAL(s.n > 0, cluster == 3);
+        CU_ASSERT(s.n == 0 || s.stop[0].kind == PB_DEBUG_BREAK);
+        bench_finish(&b);
+    }
+}
+
 /* Only a place that is new drops translations; one that is to come back is none that is new. */
 static void places_that_are_new_drop_translations(void)
 {
-    const uint64_t pcs[] = { 0x40, 0x80, 0x40 };
+    const pb_debug_break pcs[] = { { 0x40, 0 }, { 0x80, 0 }, { 0x40, 1 } };
     stops s;
     bench b;
 
@@ -301,6 +329,7 @@ int main(void)
         { "steps and interrupts", steps_and_interrupts },
         { "steps into calls are not over", steps_into_calls_are_not_over },
         { "a breakpoint stops a step", a_breakpoint_stops_a_step },
+        { "breakpoints of other clusters", breakpoints_of_other_clusters },
         { "places that are new drop translations", places_that_are_new_drop_translations },
         { "who is held stands", who_is_held_stands },
         { 0 },
