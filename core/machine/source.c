@@ -14,6 +14,37 @@ typedef struct loader {
 
 static pb_yaml_node *load_file(loader *l, const char *file, const pb_yaml_node *blame);
 
+/* ---- machines that are linked in --------------------------------------------------------------- */
+
+#define LINKED_IN "(linked in)/"
+
+static const pb_source_text *preloaded;
+
+void pb_source_preload(const pb_source_text *texts)
+{
+    preloaded = texts;
+}
+
+/* Null: there is none. */
+static const char *find_preloaded(const char *name, size_t length)
+{
+    for (const pb_source_text *row = preloaded; row && row->name; row++) {
+        if (strlen(row->name) == length && memcmp(row->name, name, length) == 0)
+            return row->text;
+    }
+    return NULL;
+}
+
+/* The opposite of the name that pb_source_find() makes; null: it is another file. */
+static const char *preloaded_text(const char *file)
+{
+    const char *name = file + strlen(LINKED_IN);
+
+    return g_str_has_prefix(file, LINKED_IN) && g_str_has_suffix(name, ".yaml")
+               ? find_preloaded(name, strlen(name) - strlen(".yaml"))
+               : NULL;
+}
+
 /* ---- the machine path ------------------------------------------------------------------------ */
 
 static bool is_path(const char *name)
@@ -57,6 +88,8 @@ char **pb_source_list(void)
     GHashTableIter iter;
     gpointer name;
 
+    for (const pb_source_text *row = preloaded; row && row->name; row++)
+        g_hash_table_add(names, g_strdup(row->name));
     for (char **directory = path; *directory; directory++) {
         g_autoptr(GDir) dir = g_dir_open(*directory, 0, NULL);
         const char *file;
@@ -85,6 +118,8 @@ char *pb_source_find(const char *name, const char *directory, char **hint)
             return g_strdup(name);
         return g_build_filename(directory, name, NULL);
     }
+    if (find_preloaded(name, strlen(name)))
+        return g_strconcat(LINKED_IN, name, ".yaml", NULL);
     path = pb_source_path();
     for (char **at = path; *at; at++) {
         g_autofree char *leaf = g_strconcat(name, ".yaml", NULL);
@@ -232,10 +267,11 @@ static pb_yaml_node *load_text(loader *l, const char *file, const char *text, gs
 static pb_yaml_node *load_file(loader *l, const char *file, const pb_yaml_node *blame)
 {
     g_autofree char *canonical = g_canonicalize_filename(file, NULL);
-    g_autofree char *text = NULL;
+    const char *inside = preloaded_text(file);
+    g_autofree char *text = g_strdup(inside);
     g_autoptr(GError) error = NULL;
     pb_mark mark = blame ? blame->mark : pb_mark_option(file);
-    gsize length;
+    gsize length = inside ? strlen(inside) : 0;
     pb_yaml_node *root;
 
     if (g_ptr_array_find_with_equal_func(l->open, canonical, g_str_equal, NULL)) {
@@ -246,7 +282,7 @@ static pb_yaml_node *load_file(loader *l, const char *file, const pb_yaml_node *
         pb_diag_error(l->diags, mark, "more than %u files", PB_SOURCE_MAX_FILES);
         return NULL;
     }
-    if (!pb_file_read(file, PB_YAML_MAX_BYTES, &text, &length, &error)) {
+    if (!inside && !pb_file_read(file, PB_YAML_MAX_BYTES, &text, &length, &error)) {
         pb_diag_error(l->diags, mark, "%s", error->message);
         return NULL;
     }

@@ -13,9 +13,18 @@
 
 #define PB_SOURCE_MAX_FILES 32u
 
+/* A machine file that is linked into the program. */
+typedef struct pb_source_text {
+    const char *name; /* of the machine */
+    const char *text;
+} pb_source_text;
+
+/* Machines that are found by name before all others; the list ends with a row without a name and stays. [setup] */
+void pb_source_preload(const pb_source_text *texts);
+
 /* The file of a machine: a path if there is a '/' or ".yaml" in the name, relative to `directory`
- * (null: the working directory); otherwise NAME.yaml on the machine path. Null if there is none on
- * it, with the suggestion for a misspelt name in *hint; free both. */
+ * (null: the working directory); otherwise NAME.yaml on the machine path, or one that is linked in, whose file is
+ * "(linked in)/NAME.yaml". Null if there is none, with the suggestion for a misspelt name in *hint; free both. */
 char *pb_source_find(const char *name, const char *directory, char **hint);
 
 /* The machine path: $PATCHBAY_MACHINE_PATH (directories separated by colons), the user's data

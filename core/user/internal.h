@@ -44,6 +44,8 @@ struct pb_user {
     pb_user_action actions[PB_USER_SIGNALS + 1];
     const pb_user_row **rows;        /* by the architecture's number */
     struct pb_user_missing *missing; /* missing.c */
+    int self_fd;                     /* the emulator's file; -1: it cannot be named */
+    char *self_word;                 /* option that tells it the next one */
     GArray *taken;    /* int: descriptors that keep numbers free for the program, during setup */
     uint64_t fds[16]; /* bit for each number that is the emulator's */
     uint64_t stack_low, stack_top, first_sp;

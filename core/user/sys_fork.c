@@ -7,7 +7,8 @@
  * has executed something or ended.
  *
  * A program that executes another one for its architecture becomes this emulator again, with the same options. Of a script that is its
- * interpreter's matter. Programs for the host run on it.
+ * interpreter's matter. Programs for the host run on it. After a chroot() the emulator may not be there, which then is the kernel's
+ * matter, if binfmt_misc has been told.
  */
 #include <core/user/debug.h>
 #include <core/user/handlers.h>
@@ -346,19 +347,37 @@ static void hand_over_signals(pb_user_thread *t)
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, sizeof(t->mask));
 }
 
-/* The host's. A signal that comes before is delivered before, and the call made again. */
-static int64_t execute_host(pb_user_thread *t, const char *path, const GPtrArray *argv)
+/* The host's; `folder` and `flags` as of execveat(). A signal that comes before is delivered before, and the call made again. */
+static int64_t execute_host(pb_user_thread *t, int folder, const char *path, const GPtrArray *argv,
+                            uint64_t flags)
 {
     int64_t result;
 
     hand_over_signals(t);
     pb_user_share_execute(t);
-    result = pb_user_host_call(&t->queued, SYS_execve, (uintptr_t)path, (uintptr_t)argv->pdata,
-                               (uintptr_t)t->execution.envp->pdata, 0, 0, 0);
+    result =
+        pb_user_host_call(&t->queued, SYS_execveat, (uint64_t)folder, (uintptr_t)path,
+                          (uintptr_t)argv->pdata, (uintptr_t)t->execution.envp->pdata, flags, 0);
     pb_user_share_execute_failed(t);
     pb_user_signals_renew_own(t);
     pb_user_set_mask(t, t->mask);
     return result;
+}
+
+/* By its descriptor if the program is where there is no /proc; then the next one is told the number. -ENOENT: its file is not
+ * there any more, or its libraries are not, as after chroot(). */
+static int64_t execute_emulator(pb_user_thread *t, GPtrArray *words)
+{
+    int64_t error = execute_host(t, AT_FDCWD, "/proc/self/exe", words, 0);
+    int fd = t->user->self_fd;
+
+    if ((error != -ENOENT && error != -ENOTDIR) || fd < 0)
+        return error;
+    g_ptr_array_insert(words, 2, t->user->self_word);
+    fcntl(fd, F_SETFD, 0);
+    error = execute_host(t, fd, "", words, AT_EMPTY_PATH);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return error;
 }
 
 /* Become the emulator of another program. Returns if it cannot. */
@@ -383,7 +402,7 @@ static int64_t execute_self(pb_user_thread *t)
     for (guint i = 1; i + 1 < e->argv->len; i++)
         g_ptr_array_add(words, e->argv->pdata[i]);
     g_ptr_array_add(words, NULL);
-    error = execute_host(t, "/proc/self/exe", words);
+    error = execute_emulator(t, words);
     if (gdb)
         pb_user_debug_execute_failed(t);
     if (strace)
@@ -419,11 +438,15 @@ static int64_t execute(pb_user_thread *t)
         pb_user_missing_save(t->user);
         pb_user_missing_forget(t->user);
     }
-    if (strcmp(machine, t->user->arch->name) == 0)
-        return execute_self(t);
+    if (strcmp(machine, t->user->arch->name) == 0) {
+        result = execute_self(t);
+        if (result != -ENOENT)
+            return result;
+        /* The kernel knows, if binfmt_misc has been told. */
+    }
     if (t->user->strace)
         pb_strace_execute(t->user, false);
-    return execute_host(t, e->path, e->argv);
+    return execute_host(t, AT_FDCWD, e->path, e->argv, 0);
 }
 
 void pb_user_free_execution(pb_user_execution *e)

@@ -169,6 +169,16 @@ int pb_user_own_fd(pb_user *user, int fd)
     return own;
 }
 
+static void find_self(pb_user *user)
+{
+    user->self_fd = user->options.self_fd;
+    if (user->self_fd < 0)
+        user->self_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    else if (fcntl(user->self_fd, F_SETFD, FD_CLOEXEC) < 0)
+        user->self_fd = -1;
+    user->self_word = g_strdup_printf("--self-fd=%d", user->self_fd);
+}
+
 bool pb_user_owns_fd(const pb_user *user, uint64_t fd)
 {
     return fd < END_OWN && (user->fds[fd / 64] >> (fd % 64) & 1);
@@ -230,6 +240,7 @@ pb_user *pb_user_new(const pb_user_options *options, GError **error)
     pthread_cond_init(&user->threads_cond, NULL);
     pb_user_block_signals(user);
     pb_user_take_numbers(user);
+    find_self(user);
     pb_user_process = user;
     if (!pb_strace_new(user, error) || !allow_semihosting(user, error)) {
         pb_user_free(user);
@@ -268,6 +279,7 @@ void pb_user_free(pb_user *user)
     pb_strace_free(user->strace);
     pb_semihosting_free(user->semihosting);
     g_free(user->path);
+    g_free(user->self_word);
     g_free(user->auxv);
     g_free(user->rows);
     pb_user_missing_free(user->missing);

@@ -38,6 +38,7 @@ typedef struct pb_user_options {
     const char *
         strace_only; /* which: names and %classes by commas, "!" before them for all others; null: all */
     const char *strace_shared; /* from the program that executed this one (strace.h), or null */
+    int self_fd; /* the same: a descriptor of the emulator's file, where there is no /proc; or -1 */
     /* Called where pb_user_run() cannot return: a thread ends the process while others are there. They stand still, or are
      * in the host's kernel. May be null. */
     void (*at_end)(void *opaque);

@@ -18,6 +18,9 @@ import programs  # noqa: E402
 PATCHBAY, built = programs.arguments()
 setUpModule = built.begin
 
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+MOUNT = "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && test -e /proc/sys/fs/binfmt_misc/register"
+
 
 def unescape(text):
     return re.sub(r"\\x([0-9a-f]{2})", lambda m: chr(int(m.group(1), 16)), text).encode("latin-1")
@@ -36,6 +39,22 @@ class Case(programs.Case):
 
     def binfmt(self, *words, **options):
         return self.run_words(PATCHBAY, "binfmt", *words, **options)
+
+
+    def in_namespace(self, script, *words, status=0):
+        """A script of the shell, where binfmt_misc has our line only."""
+        self.needs(MOUNT, "binfmt_misc cannot be mounted by users here (Linux 6.7)")
+        line = self.binfmt("--interpreter", self.interpreter).stdout
+        with open(os.path.join(self.folder, "line"), "w", encoding="utf-8") as file:
+            file.write(line)
+        return self.run_words(*NAMESPACE, f"{MOUNT} && cat line > /proc/sys/fs/binfmt_misc/register && {script}", "sh", *words,
+                              status=status)
+
+    def needs(self, script, text):
+        if not shutil.which("unshare"):
+            self.skipTest("unshare is not there")
+        if subprocess.run([*NAMESPACE, script], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            self.skipTest(text)
 
 
 class Files(Case):
@@ -95,20 +114,6 @@ class Calls(Case):
         out = self.run_words(self.interpreter, built.program("hello"), status=42, PATCHBAY_SYSROOT=programs.SYSROOT).stdout
         self.assertIn("platform: aarch64", out)
 
-    def in_namespace(self, script, *words, status=0):
-        """A script of the shell, where binfmt_misc has our line only."""
-        if not shutil.which("unshare"):
-            self.skipTest("unshare is not there")
-        mount = "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && test -e /proc/sys/fs/binfmt_misc/register"
-        namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
-        if subprocess.run([*namespace, mount], stderr=subprocess.DEVNULL, check=False).returncode != 0:
-            self.skipTest("binfmt_misc cannot be mounted by users here (Linux 6.7)")
-        line = self.binfmt("--interpreter", self.interpreter).stdout
-        with open(os.path.join(self.folder, "line"), "w", encoding="utf-8") as file:
-            file.write(line)
-        return self.run_words(*namespace, f"{mount} && cat line > /proc/sys/fs/binfmt_misc/register && {script}", "sh", *words,
-                              status=status)
-
     def test_kernel(self):
         """The real thing: a program is called as if it were the computer's."""
         hello = built.program("hello", "-static")
@@ -129,6 +134,50 @@ class Calls(Case):
         self.in_namespace('"$1" "$2"', built.program("family", "-static"), built.program("odd", "-static"))
         self.assertIn("argument 1: y", self.in_namespace('printf "#!%s y\\n" "$1" > script; chmod +x script; ./script; true',
                                                          built.program("hello", "-static")).stdout)
+
+
+class OtherRoots(Case):
+    """Roots that have programs for AArch64 and nothing else, not even /proc."""
+
+    def setUp(self):
+        super().setUp()
+        self.alone = os.path.join(os.path.dirname(PATCHBAY), "patchbay-static")
+        self.root = os.path.join(self.folder, "root")
+        os.mkdir(self.root)
+        for name in "hello", "elsewhere", "family", "odd":
+            shutil.copy(built.program(name, "-static"), os.path.join(self.root, name))
+        self.needs(f'chroot "{self.root}" /nothing; test $? = 127', "users cannot have a root of their own here")
+
+    def needs_static(self):
+        if not os.path.exists(self.alone):
+            self.skipTest("patchbay-static is not built")
+        self.interpreter = os.path.join(self.folder, "patchbay-aarch64-static")
+        os.symlink(self.alone, self.interpreter)
+
+    def test_execute(self):
+        """The emulator becomes itself where its file has no name any more, again and again."""
+        self.needs_static()
+        elsewhere = built.program("elsewhere", "-static")
+        out = self.run_words(*NAMESPACE, 'exec "$@"', "sh", self.alone, "user", elsewhere, self.root, "/elsewhere", "/", "/elsewhere",
+                             "/", "/hello", "a b", "-x", status=42).stdout
+        self.assertIn("argument 0: /hello\nargument 1: a b\nargument 2: -x\n", out)
+        self.run_words(*NAMESPACE, 'exec "$@"', "sh", self.alone, "user", elsewhere, self.root, "/family", "/odd")
+
+    def test_kernel(self):
+        """As debootstrap and containers do it."""
+        self.needs_static()
+        self.in_namespace('chroot root /family /odd && chroot root /elsewhere / /hello x; test $? = 42')
+
+    def test_line(self):
+        self.needs_static()
+        name = os.path.join(os.path.dirname(os.path.realpath(self.alone)), "patchbay-aarch64-static")
+        self.assertIn(f":{name}:PF\n", self.run_words(self.alone, "binfmt").stdout)
+
+    def test_libraries(self):
+        """An emulator that has no libraries there: the kernel is asked, and knows nothing."""
+        elsewhere = built.program("elsewhere", "-static")
+        out = self.run_words(*NAMESPACE, 'exec "$@"', "sh", PATCHBAY, "user", elsewhere, self.root, "/hello", status=1).stdout
+        self.assertEqual(out, "Exec format error\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
  *
  * Sources: Linux, Documentation/admin-guide/binfmt-misc.rst, fs/binfmt_misc.c; binfmt.d(5); update-binfmts(8), "FORMAT FILES".
  *
- * The kernel can name no arguments, so the interpreter is the link patchbay-ARCHITECTURE. It calls it with its own
+ * The kernel can name no arguments, so the interpreter is the link patchbay-ARCHITECTURE, or patchbay-ARCHITECTURE-static. It calls it with its own
  * name, the program's path, with flag P the name that the program was called by, and the program's arguments. That the name
  * is there is told by a bit of AT_FLAGS, since Linux 5.12.
  *
@@ -20,7 +20,8 @@
 #include <sys/auxv.h>
 
 #define PREFIX           "patchbay-"
-#define MOST_INTERPRETER 127 /* the kernel's */
+#define SUFFIX           "-static" /* of the program that needs no other file */
+#define MOST_INTERPRETER 127       /* the kernel's */
 
 #ifndef AT_FLAGS_PRESERVE_ARGV0
 #define AT_FLAGS_PRESERVE_ARGV0 1
@@ -33,6 +34,8 @@ bool is_run_by_kernel(const char *name)
     g_autofree char *base = g_path_get_basename(name);
     uint8_t magic[PB_USER_MAGIC], mask[PB_USER_MAGIC];
 
+    if (g_str_has_suffix(base, SUFFIX))
+        base[strlen(base) - strlen(SUFFIX)] = '\0';
     return g_str_has_prefix(base, PREFIX) && pb_user_magic(base + strlen(PREFIX), magic, mask);
 }
 
@@ -120,7 +123,7 @@ static char *default_interpreter(const char *architecture)
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
     g_autofree char *folder = g_path_get_dirname(self ? self : "/usr/bin/patchbay");
 
-    return g_strconcat(folder, "/" PREFIX, architecture, NULL);
+    return g_strconcat(folder, "/" PREFIX, architecture, is_alone ? SUFFIX : "", NULL);
 }
 
 static int make_one(const char *architecture, const binfmt_options *o, const struct form *form)

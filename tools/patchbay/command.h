@@ -9,6 +9,7 @@
 
 #include <core/machine/machine.h>
 #include <core/machine/plan.h>
+#include <core/machine/source.h>
 
 enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
@@ -21,7 +22,12 @@ typedef struct command {
     bool options_first; /* what follows the first other argument is not this command's */
 } command;
 
+#define MOST_COMMANDS 16
 extern const command commands[]; /* ends with a row without a name */
+/* Machines that the program has inside. */
+extern const pb_source_text preloaded_machines[];
+/* Whether it is the static one, which runs without any other file, in roots that may be somebody else's. */
+extern const bool is_alone;
 
 /* When main() began, as CLOCK_MONOTONIC, less the time that the process had worked by then. */
 extern uint64_t process_start_ns;

@@ -161,7 +161,7 @@ bool load_machine(loaded_machine *m, const char *name, const machine_options *o,
     g_autofree char *file = pb_source_find(name, NULL, &hint);
     g_autofree char *text = NULL;
 
-    *m = (loaded_machine){ .host = pb_plugin_host_new(NULL),
+    *m = (loaded_machine){ .host = pb_plugin_host_new(is_alone ? "" : NULL),
                            .yaml = pb_yaml_new(),
                            .diags = pb_diags_new() };
     if (!file) {

@@ -13,22 +13,6 @@
 
 uint64_t process_start_ns;
 
-const command commands[] = {
-    { "run", "MACHINE", "Run a machine", command_run },
-    { "user", "PROGRAM [ARGUMENT...]", "Run a Linux program that was built for another processor",
-      command_user, true },
-    { "check", "MACHINE", "Say what is wrong with a machine file", command_check },
-    { "list", "[machines|devices|cpus|accels|codegens|backends|loaders]", "List what is there",
-      command_list },
-    { "describe", "TYPE|MACHINE", "Tell about a type or a machine", command_describe },
-    { "schema", "", "Print the JSON Schema of machine files", command_schema },
-    { "report", "missing [TYPE]", "Count what is known and not modelled", command_report },
-    { "binfmt", "[ARCHITECTURE...]", "Tell how the kernel runs programs with `patchbay user`",
-      command_binfmt },
-    { "new", "device NAME", "Begin a plugin", command_new },
-    { 0 }
-};
-
 static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec t;
@@ -68,10 +52,10 @@ int complain(int status, const char *format, ...)
 
 static int unknown_command(const char *name)
 {
-    const char *names[G_N_ELEMENTS(commands) + 2] = { "--help", "--version", NULL };
+    const char *names[MOST_COMMANDS + 3] = { "--help", "--version", NULL };
     g_autofree char *hint = NULL;
 
-    for (unsigned i = 0; commands[i].name; i++)
+    for (unsigned i = 0; i < MOST_COMMANDS && commands[i].name; i++)
         names[2 + i] = commands[i].name;
     hint = pb_did_you_mean(name, names);
     return complain(STATUS_USAGE, "there is no command '%s'%s (patchbay --help lists them)", name,
@@ -175,5 +159,6 @@ int main(int argc, char **argv)
     keep_standard_files();
     setlocale(LC_CTYPE, "");
     pb_plugin_host_preload(pb_preloaded_plugins);
+    pb_source_preload(preloaded_machines);
     return finish_output(run_command(argc, argv));
 }

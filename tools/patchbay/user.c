@@ -14,6 +14,7 @@ typedef struct user_options {
     char *core, *semihosting;
     char *strace_file, *strace_only, *strace_shared;
     gboolean strace, statistics, no_record;
+    int self_fd;
 } user_options;
 
 static void print_number(void *opaque, const char *name, uint64_t value)
@@ -205,6 +206,7 @@ static bool parse(user_options *o, int *argc, char ***argv, int *status)
           "Write only these: open,%network; with ! before the first all others", "[!]CALL,..." },
         { "strace-shared", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &o->strace_shared, NULL,
           NULL },
+        { "self-fd", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &o->self_fd, NULL, NULL },
         { "gdb", 'g', 0, G_OPTION_ARG_STRING, &o->gdb,
           "Let gdb debug the program: listen at PORT, tcp:HOST:PORT or unix:PATH, and wait for it",
           "ADDRESS" },
@@ -240,9 +242,17 @@ static bool parse(user_options *o, int *argc, char ***argv, int *status)
                          argc, argv, status);
 }
 
+/* Not in files of other roots, unless that is asked for. */
+static bool records(void)
+{
+    const char *wanted = g_getenv("PATCHBAY_RECORD");
+
+    return wanted ? strcmp(wanted, "no") != 0 : !is_alone;
+}
+
 int command_user(int argc, char **argv)
 {
-    user_options o = { 0 };
+    user_options o = { .self_fd = -1 };
     int status;
 
     machine_options_init(&o.machine);
@@ -259,11 +269,11 @@ int command_user(int argc, char **argv)
                                         .envp = (const char *const *)environment,
                                         .semihosting = o.semihosting,
                                         .core = o.core,
-                                        .record = !o.no_record &&
-                                                  g_strcmp0(g_getenv("PATCHBAY_RECORD"), "no") != 0,
+                                        .record = !o.no_record && records(),
                                         .strace_file = o.strace_file,
                                         .strace_only = o.strace_only,
-                                        .strace_shared = o.strace_shared };
+                                        .strace_shared = o.strace_shared,
+                                        .self_fd = o.self_fd };
 
             if (!o.sysroot)
                 o.sysroot = g_strdup(g_getenv("PATCHBAY_SYSROOT"));
