@@ -3,12 +3,14 @@
 
 usage: test_programs.py PATCHBAY [NAME...]     run scripts of programs/, or those named
        test_programs.py --make [NAME...]       make their expected output anew, by this system's own programs
+       test_programs.py --more ...             the same in programs/more, by hand: Java, node, Go, musl
 
-programs/NAME.sh is run by bash in an empty folder, with the programs of `tools/guests path sysroot-arm64`;
-programs/NAME.out is what it writes. That comes from the same programs for this processor: from Debian 12, with gawk, on x86-64.
+programs/NAME.sh is run by bash in an empty folder, with the programs of `tools/guests path sysroot-arm64`, those of programs/more
+of `sysroot-arm64-more`; programs/NAME.out is what it writes. That comes from the same programs for this processor: from Debian 12, with gawk, on x86-64.
 Each script runs as emitted code, and those whose first line says "interp: yes" under the interpreter too.
 """
 
+import collections
 import concurrent.futures
 import os
 import pathlib
@@ -24,8 +26,13 @@ LIMIT = 900     # seconds, on a busy machine
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
-def scripts(names):
-    return [HERE / "programs" / f"{name}.sh" for name in names] if names else sorted((HERE / "programs").glob("*.sh"))
+Set = collections.namedtuple("Set", "folder guest")
+USUAL = Set(HERE / "programs", "sysroot-arm64")
+MORE = Set(HERE / "programs" / "more", "sysroot-arm64-more")
+
+
+def scripts(chosen, names):
+    return [chosen.folder / f"{name}.sh" for name in names] if names else sorted(chosen.folder.glob("*.sh"))
 
 
 def run(command, script):
@@ -52,19 +59,19 @@ def differences(expected, found):
     return done.stdout.decode(errors="replace")
 
 
-def make(names):
-    for script in scripts(names):
+def make(chosen, names):
+    for script in scripts(chosen, names):
         out, seconds = run([], script)
         script.with_suffix(".out").write_bytes(out)
         print(f"{script.stem}: {len(out.splitlines())} lines, {seconds:.1f} s")
 
 
-def test(patchbay, names):
-    found = subprocess.run([GUESTS, "path", "sysroot-arm64"], stdout=subprocess.PIPE, text=True, check=False)
+def test(patchbay, chosen, names):
+    found = subprocess.run([GUESTS, "path", chosen.guest], stdout=subprocess.PIPE, text=True, check=False)
     if found.returncode != 0:
         return 1
     command = [patchbay, "user", "-L", found.stdout.strip()]
-    cases = [(script, accel) for accel in ("jit", "interp") for script in scripts(names)
+    cases = [(script, accel) for accel in ("jit", "interp") for script in scripts(chosen, names)
              if accel == "jit" or "interp: yes" in script.read_text(encoding="utf-8").partition("\n")[0]]
 
     def check(case):
@@ -82,15 +89,17 @@ def test(patchbay, names):
 
 
 def main(arguments):
+    chosen = MORE if arguments[:1] == ["--more"] else USUAL
+    arguments = arguments[chosen is MORE:]
     if not arguments or arguments[0].startswith("-") and arguments[0] != "--make":
         print(__doc__, file=sys.stderr)
         return 2
     if arguments[0] == "--make":
-        return make(arguments[1:])
+        return make(chosen, arguments[1:])
     if platform.machine() != "x86_64":
         print("user mode runs on x86-64 only")
         return 77
-    return test(os.path.abspath(arguments[0]), arguments[1:])
+    return test(os.path.abspath(arguments[0]), chosen, arguments[1:])
 
 
 if __name__ == "__main__":
