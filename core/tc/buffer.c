@@ -140,15 +140,26 @@ static bool make_copy(pb_tc *tc, pb_error *error)
     return true;
 }
 
-/* In the child. The file's number stays, too. */
+/* In the child. The file's number stays, too, unless a limit forbids it meanwhile: then the file is not kept open. */
 static bool take_copy(pb_tc *tc, pb_error *error)
 {
-    if (dup3(tc->copy, tc->fd, O_CLOEXEC) < 0)
-        return fail(error, "replace memory for code", "");
-    close(tc->copy);
-    if (!map_again(tc->rw, tc, PROT_READ | PROT_WRITE) ||
-        !map_again(tc->rx, tc, PROT_READ | PROT_EXEC))
+    bool kept = dup3(tc->copy, tc->fd, O_CLOEXEC) >= 0, mapped;
+
+    if (kept) {
+        close(tc->copy);
+    } else {
+        if (tc->fd >= 0)
+            close(tc->fd);
+        tc->fd = tc->copy;
+    }
+    mapped = map_again(tc->rw, tc, PROT_READ | PROT_WRITE) &&
+             map_again(tc->rx, tc, PROT_READ | PROT_EXEC);
+    if (!mapped)
         return fail(error, "map memory for code", "");
+    if (!kept) {
+        close(tc->fd);
+        tc->fd = -1;
+    }
     for (uint32_t i = 0; i < tc->n_slabs; i++)
         tc->slabs[i].present = 0;
     return true;

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #define PB_USER_SIGNALS 64
@@ -46,8 +47,9 @@ struct pb_user {
     struct pb_user_missing *missing; /* missing.c */
     int self_fd;                     /* the emulator's file; -1: it cannot be named */
     char *self_word;                 /* option that tells it the next one */
-    GArray *taken;    /* int: descriptors that keep numbers free for the program, during setup */
-    uint64_t fds[16]; /* bit for each number that is the emulator's */
+    GArray *taken; /* int: descriptors that keep numbers free for the program, during setup */
+    struct rlimit first_files; /* RLIMIT_NOFILE that it was started with */
+    uint64_t fds[16];          /* bit for each number that is the emulator's */
     uint64_t stack_low, stack_top, first_sp;
     struct pb_semihosting *semihosting;
     bool dumped;              /* a core file was written */
@@ -116,6 +118,9 @@ extern pb_user *pb_user_process;
 /* What the emulator opens between these has high numbers, and is its own. */
 void pb_user_take_numbers(pb_user *user);
 void pb_user_give_numbers(pb_user *user);
+/* The limit of who started the program, or its own, may be lower than that: it is raised for a moment, as far as that is permitted.
+ * What it was: setrlimit(RLIMIT_NOFILE) ends it. */
+struct rlimit pb_user_raise_files(void);
 /* A pipe with such numbers, closed by execve(). -1 with errno. */
 int pb_user_pipe(pb_user *user, int ends[2]);
 /* A descriptor with such a number instead of `fd`, which is closed; -1 with errno. */

@@ -70,11 +70,13 @@ static pid_t fork_process(pb_user_thread *t, int ends[2])
     pb_user *user = t->user;
     pb_cpus *cpus = pb_machine_cpus(user->machine);
     g_autoptr(GError) failure = NULL;
+    struct rlimit limit;
     pid_t pid = -1;
     int error = ENOMEM;
 
     pb_user_debug_fork_begin(t);
     pb_user_standstill_begin(t);
+    limit = pb_user_raise_files();
     if (pb_cpus_fork(cpus, PB_FORK_BEFORE, NULL)) {
         fflush(NULL);
         pb_user_space_fork_begin(user->space);
@@ -86,6 +88,7 @@ static pid_t fork_process(pb_user_thread *t, int ends[2])
             _exit(1); /* there is nothing to go on with */
         }
     }
+    setrlimit(RLIMIT_NOFILE, &limit);
     if (pid == 0) {
         pb_user_missing_forget(user);
         if (ends[0] >= 0)

@@ -91,12 +91,24 @@ static void flush(void *opaque, uint64_t gva, uint64_t bytes)
 #define FIRST_OWN 992
 #define END_OWN   1024
 
+struct rlimit pb_user_raise_files(void)
+{
+    struct rlimit limit = { END_OWN, END_OWN }, raised;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    raised = (struct rlimit){ MIN(END_OWN, limit.rlim_max), limit.rlim_max };
+    if (raised.rlim_cur > limit.rlim_cur)
+        setrlimit(RLIMIT_NOFILE, &raised);
+    return limit;
+}
+
 void pb_user_take_numbers(pb_user *user)
 {
-    struct rlimit limit = { .rlim_cur = END_OWN };
+    struct rlimit limit;
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC), end;
 
     user->taken = g_array_new(FALSE, FALSE, sizeof(int));
+    user->first_files = pb_user_raise_files();
     getrlimit(RLIMIT_NOFILE, &limit);
     end = limit.rlim_cur >= END_OWN ? FIRST_OWN : (int)limit.rlim_cur - (END_OWN - FIRST_OWN);
     for (int fd = null; fd >= 0; fd = fcntl(null, F_DUPFD_CLOEXEC, 0)) {
@@ -121,6 +133,7 @@ void pb_user_give_numbers(pb_user *user)
             user->fds[fd / 64] |= UINT64_C(1) << (fd % 64);
     }
     g_clear_pointer(&user->taken, g_array_unref);
+    setrlimit(RLIMIT_NOFILE, &user->first_files);
 }
 
 /* Standard files that nobody handed over have been opened, so that nothing else takes their numbers: only those are closed
@@ -137,26 +150,29 @@ static void close_standard_files(void)
 
 int pb_user_pipe(pb_user *user, int ends[2])
 {
-    int low[2];
+    struct rlimit limit;
 
-    if (pipe2(low, O_CLOEXEC) < 0)
+    if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
+    limit = pb_user_raise_files();
     for (unsigned i = 0; i < 2; i++) {
-        ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, FIRST_OWN);
-        close(low[i]);
+        int own = fcntl(ends[i], F_DUPFD_CLOEXEC, FIRST_OWN);
+
+        if (own < 0)
+            continue; /* the program sees it: better than none */
+        close(ends[i]);
+        ends[i] = own;
     }
-    if (ends[0] >= 0 && ends[1] >= 0)
-        return 0;
-    close(ends[0]);
-    close(ends[1]);
-    errno = EMFILE;
-    return -1;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return 0;
 }
 
 int pb_user_own_fd(pb_user *user, int fd)
 {
+    const struct rlimit limit = pb_user_raise_files();
     int own = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_OWN), why = errno;
 
+    setrlimit(RLIMIT_NOFILE, &limit);
     close(fd);
     if (own >= END_OWN) {
         close(own);

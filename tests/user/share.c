@@ -191,6 +191,24 @@ static inline __attribute__((always_inline)) pid_t clone_here(unsigned long flag
     return (pid_t)x0;
 }
 
+/* A child that has memory of its own, and is waited for, where there are few descriptors. */
+static int clone_in_limit(unsigned now, unsigned most)
+{
+    const struct rlimit few = { now, most };
+    pid_t pid, outer = fork();
+
+    if (outer == 0) {
+        setrlimit(RLIMIT_NOFILE, &few);
+        pid = clone_here(CLONE_VFORK | SIGCHLD, NULL, NULL);
+        if (pid == 0) {
+            pid = fork();
+            _exit(pid ? status_of(pid) : 12);
+        }
+        _exit(status_of(pid));
+    }
+    return status_of(outer);
+}
+
 static void test_clone(void)
 {
     int pidfd = -1, fd = open("/dev/null", O_RDONLY), tid = 0;
@@ -219,6 +237,8 @@ static void test_clone(void)
         _exit(11);
     CHECK(status_of(pid) == 11 && seen == SIGUSR1);
     signal(SIGUSR1, SIG_DFL);
+    CHECK(clone_in_limit(lowest() + 3, 1024) == 12);
+    CHECK(clone_in_limit(lowest() + 3, lowest() + 3) == 12);
     CHECK(clone_here(CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, (int *)8, NULL) == -EFAULT);
     REFUSED(waitpid(-1, NULL, __WALL), ECHILD);
 }
