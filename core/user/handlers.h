@@ -47,6 +47,7 @@ HANDLER(sys_newfstatat);
 HANDLER(sys_fstat);
 HANDLER(sys_statx);
 HANDLER(sys_readlinkat);
+HANDLER(sys_getdents64);
 HANDLER(sys_getcwd);
 HANDLER(sys_pselect6);
 HANDLER(sys_epoll_ctl);

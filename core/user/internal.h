@@ -181,6 +181,10 @@ int pb_user_open_proc(pb_user *user, const char *path, int flags);
 const char *pb_user_proc_link(const pb_user *user, const char *path);
 /* Whether it is a link of the program in /proc that leads to a path. */
 bool pb_user_is_own_link(const char *path);
+/* Whether it is a path about a descriptor or a thread that are not the program's. */
+bool pb_user_proc_hides(pb_user *user, const char *path);
+/* Entries of a folder that getdents64() has put into the program's memory: such ones are taken out. The bytes that stay, or an error. */
+int64_t pb_user_proc_list(pb_user *user, int fd, uint64_t gva, int64_t bytes);
 /* The process is called as the program's file. */
 void pb_user_take_name(const pb_user *user);
 

@@ -385,6 +385,17 @@ HANDLER(sys_readlinkat)
     return put_link(t, target, a[2], a[3]);
 }
 
+HANDLER(sys_getdents64)
+{
+    int64_t result, n;
+
+    do { /* nothing left is the end: of what is read, not of what stays */
+        n = pb_user_host(t, SYS_getdents64, a[0], host(t, a[1]), a[2], 0, 0, 0);
+        result = n > 0 ? pb_user_proc_list(t->user, (int)a[0], a[1], n) : n;
+    } while (n > 0 && result == 0);
+    return have_read(t, a[1], result);
+}
+
 HANDLER(sys_getcwd)
 {
     char path[PATH_MAX];

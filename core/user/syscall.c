@@ -181,6 +181,10 @@ char *pb_user_take_path(pb_user_thread *t, uint64_t gva, bool follow, int64_t *r
 
     if (!found)
         *result = path ? -ELOOP : -error;
+    else if (pb_user_proc_hides(t->user, found)) {
+        *result = -ENOENT;
+        g_clear_pointer(&found, g_free);
+    }
     return found;
 }
 

@@ -1,7 +1,12 @@
 /* What a program finds in /proc about itself. */
 #include "check.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The text of a file in /proc; it stays until the next. */
@@ -62,8 +67,139 @@ static void test_smaps(void)
     CHECK(munmap(whole, 7 * 4096) == 0 && !strstr(text_of("/proc/self/smaps"), head));
 }
 
+/* How many entries a folder has, as read by parts of a size. */
+static int count(const char *path, size_t size)
+{
+    union {
+        char bytes[1024];
+        struct dirent64 first;
+    } part;
+    int fd = open(path, O_RDONLY | O_DIRECTORY), number = 0;
+    long n;
+
+    CHECK(fd >= 0);
+    while ((n = syscall(SYS_getdents64, fd, &part, size)) > 0) {
+        for (long at = 0; at < n;) {
+            struct dirent64 *entry = (void *)(part.bytes + at);
+
+            number += entry->d_name[0] != '.';
+            if (strstr(path, "fd") && entry->d_name[0] != '.')
+                CHECK(fcntl(atoi(entry->d_name), F_GETFD) >= 0);
+            at += entry->d_reclen;
+        }
+    }
+    CHECK(n == 0);
+    close(fd);
+    return number;
+}
+
+/* The emulator's descriptors have high numbers. */
+static void test_descriptors(void)
+{
+    int open_ones = 0, last = 0;
+
+    for (int fd = 0; fd < 2000; fd++)
+        open_ones += fcntl(fd, F_GETFD) >= 0;
+    for (size_t size = 48; size <= 1024; size *= 2) {
+        CHECK(count("/proc/self/fd", size) == open_ones + 1);
+        CHECK(count("/proc/self/fdinfo", size) == open_ones + 1);
+        CHECK(count("/proc/thread-self/fd/", size) == open_ones + 1);
+    }
+    for (int fd = 900; fd < 1024; fd++) {
+        char path[64], target[64];
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        REFUSED(open(path, O_RDONLY), ENOENT);
+        REFUSED(readlink(path, target, sizeof(target)), ENOENT);
+        last = fd;
+    }
+    CHECK(last == 1023 && dup2(1, 900) == 900);
+    CHECK(access("/proc/self/fd/900", F_OK) == 0);
+    close(900);
+}
+
+static pthread_barrier_t met;
+static pid_t other;
+
+static void *thread(void *opaque)
+{
+    other = gettid();
+    pthread_setname_np(pthread_self(), "another");
+    CHECK(atoi(text_of("/proc/thread-self/stat")) == other &&
+          strstr(text_of("/proc/thread-self/stat"), "(another) "));
+    pthread_barrier_wait(&met);
+    pthread_barrier_wait(&met);
+    return NULL;
+}
+
+static void test_tasks(void)
+{
+    pthread_t made;
+    char path[64];
+
+    CHECK(count("/proc/self/task", 1024) == 1 &&
+          strstr(text_of("/proc/self/status"), "\nThreads:\t1\n"));
+    pthread_barrier_init(&met, NULL, 2);
+    CHECK(pthread_create(&made, NULL, thread, NULL) == 0);
+    pthread_barrier_wait(&met);
+    CHECK(count("/proc/self/task", 48) == 2 && count("/proc/self/task", 1024) == 2);
+    CHECK(strstr(text_of("/proc/self/status"), "\nThreads:\t2\n"));
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", getpid(), other);
+    CHECK(strcmp(text_of(path), "another\n") == 0);
+    snprintf(path, sizeof(path), "/proc/self/task/%d/maps", other);
+    CHECK(strstr(text_of(path), "[stack]"));
+    for (pid_t near = other - 8; near < other + 8; near++) {
+        snprintf(path, sizeof(path), "/proc/self/task/%d/stat", near);
+        CHECK((access(path, F_OK) == 0) == (near == other || near == getpid()));
+    }
+    pthread_barrier_wait(&met);
+    pthread_join(made, NULL);
+}
+
+static void on_signal(int signal) {}
+
+static void test_status(void)
+{
+    unsigned long data = 0, size = 0, pages[2] = { 0 };
+    char *text;
+    sigset_t set;
+
+    signal(SIGUSR1, on_signal);
+    signal(SIGUSR2, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    text = text_of("/proc/self/status");
+    CHECK(strstr(text, "\nSigBlk:\t0000000000000001\n") &&
+          strstr(text, "\nSigIgn:\t0000000000000800\n"));
+    /* Without those that the library takes for itself. */
+    CHECK(strtoul(strstr(text, "\nSigCgt:") + 8, NULL, 16) % (1ul << 31) == 1ul << (SIGUSR1 - 1));
+    CHECK(sscanf(strstr(text, "VmSize:"), "VmSize: %lu", &size) == 1 && size > 8192 &&
+          size < 1 << 20);
+    CHECK(sscanf(strstr(text, "VmData:"), "VmData: %lu", &data) == 1 && data < size);
+    CHECK(sscanf(text_of("/proc/self/statm"), "%lu %lu", &pages[0], &pages[1]) == 2);
+    CHECK(pages[0] == size / 4 && pages[1] > 0);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* What it was at the start. */
+static void test_environment(void)
+{
+    extern char **environ;
+    char *first = strdup(environ[0] ? environ[0] : "");
+
+    CHECK(setenv("NEVER", "shown", 1) == 0);
+    CHECK(strcmp(text_of("/proc/self/environ"), first) == 0);
+    CHECK(strcmp(text_of("/proc/thread-self/environ"), first) == 0);
+    free(first);
+}
+
 int main(void)
 {
+    test_environment();
+    test_descriptors();
+    test_tasks();
+    test_status();
     test_stat();
     test_comm();
     test_smaps();
