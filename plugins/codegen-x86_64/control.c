@@ -55,14 +55,15 @@ void cg_credit(cg *c, uint32_t n)
 
 static uint32_t link_flags(const cg *c, const ir_op_record *jump, uint64_t pc)
 {
-    return jump->guest >= c->u->n_marks || pc <= c->u->marks[jump->guest].pc ? PB_LINK_CHECKED : 0;
+    return (jump->guest >= c->u->n_marks || pc <= c->u->marks[jump->guest].pc ? PB_LINK_CHECKED : 0) |
+           (((pc ^ c->u->pc) & ~PB_PAGE_MASK) != 0 ? PB_LINK_FAR : 0);
 }
 
 /* To another page, whose mapping may change while this unit stays: by way of the table of indirect jumps, which is
- * dropped then. */
+ * dropped then. In a window the units of a page go when its mapping changes, and jumps to them with them. */
 static bool is_far(const cg *c, uint64_t pc)
 {
-    return ((pc ^ c->u->pc) & ~PB_PAGE_MASK) != 0;
+    return !c->self->direct && ((pc ^ c->u->pc) & ~PB_PAGE_MASK) != 0;
 }
 
 static void jump_far(cg *c, uint64_t pc)
