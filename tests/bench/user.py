@@ -7,9 +7,27 @@ import statistics
 import subprocess
 
 from kernels import CROSS, FILES, FLAGS, GROUPS, SOURCES, bench_kernel
+from linux import NAMES, PROGRAMS, guest
 from measure import Failure, Patchbay, Qemu, Run, paired, run
 
 PACKAGE = "qemu-user-static"
+# What programs/run has a guest do, as commands without a shell: QEMU in user mode starts no other program by itself. FOLDER has
+# `corpus`, a text; `many`, the text many times; and `corpus.xz`, `corpus.gz`.
+KEY = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+PRIME = ("FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6D"
+         "F25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7EDEE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381"
+         "FFFFFFFFFFFFFFFF")
+WORK = {
+    "xz": ("xz -3 -T1 -c FOLDER/corpus", "xz -dc FOLDER/corpus.xz"),
+    "gzip": ("gzip -6 -c FOLDER/corpus", "gzip -dc FOLDER/corpus.gz"),
+    "python3": ("python3 -I -S -B PROGRAMS/work.py FOLDER/corpus",),
+    "perl": ("perl PROGRAMS/work.pl FOLDER/corpus",),
+    "sqlite3": ("sqlite3 -batch -init PROGRAMS/work.sql :memory: .quit",),
+    "openssl": ("openssl enc -aes-256-cbc -nosalt -K %s -iv %s -in FOLDER/many" % (KEY, KEY[:32]),
+                "openssl dgst -sha256 -r FOLDER/many", "openssl dgst -sha512 -r FOLDER/many",
+                "openssl enc -chacha20 -K %s -iv %s -in FOLDER/many" % (KEY, KEY[:32]),
+                "openssl prime -checks 40 -hex " + PRIME),
+}
 NOTHING = "int main(void)\n{\n    return 0;\n}\n"
 
 
@@ -133,3 +151,66 @@ def bench_user_start(folder, ours, theirs, options, report):
         row = {"seconds": round(seconds(ours), 4)}
     row["RSS KiB"] = rss[ours.name]
     report("user, start-up", "true", row)
+
+
+class Sysroot:
+    """Runs programs of a folder with Debian, or the host's own."""
+
+    def __init__(self, folder, launcher, root):
+        self.folder, self.launcher, self.root = folder, launcher, root
+        corpus = run([os.path.join(PROGRAMS, "corpus.py")]).out
+        self.write("corpus", corpus)
+        self.write("many", corpus * 8)
+        for command in ("xz", "gzip"):
+            run([command, "-k", os.path.join(folder, "corpus")])
+
+    def write(self, name, text):
+        with open(os.path.join(self.folder, name), "w", encoding="ascii") as out:
+            out.write(text)
+
+    def command(self, emulator, words):
+        program = os.path.join(self.root, "usr", "bin", words[0])
+        if emulator is None:
+            return words
+        if isinstance(emulator, UserPatchbay):
+            return [emulator.path, "user", "--accel", emulator.accel, "-L", self.root, program, *words[1:]]
+        return [emulator.path, "-L", self.root, program, *words[1:]]
+
+    def do(self, emulator, name):
+        """Seconds, KiB at the most, and what was written, of all commands of a program."""
+        done = [self.launcher.run(self.command(emulator, [word.replace("FOLDER", self.folder).replace("PROGRAMS", PROGRAMS)
+                                                          for word in line.split()]))
+                for line in WORK[name]]
+        return sum(one.cpu for one in done), max(one.rss for one in done), [one.out for one in done]
+
+
+def bench_user_programs(folder, ours, theirs, options, report):
+    """Debian's programs as processes of the host."""
+    names = [name for name in NAMES if options.chosen("user, programs", name)]
+    if not names:
+        return
+    ours, theirs = emulators(folder, options)
+    root = Sysroot(folder, Launcher(folder), guest("sysroot-arm64"))
+    for name in names:
+        rss, native = {}, None
+        if shutil.which(name):
+            native = statistics.median(root.do(None, name)[0] for _ in range(3))
+        expected = root.do(ours, name)[2]
+
+        def seconds(emulator, name=name, rss=rss, expected=expected):
+            cpu, most, out = root.do(emulator, name)
+            if out != expected:
+                raise Failure("%s in %s: another result" % (name, emulator.name))
+            rss[emulator.name] = max(rss.get(emulator.name, 0), most)
+            return cpu
+
+        if theirs:
+            row = paired(lambda s=seconds: s(ours), lambda s=seconds: s(theirs), options.least, options.most).row()
+            row["QEMU RSS KiB"] = rss[theirs.name]
+        else:
+            row = {"seconds": round(statistics.median(seconds(ours) for _ in range(options.least)), 4)}
+        if native:
+            row["native seconds"] = round(native, 4)
+            row["times native"] = round(row["seconds"] / native, 2)
+        row["RSS KiB"] = rss[ours.name]
+        report("user, programs", name, row)
