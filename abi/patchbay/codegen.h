@@ -48,8 +48,8 @@ static inline uint32_t pb_jump_index(uint64_t pc, uint32_t align_log2)
 typedef enum pb_code_exit_kind {
     PB_CODE_EXIT_LINK =
         1, /* at a direct jump that is not linked: `site`. The pc slot is not written */
-    PB_CODE_EXIT_LOOKUP, /* an indirect jump found no entry; the pc slot is written */
-    PB_CODE_EXIT_NEW_KEY, /* a jump after which the unit key may be another; the pc slot is written */
+    PB_CODE_EXIT_LOOKUP, /* an indirect jump found no entry; the pc slot is written, without jump_target() */
+    PB_CODE_EXIT_NEW_KEY, /* a jump after which the unit key may be another; the pc slot is written, as before */
     PB_CODE_EXIT_REASON,  /* `reason`; the pc slot is written */
     PB_CODE_EXIT_UNWOUND, /* an exception was taken, or a helper changed the flow (vcpu->unwind) */
     PB_CODE_EXIT_ALONE, /* the instruction at the pc slot wants a unit of its own; nothing of it was done */

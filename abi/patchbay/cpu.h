@@ -114,7 +114,19 @@ typedef struct pb_translator {
     const uint16_t *pin_rank;
     /* Short text of a unit key for dumps: "el1.le.fp". Writes at most size bytes. */
     void (*key_text)(uint64_t key, char *text, uint32_t size);
+    /* Where a jump to a computed pc leads under a key, if not there (tags that are ignored). What it gives stays the same if it
+     * is given again. So translations do without: a pc that equals one where a jump has led is looked up as it
+     * is, any other passes here first. Null: all lead where they say. [vcpu] */
+    uint64_t (*jump_target)(uint64_t key, uint64_t pc);
 } pb_translator;
+
+/* Where a computed jump leads. */
+static inline uint64_t pb_jump_target(const pb_translator *translator, uint64_t key, uint64_t pc)
+{
+    return PB_HAS(translator, jump_target) && translator->jump_target
+               ? translator->jump_target(key, pc)
+               : pc;
+}
 
 /* ---- what debuggers see: gdb manual, "Target Descriptions" ---------------------------------------------- */
 

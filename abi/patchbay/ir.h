@@ -447,7 +447,7 @@ static inline void ir_jump(ir_builder *b, uint64_t pc)
     ir_jump_flags(b, pc, 0);
 }
 
-/* Leave for a computed guest pc, which becomes the pc slot. hint: an ir_jump_hint, and IR_NEW_KEY. */
+/* Leave for a computed guest pc, which becomes the pc slot when pb_translator.jump_target() has been asked. hint: an ir_jump_hint, and IR_NEW_KEY. */
 static inline void ir_jump_ind(ir_builder *b, ir_val pc, uint32_t hint)
 {
     ir_emit(b, IR_OP_JUMP_IND, ir_type_of(b, pc), hint | b->jump_flags, 0, 1, pc, ir_none(),

@@ -332,7 +332,9 @@ static void emit_call(workspace *w, const label_set *l, const ir_unit *u, const 
 
 static void emit_leave(workspace *w, const label_set *l, const ir_op_record *r)
 {
-    step *s = new_step(w, r->op == IR_OP_EXIT ? l->leave : l->jump);
+    step *s = new_step(w, r->op == IR_OP_EXIT       ? l->leave
+                          : r->op == IR_OP_JUMP_IND ? l->jump_ind
+                                                    : l->jump);
 
     s->a = cell_of(w, r->arg[0]);
     s->attr = r->attr;

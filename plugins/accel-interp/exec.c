@@ -115,6 +115,7 @@ static uint32_t run(interp_vcpu *x, const label_set **labels)
         .branch_if = &&branch_if,
         .branch_cc = &&branch_cc,
         .jump = &&jump,
+        .jump_ind = &&jump_ind,
         .leave = &&leave,
         .call_scalar = &&call_scalar,
         .call_vector = &&call_vector,
@@ -333,8 +334,11 @@ branch_cc:
 jump:
     write_pc(x, f[s->a]);
     goto dispatch;
-leave: /* exit */
-    write_pc(x, f[s->a]);
+jump_ind:
+    write_pc(x, pb_jump_target(vcpu->type->translator, u->key, f[s->a]));
+    goto dispatch;
+leave: /* exit; to a computed pc where a step of a debugger's ends */
+    write_pc(x, pb_jump_target(vcpu->type->translator, u->key, f[s->a]));
     return s->attr;
 
 call_scalar : {

@@ -118,7 +118,7 @@ typedef struct label_set {
     const void *call_function, *insn_32, *insn_64, *get_1, *get_2, *get_4, *get_8, *get_16, *put_1,
         *put_2, *put_4, *put_8, *put_16, *put_flags, *get_idx, *put_idx, *load, *load_16, *store,
         *rmw, *cas, *ldx, *stx, *clrex, *fence, *move, *move_16, *go_to, *branch_if, *branch_cc,
-        *jump, *leave, *call_scalar, *call_vector;
+        *jump, *jump_ind, *leave, *call_scalar, *call_vector;
 } label_set;
 
 const label_set *exec_labels(void);

@@ -62,6 +62,15 @@ static step no_unit(jit_vcpu *x, pb_guest_fault *fault, uint32_t *reason)
     return unwound(x, reason);
 }
 
+/* The pc slot has what a jump said, or an exit that stands for one (a step of a debugger's). */
+static void arrive(jit_vcpu *x)
+{
+    const pb_translator *translator = x->vcpu->type->translator;
+
+    if (PB_HAS(translator, jump_target) && translator->jump_target)
+        write_pc(x, translator->jump_target(x->key, read_pc(x)));
+}
+
 /* What to do after emitted code was left. */
 static step handle_exit(jit_vcpu *x, const pb_code_exit *exit, jit_want *want, bool *same_key,
                         uint32_t *reason)
@@ -80,6 +89,7 @@ static step handle_exit(jit_vcpu *x, const pb_code_exit *exit, jit_want *want, b
         return STEP_GO;
     case PB_CODE_EXIT_LOOKUP:
         __atomic_store_n(&x->looked_up, x->looked_up + 1, __ATOMIC_RELAXED);
+        arrive(x);
         *same_key = true;
         return STEP_GO;
     case PB_CODE_EXIT_ALONE:
@@ -96,11 +106,13 @@ static step handle_exit(jit_vcpu *x, const pb_code_exit *exit, jit_want *want, b
         x->jit->tc_ops->changed(x->user, exit->site);
         return STEP_GO;
     case PB_CODE_EXIT_REASON:
+        arrive(x);
         *reason = exit->reason;
         return STEP_LEAVE;
     case PB_CODE_EXIT_UNWOUND:
         return unwound(x, reason);
     default: /* PB_CODE_EXIT_NEW_KEY */
+        arrive(x);
         return STEP_GO;
     }
 }

@@ -55,7 +55,8 @@ void cg_credit(cg *c, uint32_t n)
 
 static uint32_t link_flags(const cg *c, const ir_op_record *jump, uint64_t pc)
 {
-    return (jump->guest >= c->u->n_marks || pc <= c->u->marks[jump->guest].pc ? PB_LINK_CHECKED : 0) |
+    return (jump->guest >= c->u->n_marks || pc <= c->u->marks[jump->guest].pc ? PB_LINK_CHECKED
+                                                                              : 0) |
            (((pc ^ c->u->pc) & ~PB_PAGE_MASK) != 0 ? PB_LINK_FAR : 0);
 }
 

@@ -534,8 +534,8 @@ void arm64_take_sync(pb_vcpu *vcpu, uint32_t ec, uint32_t iss, uint64_t return_p
 void arm64_take_undefined(pb_vcpu *vcpu);
 /* The same with an address in FAR_ELx. */
 void arm64_take_address(pb_vcpu *vcpu, uint32_t ec, uint64_t far);
-/* A branch target with its tag replaced by the sign (AArch64.BranchAddr). */
-uint64_t arm64_branch_address(const arm64_cpu *cpu, uint32_t el, uint64_t address);
+/* A branch target with its top byte replaced by the sign where TBI applies (AArch64.BranchAddr); tbi as of arm64_tbi(). */
+uint64_t arm64_without_tag(uint32_t tbi, uint32_t el, uint64_t address);
 /* WFI, WFE: true if the wait was trapped. */
 bool arm64_wait_trapped(pb_vcpu *vcpu, bool wfe);
 /* Lowest level that takes synchronous exceptions of the current one. */

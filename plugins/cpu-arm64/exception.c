@@ -272,10 +272,9 @@ void arm64_check_interrupts(pb_vcpu *vcpu, uint64_t next_pc)
 
 /* ---- return ---------------------------------------------------------------------------------- */
 
-uint64_t arm64_branch_address(const arm64_cpu *cpu, uint32_t el, uint64_t address)
+uint64_t arm64_without_tag(uint32_t tbi, uint32_t el, uint64_t address)
 {
     bool upper = (address >> 55) & 1;
-    uint32_t tbi = arm64_tbi(cpu, el);
 
     if (!(tbi & (el < 2 && upper ? 2u : 1u)))
         return address;
@@ -325,7 +324,7 @@ void arm64_eret(pb_vcpu *vcpu)
     cpu->stepped = STEPPED_NONE;
     vcpu->exclusive_bytes = 0;
     __atomic_store_n(&cpu->event, 1, __ATOMIC_RELAXED);
-    pc = arm64_branch_address(cpu, current_el(cpu), pc);
+    pc = arm64_without_tag(arm64_tbi(cpu, current_el(cpu)), current_el(cpu), pc);
     arm64_unwind(vcpu, pc);
     arm64_check_interrupts(vcpu, pc);
 }

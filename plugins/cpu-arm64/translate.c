@@ -369,8 +369,10 @@ ir_val base_x(a64_ctx *c, uint32_t n)
 {
     ir_val base = read_x(c, 1, n, SP);
 
-    if (n == 31 && c->check_sp && !c->sp_aligned)
+    if (n == 31 && c->check_sp && !c->sp_aligned) {
         check_sp_alignment(c, base);
+        return read_x(c, 1, n, SP); /* again: no value has to outlast the branch */
+    }
     return base;
 }
 
@@ -414,34 +416,14 @@ static bool stepping(const a64_ctx *c)
     return (c->key & KEY_STEP) != 0;
 }
 
-/* The top byte of a branch target is replaced where TBI applies (AArch64.BranchAddr). */
-static ir_val branch_address(a64_ctx *c, ir_val target)
+static uint64_t jump_target(uint64_t key, uint64_t pc)
 {
-    uint32_t tbi = KEY_GET_TBI(c->key);
-    ir_builder *b = c->ir;
-    ir_val stripped, upper;
-
-    if (!tbi)
-        return target;
-    stripped = ir_extract(b, target, 0, 56);
-    if (c->el >= 2)
-        return stripped;
-    if (tbi == 3)
-        return ir_sextract(b, target, 0, 56);
-    upper = ir_trunc(b, IR_I1, ir_extract(b, target, 55, 1));
-    if (tbi == 1)
-        return ir_select(b, upper, target, stripped);
-    return ir_select(b, upper, ir_sextract(b, target, 0, 56), target);
+    return arm64_without_tag(KEY_GET_TBI(key), KEY_GET_EL(key), pc);
 }
 
 static uint64_t static_branch_address(const a64_ctx *c, uint64_t target)
 {
-    uint32_t tbi = KEY_GET_TBI(c->key);
-    bool upper = (target >> 55) & 1;
-
-    if (!(tbi & (c->el < 2 && upper ? 2u : 1u)))
-        return target;
-    return c->el < 2 && upper ? target | UINT64_C(0xff) << 56 : target & ~(UINT64_C(0xff) << 56);
+    return jump_target(c->key, target);
 }
 
 tr_status end_call(a64_ctx *c, uint32_t helper, const ir_val *args, uint32_t n)
@@ -461,7 +443,6 @@ tr_status end_jump(a64_ctx *c, uint64_t target)
 
 tr_status end_jump_ind(a64_ctx *c, ir_val target, ir_jump_hint hint)
 {
-    target = branch_address(c, target);
     if (stepping(c))
         clear_ss(c);
     ir_jump_ind(c->ir, target, stepping(c) ? hint | IR_NEW_KEY : hint);
@@ -551,4 +532,5 @@ const pb_translator arm64_translator = {
     .helpers = arm64_helpers,
     .pin_rank = pin_rank,
     .key_text = key_text,
+    .jump_target = jump_target,
 };

@@ -157,6 +157,39 @@ static void test_moved(void)
     munmap(code, 2 * PAGE);
 }
 
+/* The top byte of where a jump leads is ignored: by BLR, BR and RET, and in the link that is made there. */
+static void test_tags(void)
+{
+    static const uint32_t words[] = {
+        0x10000041, /*    adr x1, 1f */
+        0xd65f0020, /*    ret x1 */
+        0xaa1e03e0, /* 1: mov x0, x30 */
+        0x10000062, /*    adr x2, 2f */
+        0xb2440042, /*    orr x2, x2, #1 << 60 */
+        0xd61f0040, /*    br x2 */
+        0xb24803de, /* 2: orr x30, x30, #1 << 56 */
+        0xd65f03c0, /*    ret */
+    };
+    uint32_t *code = map(PAGE, PROT_READ | PROT_WRITE);
+
+    memcpy(code, words, sizeof(words));
+    CHECK(mprotect(code, PAGE, PROT_READ | PROT_EXEC) == 0);
+    flush(code, PAGE);
+    for (uint64_t tag = 0; tag < 600; tag++) {
+        uint64_t to = (uint64_t)code | tag << 56, link, here;
+
+        __asm__ volatile("adr %1, 1f\n"
+                         "mov x9, %2\n"
+                         "blr x9\n"
+                         "1: mov %0, x0\n"
+                         : "=r"(link), "=&r"(here)
+                         : "r"(to)
+                         : "x0", "x1", "x2", "x9", "x30", "memory");
+        CHECK(link == here);
+    }
+    munmap(code, PAGE);
+}
+
 /* A loop that is hot, and gone as soon as it has ended: somebody may want to look at it for longer. */
 static void test_gone(void)
 {
@@ -286,6 +319,7 @@ int main(void)
     test_two();
     test_read();
     test_moved();
+    test_tags();
     test_gone();
     test_protection();
     test_code_of_others();
