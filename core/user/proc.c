@@ -325,10 +325,9 @@ static char *host_text(const char *name, pid_t tid)
 {
     g_autofree char *path = tid ? g_strdup_printf("/proc/self/task/%d/%s", (int)tid, name)
                                 : g_strdup_printf("/proc/self/%s", name);
-    char *text = NULL;
+    char *text;
 
-    g_file_get_contents(path, &text, NULL, NULL);
-    return text;
+    return g_file_get_contents(path, &text, NULL, NULL) ? text : NULL;
 }
 
 static uint32_t count_threads(pb_user *user)
