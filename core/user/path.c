@@ -53,7 +53,9 @@ static char *below(const char *root, const char *path, bool follow)
         g_string_append_len(at, rest, (gssize)n);
         bytes = n == 1 && rest[0] == '.' ? (g_string_truncate(at, before), -1)
                                          : readlink(at->str, target, sizeof(target) - 1);
-        if (bytes < 0 && at->len > before && errno == ENOENT)
+        /* A root that the user may not look into, as after setuid(), has nothing. */
+        if (bytes < 0 && at->len > before &&
+            (errno == ENOENT || (errno == EACCES && before == root_bytes)))
             return g_strconcat(at->str + root_bytes, rest + n, NULL);
         rest += n;
         if (bytes < 0 || (*rest == '\0' && !follow))

@@ -1,4 +1,5 @@
-/* Paths below a system root; test_user.py makes what is there, and outside of it. Argument: the folder outside. */
+/* Paths below a system root; test_user.py makes what is there, and outside of it. Argument: the folder outside; or none, and nobody
+ * may look into the root but root. */
 #include "check.h"
 
 #include <fcntl.h>
@@ -86,8 +87,24 @@ static void shown(void)
     CHECK(!getcwd(path, 1) && errno == ERANGE);
 }
 
+#define NOBODY 65534
+
+static void forbidden(void)
+{
+    struct stat info;
+
+    CHECK(geteuid() != 0 || setresuid(NOBODY, NOBODY, NOBODY) == 0);
+    REFUSED(open("/inner/file", O_RDONLY), ENOENT);
+    CHECK(stat("/dev/null", &info) == 0 && S_ISCHR(info.st_mode));
+    CHECK(stat("/proc/self/task", &info) == 0);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 1) {
+        forbidden();
+        return done("paths");
+    }
     CHECK(argc == 2);
     links();
     outside(argc == 2 ? argv[1] : "");

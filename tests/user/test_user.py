@@ -5,6 +5,7 @@ usage: test_user.py PATCHBAY SOURCES [UNITTEST-ARGUMENT...]
 """
 
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -106,6 +107,16 @@ class Paths(Case):
                 with self.subTest(way=way[1], name=name):
                     self.assertEqual(self.good("-L", root, *way, name, outside), "paths: 0 failed\n")
                     os.symlink("/inner/file", os.path.join(root, "inner/to-go"))
+
+
+    def test_forbidden(self):
+        """A root that the program may not look into, from the start or when it is not root any more, has nothing."""
+        root = os.path.join(self.folder, "private")
+        os.makedirs(os.path.join(root, "inner"))
+        pathlib.Path(root, "inner", "file").touch()
+        os.chmod(root, 0)
+        self.addCleanup(os.chmod, root, 0o700)
+        self.assertEqual(self.good("-L", root, built.program("paths", "-static")), "paths: 0 failed\n")
 
 
 class Threads(Case):
