@@ -146,6 +146,25 @@ typedef struct pb_user_regset {
                  uint8_t *to); /* zeros before; the processor is outside of the guest */
 } pb_user_regset;
 
+/* The vdso: a shared library that is in each program's memory, and no file. The environment makes its image. */
+typedef struct pb_user_vdso_function {
+    const char *name; /* as Linux has it: "__kernel_clock_gettime" */
+    uint16_t offset, bytes;
+} pb_user_vdso_function;
+
+typedef struct pb_user_vdso {
+    uint32_t size;
+    const uint8_t *
+        code; /* functions without frames, which make system calls; last the one that handlers return to */
+    uint32_t bytes;
+    const pb_user_vdso_function *functions;
+    uint32_t n_functions;
+    uint32_t sigreturn;  /* its offset: calls rt_sigreturn, as debuggers and unwinders know it */
+    const char *version; /* of all functions: "LINUX_2.6.39" */
+    uint8_t stack_register,
+        return_register; /* DWARF's numbers: the stack pointer, what has the return address */
+} pb_user_vdso;
+
 typedef struct pb_user_arch {
     uint32_t size;
     const char *name;     /* as uname() says: "aarch64" */
@@ -188,6 +207,8 @@ typedef struct pb_user_arch {
     /* The first is NT_PRSTATUS with pr_reg alone, the second NT_PRFPREG, others as the kernel has them. */
     const pb_user_regset *regsets;
     uint32_t n_regsets;
+    /* Null: none. With one, handlers return to its code instead of `restorer`. */
+    const pb_user_vdso *vdso;
 } pb_user_arch;
 
 #endif

@@ -87,6 +87,7 @@ HANDLER(sys_get_robust_list);
 HANDLER(sys_futex);
 HANDLER(sys_prctl);
 HANDLER(sys_uname);
+HANDLER(sys_clock_gettime);
 /* sys_fork.c */
 HANDLER(sys_clone);
 HANDLER(sys_clone3);

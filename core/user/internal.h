@@ -37,7 +37,8 @@ struct pb_user {
     pb_user_space *space;
     char *path;              /* of the program, absolute, without links */
     uint64_t brk_first, brk; /* the program's break; pages below it are mapped */
-    uint64_t restorer;       /* address of arch->restorer */
+    uint64_t restorer;       /* address of the code that handlers return to */
+    uint64_t vdso;           /* address of its image, or 0 */
     uint8_t *auxv;           /* as it lies on the stack, for /proc/self/auxv */
     uint64_t auxv_bytes;
     uint64_t first_mask; /* of signals */
@@ -165,6 +166,11 @@ bool pb_user_map_stack(pb_user *user, bool executable, GError **error);
 /* Arguments, environment and auxiliary vector; the stack pointer, 0 with an error. */
 uint64_t pb_user_fill_stack(pb_user *user, pb_vcpu *vcpu, const pb_user_image *program,
                             uint64_t interpreter_base, GError **error);
+
+/* ---- vdso.c ---------------------------------------------------------------------------------------------- */
+
+/* Once there is a stack, and before its auxiliary vector is. */
+bool pb_user_map_vdso(pb_user *user, GError **error);
 
 /* ---- path.c ---------------------------------------------------------------------------------------------- */
 

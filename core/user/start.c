@@ -101,10 +101,12 @@ static uint32_t fill_auxv(writer *w, pb_vcpu *vcpu, const pb_user_image *program
             { AT_EXECFN, name_at },
         };
 
-        G_STATIC_ASSERT(G_N_ELEMENTS(common) + 8 < MOST_AUX);
+        G_STATIC_ASSERT(G_N_ELEMENTS(common) + 9 < MOST_AUX);
         memcpy(aux, common, sizeof(common));
         n = G_N_ELEMENTS(common);
     }
+    if (w->user->vdso)
+        aux[n++] = (pb_user_aux){ AT_SYSINFO_EHDR, w->user->vdso };
     n += arch->auxv(vcpu, aux + n, MOST_AUX - 1 - n);
     aux[n] = (pb_user_aux){ AT_NULL, 0 };
     return n + 1;

@@ -7,6 +7,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 static uintptr_t host(const pb_user_thread *t, uint64_t gva)
@@ -114,6 +115,16 @@ HANDLER(sys_uname)
     memset(names.machine, 0, sizeof(names.machine));
     g_strlcpy(names.machine, t->user->arch->name, sizeof(names.machine));
     return pb_user_space_write(t->user->space, a[0], &names, sizeof(names)) ? 0 : -EFAULT;
+}
+
+/* By the C library, which asks the host's vdso: the kernel is not entered. struct timespec is the host's. */
+HANDLER(sys_clock_gettime)
+{
+    struct timespec now;
+
+    if (clock_gettime((clockid_t)a[0], &now) < 0)
+        return -errno;
+    return pb_user_space_write(t->user->space, a[1], &now, sizeof(now)) ? 0 : -EFAULT;
 }
 
 HANDLER(sys_prctl)

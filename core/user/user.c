@@ -316,24 +316,6 @@ static bool find_arch(pb_user *user, pb_vcpu *vcpu, GError **error)
     return false;
 }
 
-/* The code that handlers return to, on a page of its own. */
-static bool map_restorer(pb_user *user, GError **error)
-{
-    int64_t at = pb_user_space_map(user->space, 0, PB_PAGE_SIZE, PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (at < 0 ||
-        !pb_user_space_write(user->space, (uint64_t)at, user->arch->restorer,
-                             user->arch->restorer_bytes) ||
-        pb_user_space_protect(user->space, (uint64_t)at, PB_PAGE_SIZE, PROT_READ | PROT_EXEC) < 0) {
-        g_set_error(error, PB_USER_ERROR, PB_USER_ERROR_CANNOT, "no memory for a page of code");
-        return false;
-    }
-    pb_user_space_name(user->space, (uint64_t)at, "[vdso]");
-    user->restorer = (uint64_t)at;
-    return true;
-}
-
 static bool load_interpreter(pb_user *user, const pb_user_image *program, pb_user_image *image,
                              GError **error)
 {
@@ -357,6 +339,7 @@ static bool load_images(pb_user *user, pb_vcpu *vcpu, GError **error)
         return false;
     user->brk_first = user->brk = program.end;
     ok = pb_user_map_stack(user, program.executable_stack, error) &&
+         pb_user_map_vdso(user, error) &&
          (!program.interpreter || load_interpreter(user, &program, &interpreter, error)) &&
          (sp = pb_user_fill_stack(user, vcpu, &program, interpreter.bias, error)) != 0;
     pb_user_take_name(user);
@@ -380,8 +363,7 @@ bool pb_user_load(pb_user *user, pb_machine *machine, GError **error)
            pb_user_space_attach(user->space, pb_space_bus(pb_machine_memory(machine)),
                                 pb_machine_root(machine), flush, user, error) &&
            pb_machine_reset(machine, error) && pb_user_bind_syscalls(user) &&
-           pb_strace_bind(user, error) && load_images(user, vcpu, error) &&
-           map_restorer(user, error);
+           pb_strace_bind(user, error) && load_images(user, vcpu, error);
 }
 
 /* ---- running ------------------------------------------------------------------------------------------- */

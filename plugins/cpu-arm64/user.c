@@ -492,6 +492,43 @@ static const uint8_t restorer[] = {
     0x01, 0x00, 0x00, 0xd4, /* svc #0 */
 };
 
+/* Linux, arch/arm64/kernel/vdso. */
+static const uint8_t vdso_code[] = {
+    0x28, 0x0e, 0x80, 0xd2, /* clock_gettime: mov x8, #113 */
+    0x01, 0x00, 0x00, 0xd4, /* svc #0 */
+    0xc0, 0x03, 0x5f, 0xd6, /* ret */
+    0x1f, 0x20, 0x03, 0xd5, /* nop */
+    0x48, 0x0e, 0x80, 0xd2, /* clock_getres: mov x8, #114 */
+    0x01, 0x00, 0x00, 0xd4, /* svc #0 */
+    0xc0, 0x03, 0x5f, 0xd6, /* ret */
+    0x1f, 0x20, 0x03, 0xd5, /* nop */
+    0x28, 0x15, 0x80, 0xd2, /* gettimeofday: mov x8, #169 */
+    0x01, 0x00, 0x00, 0xd4, /* svc #0 */
+    0xc0, 0x03, 0x5f, 0xd6, /* ret */
+    0x1f, 0x20, 0x03, 0xd5, /* nop: unwinders look before the address that a handler returns to */
+    0x68, 0x11, 0x80, 0xd2, /* rt_sigreturn: mov x8, #139 */
+    0x01, 0x00, 0x00, 0xd4, /* svc #0 */
+};
+
+static const pb_user_vdso_function vdso_functions[] = {
+    { "__kernel_clock_gettime", 0, 12 },
+    { "__kernel_clock_getres", 16, 12 },
+    { "__kernel_gettimeofday", 32, 12 },
+    { "__kernel_rt_sigreturn", 48, 8 },
+};
+
+static const pb_user_vdso vdso = {
+    .size = sizeof(pb_user_vdso),
+    .code = vdso_code,
+    .bytes = sizeof(vdso_code),
+    .functions = vdso_functions,
+    .n_functions = PB_ARRAY_SIZE(vdso_functions),
+    .sigreturn = 48,
+    .version = "LINUX_2.6.39",
+    .stack_register = 31,
+    .return_register = 30,
+};
+
 const pb_user_arch arm64_user = {
     .size = sizeof(pb_user_arch),
     .name = "aarch64",
@@ -522,4 +559,5 @@ const pb_user_arch arm64_user = {
     .sigreturn = user_sigreturn,
     .regsets = regsets,
     .n_regsets = PB_ARRAY_SIZE(regsets),
+    .vdso = &vdso,
 };

@@ -144,6 +144,20 @@ class Threads(Case):
                 self.assertEqual((done.returncode, done.stdout), (0, f"{name}: 0 failed\n"))
 
 
+class Vdso(Case):
+    def test_library(self):
+        for way in WAYS:
+            with self.subTest(way=way[1]):
+                self.assertEqual(self.good("-L", programs.SYSROOT, *way, built.program("vdso", "-rdynamic")),
+                                 "vdso: 0 failed\n")
+
+    def test_linux(self):
+        if not shutil.which("gcc"):
+            self.skipTest("there is no gcc for this host")
+        done = self.run_words(built.native("vdso", "-rdynamic"))
+        self.assertEqual((done.returncode, done.stdout), (0, "vdso: 0 failed\n"))
+
+
 class Untraced(Case):
     def test_stop(self):
         done = self.run_user(built.program("untraced", "-static"))
