@@ -17,6 +17,7 @@
 
 /* Results that only the dispatcher sees, as the kernel's own. */
 #define RESTART_AT_ONCE 512 /* nothing was begun: the call is made again after the signal */
+#define RESTART_REST    516 /* what it waits for has an end: -EINTR after any handler */
 #define NO_RESULT       514 /* registers are as they shall be (sigreturn, execve) */
 
 typedef struct pb_user_thread pb_user_thread;

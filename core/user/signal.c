@@ -440,11 +440,15 @@ void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, uint64_t fir
                          int64_t result)
 {
     const pb_user_arch *arch = t->user->arch;
-    bool again = result == -RESTART_AT_ONCE;
+    bool again = result == -RESTART_AT_ONCE, restarts = row && (row->flags & PB_USER_RESTARTS);
 
+    if (result == -RESTART_REST) {
+        result = -EINTR;
+        restarts = false;
+    }
     if (result == -EINTR && t->queued && t->user->debug)
         again = is_without_handler(t);
-    if (result == -EINTR && t->queued && row && (row->flags & PB_USER_RESTARTS))
+    if (result == -EINTR && t->queued && restarts)
         again |= (t->actions[t->info.si_signo].flags & FLAG_RESTART) != 0;
     if (again)
         arch->restart(t->vcpu, first_argument);

@@ -215,9 +215,9 @@ static const char *interrupted(const pb_user_thread *t, const pb_user_row *row, 
     if (result == -RESTART_AT_ONCE ||
         (result == -EINTR && t->queued && row && (row->flags & PB_USER_RESTARTS)))
         return "? ERESTARTSYS (To be restarted if SA_RESTART is set)";
-    if (result != -EINTR || !row)
+    if ((result != -EINTR && result != -RESTART_REST) || !row)
         return NULL;
-    if (strstr(row->name, "nanosleep"))
+    if (result == -RESTART_REST || strstr(row->name, "nanosleep"))
         return "? ERESTART_RESTARTBLOCK (Interrupted by signal)";
     if (strcmp(row->name, "rt_sigsuspend") == 0 || strcmp(row->name, "ppoll") == 0 ||
         strcmp(row->name, "pselect6") == 0)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -446,6 +447,64 @@ static void *wait_for_bits(void *argument)
     return NULL;
 }
 
+static _Atomic int rung;
+static _Atomic unsigned owned;
+
+static void on_alarm(int signal)
+{
+    rung++;
+}
+
+/* Gives it up once the one who waits for it has been interrupted. */
+static void *own_words(void *argument)
+{
+    pthread_barrier_t *met = argument;
+
+    CHECK(futex((void *)&owned, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0) == 0);
+    pthread_barrier_wait(met);
+    while (!rung)
+        sched_yield();
+    CHECK(futex((void *)&owned, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0) == 0);
+    return NULL;
+}
+
+/* With a time a wait ends by a handler, though it has SA_RESTART; the wait for an owner does not, though it has not. Time and again: the
+ * signal may have come before the wait. */
+static void test_interrupted(void)
+{
+    const struct itimerval often = { { 0, 20000 }, { 0, 20000 } }, never = { { 0, 0 }, { 0, 0 } };
+    const struct timespec long_time = { 100, 0 };
+    struct timespec end;
+    struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+    pthread_barrier_t met;
+    pthread_t owner;
+    sigset_t set;
+
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += 100;
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+    REFUSED(futex(&words[1], FUTEX_WAIT_PRIVATE, words[1], &long_time, NULL, 0), EINTR);
+    REFUSED(futex(&words[1], FUTEX_WAIT_BITSET_PRIVATE, words[1], &end, NULL, 1), EINTR);
+    CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+    action.sa_flags = 0;
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+    sigemptyset(&set);
+    sigaddset(&set, SIGALRM);
+    pthread_barrier_init(&met, NULL, 2);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    rung = 0;
+    owner = start(own_words, &met);
+    pthread_barrier_wait(&met);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+    CHECK(futex((void *)&owned, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0) == 0);
+    CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+    CHECK(rung > 0 && futex((void *)&owned, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0) == 0);
+    CHECK(result_of(owner) == NULL);
+    signal(SIGALRM, SIG_DFL);
+}
+
 static void test_futexes(void)
 {
     const struct timespec soon = { 0, 1000 };
@@ -724,6 +783,7 @@ int main(int argc, char **argv)
     test_robust(PTHREAD_PRIO_INHERIT);
     test_inheriting();
     test_futexes();
+    test_interrupted();
     test_cancel();
     test_signals();
     test_mapping();
