@@ -5,8 +5,10 @@
 #include <core/user/internal.h>
 #include <sys/uio.h>
 
-/* A path of the program, as the host has it (pb_user_host_path); g_free() it. Null with *result set. */
-char *pb_user_take_path(pb_user_thread *t, uint64_t gva, bool follow, int64_t *result);
+/* A path of the program, from an open folder on, or AT_FDCWD, as the host has it (pb_user_host_path_at); g_free() it. Null with *result
+ * set. */
+char *pb_user_take_path(pb_user_thread *t, uint64_t folder, uint64_t gva, bool follow,
+                        int64_t *result);
 
 /* The program's list of `count` buffers as the host's, into `list` of IOV_MAX; their number, or an error. */
 int64_t pb_user_take_iovec(pb_user_thread *t, uint64_t gva, uint64_t count, struct iovec *list);

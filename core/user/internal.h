@@ -178,6 +178,8 @@ bool pb_user_map_vdso(pb_user *user, GError **error);
 /* The host's path of an absolute path of the program; relative ones stay. `follow`: also if its last part is a link. Null: too many
  * links (ELOOP). g_free() it. */
 char *pb_user_host_path(const pb_user *user, const char *path, bool follow);
+/* The same for a path from an open folder on, or AT_FDCWD. */
+char *pb_user_host_path_at(const pb_user *user, int fd, const char *path, bool follow);
 /* The other direction: a part of `path`, or "/". */
 const char *pb_user_shown_path(const pb_user *user, const char *path);
 /* ---- proc.c ---------------------------------------------------------------------------------------------- */

@@ -2,11 +2,12 @@
  * Paths of the program, and its system root.
  *
  * An absolute path is looked up below the system root first, with the links on its way, as if that were the root; where it
- * leaves what is there it is the host's. Relative paths are the host's: links below the system root that are absolute
- * lead out of it there.
+ * leaves what is there it is the host's. A relative path from a folder below the system root is the host's, too, unless a link on its way
+ * is absolute, or it goes up at the root: then it is looked up in the same way.
  */
 #include <core/user/internal.h>
 
+#include <fcntl.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -22,9 +23,10 @@ static const char *without_root(const char *root, const char *path)
     return path[n] == '/' ? path + n : path[n] == '\0' ? "/" : path;
 }
 
-/* `path` is absolute, from the root on. Null: there are too many links. The walk is not the kernel's, so that where it leaves the root can be told; between it
- * and what is done with the result somebody may change a link, which lets no program reach anything that it could not name. */
-static char *below(const char *root, const char *path, bool follow)
+/* `path` goes from a folder on, which is `start` below the root. *leaves: the host's kernel would come to something else. Null: there are too many
+ * links. The walk is not the kernel's, so that where it leaves the root can be told; between it and what is done with the result somebody may
+ * change a link, which lets no program reach anything that it could not name. */
+static char *below(const char *root, const char *start, const char *path, bool follow, bool *leaves)
 {
     g_autoptr(GString) at = g_string_new(root);
     g_autofree char *expanded = NULL;
@@ -32,6 +34,7 @@ static char *below(const char *root, const char *path, bool follow)
     size_t root_bytes = at->len;
     unsigned links = 0;
 
+    g_string_append(at, start);
     for (;;) {
         char target[PATH_MAX];
         size_t before = at->len, n;
@@ -43,6 +46,7 @@ static char *below(const char *root, const char *path, bool follow)
         if (n == 0)
             break;
         if (n == 2 && rest[0] == '.' && rest[1] == '.') {
+            *leaves |= at->len == root_bytes;
             while (at->len > root_bytes && at->str[at->len - 1] != '/')
                 g_string_truncate(at, at->len - 1);
             g_string_truncate(at, MAX(at->len, root_bytes + 1) - 1);
@@ -63,6 +67,7 @@ static char *below(const char *root, const char *path, bool follow)
         if (++links > MOST_LINKS)
             return NULL;
         target[bytes] = '\0';
+        *leaves |= target[0] == '/';
         g_string_truncate(at, target[0] == '/' ? root_bytes : before);
         next = g_strconcat(target, rest, NULL);
         g_free(expanded);
@@ -75,13 +80,45 @@ static char *below(const char *root, const char *path, bool follow)
 
 char *pb_user_find(const char *root, const char *path, bool follow)
 {
+    bool leaves = false;
+
     path = without_root(root, path);
-    return root && path[0] == '/' ? below(root, path, follow) : g_strdup(path);
+    return root && path[0] == '/' ? below(root, "", path, follow, &leaves) : g_strdup(path);
 }
 
 char *pb_user_host_path(const pb_user *user, const char *path, bool follow)
 {
     return pb_user_find(user->options.sysroot, path, follow);
+}
+
+/* Where an open folder is; null: it cannot be told. */
+static char *folder_of(int fd)
+{
+    g_autofree char *link =
+        fd == AT_FDCWD ? g_strdup("/proc/self/cwd") : g_strdup_printf("/proc/self/fd/%d", fd);
+    char path[PATH_MAX];
+    ssize_t n = readlink(link, path, sizeof(path) - 1);
+
+    if (n <= 0 || path[0] != '/')
+        return NULL;
+    path[n] = '\0';
+    return g_strdup(path);
+}
+
+char *pb_user_host_path_at(const pb_user *user, int fd, const char *path, bool follow)
+{
+    const char *root = user->options.sysroot, *start;
+    g_autofree char *folder = NULL, *found = NULL;
+    bool leaves = false;
+
+    if (!root || !*path || *path == '/')
+        return pb_user_find(root, path, follow);
+    folder = folder_of(fd);
+    start = folder ? without_root(root, folder) : NULL;
+    if (!start || start == folder)
+        return g_strdup(path);
+    found = below(root, strcmp(start, "/") == 0 ? "" : start, path, follow, &leaves);
+    return leaves || !found ? g_steal_pointer(&found) : g_strdup(path);
 }
 
 const char *pb_user_shown_path(const pb_user *user, const char *path)

@@ -158,7 +158,8 @@ HANDLER(sys_openat)
     int64_t result = 0;
     int flags = host_flags(t->user, a[2]), fd;
     bool is_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
-    g_autofree char *path = pb_user_take_path(t, a[1], !(flags & O_NOFOLLOW) && !is_new, &result);
+    g_autofree char *path =
+        pb_user_take_path(t, a[0], a[1], !(flags & O_NOFOLLOW) && !is_new, &result);
 
     if (!path)
         return result;
@@ -201,7 +202,7 @@ HANDLER(sys_openat2)
     if (how.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH))
         return pb_user_host(t, SYS_openat2, a[0], host(t, a[1]), (uintptr_t)&how, sizeof(how), 0,
                             0);
-    path = pb_user_take_path(t, a[1], !(how.flags & (O_NOFOLLOW | O_EXCL)), &result);
+    path = pb_user_take_path(t, a[0], a[1], !(how.flags & (O_NOFOLLOW | O_EXCL)), &result);
     if (!path)
         return result;
     return pb_user_host(t, SYS_openat2, a[0], (uintptr_t)path, (uintptr_t)&how, sizeof(how), 0, 0);
@@ -316,7 +317,8 @@ HANDLER(sys_fcntl)
 HANDLER(sys_newfstatat)
 {
     int64_t result = 0;
-    g_autofree char *path = pb_user_take_path(t, a[1], !(a[3] & AT_SYMLINK_NOFOLLOW), &result);
+    g_autofree char *path =
+        pb_user_take_path(t, a[0], a[1], !(a[3] & AT_SYMLINK_NOFOLLOW), &result);
     const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
     struct stat info;
 
@@ -345,7 +347,7 @@ HANDLER(sys_statx)
 {
     int64_t result = 0;
     bool follow = !(a[2] & AT_SYMLINK_NOFOLLOW);
-    g_autofree char *path = a[1] ? pb_user_take_path(t, a[1], follow, &result) : NULL;
+    g_autofree char *path = a[1] ? pb_user_take_path(t, a[0], a[1], follow, &result) : NULL;
     const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
 
     if (a[1] && !path)
@@ -368,7 +370,7 @@ static int64_t put_link(pb_user_thread *t, const char *link, uint64_t gva, uint6
 HANDLER(sys_readlinkat)
 {
     int64_t result = 0;
-    g_autofree char *path = pb_user_take_path(t, a[1], false, &result);
+    g_autofree char *path = pb_user_take_path(t, a[0], a[1], false, &result);
     const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
     char target[PATH_MAX + 1];
 

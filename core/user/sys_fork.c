@@ -487,7 +487,7 @@ static int64_t execute_path(pb_user_thread *t, char *path, uint64_t argv_gva, ui
 HANDLER(sys_execve)
 {
     int64_t result = 0;
-    char *path = pb_user_take_path(t, a[0], true, &result);
+    char *path = pb_user_take_path(t, (uint64_t)AT_FDCWD, a[0], true, &result);
 
     return path ? execute_path(t, path, a[1], a[2]) : result;
 }
@@ -509,7 +509,7 @@ HANDLER(sys_execveat)
 {
     int fd = (int)a[0], flags = (int)a[4];
     int64_t result = 0;
-    g_autofree char *path = pb_user_take_path(t, a[1], true, &result);
+    g_autofree char *path = pb_user_take_path(t, a[0], a[1], true, &result);
     struct stat info;
 
     if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))

@@ -173,11 +173,12 @@ int64_t pb_user_host(pb_user_thread *t, long number, uint64_t a, uint64_t b, uin
 }
 
 /* A path of the program, as the host has it. Null with *result set. */
-char *pb_user_take_path(pb_user_thread *t, uint64_t gva, bool follow, int64_t *result)
+char *pb_user_take_path(pb_user_thread *t, uint64_t folder, uint64_t gva, bool follow,
+                        int64_t *result)
 {
     int error = 0;
     g_autofree char *path = pb_user_space_string(t->user->space, gva, MOST_PATH - 1, &error);
-    char *found = path ? pb_user_host_path(t->user, path, follow) : NULL;
+    char *found = path ? pb_user_host_path_at(t->user, (int)folder, path, follow) : NULL;
 
     if (!found)
         *result = path ? -ELOOP : -error;
@@ -197,7 +198,7 @@ static int64_t pass(pb_user_thread *t, const pb_user_row *row, const uint64_t a[
 {
     uint64_t to[6] = { a[0], a[1], a[2], a[3], a[4], a[5] };
     char *paths[6] = { NULL };
-    uint64_t last = row->arguments[0] ? a[strlen(row->arguments) - 1] : 0;
+    uint64_t folder, last = row->arguments[0] ? a[strlen(row->arguments) - 1] : 0;
     int64_t result = 0;
 
     for (uint32_t i = 0; row->arguments[i] && result == 0; i++) {
@@ -209,7 +210,9 @@ static int64_t pass(pb_user_thread *t, const pb_user_row *row, const uint64_t a[
                 to[i] = 0;
                 break;
             }
-            paths[i] = pb_user_take_path(t, a[i], is_followed(row->arguments[i], last), &result);
+            folder = i > 0 && row->arguments[i - 1] == '@' ? a[i - 1] : (uint64_t)AT_FDCWD;
+            paths[i] =
+                pb_user_take_path(t, folder, a[i], is_followed(row->arguments[i], last), &result);
             to[i] = (uintptr_t)paths[i];
             break;
         case 's':

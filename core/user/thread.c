@@ -17,7 +17,8 @@
  *
  * Sources: Linux, kernel/fork.c, kernel/exit.c, kernel/futex/core.c; Documentation/locking/robust-futex-ABI.rst.
  *
- * Left out: robust lists when a signal ends the process that the emulator does not see, SIGKILL or one without a handler.
+ * Left out: robust lists when a signal ends the process that the emulator does not see, SIGKILL or one without a handler, and
+ * when the process executes another program.
  */
 #include <core/user/debug.h>
 

@@ -72,6 +72,47 @@ static void outside(const char *folder)
     CHECK(close(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600)) == 0 && unlink(path) == 0);
 }
 
+/* From a folder on, which is the current one or open: links lead to the same. */
+static void relative(const char *outside_folder)
+{
+    struct stat info;
+    char path[PATH_MAX];
+    int fd = open("/inner", O_PATH | O_DIRECTORY);
+
+    CHECK(chdir("/inner") == 0);
+    IS(text_of("file"), "inside");
+    IS(text_of("absolute"), "inside");
+    IS(text_of("relative"), "inside");
+    IS(text_of("far-up"), "inside");
+    IS(text_of("../folder/absolute"), "inside");
+    IS(text_of("../../../../folder/file"), "inside");
+    IS(text_of("out"), "outside");
+    IS(text_of("out-folder/file"), "outside");
+    IS(link_of("absolute"), "/inner/file");
+    CHECK(lstat("absolute", &info) == 0 && S_ISLNK(info.st_mode));
+    CHECK(stat("../folder/absolute", &info) == 0 && S_ISREG(info.st_mode));
+    errno = 0;
+    IS(text_of("loop"), "");
+    CHECK(errno == ELOOP);
+    REFUSED(open("nothing", O_RDONLY), ENOENT);
+    REFUSED(open("", O_RDONLY), ENOENT);
+    CHECK(chdir("/") == 0);
+    IS(text_of("folder/absolute"), "inside");
+    IS(text_of("../inner/file"), "inside");
+    CHECK(faccessat(fd, "far-up", R_OK, 0) == 0 && faccessat(fd, "../folder/file", R_OK, 0) == 0);
+    CHECK(fstatat(fd, "absolute", &info, 0) == 0 && S_ISREG(info.st_mode));
+    CHECK(fstatat(fd, "absolute", &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode));
+    REFUSED(openat(fd, "../../nothing", O_RDONLY), ENOENT);
+    close(openat(fd, "absolute", O_RDONLY));
+    close(fd);
+    /* A folder outside is the host's, with what is above it. */
+    CHECK(chdir(outside_folder) == 0);
+    IS(text_of("file"), "outside");
+    snprintf(path, sizeof(path), "../%s/file", strrchr(outside_folder, '/') + 1);
+    IS(text_of(path), "outside");
+    CHECK(chdir("/") == 0);
+}
+
 static void shown(void)
 {
     char path[PATH_MAX];
@@ -108,6 +149,7 @@ int main(int argc, char **argv)
     CHECK(argc == 2);
     links();
     outside(argc == 2 ? argv[1] : "");
+    relative(argc == 2 ? argv[1] : "");
     shown();
     return done("paths");
 }
