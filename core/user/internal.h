@@ -17,7 +17,6 @@
 
 /* Results that only the dispatcher sees, as the kernel's own. */
 #define RESTART_AT_ONCE 512 /* nothing was begun: the call is made again after the signal */
-#define RESTART_REST    516 /* what it waits for has an end: -EINTR after any handler */
 #define NO_RESULT       514 /* registers are as they shall be (sigreturn, execve) */
 
 typedef struct pb_user_thread pb_user_thread;
@@ -101,6 +100,9 @@ struct pb_user_thread {
     int status;
     uint64_t clear_tid;   /* address that is cleared at the thread's end, or 0 */
     uint64_t robust_list; /* atomic: address, or 0 */
+    int64_t call_began; /* by CLOCK_MONOTONIC, in ns: a call with PB_USER_GOES_ON that is watched */
+    int64_t waited;     /* of the call that goes on, until now, in ns; 0: none does */
+    uint64_t goes_on_at; /* pc behind that call */
 
     /* Signals. The host's mask is `mask`, or everything while one is queued. */
     uint64_t mask;
@@ -208,7 +210,8 @@ typedef int64_t pb_user_handler(pb_user_thread *t, const uint64_t a[6]);
  *   p  path            l  path whose last link is not followed
  *   q  path whose last link is followed unless the last argument has AT_SYMLINK_NOFOLLOW
  *   s  text            r  bytes that the kernel reads
- *   w  bytes that it writes                n  structure that is the same on all little-endian LP64 architectures */
+ *   w  bytes that it writes                n  structure that is the same on all little-endian LP64 architectures
+ *   t  how long it waits, such a structure: what is left of it, if it goes on after a signal (pb_user_wait_time) */
 struct pb_user_row {
     const char *name;
     pb_user_handler *handler; /* null: the host's call of the same name, pointers translated */
@@ -220,7 +223,22 @@ struct pb_user_row {
 typedef enum pb_user_row_flags {
     PB_USER_RESTARTS = 1, /* after a handler with SA_RESTART it is made again */
     PB_USER_NEVER = 2,    /* does not return */
+    /* After a handler it is not. After a signal without one, which interrupts those that are watched (--strace, gdb), it is: with the
+     * same arguments, or for what is left of its time. */
+    PB_USER_NO_HANDLER = 4,
+    PB_USER_GOES_ON = 8,
 } pb_user_row_flags;
+
+/* Whether somebody is told of signals that the program has no handler for: they come, and interrupt calls. */
+static inline bool pb_user_is_watched(const pb_user *user)
+{
+    return user->strace || user->debug;
+}
+
+/* How a call goes on that a signal interrupted: one of these flags, or 0. */
+uint32_t pb_user_restarts(const pb_user_row *row, const uint64_t a[6]);
+/* The time of a row's `t`, for the host: the program's own, or what is left of it. */
+uint64_t pb_user_wait_time(pb_user_thread *t, uint64_t gva);
 
 bool pb_user_bind_syscalls(pb_user *user);
 void pb_user_do_syscall(pb_user_thread *t);
@@ -301,7 +319,7 @@ void pb_user_fault_signal(pb_user_thread *t, uint32_t cause);
 /* Deliver what is queued. */
 void pb_user_deliver(pb_user_thread *t);
 /* The result of a call that a signal may have interrupted: with -EINTR and -RESTART_AT_ONCE it depends on the handler. */
-void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, uint64_t first_argument,
+void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, const uint64_t a[6],
                          int64_t result);
 /* End the process by a signal, as if the kernel had. */
 G_NORETURN void pb_user_die(int signal);

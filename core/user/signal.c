@@ -22,9 +22,11 @@
 #include <core/user/strace.h>
 #include <core/util/guard.h>
 
+#include <linux/futex.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -183,14 +185,20 @@ static bool is_sharing(void)
     return pb_user_current && pb_user_current->shares;
 }
 
-/* Whether there is something to do at the end of the process by a signal without a handler: a core file, a line. */
-static bool is_told(int signal)
+/* Whether there is something to do at a signal without a handler: a core file, a line. */
+static bool is_told(int signal, uint64_t handler)
 {
-    const uint64_t no_end = BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH) |
-                            BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) | UNBLOCKABLE;
+    const uint64_t stops = BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) | UNBLOCKABLE;
+    const uint64_t no_end = BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH) | stops;
 
-    return pb_user_core_signal(signal) ||
-           ((pb_user_process->strace || is_sharing()) && !(no_end & BIT(signal)));
+    /* The host's kernel does more than to send these if it finds a handler, or less: it stops the process, lets it use its
+     * terminal, forgets its children. */
+    if ((stops & BIT(signal)) || (signal == SIGCHLD && handler == IGNORE_HANDLER))
+        return false;
+    if (pb_user_process->strace)
+        return true;
+    return handler == DEFAULT_HANDLER &&
+           (pb_user_core_signal(signal) || (is_sharing() && !(no_end & BIT(signal))));
 }
 
 /* Have the host do what the program asked for. */
@@ -204,8 +212,7 @@ static int set_host_action(int signal, const pb_user_action *action)
         return pb_user_host_sigaction(
             signal, (const void *)(uintptr_t)on_signal,
             flags | (signal == SIGCHLD && action->handler == IGNORE_HANDLER ? FLAG_NOCLDWAIT : 0));
-    if (action->handler == IGNORE_HANDLER ||
-        (action->handler == DEFAULT_HANDLER && !is_told(signal)))
+    if (action->handler <= IGNORE_HANDLER && !is_told(signal, action->handler))
         return pb_user_host_sigaction(signal, (const void *)(uintptr_t)action->handler,
                                       flags & ~(uint64_t)SA_SIGINFO);
     return pb_user_host_sigaction(signal, (const void *)(uintptr_t)on_signal, flags);
@@ -234,6 +241,12 @@ void pb_user_die(int signal)
     _exit(128 + signal);
 }
 
+static void show(pb_user_thread *t, const siginfo_t *info)
+{
+    if (t->user->strace)
+        pb_strace_signal(t, info);
+}
+
 /* A signal of the thread ends the process. */
 static G_NORETURN void die_of(pb_user_thread *t, const siginfo_t *info)
 {
@@ -246,8 +259,7 @@ static G_NORETURN void die_of(pb_user_thread *t, const siginfo_t *info)
         for (;;) /* another thread does */
             pause();
     }
-    if (user->strace)
-        pb_strace_signal(t, info);
+    show(t, info);
     if (!t->shares && pb_user_core_signal(info->si_signo))
         user->dumped = pb_user_core_write(t, info);
     pb_user_die(info->si_signo);
@@ -261,11 +273,13 @@ static void do_default(pb_user_thread *t, const siginfo_t *info)
     case SIGCONT:
     case SIGURG:
     case SIGWINCH:
+        show(t, info);
         break;
     case SIGSTOP:
     case SIGTSTP:
     case SIGTTIN:
     case SIGTTOU:
+        show(t, info);
         kill(getpid(), SIGSTOP);
         break;
     default:
@@ -338,8 +352,7 @@ static void push_frame(pb_user_thread *t, const pb_user_action *action, const si
         .siginfo = siginfo,
     };
 
-    if (user->strace)
-        pb_strace_signal(t, info);
+    show(t, info);
     if (pb_user_space_reach(user->space, place, bytes, PB_PROT_WRITE) < bytes)
         die_of(t, &no_stack);
     /* The host's layout is that of all little-endian LP64 architectures. */
@@ -370,6 +383,8 @@ void pb_user_deliver(pb_user_thread *t)
     }
     if (action.handler == DEFAULT_HANDLER)
         do_default(t, &info);
+    else
+        show(t, &info);
     pb_user_set_mask(t, t->mask);
 }
 
@@ -418,8 +433,8 @@ void pb_user_fault_signal(pb_user_thread *t, uint32_t cause)
     force(t, &info, &event);
 }
 
-/* Of a program that is debugged also signals that nobody handles end calls. As Linux has it, they begin again then. The debugger
- * is asked now: it may have no signal come, or another one. */
+/* Of a program that is watched also signals that nobody handles end calls. As Linux has it, they begin again then, or go on. A
+ * debugger is asked now: it may have no signal come, or another one. */
 static bool is_without_handler(pb_user_thread *t)
 {
     uint64_t pc = t->user->arch->get_pc(t->vcpu);
@@ -428,7 +443,7 @@ static bool is_without_handler(pb_user_thread *t)
         t->queued = 0;
         __atomic_fetch_and(&t->vcpu->exit_request, ~(uint32_t)PB_EXIT_USER, __ATOMIC_SEQ_CST);
         pb_user_set_mask(t, t->mask);
-    } else {
+    } else if (t->user->debug) {
         pb_user_debug_asked(t);
     }
     if (t->user->arch->get_pc(t->vcpu) != pc)
@@ -436,24 +451,49 @@ static bool is_without_handler(pb_user_thread *t)
     return !t->queued || t->actions[t->info.si_signo].handler <= IGNORE_HANDLER;
 }
 
-void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, uint64_t first_argument,
+uint32_t pb_user_restarts(const pb_user_row *row, const uint64_t a[6])
+{
+    int op = (int)a[1] & FUTEX_CMD_MASK;
+
+    if (!row)
+        return 0;
+    if (row->handler == sys_futex)
+        return (op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET) && a[3] ? PB_USER_GOES_ON
+                                                                     : PB_USER_RESTARTS;
+    if (row->host == SYS_clock_nanosleep && (a[1] & TIMER_ABSTIME))
+        return PB_USER_NO_HANDLER;
+    return row->flags & (PB_USER_RESTARTS | PB_USER_NO_HANDLER | PB_USER_GOES_ON);
+}
+
+/* As the kernel's restart_syscall(): for what is left of the time. */
+static void go_on(pb_user_thread *t)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    t->waited = MAX((int64_t)now.tv_sec * 1000000000 + now.tv_nsec - t->call_began, 1);
+}
+
+void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, const uint64_t a[6],
                          int64_t result)
 {
     const pb_user_arch *arch = t->user->arch;
-    bool again = result == -RESTART_AT_ONCE, restarts = row && (row->flags & PB_USER_RESTARTS);
+    bool interrupted = result == -EINTR && t->queued, without = false;
+    bool again = result == -RESTART_AT_ONCE;
 
-    if (result == -RESTART_REST) {
-        result = -EINTR;
-        restarts = false;
-    }
-    if (result == -EINTR && t->queued && t->user->debug)
-        again = is_without_handler(t);
-    if (result == -EINTR && t->queued && restarts)
+    if (interrupted && pb_user_is_watched(t->user))
+        without = is_without_handler(t);
+    if (interrupted && t->queued && pb_user_restarts(row, a) == PB_USER_RESTARTS)
         again |= (t->actions[t->info.si_signo].flags & FLAG_RESTART) != 0;
-    if (again)
-        arch->restart(t->vcpu, first_argument);
+    t->goes_on_at = arch->get_pc(t->vcpu);
+    if (again || without)
+        arch->restart(t->vcpu, a[0]);
     else
         arch->set_result(t->vcpu, result);
+    if (without && pb_user_restarts(row, a) == PB_USER_GOES_ON)
+        go_on(t);
+    else
+        t->waited = 0;
 }
 
 /* Who asked to be traced, in vain, and stops, waits for what never comes; and who would trace it waits for a stop that is not told
@@ -662,7 +702,8 @@ void pb_user_signals_init(pb_user *user, pb_user_thread *t)
         if (syscall(SYS_rt_sigaction, signal, NULL, &now, MASK_BYTES) == 0 &&
             now.handler == IGNORE_HANDLER)
             user->actions[signal].handler = IGNORE_HANDLER;
-        if (BIT(signal) & OF_MEMORY || (now.handler == DEFAULT_HANDLER && is_told(signal)))
+        if (BIT(signal) & OF_MEMORY ||
+            (now.handler <= IGNORE_HANDLER && is_told(signal, now.handler)))
             set_host_action(signal, &user->actions[signal]);
     }
     if (user->debug)

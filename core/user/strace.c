@@ -7,6 +7,10 @@
  * 3. Whose line is open, and how many there are, is in memory that all processes of the program share. A program that is
  *    executed gets it, and the file, as descriptors (`--strace-shared`).
  * 4. What the kernel will overwrite is shown before a call, what it filled in after it.
+ * 5. With a process all its threads end, each with a line, and a call that they were in. Who writes for them ends all
+ *    writing of the process.
+ * 6. A process that ends without a line, by SIGKILL or because it became a program of the host, has one when its parent
+ *    learns of it.
  */
 #include <core/user/strace.h>
 
@@ -16,22 +20,46 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define RESULT_COLUMN 40
+
+#define MOST_PROCESSES 4096 /* at a time; more are not counted */
+
+typedef struct process {
+    int32_t pid;      /* 0: none */
+    uint32_t threads; /* that have written, and not ended */
+    /* The call whose beginning was written last, if it has not ended; of a thread, or 0. */
+    int32_t call_tid;
+    char call[24];
+    bool more; /* it has arguments that are shown when it ends */
+} process;
 
 /* What all processes share. */
 typedef struct shared {
     pthread_mutex_t lock; /* robust: its owner may be killed */
     int32_t open;         /* the thread whose line is open, or 0 */
-    uint32_t threads;     /* that have written, and not ended */
+    uint32_t threads;     /* of all processes */
+    uint32_t n_processes; /* no more than these rows are used */
+    process processes[MOST_PROCESSES];
 } shared;
+
+/* A thread of this process that is counted. Under the lock. */
+typedef struct writer writer;
+struct writer {
+    pid_t tid;
+    const char *begun; /* the call whose beginning is written, or null */
+    bool more;         /* it has arguments that are shown when it ends */
+    writer *next;
+};
 
 struct pb_strace {
     shared *shared;
     int memory_fd, fd;
-    pid_t pid;    /* of who counts: a child begins anew */
-    uint32_t own; /* threads of this process that are counted */
+    pid_t pid;       /* of who counts: a child begins anew */
+    writer *writers; /* of this process */
+    bool over;       /* its last line is written */
     bool to_file;
     bool inherited;               /* from the program that executed this one */
     bool line_begun;              /* by it: that of its execve() */
@@ -49,6 +77,8 @@ static _Thread_local struct {
     uint32_t first_late; /* index of the first argument that is shown after it */
     gsize column;        /* of the open line */
     bool begun;          /* its beginning is written */
+    bool went_on;        /* it was one that went on */
+    writer writer;
 } now;
 
 /* ---- writing --------------------------------------------------------------------------------------------- */
@@ -77,43 +107,96 @@ static void write_all(int fd, const char *text, size_t n)
     }
 }
 
-/* Count a thread when it writes first; after fork() that is another one. */
-static void count(pb_strace *s)
+static process *find_process(shared *s, pid_t pid)
 {
-    pid_t tid = gettid();
-
-    if (now.tid == tid)
-        return;
-    now.tid = tid;
-    if (s->pid != getpid()) {
-        s->pid = getpid();
-        s->own = 0;
+    for (uint32_t i = 0; i < s->n_processes; i++) {
+        if (s->processes[i].pid == pid)
+            return &s->processes[i];
     }
-    s->own++;
-    s->shared->threads++;
+    return NULL;
 }
 
-static gsize add_prefix(const pb_strace *s, GString *line)
+static process *add_process(shared *s, pid_t pid)
+{
+    process *free = find_process(s, 0);
+
+    if (!free && s->n_processes < MOST_PROCESSES)
+        free = &s->processes[s->n_processes++];
+    if (free)
+        *free = (process){ .pid = pid };
+    return free;
+}
+
+/* Of a process: threads that end, or begin. */
+static void count_threads(shared *s, process *p, int change)
+{
+    p->threads += (uint32_t)change;
+    s->threads += (uint32_t)change;
+    if (p->threads == 0)
+        p->pid = 0;
+}
+
+static void enlist_writer(pb_strace *s, pid_t tid)
+{
+    if (s->pid != getpid()) {
+        s->pid = getpid();
+        s->writers = NULL;
+        s->over = false;
+    }
+    now.tid = tid;
+    now.writer = (writer){ .tid = tid, .next = s->writers };
+    s->writers = &now.writer;
+}
+
+static void delist_writer(pb_strace *s)
+{
+    for (writer **at = &s->writers; *at; at = &(*at)->next) {
+        if (*at == &now.writer) {
+            *at = now.writer.next;
+            break;
+        }
+    }
+    now.tid = 0;
+}
+
+/* Count a thread when it writes first; after fork() that is another one. False: nothing is written any more. */
+static bool count(pb_strace *s)
+{
+    pid_t tid = gettid();
+    process *own;
+
+    if (now.tid == tid)
+        return !s->over;
+    enlist_writer(s, tid);
+    own = find_process(s->shared, s->pid);
+    if (!own)
+        own = add_process(s->shared, s->pid);
+    if (own)
+        count_threads(s->shared, own, 1);
+    return !s->over;
+}
+
+static gsize add_prefix(const pb_strace *s, GString *line, pid_t tid)
 {
     gsize start = line->len;
 
     if (s->to_file)
-        g_string_append_printf(line, "%-5d ", now.tid);
+        g_string_append_printf(line, "%-5d ", tid);
     else if (s->shared->threads > 1)
-        g_string_append_printf(line, "[pid %5d] ", now.tid);
+        g_string_append_printf(line, "[pid %5d] ", tid);
     return line->len - start;
 }
 
-/* Write a line, or with `stays_open` the beginning of one. With the lock. */
-static void put(pb_strace *s, const char *text, bool stays_open)
+/* Write a line of a thread, or with `stays_open` the beginning of one. With the lock. */
+static void put(pb_strace *s, pid_t tid, const char *text, bool stays_open)
 {
     g_autoptr(GString) line = g_string_new(NULL);
     shared *sh = s->shared;
 
-    if (sh->open && sh->open != now.tid)
+    if (sh->open && sh->open != tid)
         g_string_append(line, " <unfinished ...>\n");
-    sh->open = stays_open ? now.tid : 0;
-    now.column = add_prefix(s, line) + strlen(text);
+    sh->open = stays_open ? tid : 0;
+    now.column = add_prefix(s, line, tid) + strlen(text);
     g_string_append_printf(line, "%s%s", text, stays_open ? "" : "\n");
     write_all(s->fd, line->str, line->len);
 }
@@ -121,8 +204,8 @@ static void put(pb_strace *s, const char *text, bool stays_open)
 static void put_line(pb_strace *s, const char *text)
 {
     lock(s->shared);
-    count(s);
-    put(s, text, false);
+    if (count(s))
+        put(s, now.tid, text, false);
     pthread_mutex_unlock(&s->shared->lock);
 }
 
@@ -178,28 +261,24 @@ static bool is_wanted(const pb_user_thread *t, uint64_t number)
 }
 
 /* The beginning of a call that may wait. */
-static void begin_line(pb_strace *s)
+static void begin_line(pb_strace *s, bool more)
 {
+    process *own;
+
     lock(s->shared);
-    put(s, now.rest->str, true);
+    if (!s->over)
+        put(s, now.tid, now.rest->str, true);
+    now.writer.begun = now.name;
+    now.writer.more = more;
+    own = find_process(s->shared, s->pid);
+    if (own) {
+        own->call_tid = now.tid;
+        own->more = more;
+        g_strlcpy(own->call, now.name, sizeof(own->call));
+    }
     pthread_mutex_unlock(&s->shared->lock);
     now.begun = true;
     g_string_truncate(now.rest, 0);
-}
-
-/* A thread's last line; `all`: the process ends with it. */
-static void end_thread(pb_strace *s, const char *line, bool all)
-{
-    uint32_t ended;
-
-    lock(s->shared);
-    count(s);
-    put(s, line, false);
-    ended = all ? s->own : 1;
-    s->own -= ended;
-    s->shared->threads -= ended;
-    now.tid = 0;
-    pthread_mutex_unlock(&s->shared->lock);
 }
 
 static void add_error(GString *line, int error)
@@ -210,24 +289,27 @@ static void add_error(GString *line, int error)
 }
 
 /* Linux's own results, which programs do not see; strace(1) has these texts. */
-static const char *interrupted(const pb_user_thread *t, const pb_user_row *row, int64_t result)
+static const char *interrupted(const pb_strace_view *v, const pb_user_row *row)
 {
-    if (result == -RESTART_AT_ONCE ||
-        (result == -EINTR && t->queued && row && (row->flags & PB_USER_RESTARTS)))
-        return "? ERESTARTSYS (To be restarted if SA_RESTART is set)";
-    if ((result != -EINTR && result != -RESTART_REST) || !row)
+    if (v->result == -RESTART_AT_ONCE)
+        return "? ERESTARTNOINTR (To be restarted)";
+    if (v->result != -EINTR || !v->t->queued)
         return NULL;
-    if (result == -RESTART_REST || strstr(row->name, "nanosleep"))
-        return "? ERESTART_RESTARTBLOCK (Interrupted by signal)";
-    if (strcmp(row->name, "rt_sigsuspend") == 0 || strcmp(row->name, "ppoll") == 0 ||
-        strcmp(row->name, "pselect6") == 0)
+    switch (pb_user_restarts(row, v->a)) {
+    case PB_USER_RESTARTS:
+        return "? ERESTARTSYS (To be restarted if SA_RESTART is set)";
+    case PB_USER_NO_HANDLER:
         return "? ERESTARTNOHAND (To be restarted if no handler)";
-    return NULL;
+    case PB_USER_GOES_ON:
+        return "? ERESTART_RESTARTBLOCK (Interrupted by signal)";
+    default:
+        return NULL;
+    }
 }
 
 static void add_result(pb_strace_view *v, const pb_strace_call *call, const pb_user_row *row)
 {
-    const char *text = interrupted(v->t, row, v->result);
+    const char *text = interrupted(v, row);
 
     if (text)
         g_string_append(v->text, text);
@@ -246,39 +328,154 @@ static void add_result(pb_strace_view *v, const pb_strace_call *call, const pb_u
         call->meaning(v);
 }
 
-/* The rest of a call's line, with what it takes to go on with it. */
-static void put_rest(pb_strace *s, const char *result)
+/* The rest of a thread's line: `text`, and `result` in its column. `begun`: the call, if its beginning is written. With the lock. */
+static void finish_line(pb_strace *s, pid_t tid, const char *begun, const char *text,
+                        const char *result)
 {
     g_autoptr(GString) line = g_string_new(NULL);
     gsize start = 0, before = 0; /* the line begins at `start`, or has so many characters already */
 
-    lock(s->shared);
-    count(s);
-    if (now.begun && s->shared->open == now.tid) {
-        before = now.column;
+    if (begun && s->shared->open == tid) {
+        before = tid == now.tid ? now.column : RESULT_COLUMN;
     } else {
         if (s->shared->open)
             g_string_append(line, " <unfinished ...>\n");
         start = line->len;
-        add_prefix(s, line);
-        if (now.begun)
-            g_string_append_printf(line, "<... %s resumed>", now.name);
+        add_prefix(s, line, tid);
+        if (begun)
+            g_string_append_printf(line, "<... %s resumed>", begun);
     }
     s->shared->open = 0;
-    g_string_append(line, now.rest->str);
+    g_string_append(line, text);
     do
         g_string_append_c(line, ' ');
     while (before + line->len - start < RESULT_COLUMN);
     g_string_append_printf(line, "= %s\n", result);
     write_all(s->fd, line->str, line->len);
+}
+
+/* The rest of the call's line. */
+static void put_rest(pb_strace *s, const char *result)
+{
+    process *own;
+
+    lock(s->shared);
+    if (count(s))
+        finish_line(s, now.tid, now.begun ? now.name : NULL, now.rest->str, result);
+    now.writer.begun = NULL;
+    own = now.begun ? find_process(s->shared, s->pid) : NULL;
+    if (own && own->call_tid == now.tid)
+        own->call_tid = 0;
     pthread_mutex_unlock(&s->shared->lock);
 }
+
+/* ---- ends ------------------------------------------------------------------------------------------------ */
+
+static const char *describe_end(int status, char line[64])
+{
+    char name[16];
+
+    if (WIFEXITED(status))
+        g_snprintf(line, 64, "+++ exited with %d +++", WEXITSTATUS(status));
+    else
+        g_snprintf(line, 64, "+++ killed by %s%s +++",
+                   pb_strace_signal_name(WTERMSIG(status), name),
+                   WCOREDUMP(status) ? " (core dumped)" : "");
+    return line;
+}
+
+/* The end of a call whose arguments are not all known. */
+static const char unfinished[] = " <unfinished ...>)";
+
+/* Rule 5. */
+static void end_others(pb_strace *s, process *own, const char *line)
+{
+    for (const writer *w = s->writers; w; w = w->next) {
+        if (w != &now.writer && w->begun)
+            finish_line(s, w->tid, w->begun, w->more ? unfinished : ")", "?");
+    }
+    for (const writer *w = s->writers; w; w = w->next) {
+        if (w == &now.writer)
+            continue;
+        put(s, w->tid, line, false);
+        if (own && own->threads > 1)
+            count_threads(s->shared, own, -1);
+    }
+    s->over = true;
+}
+
+/* A thread's last line; `all`: the process ends with it. */
+static void end_thread(pb_strace *s, const char *line, bool all)
+{
+    process *own;
+
+    lock(s->shared);
+    if (count(s)) {
+        own = find_process(s->shared, s->pid);
+        if (all)
+            end_others(s, own, line);
+        put(s, now.tid, line, false);
+        if (own)
+            count_threads(s->shared, own, all ? -(int)own->threads : -1);
+        delist_writer(s);
+    }
+    pthread_mutex_unlock(&s->shared->lock);
+}
+
+/* Rule 6. */
+static void end_child(pb_strace *s, pid_t pid, int status)
+{
+    char line[64];
+    process *child;
+
+    lock(s->shared);
+    child = count(s) ? find_process(s->shared, pid) : NULL;
+    if (child) {
+        if (child->call_tid)
+            finish_line(s, child->call_tid, child->call, child->more ? unfinished : ")", "?");
+        put(s, pid, describe_end(status, line), false);
+        count_threads(s->shared, child, -(int)child->threads);
+    }
+    pthread_mutex_unlock(&s->shared->lock);
+}
+
+/* A parent learns of an end by wait4() or waitid(). */
+static void find_end(const pb_strace_view *v, const pb_user_row *row)
+{
+    const pb_user *user = v->t->user;
+    siginfo_t info;
+    int status = SIGKILL;
+
+    if (row->host == SYS_wait4 && v->result > 0) {
+        if (v->a[1] ? !pb_user_space_read(user->space, v->a[1], &status, sizeof(status))
+                    : v->a[2] & (WUNTRACED | WCONTINUED))
+            return;
+        if (WIFEXITED(status) || WIFSIGNALED(status))
+            end_child(user->strace, (pid_t)v->result, status);
+    } else if (row->host == SYS_waitid && v->result == 0 && v->a[2] && !(v->a[3] & WNOWAIT) &&
+               pb_user_space_read(user->space, v->a[2], &info, sizeof(info)) && info.si_pid) {
+        if (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
+            end_child(user->strace, info.si_pid,
+                      info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status);
+    }
+}
+
+/* ---- before and after ------------------------------------------------------------------------------------ */
 
 static void forget_call(void)
 {
     now.name = NULL;
     g_string_free(now.rest, TRUE);
     now.rest = NULL;
+}
+
+void pb_strace_thread_begin(pb_user_thread *t)
+{
+    pb_strace *s = t->user->strace;
+
+    lock(s->shared);
+    count(s);
+    pthread_mutex_unlock(&s->shared->lock);
 }
 
 void pb_strace_leave(pb_user_thread *t, const pb_user_row *row, const uint64_t a[6], int64_t result)
@@ -292,8 +489,11 @@ void pb_strace_leave(pb_user_thread *t, const pb_user_row *row, const uint64_t a
         return;
     if (now.tid && now.tid != gettid()) { /* a child, whose parent shows the call */
         forget_call();
+        pb_strace_thread_begin(t);
         return;
     }
+    if (row)
+        find_end(&v, row);
     if (shape_of(call, row, now.first_late))
         add_arguments(&v, call, row, now.first_late);
     g_string_append_c(now.rest, ')');
@@ -317,15 +517,13 @@ void pb_strace_enter(pb_user_thread *t, const char *name, const pb_user_row *row
     char last[64];
 
     now.name = NULL;
-    g_snprintf(last, sizeof(last), "+++ exited with %d +++", (int)(a[0] & 255));
+    describe_end((int)(a[0] & 255) << 8, last);
     if (!is_wanted(t, number)) {
         if (row && (row->flags & PB_USER_NEVER))
             end_thread(s, last, strcmp(row->name, "exit_group") == 0);
         return;
     }
-    lock(s->shared);
-    count(s);
-    pthread_mutex_unlock(&s->shared->lock);
+    pb_strace_thread_begin(t);
     if (!name) {
         g_snprintf(now.unnamed, sizeof(now.unnamed), "syscall_%#" G_GINT64_MODIFIER "x", number);
         name = now.unnamed;
@@ -334,13 +532,22 @@ void pb_strace_enter(pb_user_thread *t, const char *name, const pb_user_row *row
     now.call = call_of(t, number);
     now.rest = v.text = g_string_new(name);
     now.begun = false;
-    g_string_append_c(v.text, '(');
-    now.first_late = add_arguments(&v, now.call, row, 0);
+    if (t->waited) {
+        if (now.went_on)
+            name = "restart_syscall";
+        now.name = "restart_syscall";
+        now.first_late = G_N_ELEMENTS(now.call->arguments); /* none */
+        g_string_printf(v.text, "restart_syscall(<... resuming interrupted %s ...>", name);
+    } else {
+        g_string_append_c(v.text, '(');
+        now.first_late = add_arguments(&v, now.call, row, 0);
+    }
+    now.went_on = t->waited != 0;
     if (row && (row->flags & PB_USER_NEVER)) {
         pb_strace_leave(t, row, a, -NO_RESULT);
         end_thread(s, last, strcmp(row->name, "exit_group") == 0);
     } else if (now.call && now.call->waits) {
-        begin_line(s);
+        begin_line(s, shape_of(now.call, row, now.first_late) != NULL);
     }
 }
 
@@ -359,11 +566,9 @@ void pb_strace_signal(pb_user_thread *t, const siginfo_t *info)
 
 void pb_strace_killed(pb_user *user, int signal, bool core)
 {
-    char line[64], name[16];
+    char line[64];
 
-    g_snprintf(line, sizeof(line), "+++ killed by %s%s +++", pb_strace_signal_name(signal, name),
-               core ? " (core dumped)" : "");
-    end_thread(user->strace, line, true);
+    end_thread(user->strace, describe_end(signal | (core ? WCOREFLAG : 0), line), true);
 }
 
 /* ---- execve ---------------------------------------------------------------------------------------------- */
@@ -397,6 +602,19 @@ void pb_strace_execute_failed(pb_user *user)
     set_inherited(user->strace, false);
 }
 
+/* It is counted already; the other threads that it had are not there any more. */
+static void take_over_process(pb_strace *s)
+{
+    process *own;
+
+    lock(s->shared);
+    enlist_writer(s, getpid());
+    own = find_process(s->shared, s->pid);
+    if (own)
+        count_threads(s->shared, own, 1 - (int)own->threads), own->call_tid = 0;
+    pthread_mutex_unlock(&s->shared->lock);
+}
+
 /* The first program was executed by nobody who is seen; others end the line that their predecessors began. */
 void pb_strace_begin(pb_user_thread *t)
 {
@@ -410,7 +628,7 @@ void pb_strace_begin(pb_user_thread *t)
            g_strcmp0(t->user->arch->syscalls[number], "execve") != 0)
         number++;
     if (s->inherited)
-        now.tid = s->pid = getpid(), s->own = 1; /* counted already */
+        take_over_process(s);
     if (s->inherited ? !s->line_begun : !is_wanted(t, number))
         return;
     now.name = "execve";

@@ -23,12 +23,14 @@ void pb_strace_free(pb_strace *s);
 
 /* The program begins: the end of its execve(). [vcpu] */
 void pb_strace_begin(pb_user_thread *t);
+/* A thread begins. [vcpu] */
+void pb_strace_thread_begin(pb_user_thread *t);
 /* Before and after a call; `row` may be null. A call that does not return is told as done before. [vcpu] */
 void pb_strace_enter(pb_user_thread *t, const char *name, const pb_user_row *row, uint64_t number,
                      const uint64_t a[6]);
 void pb_strace_leave(pb_user_thread *t, const pb_user_row *row, const uint64_t a[6],
                      int64_t result);
-/* A signal that goes to a handler, or ends the program. */
+/* A signal that comes, whatever is done at it. */
 void pb_strace_signal(pb_user_thread *t, const siginfo_t *info);
 /* The process is ended by a signal. */
 void pb_strace_killed(pb_user *user, int signal, bool core);

@@ -199,9 +199,10 @@ static const pb_strace_call calls[] = {
     { "rt_tgsigqueueinfo", { D, D, &pb_shape_signal, POINTER }, PB_STRACE_SIGNAL },
     { "rt_sigreturn", { &pb_shape_frame }, PB_STRACE_SIGNAL },
     { "sigaltstack", { &pb_shape_altstack, &pb_shape_out_altstack }, PB_STRACE_SIGNAL },
-    { "kill", { D, &pb_shape_signal }, PB_STRACE_SIGNAL },
-    { "tkill", { D, &pb_shape_signal }, PB_STRACE_SIGNAL },
-    { "tgkill", { D, D, &pb_shape_signal }, PB_STRACE_SIGNAL },
+    /* Those that send signals may not come back. */
+    { "kill", { D, &pb_shape_signal }, PB_STRACE_SIGNAL, true },
+    { "tkill", { D, &pb_shape_signal }, PB_STRACE_SIGNAL, true },
+    { "tgkill", { D, D, &pb_shape_signal }, PB_STRACE_SIGNAL, true },
     { "pidfd_send_signal", { FD, &pb_shape_signal, POINTER, X }, PB_STRACE_SIGNAL },
     { "pidfd_open", { D, &pidfd_flags }, PB_STRACE_DESC },
 
@@ -264,7 +265,7 @@ const pb_strace_shape *pb_strace_letter(char letter)
     } rows[] = {
         { 'd', D },       { 'u', LU },      { 'o', MODE },    { 'f', FD },      { '@', DIRFD },
         { 'p', PATH },    { 'l', PATH },    { 'q', PATH },    { 's', TEXT },    { 'x', X },
-        { 'a', POINTER }, { 'r', POINTER }, { 'w', POINTER }, { 'n', POINTER },
+        { 'a', POINTER }, { 'r', POINTER }, { 'w', POINTER }, { 'n', POINTER }, { 't', TIME },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {

@@ -344,8 +344,7 @@ static int64_t take_script(pb_user_thread *t, char *line, char **path, GPtrArray
 static void hand_over_signals(pb_user_thread *t)
 {
     for (int signal = 1; signal <= PB_USER_SIGNALS; signal++)
-        if (t->actions[signal].handler == 1 &&
-            (signal == SIGBUS || signal == SIGSEGV || t->user->debug))
+        if (t->actions[signal].handler == 1)
             pb_user_host_sigaction(signal, (const void *)1, 0);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, sizeof(t->mask));
 }

@@ -67,25 +67,19 @@ HANDLER(sys_get_robust_list)
                : -EFAULT;
 }
 
-/* What a signal's handler makes of a wait: Linux, kernel/futex. With a time it ends, whatever the handler's flags are; for an owner
- * who inherits the priority it goes on. */
-static int64_t after_signal(int op, bool timed)
-{
-    if (op == FUTEX_LOCK_PI || op == FUTEX_LOCK_PI2)
-        return -RESTART_AT_ONCE;
-    return timed && (op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET) ? -RESTART_REST : -EINTR;
-}
-
 HANDLER(sys_futex)
 {
     int op = (int)a[1] & FUTEX_CMD_MASK;
+    bool locks = op == FUTEX_LOCK_PI || op == FUTEX_LOCK_PI2;
     /* The fourth argument is a time, or a number. */
-    bool waits = op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET || op == FUTEX_LOCK_PI ||
-                 op == FUTEX_LOCK_PI2 || op == FUTEX_WAIT_REQUEUE_PI;
-    int64_t result = pb_user_host(t, SYS_futex, host(t, a[0]), a[1], a[2],
-                                  waits ? host(t, a[3]) : a[3], host(t, a[4]), a[5]);
+    bool waits =
+        locks || op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET || op == FUTEX_WAIT_REQUEUE_PI;
+    uint64_t time = op == FUTEX_WAIT ? pb_user_wait_time(t, a[3]) : waits ? host(t, a[3]) : a[3];
+    int64_t result =
+        pb_user_host(t, SYS_futex, host(t, a[0]), a[1], a[2], time, host(t, a[4]), a[5]);
 
-    return result == -EINTR && t->queued ? after_signal(op, a[3] != 0) : result;
+    /* After a signal the wait for an owner who inherits the priority goes on: Linux, kernel/futex. */
+    return result == -EINTR && t->queued && locks ? -RESTART_AT_ONCE : result;
 }
 
 /* ---- limits ---------------------------------------------------------------------------------------------- */

@@ -11,7 +11,10 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define NS INT64_C(1000000000) /* in a second */
 
 #define MOST_PATH 4096
 
@@ -194,6 +197,19 @@ static bool is_followed(char kind, uint64_t last)
     return kind == 'p' || (kind == 'q' && !(last & AT_SYMLINK_NOFOLLOW));
 }
 
+uint64_t pb_user_wait_time(pb_user_thread *t, uint64_t gva)
+{
+    static _Thread_local struct timespec left;
+    int64_t ns;
+
+    if (!t->waited || !gva || !pb_user_space_read(t->user->space, gva, &left, sizeof(left)))
+        return (uintptr_t)pb_user_pointer(t->user, gva);
+    ns = (int64_t)left.tv_sec * NS + left.tv_nsec - t->waited;
+    ns = MAX(ns, 0);
+    left = (struct timespec){ ns / NS, ns % NS };
+    return (uintptr_t)&left;
+}
+
 static int64_t pass(pb_user_thread *t, const pb_user_row *row, const uint64_t a[6])
 {
     uint64_t to[6] = { a[0], a[1], a[2], a[3], a[4], a[5] };
@@ -214,6 +230,9 @@ static int64_t pass(pb_user_thread *t, const pb_user_row *row, const uint64_t a[
             paths[i] =
                 pb_user_take_path(t, folder, a[i], is_followed(row->arguments[i], last), &result);
             to[i] = (uintptr_t)paths[i];
+            break;
+        case 't':
+            to[i] = pb_user_wait_time(t, a[i]);
             break;
         case 's':
         case 'r':
@@ -255,6 +274,19 @@ static bool names_own(const pb_user *user, const pb_user_row *row, const uint64_
     return false;
 }
 
+/* Of calls that may have to go on: when they began, or that it is such a one that does. */
+static void begin_wait(pb_user_thread *t, const pb_user_row *row)
+{
+    struct timespec now;
+
+    if (t->waited && t->user->arch->get_pc(t->vcpu) != t->goes_on_at)
+        t->waited = 0;
+    if (!row || !(row->flags & PB_USER_GOES_ON) || !pb_user_is_watched(t->user))
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    t->call_began = (int64_t)now.tv_sec * NS + now.tv_nsec - t->waited;
+}
+
 void pb_user_do_syscall(pb_user_thread *t)
 {
     const pb_user *user = t->user;
@@ -264,6 +296,11 @@ void pb_user_do_syscall(pb_user_thread *t)
     const char *name = number < arch->n_syscalls ? arch->syscalls[number] : NULL;
     int64_t result;
 
+    if (user->strace && t->queued) { /* the signal came before the call, and is shown so */
+        arch->restart(t->vcpu, a[0]);
+        return;
+    }
+    begin_wait(t, row);
     if (user->strace)
         pb_strace_enter(t, name, row, number, a);
     if (!row)
@@ -277,5 +314,5 @@ void pb_user_do_syscall(pb_user_thread *t)
     if (user->strace)
         pb_strace_leave(t, row, a, result);
     if (result != -NO_RESULT && !t->ended)
-        pb_user_finish_call(t, row, a[0], result);
+        pb_user_finish_call(t, row, a, result);
 }

@@ -21,6 +21,7 @@
  * when the process executes another program.
  */
 #include <core/user/debug.h>
+#include <core/user/strace.h>
 
 #include <linux/futex.h>
 #include <sched.h>
@@ -225,6 +226,8 @@ void pb_user_thread_enlist(pb_user_thread *t)
     pb_user *user = t->user;
 
     t->tid = gettid();
+    if (user->strace)
+        pb_strace_thread_begin(t);
     pthread_mutex_lock(&user->threads_lock);
     t->next = user->threads;
     user->threads = t;

@@ -89,6 +89,104 @@ class Lines(Case):
         self.assertRegex(done.stderr, r"\nsyscall_0xfff\(.*\) += -1 ENOSYS \(Function not implemented\)\n")
 
 
+class Signals(Case):
+    """Those that nobody handles, and what they interrupt or end: as strace(1) tells of them."""
+
+    def both(self, how, status=0):
+        """Lines of each thread, as of strace and of ours."""
+        if not can_trace():
+            self.skipTest("strace cannot trace here")
+        texts = []
+        for words in (["strace", "-f", "-o", "out", built.native("interrupted", "-static")],
+                      [PATCHBAY, "user", "--strace", "--strace-file", "out", built.program("interrupted", "-static")]):
+            done = self.run_words(*words, how)
+            self.assertEqual((done.returncode, done.stderr), (status, ""))
+            with open(os.path.join(self.folder, "out"), encoding="utf-8") as file:
+                texts.append(self.by_thread(file.read()))
+        self.maxDiff = None
+        return texts
+
+    def by_thread(self, text):
+        """A list of lines for each thread, in the order of their beginning. All calls end. Numbers of threads are P0, P1 ..."""
+        threads, begun = {}, {}
+        for line in text.splitlines():
+            tid, line = re.fullmatch(r"(\d+) +(.*)", line).groups()
+            lines = threads.setdefault(tid, [])
+            resumed = re.fullmatch(r"<\.\.\. \S+ resumed>(.*)", line)
+            if resumed:
+                line = begun.pop(tid) + resumed.group(1)
+            self.assertNotIn(tid, begun, line)
+            if re.search(r" ?<unfinished \.\.\.>$", line):
+                begun[tid] = re.sub(r" ?<unfinished \.\.\.>$", "", line)
+            # A signal that came before the call began: strace would not tell of the call. And a call that strace did not see begin.
+            elif "ERESTARTNOINTR" not in line and not line.startswith("???"):
+                lines.append(line)
+        self.assertEqual(begun, {})
+        return [self.same(lines, threads) for lines in threads.values()]
+
+    def same(self, lines, threads):
+        """Without what differs from run to run, and from one architecture to another."""
+        text = "\n".join(lines)
+        for i, tid in enumerate(threads):
+            text = re.sub(rf"\b{tid}\b", f"P{i}", text)
+        text = re.sub(r"(?s)^.*getppid\(\)[^\n]*\n", "", text)
+        text = re.sub("0x[0-9a-f]{5,}", "ADDRESS", text)
+        text = re.sub(r"(si_[us]time|tv_n?sec)=\d+", r"\1=N", text)
+        text = re.sub(r"SA_RESTORER\|?|, sa_restorer=ADDRESS", "", text)
+        text = re.sub(r"sa_flags=([,}])", r"sa_flags=0\1", text)
+        return re.sub(" +=", " =", text).splitlines()
+
+    def test_ignored(self):
+        expected, found = self.both("ignored")
+        self.assertEqual(found, expected)
+        self.assertEqual(sum(line.startswith("--- SIG") for line in found[0]), 5)
+
+    def calls(self, lines):
+        """Those that are interrupted, and what becomes of them, however often it happens."""
+        found = []
+        for line, following in zip(lines, lines[1:]):
+            if "ERESTART" in line:
+                self.assertRegex(following, r"^--- SIGALRM ")
+            goes_on = re.fullmatch(r"restart_syscall\(<\.\.\. (resuming interrupted \w+) \.\.\.>\) = (.*)", line)
+            if goes_on:
+                found += [word for word in goes_on.groups() if "restart_syscall" not in word and "ERESTART" not in word]
+            elif re.match("nanosleep|clock_nanosleep|ppoll|futex|rt_sigsuspend|read", line) and line not in found:
+                found.append(line)
+        return found
+
+    def test_interrupted(self):
+        for how, count in ("handled", 8), ("restarted", 6), ("unhandled", 13):
+            with self.subTest(how=how):
+                for _ in range(20):  # a busy computer may let a call's time run out before it looks for signals
+                    expected, found = (self.calls(text[0]) for text in self.both(how))
+                    if len(expected) == len(found) == count:
+                        break
+                self.assertEqual(found, expected)
+                self.assertEqual(len(found), count)
+
+    def test_killed(self):
+        expected, found = self.both("killed")
+        self.assertEqual(found[1:], expected[1:])
+        self.assertEqual(sorted(found[0]), sorted(expected[0]))  # SIGCHLD comes before wait() or in it
+        self.assertEqual([lines[-1] for lines in found[1:]],
+                         [f"+++ killed by {name} +++" for name in ("SIGTERM", "SIGKILL", "SIGABRT", "SIGRT_2")])
+
+    def test_executed(self):
+        """What is ignored stays ignored, though we are told of it."""
+        done = self.strace(built.program("interrupted", "-static"), "executes")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, r"\n--- SIGUSR1 {si_signo=SIGUSR1, si_code=SI_TKILL, .*} ---\nexecve\(")
+
+    def test_threads(self):
+        """The end of a process is that of all its threads, and of the calls that they are in."""
+        for how, status, line in (("threads", 5, "+++ exited with 5 +++"),
+                                  ("threads killed", -signal.SIGTERM, "+++ killed by SIGTERM +++")):
+            for lines in self.both(how, status):
+                self.assertEqual([thread[-1] for thread in lines], [line] * 4)
+                self.assertEqual([thread[-2] for thread in lines[1:] if "futex" in thread[-2]],
+                                 ["futex(ADDRESS, FUTEX_WAIT_PRIVATE, 0, NULL) = ?"])
+
+
 class Processes(Case):
     def test_children(self):
         """Whoever writes, lines are whole: a beginning, or an end, or both."""
