@@ -88,13 +88,14 @@ enum {
     CG_SPILLS = 240,                             /* of 16 bytes each, from 0 */
     CG_FRAME_GENERAL = CG_SPILLS * 16,           /* registers, saved by thunks: 8 bytes each */
     CG_FRAME_VECTOR = CG_FRAME_GENERAL + 16 * 8, /* 16 bytes each */
-    CG_FRAME_ARGS = CG_FRAME_VECTOR + 16 * 16,  /* pb_u128[8]: of helpers and reference functions */
-    CG_FRAME_RESULTS = CG_FRAME_ARGS + 8 * 16,  /* pb_u128[2] */
-    CG_FRAME_EXIT = CG_FRAME_RESULTS + 2 * 16,  /* pb_code_exit * of run() */
-    CG_FRAME_SELF = CG_FRAME_EXIT + 8,          /* x86_codegen * */
-    CG_FRAME_LAZY = CG_FRAME_SELF + 8,          /* two of 8 bytes: see lazy.c */
-    CG_FRAME_SCRATCH = CG_FRAME_LAZY + 16,      /* 16 bytes, for one rule's or thunk's code */
-    CG_FRAME_BYTES = CG_FRAME_SCRATCH + 16 + 8, /* 8 modulo 16: six registers are pushed before */
+    CG_FRAME_ARGS = CG_FRAME_VECTOR + 16 * 16, /* pb_u128[8]: of helpers and reference functions */
+    CG_FRAME_RESULTS = CG_FRAME_ARGS + 8 * 16, /* pb_u128[2] */
+    CG_FRAME_EXIT = CG_FRAME_RESULTS + 2 * 16, /* pb_code_exit * of run() */
+    CG_FRAME_SELF = CG_FRAME_EXIT + 8,         /* x86_codegen * */
+    CG_FRAME_LAZY = CG_FRAME_SELF + 8,         /* two of 8 bytes: see lazy.c */
+    CG_FRAME_SCRATCH = CG_FRAME_LAZY + 16,     /* 16 bytes, for one rule's or thunk's code */
+    CG_FRAME_FLAGS = CG_FRAME_SCRATCH + 16, /* the host's flags, saved by the slow path's thunk */
+    CG_FRAME_BYTES = CG_FRAME_FLAGS + 8,    /* 8 modulo 16: six registers are pushed before */
 };
 
 /* ---- constants ------------------------------------------------------------------------------------------ */
@@ -183,8 +184,9 @@ typedef struct cg_frame {
     const x86_codegen *self;
     uint64_t lazy[2];
     uint64_t scratch[2];
+    uint64_t host_flags;
 } cg_frame;
-_Static_assert(offsetof(cg_frame, scratch) == CG_FRAME_SCRATCH, "the frame is what the enum says");
+_Static_assert(offsetof(cg_frame, host_flags) == CG_FRAME_FLAGS, "the frame is what the enum says");
 
 /* ---- one emission ----------------------------------------------------------------------------------------- */
 

@@ -129,8 +129,9 @@ void mem_begin(cg *c, mem_access *m)
         m->distance = (int32_t)k;
     }
     m->known = c->self->direct && cg_is_known(c, m->base, m->distance);
-    if (!m->known || align_of(m) || m->r->attr & PB_MEM_BIG_ENDIAN ||
-        PB_MEM_GET_ORDER(m->r->attr) >= PB_ORDER_RELEASE)
+    /* Nothing is compared: flags stay where they are, if the slow path can tell what they are. */
+    if (!m->known || c->flags.form || c->flags.n_conditions || align_of(m) ||
+        m->r->attr & PB_MEM_BIG_ENDIAN || PB_MEM_GET_ORDER(m->r->attr) >= PB_ORDER_RELEASE)
         cg_clobber_flags(c);
 }
 

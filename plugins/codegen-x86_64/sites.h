@@ -15,8 +15,8 @@ enum {
     PLACE_CONST,        /* 16 bytes */
     PLACE_HOME,         /* two bytes: a slot */
     PLACE_CONDITION,    /* a byte: CC_* of a condition. Only at cold exits */
-    PLACE_FLAGS, /* a byte: 1: CF is the borrow, 2: AF too; above: the form. Only at cold exits */
-    PLACE_SUM,   /* a byte: a register, and four: what is added to it. Only of an address */
+    PLACE_FLAGS, /* a byte: 1: CF is the borrow, 2: AF too; above: the form, which only cold exits have */
+    PLACE_SUM, /* a byte: a register, and four: what is added to it. Only of an address */
 };
 
 typedef enum site_flags {

@@ -77,6 +77,18 @@ static pb_u128 take_sum(const cg_frame *f, const uint8_t **p)
     return (pb_u128){ base + (uint64_t)(int64_t)distance, 0 };
 }
 
+/* A bundle that was in the host's flags, as LAHF and SETO have it. */
+static uint64_t bundle_of(uint64_t host, uint32_t how)
+{
+    uint64_t bundle = (host & 0xd5) << 8 | (host >> 11 & 1);
+
+    if (how & 1)
+        bundle ^= 1u << IR_FLAG_C;
+    if (how & 2)
+        bundle ^= 1u << IR_FLAG_A;
+    return bundle;
+}
+
 static pb_u128 take_place(const pb_vcpu *vcpu, const cg_frame *f, const uint8_t **p)
 {
     uint32_t place = *(*p)++;
@@ -91,6 +103,8 @@ static pb_u128 take_place(const pb_vcpu *vcpu, const cg_frame *f, const uint8_t 
         return v;
     case PLACE_HOME:
         return read_slot(vcpu, &vcpu->type->slots[take_word(p)]);
+    case PLACE_FLAGS:
+        return (pb_u128){ bundle_of(f->host_flags, *(*p)++), 0 };
     case PLACE_SUM:
         return take_sum(f, p);
     default:

@@ -219,9 +219,27 @@ static void move_all(maker *m, bool load, int32_t offset)
                cg_frame_at(CG_FRAME_VECTOR + 16 * i + offset));
 }
 
+/* The host's flags to the frame, or back. rax is changed. */
+static void move_flags(maker *m, bool load)
+{
+    asm_mem at = cg_frame_at(CG_FRAME_FLAGS + 8);
+
+    if (load) {
+        asm_load(&m->a, W64, RAX, at);
+        asm_byte(&m->a, 0x50); /* push rax */
+    } else {
+        asm_byte(&m->a, 0x9c); /* pushfq */
+    }
+    frame_of_called(m, 8);
+    asm_byte(&m->a, load ? 0x9d : 0x58); /* popfq, pop rax */
+    frame_of_called(m, 0);
+    if (!load)
+        asm_store(&m->a, W64, at, RAX);
+}
+
 /* Called; the record stands behind the call, and a C function gets it with all registers in the frame. The return address
  * stays on the stack meanwhile, for backtraces. */
-static const uint8_t *make_recorded(maker *m, uint64_t function)
+static const uint8_t *make_recorded(maker *m, uint64_t function, bool keeps_flags)
 {
     const uint8_t *start;
     uint32_t going_on;
@@ -230,6 +248,8 @@ static const uint8_t *make_recorded(maker *m, uint64_t function)
     start = here(m);
     frame_of_called(m, 0);
     move_all(m, false, 8);
+    if (keeps_flags)
+        move_flags(m, false);
     asm_load(&m->a, W64, RDX, asm_at(RSP, 0));
     asm_lea(&m->a, W64, RDI, asm_at(RBP, RDI_IS_VCPU));
     asm_lea(&m->a, W64, RSI, asm_at(RSP, 8));
@@ -244,6 +264,8 @@ static const uint8_t *make_recorded(maker *m, uint64_t function)
     asm_patch(&m->a, going_on, asm_offset(&m->a));
     frame_of_called(m, 0);
     asm_store(&m->a, W64, asm_at(RSP, 0), RAX);
+    if (keeps_flags)
+        move_flags(m, true);
     move_all(m, true, 8);
     asm_ret(&m->a); /* pairs with the call, for the host's return predictor */
     return start;
@@ -425,11 +447,11 @@ bool make_thunks(x86_codegen *self, const pb_code_slice *slice)
     self->thunk_entry = make_exit(&m, PB_CODE_EXIT_ENTRY);
     self->thunk_changed = make_exit(&m, PB_CODE_EXIT_CHANGED);
     self->thunk_unwound = make_exit(&m, PB_CODE_EXIT_UNWOUND);
-    self->thunk_slow = make_recorded(&m, (uintptr_t)slow_path);
+    self->thunk_slow = make_recorded(&m, (uintptr_t)slow_path, self->direct);
     frame_of_called(&m, 0);
     make_refill(&m.a, self, slice->rx);
-    self->thunk_redo = make_recorded(&m, (uintptr_t)redo);
-    self->thunk_flags = make_recorded(&m, (uintptr_t)pack_and_go_on);
+    self->thunk_redo = make_recorded(&m, (uintptr_t)redo, false);
+    self->thunk_flags = make_recorded(&m, (uintptr_t)pack_and_go_on, false);
     self->thunk_reference = make_pure(&m, call_reference);
     self->thunk_pure_scalar = make_pure(&m, call_scalar);
     self->thunk_pure_vector = make_pure(&m, call_vector);

@@ -416,6 +416,63 @@ static void test_loops(void)
     munmap(p, PAGES * PAGE);
 }
 
+/* ---- flags -------------------------------------------------------------------------------------------------- */
+
+#define FLAGS UINT64_C(0xf0000000)
+
+static uint64_t flags_at_fault;
+
+static void on_flags(int signal, siginfo_t *info, void *opaque)
+{
+    flags_at_fault = ((const ucontext_t *)opaque)->uc_mcontext.pstate & FLAGS;
+    on_loop(signal, info, opaque);
+}
+
+/* NZCV of a comparison of x1 and x2, which has to last over an access beside another one: nothing is asked about its address. */
+uint64_t flags_of_cmp(void *p, uint64_t a, uint64_t b);
+uint64_t flags_of_cmn(void *p, uint64_t a, uint64_t b);
+uint64_t flags_of_load(void *p, uint64_t a, uint64_t b);
+__asm__(".macro flags name, how, access:vararg\n"
+        ".globl \\name\n"
+        "\\name:\n"
+        "   str x1, [x0, #-8]\n"
+        "   \\how x1, x2\n"
+        "   \\access, [x0]\n"
+        "   mrs x0, nzcv\n"
+        "   ret\n"
+        ".endm\n"
+        "   flags flags_of_cmp, cmp, str x1\n"
+        "   flags flags_of_cmn, cmn, str x1\n"
+        "   flags flags_of_load, cmp, ldr x3\n");
+
+static void test_flags(void)
+{
+    static const uint64_t numbers[] = { 0, 1, 2, INT64_MAX, (uint64_t)INT64_MIN, UINT64_MAX };
+    static uint64_t (*const functions[])(void *, uint64_t, uint64_t) = { flags_of_cmp, flags_of_cmn,
+                                                                         flags_of_load };
+    enum { NUMBERS = sizeof(numbers) / sizeof(*numbers) };
+    struct sigaction action = { .sa_sigaction = on_flags, .sa_flags = SA_SIGINFO }, old;
+    char *p = map(2 * PAGE, PROT_READ | PROT_WRITE);
+
+    CHECK(sigaction(SIGSEGV, &action, &old) == 0);
+    loop_page = p + PAGE;
+    for (int i = 0; i < 3 * NUMBERS * NUMBERS; i++) {
+        uint64_t a = numbers[i / NUMBERS % NUMBERS], b = numbers[i % NUMBERS], d = a - b, s = a + b;
+        bool adds = i / NUMBERS / NUMBERS == 1, n = (adds ? s : d) >> 63, z = !(adds ? s : d);
+        bool c = adds ? s < a : a >= b, v = (adds ? ~(a ^ b) & (a ^ s) : (a ^ b) & (a ^ d)) >> 63;
+        uint64_t expected =
+            (uint64_t)n << 31 | (uint64_t)z << 30 | (uint64_t)c << 29 | (uint64_t)v << 28;
+
+        CHECK(functions[i / NUMBERS / NUMBERS](loop_page, a, b) == expected);
+        CHECK(mprotect(loop_page, PAGE, PROT_NONE) == 0);
+        flags_at_fault = 0;
+        CHECK(functions[i / NUMBERS / NUMBERS](loop_page, a, b) == expected);
+        CHECK(flags_at_fault == expected);
+    }
+    CHECK(sigaction(SIGSEGV, &old, NULL) == 0);
+    munmap(p, 2 * PAGE);
+}
+
 /* ---- signals that somebody sends ------------------------------------------------------------------------------ */
 
 static volatile int sent;
@@ -454,6 +511,7 @@ int main(int argc, char **argv)
         test_cut_file();
     test_several();
     test_loops();
+    test_flags();
     test_sent();
     return done("faults");
 }
