@@ -66,6 +66,10 @@ typedef struct pb_accel_type {
     /* The host refused an access of emitted code that the vCPU executes: where it goes on, null: that is none of its. In a
      * handler of the host's signals, on the vCPU's thread: takes no lock, allocates nothing. May be null. [vcpu] */
     const void *(*host_fault)(void *self, pb_vcpu *vcpu, const struct pb_host_fault *fault);
+    /* Drop what is cached for this vCPU and was made from instructions at virtual addresses from first to last, which are of one
+     * page, in whatever address space; more may be dropped. What is being made of them is not kept either. A debugger sets or
+     * removes a breakpoint there. It is called for each vCPU, one after the other, while nothing runs. Null: flush(). */
+    void (*drop_code)(void *self, pb_vcpu *vcpu, uint64_t first, uint64_t last);
 } pb_accel_type;
 
 /* A member that was added at the end: true if a type is new enough to have it. */

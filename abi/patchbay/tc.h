@@ -114,6 +114,9 @@ typedef struct pb_tc_ops {
     /* Around fork(), with the phases of pb_accel_type.fork, while all users are outside: the child gets memory for code of its own at
      * the same addresses, with all units, as they were before. False with the error filled: as there. */
     bool (*fork)(pb_tc *tc, uint32_t phase, pb_error *error);
+    /* Drop the units that were made from code near virtual addresses from first to last, which are of one page, whatever page of
+     * memory is mapped there. What users have begun to make, of any code, publish() will not enter. [any] */
+    void (*drop_code)(pb_tc *tc, uint64_t first, uint64_t last);
 } pb_tc_ops;
 
 #endif

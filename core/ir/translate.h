@@ -38,7 +38,7 @@ typedef enum pb_translate_stop {
 } pb_translate_stop;
 
 typedef struct pb_translate_debugger {
-    /* Changes only when all units are dropped, or to ON. On any thread that translates. */
+    /* Changes only when the units that it matters to are dropped. On any thread that translates. */
     pb_translate_stop (*stop_at)(pb_vcpu *vcpu, uint64_t pc);
     /* Whether the vCPU executes one instruction and then leaves with PB_RUN_DEBUG. While it does, log_exec_enabled() is
      * true, so units are of one instruction and none is kept. [vcpu] */

@@ -65,6 +65,7 @@ typedef enum tc_reason {
     TC_FLUSHED,
     TC_REPLACED,
     TC_CHANGED,
+    TC_DEBUGGED,
     TC_REASONS
 } tc_reason;
 
@@ -163,11 +164,12 @@ struct pb_tc {
     GPtrArray *users;
     GHashTable *pages;         /* generation to its tc_page */
     GQueue empty, full, limbo; /* slabs; full: in use, the oldest first */
-    uint64_t flushed;          /* epoch of the last drop_all() */
-    uint32_t evict_every;      /* reservations; 0: never */
-    uint32_t reservations;     /* counted for it */
-    uint32_t chance;           /* what it draws from */
-    tc_watch *watch;           /* null: nobody looks (watch.h) */
+    uint64_t
+        flushed; /* epoch of the last drop_all() or drop_code(): what was begun before is refused */
+    uint32_t evict_every;  /* reservations; 0: never */
+    uint32_t reservations; /* counted for it */
+    uint32_t chance;       /* what it draws from */
+    tc_watch *watch;       /* null: nobody looks (watch.h) */
     /* Statistics. */
     uint64_t insns, code_bytes, record_bytes; /* of published units */
     uint64_t sizes[TC_SIZES]; /* how many of them had up to TC_SMALLEST bytes, twice as many ... */
@@ -248,6 +250,7 @@ void tc_each(pb_tc_user *user, void (*fn)(void *opaque, const pb_tc_unit *unit),
 void tc_drop_locked(pb_tc *tc, tc_unit *u, tc_reason reason);
 void tc_drop(pb_tc_user *user, pb_tc_unit *unit);
 void tc_changed(pb_tc_user *user, const uint8_t *site);
+void tc_drop_code(pb_tc *tc, uint64_t first, uint64_t last);
 /* pb_code_stale_fn. */
 void tc_stale(void *opaque, const uint32_t *generation, uint64_t lines);
 tc_unit *tc_find(const pb_tc *tc, const uint8_t *host);
@@ -267,5 +270,6 @@ void tc_leave(pb_tc_user *user);
 bool tc_quiescent(pb_tc_user *user);
 uint32_t tc_reserve(pb_tc_user *user, uint32_t bytes, pb_code_slice *slice);
 void tc_drop_all(pb_tc *tc);
+void tc_refuse_begun_locked(pb_tc *tc);
 
 #endif

@@ -206,6 +206,13 @@ static void reclaim_locked(pb_tc *tc)
     }
 }
 
+/* What users have begun before they see the new epoch. */
+void tc_refuse_begun_locked(pb_tc *tc)
+{
+    next_epoch_locked(tc);
+    tc->flushed = tc->epoch;
+}
+
 void tc_drop_all(pb_tc *tc)
 {
     GList *node, *next;
@@ -218,8 +225,7 @@ void tc_drop_all(pb_tc *tc)
         else
             evict_locked(tc, node->data, TC_FLUSHED);
     }
-    next_epoch_locked(tc);
-    tc->flushed = tc->epoch;
+    tc_refuse_begun_locked(tc);
     pthread_mutex_unlock(&tc->lock);
 }
 

@@ -175,6 +175,7 @@ static void tc_statistics(pb_tc *tc, void (*line)(void *opaque, const char *name
         { "units dropped by flushes", tc->dropped[TC_FLUSHED] },
         { "units replaced", tc->dropped[TC_REPLACED] },
         { "units dropped as changed", tc->dropped[TC_CHANGED] },
+        { "units dropped for debuggers", tc->dropped[TC_DEBUGGED] },
         { "pages mixed", pb_bus_mixed_pages(tc->bus) },
         { "pages with units", g_hash_table_size(tc->pages) },
         { "units looked at for stores to code", tc->looked },
@@ -218,6 +219,7 @@ const pb_tc_ops *pb_tc_ops_of(pb_bus *(*bus_of)(pb_object *object))
         .mix_pages = tc_mix_pages,
         .evict_every = tc_evict_every,
         .fork = tc_fork,
+        .drop_code = tc_drop_code,
     };
 
     g_assert(!bus_of_object || bus_of_object == bus_of);

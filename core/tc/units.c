@@ -284,6 +284,27 @@ static uint64_t lines_of(uint64_t first, uint64_t last)
            (~UINT64_C(0) >> (63 - last / TC_LINE_BYTES));
 }
 
+/* Units are named by virtual addresses, and are of one page of them but for a single instruction. */
+void tc_drop_code(pb_tc *tc, uint64_t first, uint64_t last)
+{
+    uint64_t lines = lines_of(first & PB_PAGE_MASK, last & PB_PAGE_MASK);
+
+    pthread_mutex_lock(&tc->lock);
+    for (GList *node = tc->full.head; node; node = node->next) {
+        const tc_slab *slab = node->data;
+
+        for (uint32_t i = 0; i < slab->n_units; i++) {
+            tc_unit *u = &tc->units[first_unit(tc, slab) + i];
+
+            if (u->state == TC_UNIT_ALIVE &&
+                u->head.key.pc / PB_PAGE_SIZE == first / PB_PAGE_SIZE && (u->lines & lines))
+                tc_drop_locked(tc, u, TC_DEBUGGED);
+        }
+    }
+    tc_refuse_begun_locked(tc);
+    pthread_mutex_unlock(&tc->lock);
+}
+
 /* From which lines of its two pages a unit was made; from all of them if it does not tell. */
 static void find_lines(const ir_unit *ir, uint64_t lines[2])
 {

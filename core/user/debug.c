@@ -25,6 +25,7 @@ struct pb_user_debugged {
 
 struct pb_user_debug {
     pb_user *user;
+    pb_machine *machine;
     pb_gdb *gdb;
     GMainContext *context;
     GThread *thread;
@@ -263,6 +264,12 @@ static int open_file(void *opaque, const char *name)
             errno = ELOOP;
     }
     return fd < 0 ? -1 : pb_user_own_fd(user, fd);
+}
+
+static void statistics(void *opaque, void (*line)(void *to, const char *name, uint64_t value),
+                       void *to)
+{
+    pb_machine_statistics(((pb_user_debug *)opaque)->machine, line, to);
 }
 
 static void kill_program(void *opaque)
@@ -554,9 +561,11 @@ const char *pb_user_debug_at(pb_user *user, pb_machine *machine, const char *add
                                .cpus = pb_machine_cpus(machine),
                                .memory = pb_machine_memory(machine),
                                .opaque = d,
+                               .statistics = statistics,
                                .program = &program };
 
     d->user = user;
+    d->machine = machine;
     d->context = pb_sched_context(host.sched);
     pthread_mutex_init(&d->quiet, NULL);
     pthread_mutex_init(&d->lock, NULL);

@@ -126,12 +126,29 @@ static bool contains(const pb_debug_break *breaks, uint32_t n, uint64_t pc)
     return false;
 }
 
-/* Drop all units. */
-static void drop_units(pb_cpus *cpus)
+#define MOST_DROPS \
+    64 /* places; when more come or go at once, all units are dropped, which takes less time */
+
+static void drop_units_of(pb_cpus *cpus, pb_vcpu *vcpu, const GArray *changed)
 {
-    for (uint32_t i = 0; i < pb_cpus_count(cpus); i++)
-        if (cpus->accel_type && cpus->accel_type->flush)
-            cpus->accel_type->flush(cpus->accel, pb_cpus_at(cpus, i));
+    const pb_accel_type *type = cpus->accel_type;
+    bool by_place = PB_ACCEL_HAS(type, drop_code) && type->drop_code && changed->len <= MOST_DROPS;
+
+    for (uint32_t i = 0; by_place && i < changed->len; i++) {
+        uint64_t pc = g_array_index(changed, uint64_t, i);
+
+        /* With the instruction in front of it. */
+        type->drop_code(cpus->accel, vcpu, pc & PB_PAGE_MASK ? pc - 1 : pc, pc);
+    }
+    if (!by_place && changed->len > 0 && type->flush)
+        type->flush(cpus->accel, vcpu);
+}
+
+/* Units that have places in the middle which came, or end at those which went. */
+static void drop_units(pb_cpus *cpus, const GArray *changed)
+{
+    for (uint32_t i = 0; cpus->accel_type && i < pb_cpus_count(cpus); i++)
+        drop_units_of(cpus, pb_cpus_at(cpus, i), changed);
 }
 
 static bool is_for(const pb_vcpu_core *core, uint32_t cluster)
@@ -166,7 +183,7 @@ void pb_debug_set_breaks(pb_cpus *cpus, const pb_debug_break *breaks, uint32_t n
 {
     pb_debug *d = n > 0 || cpus->tables ? make_tables(cpus) : NULL;
     GArray *places = g_array_new(false, false, sizeof(place));
-    bool is_new = false;
+    g_autoptr(GArray) changed = g_array_new(false, false, sizeof(uint64_t));
 
     for (uint32_t i = 0; d && i < d->places->len; i++) {
         place p = g_array_index(d->places, place, i);
@@ -174,6 +191,8 @@ void pb_debug_set_breaks(pb_cpus *cpus, const pb_debug_break *breaks, uint32_t n
         p.armed = contains(breaks, n, p.pc);
         if (p.armed || keep)
             g_array_append_val(places, p);
+        else
+            g_array_append_val(changed, p.pc);
     }
     for (uint32_t i = 0; i < n; i++) {
         place p = { breaks[i].pc, true };
@@ -181,7 +200,7 @@ void pb_debug_set_breaks(pb_cpus *cpus, const pb_debug_break *breaks, uint32_t n
         if (find_place(d, p.pc) || contains(breaks, i, p.pc))
             continue;
         g_array_append_val(places, p);
-        is_new = true;
+        g_array_append_val(changed, p.pc);
     }
     g_array_sort(places, compare_places);
     if (!d) {
@@ -194,8 +213,7 @@ void pb_debug_set_breaks(pb_cpus *cpus, const pb_debug_break *breaks, uint32_t n
     g_array_set_size(d->breaks, 0);
     g_array_append_vals(d->breaks, breaks, n);
     g_rw_lock_writer_unlock(&d->lock);
-    if (is_new)
-        drop_units(cpus);
+    drop_units(cpus, changed);
 }
 
 /* ---- watchpoints --------------------------------------------------------------------------------------- */

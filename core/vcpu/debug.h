@@ -4,9 +4,9 @@
  * All of it is set while nothing runs (paused, or before pb_sched_run()), and costs nothing until it is:
  *
  *   Breakpoints go into translations. Where there is one, a unit of code ends, and what begins there leaves with PB_RUN_DEBUG
- *   and is not kept. Only a place that is new drops units, all of them: those that there are may have it in the middle.
- *   A place that is no breakpoint any more needs nothing: what was made meanwhile only ends too early. A vCPU of
- *   another cluster than the breakpoint's leaves there too, since all execute the same units, and makes a step over it.
+ *   and is not kept. A place that is new drops units that may have it in the middle, whatever address space they are of, and
+ *   one that is none any more those that end because of it: units of the same page that were made from code near it
+ *   (pb_accel_type.drop_code), no others. A vCPU of another cluster than the breakpoint's leaves there too, since all execute the same units, and makes a step over it.
  *
  *   Watchpoints go into the TLB: pages that have one are in no first level, and not plain in the second, so all accesses to
  *   them go the slow way, which looks. An access that is watched is not made: the instruction has done nothing yet, and

@@ -42,6 +42,19 @@ void flush_units(interp_vcpu *x)
     __atomic_add_fetch(&x->interp->flushed, 1, __ATOMIC_RELAXED);
 }
 
+void drop_page(interp_vcpu *x, uint64_t gva)
+{
+    for (uint32_t i = 0; i < 1 << BUCKET_BITS; i++) {
+        iunit **link = &x->buckets[i];
+
+        while (*link)
+            if (((*link)->pc ^ gva) < PB_PAGE_SIZE)
+                drop(x, link);
+            else
+                link = &(*link)->next;
+    }
+}
+
 /* Whether a unit of two pages has its second one where it was. */
 static bool second_page_fits(interp_vcpu *x, const iunit *u, uint32_t mmu)
 {

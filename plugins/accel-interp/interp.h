@@ -135,6 +135,8 @@ bool find_variant(uint32_t op, const uint8_t *types, uint32_t *label, step_funct
 
 /* ---- cache.c -------------------------------------------------------------------------------------- */
 
+/* Drop the units of a page of virtual addresses. */
+void drop_page(interp_vcpu *x, uint64_t gva);
 /* The unit to execute at pc under the key; null with the fault filled if it cannot be fetched, null with kind 0
  * if it cannot be made. */
 iunit *find_unit(interp_vcpu *x, uint64_t pc, uint64_t key, pb_guest_fault *fault);

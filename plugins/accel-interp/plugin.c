@@ -67,6 +67,12 @@ static void flush(void *self, pb_vcpu *vcpu)
         flush_units(x);
 }
 
+/* Nothing runs, so no unit is needed still. */
+static void drop_code(void *self, pb_vcpu *vcpu, uint64_t first, uint64_t last)
+{
+    drop_page(vcpu->accel, first);
+}
+
 static uint32_t step_one(void *self, pb_vcpu *vcpu)
 {
     return execute_one(vcpu->accel);
@@ -111,6 +117,7 @@ static const pb_accel_type interp_type = {
     .flush = flush,
     .statistics = statistics,
     .step = step_one,
+    .drop_code = drop_code,
 };
 
 static const pb_class *const types[] = { &interp_type.head, NULL };

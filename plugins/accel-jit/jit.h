@@ -253,6 +253,7 @@ void only_vcpu_finish(jit *j, pb_vcpu *vcpu, void *other);
 /* What the accelerator keeps of a vCPU, also while the interpreter has it. */
 jit_vcpu *only_own(jit *j, pb_vcpu *vcpu);
 void only_flush(jit_vcpu *x);
+void only_drop_code(jit_vcpu *x, uint64_t first, uint64_t last);
 /* Whether what begins at pc is compiled. */
 bool only_has(const jit *j, uint64_t pc);
 /* Have the interpreter execute an instruction: a pb_run_reason. */

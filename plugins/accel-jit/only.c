@@ -104,6 +104,21 @@ void only_flush(jit_vcpu *x)
     x->vcpu->accel = now;
 }
 
+void only_drop_code(jit_vcpu *x, uint64_t first, uint64_t last)
+{
+    const pb_accel_type *other = x->jit->other;
+    void *now = x->vcpu->accel;
+
+    if (x->jit->n_ranges == 0)
+        return;
+    x->vcpu->accel = x->other;
+    if (PB_ACCEL_HAS(other, drop_code) && other->drop_code)
+        other->drop_code(x->jit->other_self, x->vcpu, first, last);
+    else
+        other->flush(x->jit->other_self, x->vcpu);
+    x->vcpu->accel = now;
+}
+
 bool only_has(const jit *j, uint64_t pc)
 {
     for (uint32_t i = 0; i < j->n_ranges; i++)

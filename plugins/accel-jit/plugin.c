@@ -169,6 +169,21 @@ static void flush(void *self, pb_vcpu *vcpu)
         drop_everything(j);
 }
 
+/* The cache is that of all vCPUs: one of them is enough. */
+static void drop_code(void *self, pb_vcpu *vcpu, uint64_t first, uint64_t last)
+{
+    jit *j = self;
+    jit_vcpu *x = only_own(j, vcpu);
+
+    only_drop_code(x, first, last);
+    if (x != j->first)
+        return;
+    if (PB_HAS(j->tc_ops, drop_code))
+        j->tc_ops->drop_code(j->tc, first, last);
+    else
+        drop_everything(j);
+}
+
 /* What vCPUs count. */
 static void vcpu_statistics(jit *j, void (*line)(void *opaque, const char *name, uint64_t value),
                             void *opaque)
@@ -329,6 +344,7 @@ static const pb_accel_type jit_type = {
     .show = show,
     .fork = fork_all,
     .host_fault = host_fault,
+    .drop_code = drop_code,
 };
 
 static const pb_class *const types[] = { &jit_type.head, NULL };

@@ -93,6 +93,35 @@ class Stub(unittest.TestCase):
                 self.assertEqual(gdb.value("$pc - $fill_loop"), i % 5 * 4)
                 self.assertEqual(gdb.value("$x3"), i // 5 + (i % 5 > 2))
 
+    def statistics(self, gdb):
+        return {name: int(value) for name, value in
+                re.findall(r"(?m)^(.*): (\d+)$", gdb.run("monitor info statistics"))}
+
+    def test_breakpoints_drop_little(self):
+        """Code that is not near them is not translated again, neither when they come nor when they go."""
+        for gdb in self.each(options=((), ("--deterministic",))):
+            gdb.run("hbreak *$call")
+            gdb.run("ignore 1 20")
+            gdb.go()
+            before = self.statistics(gdb)
+            gdb.run("hbreak *$sync")
+            gdb.go()
+            self.assertEqual(self.pc(gdb), "sync")
+            gdb.run("delete 2")
+            gdb.run("hbreak *($sync + 4)")
+            gdb.go()
+            self.assertEqual(gdb.value("$pc - $sync"), 4)
+            gdb.go()
+            self.assertEqual(self.pc(gdb), "call")
+            after = self.statistics(gdb)
+            for name in ("cache flushes", "units dropped by flushes"):
+                self.assertEqual(after.get(name), before.get(name), name)
+            dropped = after.get("units dropped for debuggers", 0) - before.get("units dropped for debuggers", 0)
+            self.assertIn(dropped, (0, 1, 2, 3))  # those of the handler; the interpreter does not count
+            if "units alive" in after:
+                self.assertGreater(after["units alive"], 8)
+                self.assertEqual(dropped > 0, True)
+
     def test_steps(self):
         """Straight on, along branches, and into exceptions and back."""
         for gdb in self.each(options=((), ("--deterministic",))):
@@ -310,6 +339,21 @@ class Stub(unittest.TestCase):
                 gdb.go()
                 gdb.run("detach")
                 self.assertEqual(self.hashes(machine), expected, (accelerator, processors))
+
+    def test_costs_nothing(self):
+        """With gdb there and no breakpoint the same code is made as without the stub."""
+        logs = []
+        for options in ((), ("--gdb-wait",)):
+            with tempfile.TemporaryDirectory() as folder:
+                log = os.path.join(folder, "ir")
+                words = ("--deterministic", "--stop-at", "200000", "--log", "ir", "--log-file", log)
+                machine = self.start(ALWAYS, 2, words, gdb=options)
+                if options:
+                    self.assertIn('reason="exited-normally"', self.attach(machine).go())
+                self.assertEqual(machine.wait(), 0)
+                logs.append(pathlib.Path(log).read_text())
+        self.assertGreater(len(logs[0]), 10000)
+        self.assertTrue(logs[0] == logs[1], "the units differ")
 
     # ---- coming and going -----------------------------------------------------------------------
 

@@ -103,6 +103,33 @@ class Stops(Case):
             gdb.run("delete")
             self.end(gdb, 42)
 
+    def statistics(self, gdb):
+        return {name: int(value) for name, value in
+                re.findall(r"(?m)^(.*): (\d+)$", gdb.run("monitor info statistics"))}
+
+    def test_breakpoints_drop_little(self):
+        """Code that is not near them is not translated again, neither when they come nor when they go."""
+        for gdb in self.each("loops"):
+            gdb.run("hbreak fill if round == 10")
+            gdb.go()
+            before = self.statistics(gdb)
+            for place in ("sum", "fill"):
+                gdb.run("delete")
+                gdb.run("tbreak " + place)
+                gdb.go()
+            gdb.run("delete")
+            gdb.run("tbreak sum")
+            gdb.go()
+            after = self.statistics(gdb)
+            for name in ("cache flushes", "units dropped by flushes"):
+                self.assertEqual(after.get(name), before.get(name), name)
+            if "units alive" in before:
+                dropped = after["units dropped for debuggers"] - before["units dropped for debuggers"]
+                self.assertGreater(before["units alive"], 100)
+                self.assertGreater(dropped, 0)
+                self.assertLess(dropped, 20)
+            self.end(gdb, 42)
+
     def test_watchpoints(self):
         """In a loop that is hot already; of all kinds."""
         for gdb in self.each("loops"):

@@ -214,6 +214,45 @@ static void lines(void)
     bench_close(&b);
 }
 
+/* A debugger's breakpoint drops what was made from code near it, and refuses what was begun. */
+static void dropping_code(void)
+{
+    bench b;
+    ir_unit ir;
+    pb_tc_unit *other;
+
+    bench_open(&b, 1 << 20);
+    make_of_lines(&b, 0x1000, 4);
+    make_of_lines(&b, 0x103c, 8);
+    make_of_lines(&b, 0x1080, 4);
+    make_of_lines(&b, 0x2040, 4);
+    make_of_lines(&b, 0x2fff, 2);
+    b.ops->drop_code(b.tc, 0x10c0, 0x10ff);
+    b.ops->drop_code(b.tc, 0x3040, 0x3040);
+    b.ops->drop_code(b.tc, 0x3000,
+                     0x3000); /* a unit of a single instruction begins in front of it */
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), 5);
+    b.ops->drop_code(b.tc, 0x1044, 0x1044); /* the second line of a unit */
+    CU_ASSERT_PTR_NULL(bench_find(&b, b.user, 0x103c));
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), 4);
+    b.ops->drop_code(b.tc, 0x103f, 0x1080);
+    CU_ASSERT_PTR_NULL(bench_find(&b, b.user, 0x1000));
+    CU_ASSERT_PTR_NULL(bench_find(&b, b.user, 0x1080));
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), 2);
+    b.ops->drop_code(b.tc, 0x2fff, 0x2fff);
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units alive"), 1);
+    CU_ASSERT_EQUAL(bench_statistic(&b, "units dropped for debuggers"), 4);
+
+    CU_ASSERT(b.ops->quiescent(b.user));
+    ir = bench_translate(&b, 0x1000, false);
+    b.ops->drop_code(b.tc, 0x3000, 0x3000);
+    CU_ASSERT_PTR_NULL(
+        bench_publish(&b, b.user, &ir, 0x1000, (const uint32_t[]){ 0, 0 }, 0, &other));
+    CU_ASSERT(b.ops->quiescent(b.user));
+    make_of_lines(&b, 0x1000, 4);
+    bench_close(&b);
+}
+
 /* A write looks at few of the units of its page: at those of its line, and at others that begin near it. */
 static void few_looked_at(void)
 {
@@ -404,6 +443,7 @@ int main(void)
         { "dropping a page", dropping_a_page },
         { "two pages", two_pages },
         { "lines", lines },
+        { "dropping code", dropping_code },
         { "few are looked at", few_looked_at },
         { "changed", changed },
         { "one page twice", one_page_twice },

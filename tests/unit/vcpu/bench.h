@@ -50,6 +50,8 @@ struct bench {
     uint32_t failures; /* atomic */
     uint32_t rounds;   /* atomic */
     uint32_t flushes;  /* all of a vCPU's translations */
+    uint32_t drops;    /* those of some addresses; and which these were */
+    uint64_t dropped_first, dropped_last;
 };
 
 static inline bench_state *state_of(pb_vcpu *vcpu)
@@ -159,10 +161,20 @@ static inline void bench_flush(void *self, pb_vcpu *vcpu)
     ((bench *)self)->flushes++;
 }
 
+static inline void bench_drop_code(void *self, pb_vcpu *vcpu, uint64_t first, uint64_t last)
+{
+    bench *b = self;
+
+    b->drops++;
+    b->dropped_first = first;
+    b->dropped_last = last;
+}
+
 static const pb_accel_type bench_accel = {
     .head = { .size = sizeof(pb_accel_type), .kind = PB_KIND_ACCEL, .name = "bench" },
     .run = bench_run,
     .flush = bench_flush,
+    .drop_code = bench_drop_code,
 };
 
 /* ---- device ---------------------------------------------------------------------------------------------- */

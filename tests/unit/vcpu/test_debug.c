@@ -274,28 +274,54 @@ static void breakpoints_of_other_clusters(void)
     }
 }
 
-/* Only a place that is new drops translations; one that is to come back is none that is new. */
-static void places_that_are_new_drop_translations(void)
+/* Only a place that is new drops translations, or one that is forgotten; one that is to come back is neither. */
+static void places_drop_translations(void)
 {
-    const pb_debug_break pcs[] = { { 0x40, 0 }, { 0x80, 0 }, { 0x40, 1 } };
+    const pb_debug_break at[] = { { 0x40, 0 }, { 0x80, 0 }, { 0x40, 1 }, { 0x3000, 0 } };
     stops s;
     bench b;
 
     begin(&b, &s, 2);
     pb_debug_set_breaks(b.cpus, NULL, 0, false);
-    CU_ASSERT_EQUAL(b.flushes, 0);
-    pb_debug_set_breaks(b.cpus, pcs, 1, false);
-    CU_ASSERT_EQUAL(b.flushes, 2); /* of both */
-    pb_debug_set_breaks(b.cpus, pcs, 1, false);
+    CU_ASSERT_EQUAL(b.drops, 0);
+    pb_debug_set_breaks(b.cpus, at, 1, false);
+    CU_ASSERT_EQUAL(b.drops, 2);                                  /* of both */
+    CU_ASSERT(b.dropped_first == 0x3f && b.dropped_last == 0x40); /* and in front of it */
+    pb_debug_set_breaks(b.cpus, at, 1, false);
     pb_debug_set_breaks(b.cpus, NULL, 0, true); /* a step is made */
-    pb_debug_set_breaks(b.cpus, pcs, 1, false);
-    CU_ASSERT_EQUAL(b.flushes, 2);
-    pb_debug_set_breaks(b.cpus, pcs, 3, false); /* one twice */
-    CU_ASSERT_EQUAL(b.flushes, 4);
+    pb_debug_set_breaks(b.cpus, at, 1, false);
+    CU_ASSERT_EQUAL(b.drops, 2);
+    pb_debug_set_breaks(b.cpus, at, 3, false); /* one twice */
+    CU_ASSERT_EQUAL(b.drops, 4);
+    CU_ASSERT_EQUAL(b.dropped_last, 0x80);
+    pb_debug_set_breaks(b.cpus, at + 1, 2, false);
+    CU_ASSERT_EQUAL(b.drops, 4);
     pb_debug_set_breaks(b.cpus, NULL, 0, false);
-    CU_ASSERT_EQUAL(b.flushes, 4);
-    pb_debug_set_breaks(b.cpus, pcs, 1, false); /* it was forgotten */
-    CU_ASSERT_EQUAL(b.flushes, 6);
+    CU_ASSERT_EQUAL(b.drops, 8);
+    pb_debug_set_breaks(b.cpus, at + 3, 1, false);
+    CU_ASSERT_EQUAL(b.drops, 10);
+    CU_ASSERT(b.dropped_first == 0x3000 &&
+              b.dropped_last == 0x3000); /* units end with their page */
+    CU_ASSERT_EQUAL(b.flushes, 0);
+    bench_finish(&b);
+}
+
+/* Very many at once drop everything. */
+static void many_places_drop_all(void)
+{
+    pb_debug_break at[100];
+    stops s;
+    bench b;
+
+    for (uint32_t i = 0; i < G_N_ELEMENTS(at); i++)
+        at[i] = (pb_debug_break){ 0x1000 + 4 * i, 0 };
+    begin(&b, &s, 2);
+    pb_debug_set_breaks(b.cpus, at, G_N_ELEMENTS(at), false);
+    CU_ASSERT_EQUAL(b.drops, 0);
+    CU_ASSERT_EQUAL(b.flushes, 2);
+    pb_debug_set_breaks(b.cpus, at, G_N_ELEMENTS(at) - 1, false);
+    CU_ASSERT_EQUAL(b.drops, 2);
+    CU_ASSERT_EQUAL(b.flushes, 2);
     bench_finish(&b);
 }
 
@@ -330,7 +356,8 @@ int main(void)
         { "steps into calls are not over", steps_into_calls_are_not_over },
         { "a breakpoint stops a step", a_breakpoint_stops_a_step },
         { "breakpoints of other clusters", breakpoints_of_other_clusters },
-        { "places that are new drop translations", places_that_are_new_drop_translations },
+        { "places drop translations", places_drop_translations },
+        { "many places drop all", many_places_drop_all },
         { "who is held stands", who_is_held_stands },
         { 0 },
     };
