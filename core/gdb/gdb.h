@@ -49,6 +49,8 @@ typedef struct pb_gdb_program {
     const char *(*path)(void *opaque); /* of the program */
     /* Of the signal, or what else it was, that it stopped with. */
     void (*siginfo)(void *opaque, pb_vcpu *vcpu, uint8_t siginfo[128]);
+    /* What comes with that signal instead, if it goes on with it. False: it stopped for another reason. */
+    bool (*set_siginfo)(void *opaque, pb_vcpu *vcpu, const uint8_t siginfo[128]);
     /* A descriptor of the emulator's own in the place of `fd`, which is closed; -1 with errno. */
     int (*own)(void *opaque, int fd);
     /* A path of the program's, as the host has it, g_free() it; null: too many links. */

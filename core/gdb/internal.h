@@ -248,6 +248,7 @@ void gdb_program_path(pb_gdb *gdb, const char *text, gsize length);
 /* vRun, behind "Run;". */
 void gdb_program_run(pb_gdb *gdb, const char *text, gsize length);
 void gdb_program_siginfo(pb_gdb *gdb, const char *text, gsize length);
+void gdb_program_set_siginfo(pb_gdb *gdb, const char *text, gsize length);
 
 /* ---- file.c: files of the program's system ------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 typedef struct monitor_command {
     const char *name, *arguments, *doc;
     void (*fn)(pb_gdb *gdb, const char *argument, GString *answer);
+    bool machine; /* it means nothing for a program */
 } monitor_command;
 
 static const monitor_command commands[];
@@ -136,22 +137,50 @@ static void show_points(pb_gdb *gdb, GString *answer)
 static const struct {
     const char *name;
     void (*show)(pb_gdb *gdb, GString *answer);
+    bool machine; /* as above */
 } infos[] = {
-    { "cpus", show_cpus },     { "memory", show_memory },         { "devices", show_devices },
-    { "points", show_points }, { "statistics", show_statistics },
+    { "cpus", show_cpus, true },
+    { "memory", show_memory, true },
+    { "devices", show_devices, true },
+    { "points", show_points, false },
+    { "statistics", show_statistics, false },
 };
+
+static bool is_meant(const pb_gdb *gdb, bool machine)
+{
+    return !machine || !gdb->host.program;
+}
+
+static void refuse(const char *what, GString *answer)
+{
+    g_string_append_printf(answer, "'%s' is of machines, and this is a program\n", what);
+}
+
+static void append_infos(const pb_gdb *gdb, const char *between, GString *answer)
+{
+    const char *before = "";
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(infos); i++) {
+        if (!is_meant(gdb, infos[i].machine))
+            continue;
+        g_string_append_printf(answer, "%s%s", before, infos[i].name);
+        before = between;
+    }
+}
 
 static void info(pb_gdb *gdb, const char *argument, GString *answer)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(infos); i++) {
-        if (strcmp(argument, infos[i].name) == 0) {
+        if (strcmp(argument, infos[i].name) != 0)
+            continue;
+        if (is_meant(gdb, infos[i].machine))
             infos[i].show(gdb, answer);
-            return;
-        }
+        else
+            refuse(argument, answer);
+        return;
     }
-    g_string_append(answer, "info:");
-    for (unsigned i = 0; i < G_N_ELEMENTS(infos); i++)
-        g_string_append_printf(answer, " %s", infos[i].name);
+    g_string_append(answer, "info: ");
+    append_infos(gdb, " ", answer);
     g_string_append(answer, "\n");
 }
 
@@ -160,20 +189,27 @@ static void info(pb_gdb *gdb, const char *argument, GString *answer)
 static void help(pb_gdb *gdb, const char *argument, GString *answer)
 {
     for (const monitor_command *c = commands; c->name; c++) {
-        g_autofree char *head = g_strconcat(c->name, " ", c->arguments, NULL);
+        g_autoptr(GString) head = g_string_new(c->name);
 
-        g_string_append_printf(answer, "%-26s %s\n", head, c->doc);
+        if (!is_meant(gdb, c->machine))
+            continue;
+        g_string_append_c(head, ' ');
+        if (c->fn == info)
+            append_infos(gdb, "|", head);
+        else
+            g_string_append(head, c->arguments);
+        g_string_append_printf(answer, "%-26s %s\n", head->str, c->doc);
     }
 }
 
 static const monitor_command commands[] = {
-    { "help", "", "this list", help },
-    { "physical", "[on|off]", "addresses are physical ones", set_physical },
-    { "step-interrupts", "[on|off]", "steps go into handlers of interrupts", set_interrupts },
-    { "info", "cpus|memory|devices|points|statistics", "show it", info },
-    { "reset", "", "reset the machine", reset },
-    { "save", "FILE", "save a snapshot", save },
-    { "quit", "", "end the run", end },
+    { "help", "", "this list", help, false },
+    { "physical", "[on|off]", "addresses are physical ones", set_physical, true },
+    { "step-interrupts", "[on|off]", "steps go into handlers of interrupts", set_interrupts, true },
+    { "info", NULL, "show it", info, false },
+    { "reset", "", "reset the machine", reset, true },
+    { "save", "FILE", "save a snapshot", save, true },
+    { "quit", "", "end the run", end, true },
     { 0 },
 };
 
@@ -184,10 +220,13 @@ void gdb_monitor(pb_gdb *gdb, const char *line, GString *answer)
     g_autofree char *name = g_strndup(text, n);
 
     for (const monitor_command *c = commands; c->name; c++) {
-        if (strcmp(name, c->name) == 0) {
+        if (strcmp(name, c->name) != 0)
+            continue;
+        if (is_meant(gdb, c->machine))
             c->fn(gdb, g_strstrip(text + n), answer);
-            return;
-        }
+        else
+            refuse(name, answer);
+        return;
     }
     g_string_append_printf(answer, "'%s' is not known: see 'monitor help'\n", name);
 }

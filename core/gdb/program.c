@@ -267,6 +267,28 @@ void gdb_program_siginfo(pb_gdb *gdb, const char *text, gsize length)
     gdb_send_part(gdb, (const char *)siginfo, sizeof(siginfo), text);
 }
 
+/* "OFFSET:BYTES". The answer is how many were taken. */
+void gdb_program_set_siginfo(pb_gdb *gdb, const char *text, gsize length)
+{
+    const char *end = text + length;
+    uint8_t siginfo[128] = { 0 };
+    g_autofree char *answer = NULL;
+    uint64_t offset;
+    gsize n;
+
+    if (!gdb_parse_number_to(&text, ':', &offset) || offset > sizeof(siginfo)) {
+        gdb_send_text(gdb, GDB_MALFORMED);
+        return;
+    }
+    n = MIN((gsize)(end - text), sizeof(siginfo) - offset);
+    gdb->host.program->siginfo(gdb->host.opaque, gdb_cpu(gdb), siginfo);
+    memcpy(siginfo + offset, text, n);
+    answer = g_strdup_printf("%zx", n);
+    gdb_send_text(gdb, gdb->host.program->set_siginfo(gdb->host.opaque, gdb_cpu(gdb), siginfo)
+                           ? answer
+                           : GDB_IMPOSSIBLE);
+}
+
 /* ---- running again ---------------------------------------------------------------------------------------------- */
 
 /* FILE;ARGUMENT;ARGUMENT..., each in hexadecimal digits; no file: the same program. */

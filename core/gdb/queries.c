@@ -16,10 +16,10 @@ static void supported(pb_gdb *gdb, const char *text, gsize length)
         "PacketSize=%x;QStartNoAckMode+;vContSupported+;multiprocess+;swbreak+;hwbreak+;"
         "qXfer:features:read+;%s",
         GDB_PACKET,
-        gdb->host.program
-            ? "qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+;QPassSignals+;"
-              "QCatchSyscalls+;QThreadEvents+;no-resumed+;exec-events+"
-            : "qXfer:memory-map:read+");
+        gdb->host.program ? "qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+;qXfer:"
+                            "siginfo:write+;QPassSignals+;"
+                            "QCatchSyscalls+;QThreadEvents+;no-resumed+;exec-events+"
+                          : "qXfer:memory-map:read+");
     gdb_send_text(gdb, answer);
 }
 
@@ -251,49 +251,55 @@ static void nothing_more(pb_gdb *gdb, const char *text, gsize length)
     gdb_send_text(gdb, "OK");
 }
 
+/* What it is a question about. */
+typedef enum query_of { OF_BOTH, OF_MACHINES, OF_PROGRAMS } query_of;
+
 typedef struct query {
     const char *name;
-    bool whole;   /* nothing follows the name */
-    bool program; /* of user programs; the others are of machines too */
+    bool whole; /* nothing follows the name */
+    query_of of;
     void (*fn)(pb_gdb *gdb, const char *text, gsize length);
 } query;
 
 static const query queries[] = {
-    { "Supported", false, false, supported },
-    { "Xfer:features:read:", false, false, features },
-    { "Xfer:memory-map:read:", false, false, memory_map },
-    { "Xfer:auxv:read::", false, true, gdb_program_auxv },
-    { "Xfer:exec-file:read:", false, true, gdb_program_path },
-    { "Xfer:siginfo:read::", false, true, gdb_program_siginfo },
-    { "fThreadInfo", true, false, first_threads },
-    { "sThreadInfo", true, false, more_threads },
-    { "ThreadExtraInfo,", false, false, about_thread },
-    { "C", true, false, current_thread },
-    { "Attached", false, false, attached },
-    { "Search:memory:", false, false, search },
-    { "CRC:", false, false, checksum },
-    { "Rcmd,", false, false, monitor },
-    { "qemu.PhyMemMode", true, false, physical_mode },
-    { "Symbol::", true, false, nothing_more },
+    { "Supported", false, OF_BOTH, supported },
+    { "Xfer:features:read:", false, OF_BOTH, features },
+    { "Xfer:memory-map:read:", false, OF_MACHINES, memory_map },
+    { "Xfer:auxv:read::", false, OF_PROGRAMS, gdb_program_auxv },
+    { "Xfer:exec-file:read:", false, OF_PROGRAMS, gdb_program_path },
+    { "Xfer:siginfo:read::", false, OF_PROGRAMS, gdb_program_siginfo },
+    { "Xfer:siginfo:write::", false, OF_PROGRAMS, gdb_program_set_siginfo },
+    { "fThreadInfo", true, OF_BOTH, first_threads },
+    { "sThreadInfo", true, OF_BOTH, more_threads },
+    { "ThreadExtraInfo,", false, OF_BOTH, about_thread },
+    { "C", true, OF_BOTH, current_thread },
+    { "Attached", false, OF_BOTH, attached },
+    { "Search:memory:", false, OF_BOTH, search },
+    { "CRC:", false, OF_BOTH, checksum },
+    { "Rcmd,", false, OF_BOTH, monitor },
+    { "qemu.PhyMemMode", true, OF_MACHINES, physical_mode },
+    { "Symbol::", true, OF_BOTH, nothing_more },
     { 0 },
 };
 
 static const query settings[] = {
-    { "StartNoAckMode", true, false, start_no_ack },
-    { "qemu.PhyMemMode:", false, false, set_physical_mode },
-    { "PassSignals:", false, true, gdb_program_pass },
-    { "CatchSyscalls:", false, true, gdb_program_catch },
-    { "ThreadEvents:", false, true, gdb_program_thread_events },
+    { "StartNoAckMode", true, OF_BOTH, start_no_ack },
+    { "qemu.PhyMemMode:", false, OF_MACHINES, set_physical_mode },
+    { "PassSignals:", false, OF_PROGRAMS, gdb_program_pass },
+    { "CatchSyscalls:", false, OF_PROGRAMS, gdb_program_catch },
+    { "ThreadEvents:", false, OF_PROGRAMS, gdb_program_thread_events },
     { 0 },
 };
 
 static void dispatch(pb_gdb *gdb, const query *table, const char *text, gsize length)
 {
+    query_of others = gdb->host.program ? OF_MACHINES : OF_PROGRAMS;
+
     for (; table->name; table++) {
         gsize n = strlen(table->name);
 
         if (strncmp(text, table->name, n) == 0 && (!table->whole || length == n) &&
-            (!table->program || gdb->host.program)) {
+            table->of != others) {
             table->fn(gdb, text + n, length - n);
             return;
         }

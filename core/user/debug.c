@@ -141,17 +141,21 @@ static void hold(void *opaque, pb_vcpu *vcpu, bool holds)
     pthread_mutex_unlock(&d->lock);
 }
 
+/* The host has it come, also into a call that waits; the client is not told of it. */
+static void send_quietly(pb_user_debugged *e, int signal)
+{
+    __atomic_fetch_or(&e->quiet, UINT64_C(1) << (signal - 1), __ATOMIC_SEQ_CST);
+    syscall(SYS_tgkill, getpid(), e->tid, signal);
+}
+
 static void give_signal(void *opaque, pb_vcpu *vcpu, int signal)
 {
     pb_user_debugged *e = find(opaque, vcpu);
 
-    if (e && e->asks) {
+    if (e && e->asks)
         e->signal = signal;
-    } else if (e && signal > 0) {
-        /* It stands somewhere else: the host has it come, also into a call that waits. */
-        __atomic_fetch_or(&e->quiet, UINT64_C(1) << (signal - 1), __ATOMIC_SEQ_CST);
-        syscall(SYS_tgkill, getpid(), e->tid, signal);
-    }
+    else if (e && signal > 0)
+        send_quietly(e, signal);
 }
 
 static void siginfo(void *opaque, pb_vcpu *vcpu, uint8_t bytes[PB_USER_SIGINFO])
@@ -165,6 +169,16 @@ static void siginfo(void *opaque, pb_vcpu *vcpu, uint8_t bytes[PB_USER_SIGINFO])
         trap.si_addr = (void *)(uintptr_t)pb_debug_pc(vcpu);
     /* The host's layout is that of all little-endian LP64 architectures. */
     memcpy(bytes, &trap, MIN(sizeof(trap), PB_USER_SIGINFO));
+}
+
+static bool set_siginfo(void *opaque, pb_vcpu *vcpu, const uint8_t bytes[PB_USER_SIGINFO])
+{
+    pb_user_debugged *e = find(opaque, vcpu);
+
+    if (!e || !e->asks || !e->info.si_signo)
+        return false;
+    memcpy(&e->info, bytes, MIN(sizeof(e->info), PB_USER_SIGINFO));
+    return true;
 }
 
 /* ---- memory and files, for the stub ------------------------------------------------------------------------- */
@@ -364,6 +378,7 @@ static const pb_gdb_program program = {
     .auxv = auxv,
     .path = path,
     .siginfo = siginfo,
+    .set_siginfo = set_siginfo,
     .own = own,
     .host_path = host_path,
     .link = link_target,
@@ -373,6 +388,13 @@ static const pb_gdb_program program = {
 };
 
 /* ---- what threads tell of ------------------------------------------------------------------------------------- */
+
+/* A signal that the client gives is not instead of another one, and there is somebody to get it. */
+static bool comes_besides(pb_gdb_why why)
+{
+    return why == PB_GDB_STEPPED || why == PB_GDB_CALL || why == PB_GDB_RETURN ||
+           why == PB_GDB_BEGUN;
+}
 
 /* False: nobody wanted to know, or the thread has gone on as if. */
 static bool tell(pb_user_thread *t, pb_gdb_why why, int number)
@@ -395,6 +417,8 @@ static bool tell(pb_user_thread *t, pb_gdb_why why, int number)
     e->asks = false;
     if (told == PB_GDB_STOPS)
         e->moved = false;
+    if (told == PB_GDB_STOPS && comes_besides(why) && e->signal > 0)
+        send_quietly(e, e->signal);
     return told == PB_GDB_STOPS;
 }
 
@@ -406,7 +430,9 @@ bool pb_user_debug_signal(pb_user_thread *t, siginfo_t *info)
     if (!t->user->debug || (__atomic_fetch_and(&e->quiet, ~bit, __ATOMIC_SEQ_CST) & bit))
         return true;
     e->info = *info;
-    if (tell(t, PB_GDB_SIGNAL, info->si_signo) && e->signal != info->si_signo)
+    if (tell(t, PB_GDB_SIGNAL, info->si_signo) && e->signal == e->info.si_signo)
+        *info = e->info;
+    else if (e->signal != info->si_signo)
         *info = (siginfo_t){
             .si_signo = e->signal, .si_code = SI_USER, .si_pid = getpid(), .si_uid = getuid()
         };

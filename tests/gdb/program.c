@@ -121,6 +121,74 @@ static int threads(void)
     return 0;
 }
 
+/* Two threads wait in calls, one for a byte, one for another thread, while a third one is busy. */
+int ends[2];
+volatile int stays = 1;
+pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
+
+static void *wait_for_byte(void *where)
+{
+    char byte = 0;
+
+    count += read(ends[0], &byte, 1);
+    caught += byte;
+    return NULL;
+}
+
+static void *wait_for_thread(void *where)
+{
+    pthread_mutex_lock(&mutex);
+    while (stays)
+        pthread_cond_wait(&cond, &mutex);
+    count += 10;
+    pthread_mutex_unlock(&mutex);
+    return NULL;
+}
+
+__attribute__((noinline)) void busy(long round)
+{
+    table[0] = round;
+}
+
+static int waits(void)
+{
+    pthread_t thread[2];
+
+    if (pipe(ends) != 0)
+        return 1;
+    signal(SIGUSR1, handler);
+    pthread_create(&thread[0], NULL, wait_for_byte, NULL);
+    pthread_create(&thread[1], NULL, wait_for_thread, NULL);
+    for (long round = 0; stays; round++)
+        busy(round);
+    pthread_mutex_lock(&mutex);
+    pthread_cond_broadcast(&cond);
+    pthread_mutex_unlock(&mutex);
+    if (write(ends[1], "!", 1) != 1)
+        return 1;
+    pthread_join(thread[0], NULL);
+    pthread_join(thread[1], NULL);
+    printf("%ld %ld\n", count, caught);
+    return 0;
+}
+
+static void with_info(int signal, siginfo_t *info, void *context)
+{
+    printf("signal %d, code %d, value %d\n", signal, info->si_code, info->si_value.sival_int);
+}
+
+static int queues(void)
+{
+    const struct sigaction action = { .sa_sigaction = with_info, .sa_flags = SA_SIGINFO };
+
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGUSR2, &action, NULL);
+    for (int i = 1; i <= 3; i++)
+        sigqueue(getpid(), SIGUSR1, (union sigval){ .sival_int = i });
+    return 0;
+}
+
 __attribute__((noinline)) void in_child(void)
 {
     count++;
@@ -188,5 +256,7 @@ int main(int argc, char **argv)
            : !strcmp(what, "aborts")   ? aborts()
            : !strcmp(what, "tags")     ? tags()
            : !strcmp(what, "traces")   ? traces()
+           : !strcmp(what, "waits")    ? waits()
+           : !strcmp(what, "queues")   ? queues()
                                        : argc + 100;
 }

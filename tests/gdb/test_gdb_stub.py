@@ -309,6 +309,31 @@ class Stub(unittest.TestCase):
             gdb.go()
             self.assertEqual(gdb.value("$x21"), first + 51)
 
+    def test_physical(self):
+        """By gdb's packets and by `monitor`, with the MMU on, and off again."""
+        for gdb in self.each():
+            gdb.run("tbreak *$call")
+            gdb.go()
+            # Blocks of 1 GiB; addresses from 2 GiB on are those from 1 GiB on.
+            for i, entry in enumerate((0x701, 0x40000701, 0x40000701)):
+                gdb.run(f"set {{long}}{self.data + 0x1000 + 8 * i:#x} = {entry:#x}")
+            for name, value in (("TTBR0_EL1", self.data + 0x1000), ("TCR_EL1", 25 | 1 << 23), ("MAIR_EL1", 0xff),
+                                ("SCTLR_EL1", gdb.value("$SCTLR_EL1") | 1)):
+                gdb.run(f"set ${name} = {value:#x}")
+            near, far = self.data, self.data + 0x40000000
+            self.assertEqual(gdb.value(f"*(long*){far:#x}"), gdb.value(f"*(long*){near:#x}"))
+            for on, off in (("maintenance packet Qqemu.PhyMemMode:1", "maintenance packet Qqemu.PhyMemMode:0"),
+                            ("monitor physical on", "monitor physical off")):
+                self.assertRegex(gdb.run(on), 'received: "OK"|physical: on')
+                gdb.run("maintenance flush dcache")
+                self.assertIn("Cannot access memory", gdb.run(f"output *(long*){far:#x}", may_fail=True))
+                gdb.run(f"set {{long}}{near + 8:#x} = 4711")
+                self.assertIn('received: "1"', gdb.run("maintenance packet qqemu.PhyMemMode"))
+                gdb.run(off)
+                gdb.run("maintenance flush dcache")
+                self.assertEqual(gdb.value(f"*(long*){far + 8:#x}"), 4711)
+                gdb.run(f"set {{long}}{far + 8:#x} = 1")
+
     # ---- what the guest sees --------------------------------------------------------------------
 
     HASHES = ("--deterministic", "--state-hash", "50000", "--stop-at", "200000")

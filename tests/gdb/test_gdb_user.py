@@ -78,6 +78,24 @@ class Case(unittest.TestCase):
                 print("with", accelerator)
                 raise
 
+    def waiting(self, gdb, name):
+        """The number of the thread that waits in a system call of the function, None: there is none."""
+        for number, frames in re.findall(r"(?ms)^Thread (\d+) \(.*?\):$(.*?)(?=^Thread |\Z)",
+                                         gdb.run("thread apply all backtrace")):
+            if not re.search(rf"\bin {name} ", frames):
+                continue
+            gdb.run(f"thread {number}")
+            is_behind = gdb.value("*(unsigned *)($pc - 4)") == 0xd4000001  # svc
+            gdb.run("thread 1")
+            return int(number) if is_behind else None
+        return None
+
+    def wait_for_waiting(self, gdb):
+        """Until both threads of "waits" have come to their calls, which nobody but the kernel ends."""
+        while not all(self.waiting(gdb, name) for name in ("wait_for_byte", "wait_for_thread")):
+            gdb.run(f"tbreak busy if round > {gdb.value('round')} + 5")
+            gdb.go()
+
     def end(self, gdb, status):
         """The program goes on to its end."""
         stop = gdb.go()
@@ -258,6 +276,36 @@ class Stops(Case):
         self.assertEqual(self.running.wait(), 33)
 
 
+class Waiting(Case):
+    def test_threads_in_calls(self):
+        """They stand with the others, can be looked at, and go on waiting."""
+        for gdb in self.each("waits"):
+            gdb.run("tbreak busy if round == 3")
+            gdb.go()
+            self.wait_for_waiting(gdb)
+            text = gdb.run("info threads")
+            self.assertEqual(len(re.findall(r"(?m)^[* ] \d +Thread \d+\.\d+", text)), 3, text)
+            before = {name: self.waiting(gdb, name) for name in ("wait_for_byte", "wait_for_thread")}
+            for name, number in (("wait_for_byte", 63), ("wait_for_thread", 98)):  # read, futex
+                gdb.run(f"thread {before[name]}")
+                self.assertEqual(gdb.value("$x8"), number)
+                self.assertNotEqual(gdb.value("$sp"), 0)
+            gdb.run("thread 1")
+            first = gdb.value("round")
+            gdb.go("next")  # while they wait
+            gdb.run(f"tbreak busy if round > {first + 10}")
+            gdb.go()
+            self.assertEqual({name: self.waiting(gdb, name) for name in before}, before)
+            gdb.stops.clear()
+            gdb.run("-exec-continue")
+            gdb.run("-exec-interrupt --all")
+            self.assertIn('signal-name="SIGINT"', gdb.stop())
+            self.assertEqual({name: self.waiting(gdb, name) for name in before}, before)
+            gdb.run("set var stays = 0")
+            self.end(gdb, 0)
+            self.assertEqual(self.running.out(), "11 33\n")
+
+
 class Signals(Case):
     def test_delivery(self):
         for gdb in self.each("signals"):
@@ -337,6 +385,75 @@ class Signals(Case):
         self.running.process.stdin.write(b"A")
         self.running.process.stdin.flush()
         self.assertIn('exit-code="0101"', gdb.stop())
+
+
+    def test_siginfo(self):
+        """What comes with a signal can be written."""
+        for gdb in self.each("queues"):
+            for value in (1, 2, 3):
+                self.assertIn('signal-name="SIGUSR1"', gdb.go())
+                self.assertEqual(gdb.value("$_siginfo._sifields._rt.si_sigval.sival_int"), value)
+                if value == 2:
+                    gdb.run("set $_siginfo._sifields._rt.si_sigval.sival_int = 77")
+                    self.assertEqual(gdb.value("$_siginfo._sifields._rt.si_sigval.sival_int"), 77)
+                elif value == 3:  # another one has what the kernel gives
+                    gdb.run("set $_siginfo._sifields._rt.si_sigval.sival_int = 78")
+                    gdb.stops.clear()
+                    gdb.run("signal SIGUSR2")
+                    self.assertIn("exited-normally", gdb.stop())
+            self.running.wait()
+            self.assertEqual(self.running.out(), "signal 10, code -1, value 1\nsignal 10, code -1, value 77\n"
+                             "signal 12, code 0, value 0\n")
+
+    def test_siginfo_of_nothing(self):
+        gdb = self.debug("loops")
+        gdb.run("tbreak sum")
+        gdb.go()
+        self.assertEqual(gdb.value("$_siginfo.si_signo"), 5)
+        self.assertIn("Unable to write siginfo", gdb.run("set $_siginfo.si_signo = 10", may_fail=True))
+        self.end(gdb, 42)
+
+    def test_given(self):
+        """Signals that only gdb sends: at breakpoints, before and behind system calls, while a call waits."""
+        for gdb in self.each("waits"):
+            gdb.run("break handler")
+            gdb.run("tbreak busy if round == 3")
+            gdb.go()
+            gdb.stops.clear()
+            gdb.run("signal SIGUSR1")
+            self.assertIn('func="handler"', gdb.stop())
+            self.assertEqual(gdb.value("signal"), 10)
+            gdb.run("delete")
+            gdb.run("tbreak busy")
+            gdb.go()
+            self.assertEqual(gdb.value("caught"), 10)
+            gdb.run("set var stays = 0")
+            gdb.run("catch syscall write")
+            for reason in ("entry", "return"):
+                self.assertIn(f'reason="syscall-{reason}"', gdb.go())
+            gdb.run("delete")
+            gdb.run("tbreak handler")
+            gdb.stops.clear()
+            gdb.run("signal SIGUSR1")
+            self.assertIn('func="handler"', gdb.stop())
+            self.end(gdb, 0)
+
+    def test_given_to_who_waits(self):
+        for gdb in self.each("waits"):
+            gdb.run("tbreak busy if round == 3")
+            gdb.go()
+            self.wait_for_waiting(gdb)
+            thread = self.waiting(gdb, "wait_for_byte")
+            gdb.run("tbreak handler")
+            gdb.run(f"thread {thread}")
+            gdb.stops.clear()
+            gdb.run("signal SIGUSR1")
+            stop = gdb.stop()
+            self.assertIn('func="handler"', stop)
+            self.assertIn(f'thread-id="{thread}"', stop)
+            gdb.run("set var stays = 0")
+            self.end(gdb, 0)  # its call went on
+            self.assertEqual(self.running.out(), "11 43\n")  # one and ten; 10 and the byte
 
 
 class Calls(Case):
@@ -596,6 +713,45 @@ class Packets(Case):
         self.assertEqual(raw.text("mffffffffffffff00,8"), "E0e")
         self.assertEqual(raw.text("M0,1:00"), "E0e")
         self.assertRegex(raw.text("?"), rf"T05thread:p{pid:x}\.{pid:x};")
+
+    def test_of_machines(self):
+        """What means nothing for a program is not there, and is said not to be."""
+        program = self.start("loops")
+        raw = client.Raw(program)
+        self.addCleanup(raw.close)
+        self.assertNotIn("memory-map", raw.text("qSupported:multiprocess+"))
+        for packet in ("qqemu.PhyMemMode", "Qqemu.PhyMemMode:1", "qXfer:memory-map:read::0,100"):
+            self.assertEqual(raw.text(packet), "", packet)
+        commands = re.findall(r"(?m)^(\S+)", raw.monitor("help"))
+        self.assertEqual(commands, ["help", "info"])
+        self.assertIn("info points|statistics ", raw.monitor("help"))
+        self.assertEqual(raw.monitor("info"), "info: points statistics\n")
+        for command in ("physical on", "step-interrupts on", "reset", "save x", "quit", "info cpus", "info memory",
+                        "info devices"):
+            name = command if command.startswith("info") else command.split()[0]
+            self.assertEqual(raw.monitor(command), f"'{name.removeprefix('info ')}' is of machines, and this is a program\n")
+        self.assertIn("is not known", raw.monitor("what"))
+        self.assertIn("units translated: ", raw.monitor("info statistics"))
+
+    def test_siginfo(self):
+        program = self.start("queues")
+        raw = client.Raw(program)
+        self.addCleanup(raw.close)
+        self.assertIn("qXfer:siginfo:write+", raw.text("qSupported:"))
+        self.assertEqual(raw.text("qXfer:siginfo:write::0:x"), "E5f")  # no signal stopped it
+        self.assertRegex(raw.text("c"), "^T1e")
+        for packet in ("qXfer:siginfo:write::", "qXfer:siginfo:write::0", "qXfer:siginfo:write::81:x",
+                       "qXfer:siginfo:write::x:y"):
+            self.assertEqual(raw.text(packet), "E16", packet)
+        self.assertEqual(raw.text("qXfer:siginfo:write::80:"), "0")
+        self.assertEqual(raw.ask(b"qXfer:siginfo:write::18:\x21\3"), b"2")
+        self.assertEqual(raw.ask(b"qXfer:siginfo:read::18,4"), b"m\x21\3\0\0")
+        self.assertEqual(raw.ask(b"qXfer:siginfo:write::7f:xyz"), b"1")
+        for _ in range(2):
+            self.assertRegex(raw.text("C1e"), "^T1e")
+        self.assertEqual(raw.text("c"), "W00")
+        program.wait()
+        self.assertEqual(program.out(), "signal 10, code -1, value 801\nsignal 10, code -1, value 2\n")
 
     def test_files(self):
         program = self.start("loops")
