@@ -123,8 +123,9 @@ extern pb_user *pb_user_process;
 void pb_user_take_numbers(pb_user *user);
 void pb_user_give_numbers(pb_user *user);
 /* The limit of who started the program, or its own, may be lower than that: it is raised for a moment, as far as that is permitted.
- * What it was: setrlimit(RLIMIT_NOFILE) ends it. */
+ * What it was: what ends it is given. Others wait. */
 struct rlimit pb_user_raise_files(void);
+void pb_user_lower_files(const struct rlimit *limit);
 /* A pipe with such numbers, closed by execve(). -1 with errno. */
 int pb_user_pipe(pb_user *user, int ends[2]);
 /* A descriptor with such a number instead of `fd`, which is closed; -1 with errno. */

@@ -94,8 +94,8 @@ char *pb_user_host_path(const pb_user *user, const char *path, bool follow)
 /* Where an open folder is; null: it cannot be told. */
 static char *folder_of(int fd)
 {
-    g_autofree char *link =
-        fd == AT_FDCWD ? g_strdup("/proc/self/cwd") : g_strdup_printf("/proc/self/fd/%d", fd);
+    g_autofree char *link = fd == AT_FDCWD ? g_strdup("/proc/thread-self/cwd")
+                                           : g_strdup_printf("/proc/thread-self/fd/%d", fd);
     char path[PATH_MAX];
     ssize_t n = readlink(link, path, sizeof(path) - 1);
 

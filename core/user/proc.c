@@ -134,7 +134,7 @@ static bool is_shown_fd(pb_user *user, uint64_t number)
 
 static shows_entry *kind_of(int fd)
 {
-    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
+    g_autofree char *link = g_strdup_printf("/proc/thread-self/fd/%d", fd);
     g_autofree char *path = NULL;
     const char *entry;
     struct statfs info;

@@ -138,7 +138,8 @@ static bool divert(const pb_user_thread *t, const siginfo_t *info, void *context
     return next != NULL;
 }
 
-/* One of memory that somebody sent, and the kernel gave to a thread of the emulator: it goes to another one. */
+/* One of memory that somebody sent, and the kernel gave to a thread of the emulator, which let it through for a moment: it
+ * goes to another one. */
 static void pass_on(int signal, const siginfo_t *info, void *context)
 {
     sigaddset(&((ucontext_t *)context)->uc_sigmask, signal);

@@ -90,7 +90,7 @@ static void mapping_free(gpointer value)
 /* Of a descriptor that is mapped; null: anonymous. */
 static origin *origin_of(int fd)
 {
-    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
+    g_autofree char *link = g_strdup_printf("/proc/thread-self/fd/%d", fd);
     g_autofree char *name = g_file_read_link(link, NULL);
     struct stat info = { 0 };
 

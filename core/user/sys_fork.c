@@ -88,7 +88,7 @@ static pid_t fork_process(pb_user_thread *t, int ends[2])
             _exit(1); /* there is nothing to go on with */
         }
     }
-    setrlimit(RLIMIT_NOFILE, &limit);
+    pb_user_lower_files(&limit);
     if (pid == 0) {
         pb_user_missing_forget(user);
         if (ends[0] >= 0)
@@ -494,7 +494,7 @@ HANDLER(sys_execve)
 /* The path of a file, or of one in a folder, that is open: what is executed is opened anew. */
 static char *path_of(int fd, const char *rest)
 {
-    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
+    g_autofree char *link = g_strdup_printf("/proc/thread-self/fd/%d", fd);
     g_autofree char *path = g_file_read_link(link, NULL);
     struct stat open, found;
 

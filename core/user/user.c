@@ -91,7 +91,9 @@ static void flush(void *opaque, uint64_t gva, uint64_t bytes)
 #define FIRST_OWN 992
 #define END_OWN   1024
 
-struct rlimit pb_user_raise_files(void)
+static pthread_mutex_t files_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct rlimit raise_files(void)
 {
     struct rlimit limit = { END_OWN, END_OWN }, raised;
 
@@ -102,13 +104,25 @@ struct rlimit pb_user_raise_files(void)
     return limit;
 }
 
+struct rlimit pb_user_raise_files(void)
+{
+    pthread_mutex_lock(&files_lock);
+    return raise_files();
+}
+
+void pb_user_lower_files(const struct rlimit *limit)
+{
+    setrlimit(RLIMIT_NOFILE, limit);
+    pthread_mutex_unlock(&files_lock);
+}
+
 void pb_user_take_numbers(pb_user *user)
 {
     struct rlimit limit;
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC), end;
 
     user->taken = g_array_new(FALSE, FALSE, sizeof(int));
-    user->first_files = pb_user_raise_files();
+    user->first_files = raise_files(); /* there are no threads yet */
     getrlimit(RLIMIT_NOFILE, &limit);
     end = limit.rlim_cur >= END_OWN ? FIRST_OWN : (int)limit.rlim_cur - (END_OWN - FIRST_OWN);
     for (int fd = null; fd >= 0; fd = fcntl(null, F_DUPFD_CLOEXEC, 0)) {
@@ -163,7 +177,7 @@ int pb_user_pipe(pb_user *user, int ends[2])
         close(ends[i]);
         ends[i] = own;
     }
-    setrlimit(RLIMIT_NOFILE, &limit);
+    pb_user_lower_files(&limit);
     return 0;
 }
 
@@ -172,7 +186,7 @@ int pb_user_own_fd(pb_user *user, int fd)
     const struct rlimit limit = pb_user_raise_files();
     int own = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_OWN), why = errno;
 
-    setrlimit(RLIMIT_NOFILE, &limit);
+    pb_user_lower_files(&limit);
     close(fd);
     if (own >= END_OWN) {
         close(own);

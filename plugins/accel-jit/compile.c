@@ -4,8 +4,8 @@
  * 1. A request has the page of memory that ops->code() gave on the vCPU's thread, with its stamp, and the floating-point
  *    environments. A compiler asks for no translation, and reads nothing of the vCPU itself but its type and model, which stay
  *    the same while there are vCPUs. Whatever the guest unmaps or puts in that place meanwhile, the page is there: a machine's memory
- *    lives as long as the machine. A program's may go: then reading it fails, by SIGSEGV or SIGBUS, which are the only signals that
- *    are not blocked here, and there is no region.
+ *    lives as long as the machine. A program's may go: then reading it fails, by SIGSEGV or SIGBUS, which are not blocked
+ *    while a region is made, and there is none.
  * 2. The reader names the lines before it reads them (ops->code_reads), as on the vCPU's thread, and publish() compares the
  *    stamp: if one was written to since, the region is discarded, and what was read of it does not matter. A
  *    request names a page, not an address, as units do; whether the page is mapped is asked by who looks the unit up.
@@ -112,12 +112,18 @@ void drop_everything(jit *j)
 static void serve(compiler *c)
 {
     const request *r = &c->request;
+    sigset_t memory, before;
 
     memcpy(c->fp_of.fp, r->fp, sizeof(r->fp));
     c->fp_of.watched = r->watched;
     c->fp_of.type = r->vcpu->type;
     c->maker.vcpu = r->vcpu;
+    sigemptyset(&memory);
+    sigaddset(&memory, SIGSEGV);
+    sigaddset(&memory, SIGBUS);
+    pthread_sigmask(SIG_UNBLOCK, &memory, &before); /* rule 1 */
     promote(&c->maker, &r->key, &r->page);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void *compile(void *compiler_of)
@@ -146,24 +152,14 @@ static void *compile(void *compiler_of)
     return NULL;
 }
 
-/* The signals of its threads, for who makes them: rule 1. */
-static void block_signals(sigset_t *before)
-{
-    sigset_t set;
-
-    sigfillset(&set);
-    sigdelset(&set, SIGSEGV);
-    sigdelset(&set, SIGBUS);
-    pthread_sigmask(SIG_SETMASK, &set, before);
-}
-
 /* As many of its threads as can be made; the reason why the next one cannot. */
 static int make_threads(jit *j, compilers *all)
 {
-    sigset_t before;
+    sigset_t set, before;
     int failed = 0;
 
-    block_signals(&before);
+    sigfillset(&set);
+    pthread_sigmask(SIG_SETMASK, &set, &before);
     while (!failed && all->n_threads < j->compile_threads) {
         compiler *c = calloc(1, sizeof(*c));
 
@@ -273,12 +269,13 @@ void lose_compilers(jit *j)
 void make_compilers_again(jit *j)
 {
     compilers *all = j->compilers;
-    sigset_t before;
+    sigset_t set, before;
     uint32_t made = 0;
 
     if (!all || all->are_there)
         return;
-    block_signals(&before);
+    sigfillset(&set);
+    pthread_sigmask(SIG_SETMASK, &set, &before);
     while (made < all->n_threads &&
            pthread_create(&all->threads[made]->thread, NULL, compile, all->threads[made]) == 0)
         made++;
