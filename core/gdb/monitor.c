@@ -130,7 +130,10 @@ static void show_points(pb_gdb *gdb, GString *answer)
     for (unsigned i = 0; i < gdb->points->len; i++) {
         const gdb_point *p = &g_array_index(gdb->points, gdb_point, i);
 
-        g_string_append_printf(answer, "0x%016" G_GINT64_MODIFIER "x %s\n", p->gva, names[p->kind]);
+        g_string_append_printf(answer, "0x%016" G_GINT64_MODIFIER "x %s", p->gva, names[p->kind]);
+        if (p->process > 0)
+            g_string_append_printf(answer, ", process %u", p->process);
+        g_string_append_c(answer, '\n');
     }
 }
 

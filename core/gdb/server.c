@@ -143,6 +143,10 @@ void gdb_handle_input(pb_gdb *gdb)
         }
     }
     g_string_erase(gdb->in, 0, (gssize)MIN(done, gdb->in->len)); /* is empty if the client went */
+    /* Who has let all go, and asks for something, has none that it would let go on. */
+    if (gdb->let_go && gdb->paused && !gdb->killed && gdb->client >= 0 &&
+        gdb->reader.state == GDB_OUTSIDE)
+        gdb_release(gdb);
     gdb->handling = false;
 }
 

@@ -67,6 +67,8 @@ void gdb_let_go(pb_gdb *gdb, uint32_t process)
     gdb->detached[process - 1] = true;
     gdb_threads_renew(gdb);
     gdb->thread = gdb_thread_current(gdb)->number;
+    if (!gdb_thread_find(gdb, gdb->step_thread))
+        gdb->step_thread = 0;
 }
 
 void gdb_take_all_back(pb_gdb *gdb)

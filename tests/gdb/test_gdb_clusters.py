@@ -9,6 +9,7 @@ import pathlib
 import re
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -219,8 +220,11 @@ class Packets(Case):
         raw = self.attach(self.start())
         self.assertEqual(raw.text("qfThreadInfo"), "m01,02,03,04")
         self.assertEqual(raw.text(f"Z0,{self.labels['other']:x},4"), "OK")
-        seen = {raw.text("c")[3:12] for _ in range(40)}
-        self.assertTrue(seen & {"thread:03", "thread:04"}, seen)
+        seen = set()
+        while not seen & {"thread:03", "thread:04"}:  # whose turn it is, is the host's matter
+            stop = raw.text("c")
+            self.assertRegex(stop, "^T05thread:0[1-4];")
+            seen.add(stop[3:12])
         self.assertEqual(raw.text("D"), "OK")
 
     def test_packets(self):
@@ -238,6 +242,7 @@ class Packets(Case):
         self.assertEqual(raw.text("Hgp1.1"), "OK")
         self.assertEqual(raw.text("z0,1000,4"), "E02")
         self.assertEqual(raw.text("Hgp2.4"), "OK")
+        self.assertEqual(raw.monitor("info points"), "0x0000000000001000 breakpoint, process 2\n")
         self.assertEqual(raw.text("z0,1000,4"), "OK")
         # One is let go and taken back.
         self.assertEqual(raw.text("D;2"), "OK")
@@ -252,6 +257,35 @@ class Packets(Case):
         self.assertEqual(raw.text("D;2"), "OK")  # the last one: all go on
         self.assertRegex(raw.text("vAttach;1"), "^T0[25]thread:")
         self.assertEqual(raw.text("qfThreadInfo"), "mp01.01,p01.02")
+
+    def test_asked_while_let_go(self):
+        """Who lets all go and keeps the connection may ask; the machine goes on behind each answer."""
+        raw = self.attach(self.start(), "!", MULTIPROCESS)
+        self.assertEqual(raw.text("D;1"), "OK")
+        self.assertEqual(raw.text("D;2"), "OK")
+        for bytes_, answer in ((b"$qC#b4", b"+"), (b"\3", b""), (b"$qC#00", b"-")):
+            raw.send(bytes_)
+            if answer:
+                self.assertEqual(raw.byte(), answer)
+            if answer == b"+":
+                raw.packet()
+            before = raw.word(self.place_of_count(1))
+            end = time.monotonic() + client.WAIT
+            while raw.word(self.place_of_count(1)) == before:
+                self.assertLess(time.monotonic(), end, "it stands")
+        self.assertRegex(raw.text("vAttach;1"), "^T0[25]thread:")
+        self.assertGreater(raw.word(self.place_of_count(1)), before)
+        held = raw.word(self.place_of_count(1))
+        self.assertEqual(raw.text("qfThreadInfo"), "mp01.01,p01.02")
+        self.assertEqual(raw.word(self.place_of_count(1)), held)  # it is the client's again
+
+    def test_chosen_one_goes(self):
+        """The thread that `c` was for is let go: `c` is for all again."""
+        raw = self.attach(self.start(), MULTIPROCESS)
+        self.assertEqual(raw.text(f"Z0,{self.labels['other']:x},4"), "OK")
+        self.assertEqual(raw.text("Hcp2.3"), "OK")
+        self.assertEqual(raw.text("D;2"), "OK")
+        self.assertRegex(raw.text("c"), "^T05thread:p01.02;")
 
     def test_next_client(self):
         """What one let go the next one has."""
