@@ -20,6 +20,7 @@ setUpModule = built.begin
 
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
 MOUNT = "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && test -e /proc/sys/fs/binfmt_misc/register"
+NO_MOUNT = "binfmt_misc cannot be mounted by users here (Linux 6.7)"
 
 
 def unescape(text):
@@ -43,7 +44,7 @@ class Case(programs.Case):
 
     def in_namespace(self, script, *words, status=0):
         """A script of the shell, where binfmt_misc has our line only."""
-        self.needs(MOUNT, "binfmt_misc cannot be mounted by users here (Linux 6.7)")
+        self.needs(MOUNT, NO_MOUNT)
         line = self.binfmt("--interpreter", self.interpreter).stdout
         with open(os.path.join(self.folder, "line"), "w", encoding="utf-8") as file:
             file.write(line)
@@ -58,6 +59,8 @@ class Case(programs.Case):
 
 
 class Files(Case):
+    NAMED = ("--interpreter", "/usr/bin/patchbay-aarch64")  # the build folder's own name may be one that the kernel does not take
+
     def check(self, magic, mask):
         magic, mask = unescape(magic), unescape(mask)
         self.assertEqual(len(magic), len(mask))
@@ -74,24 +77,24 @@ class Files(Case):
             self.assertFalse(matches(start[:place] + bytes([value]) + start[place + 1:]), (place, value))
 
     def test_line(self):
-        line = self.binfmt("--interpreter", "/usr/bin/patchbay-aarch64").stdout
+        line = self.binfmt(*self.NAMED).stdout
         self.assertEqual(line.count("\n"), 1)
         empty, name, kind, offset, magic, mask, interpreter, flags = line.rstrip("\n").split(":")
         self.assertEqual((empty, name, kind, offset, interpreter, flags),
-                         ("", "patchbay-aarch64", "M", "", "/usr/bin/patchbay-aarch64", "PF"))
+                         ("", "patchbay-aarch64", "M", "", self.NAMED[1], "PF"))
         self.check(magic, mask)
 
     def test_debian(self):
-        text = self.binfmt("--form", "debian", "--flags", "P", "aarch64").stdout
+        text = self.binfmt("--form", "debian", "--flags", "P", *self.NAMED, "aarch64").stdout
         rows = dict(line.split(" ", 1) for line in text.splitlines())
         self.check(rows.pop("magic"), rows.pop("mask"))
         self.assertEqual(rows, {"package": "patchbay", "offset": "0", "credentials": "no", "preserve": "yes",
-                                "fix_binary": "no", "interpreter": os.path.join(os.path.dirname(PATCHBAY), "patchbay-aarch64")})
+                                "fix_binary": "no", "interpreter": self.NAMED[1]})
 
     def test_write(self):
-        self.assertEqual(self.binfmt("--write", self.folder).stdout, "")
+        self.assertEqual(self.binfmt(*self.NAMED, "--write", self.folder).stdout, "")
         with open(os.path.join(self.folder, "patchbay-aarch64.conf"), encoding="utf-8") as file:
-            self.assertEqual(file.read(), self.binfmt().stdout)
+            self.assertEqual(file.read(), self.binfmt(*self.NAMED).stdout)
 
     def test_refused(self):
         for words, text in ((["sparc64"], "there is no machine 'user-sparc64'"), (["nothing"], "no machine 'user-nothing'"),
@@ -169,14 +172,27 @@ class OtherRoots(Case):
         self.in_namespace('chroot root /family /odd && chroot root /elsewhere / /hello x; test $? = 42')
 
     def test_line(self):
+        """It names the link beside it."""
         self.needs_static()
-        name = os.path.join(os.path.dirname(os.path.realpath(self.alone)), "patchbay-aarch64-static")
-        self.assertIn(f":{name}:PF\n", self.run_words(self.alone, "binfmt").stdout)
+        copy = shutil.copy(self.alone, os.path.join(self.folder, "patchbay-static"))
+        name = os.path.join(os.path.realpath(self.folder), "patchbay-aarch64-static")
+        self.assertIn(f":{name}:PF\n", self.run_words(copy, "binfmt").stdout)
+
+    def test_help(self):
+        """It tells of what it has."""
+        self.needs_static()
+        text = self.run_words(self.alone, "--help").stdout
+        self.assertIn("usage: patchbay-static COMMAND", text)
+        self.assertEqual(re.findall(r"(?m)^  (\w+)  ", text), ["user", "binfmt"])
+        self.assertNotIn("achine", text)
+        self.assertIn("Usage:\n  patchbay-static user ", self.run_words(self.alone, "user", "--help").stdout)
 
     def test_libraries(self):
         """An emulator that has no libraries there: the kernel is asked, and knows nothing."""
+        self.needs(MOUNT, NO_MOUNT)
         elsewhere = built.program("elsewhere", "-static")
-        out = self.run_words(*NAMESPACE, 'exec "$@"', "sh", PATCHBAY, "user", elsewhere, self.root, "/hello", status=1).stdout
+        out = self.run_words(*NAMESPACE, f'{MOUNT} && exec "$@"', "sh", PATCHBAY, "user", elsewhere, self.root, "/hello",
+                             status=1).stdout
         self.assertEqual(out, "Exec format error\n")
 
 

@@ -16,6 +16,12 @@ const command commands[] = {
     { 0 }
 };
 
+const program_help help = {
+    "patchbay-static",
+    "Runs Linux programs that were built for another processor, in any root. Commands:",
+    "",
+};
+
 const bool is_alone = true;
 
 /* There are no files of plugins, so none have manifests; these are here so that the core's, and the library that it needs, stay out. */

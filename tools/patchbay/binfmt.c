@@ -191,7 +191,9 @@ int command_binfmt(int argc, char **argv)
           "debian",
           "FOLDER" },
         { "interpreter", 0, 0, G_OPTION_ARG_FILENAME, &o.interpreter,
-          "patchbay-ARCHITECTURE, where it will be; if not given, beside this program", "PATH" },
+          "patchbay-ARCHITECTURE, or patchbay-ARCHITECTURE-static, where it will be; if not given, "
+          "beside this program",
+          "PATH" },
         { "flags", 0, 0, G_OPTION_ARG_STRING, &o.flags,
           "P: programs see the name that they were called by; F: the kernel opens the interpreter "
           "at "
@@ -199,13 +201,14 @@ int command_binfmt(int argc, char **argv)
           "FLAGS" },
         { 0 }
     };
+    g_autofree char *doc = g_strdup_printf(
+        "Tells how the kernel's binfmt_misc is to run programs of other processors, "
+        "aarch64 if none is given.\n"
+        "As root: %s binfmt > /proc/sys/fs/binfmt_misc/register",
+        help.name);
     int status;
 
-    if (parse_options("binfmt", entries, &o,
-                      "Tells how the kernel's binfmt_misc is to run programs of other processors, "
-                      "aarch64 if none is given.\n"
-                      "As root: patchbay binfmt > /proc/sys/fs/binfmt_misc/register",
-                      &argc, &argv, &status)) {
+    if (parse_options("binfmt", entries, &o, doc, &argc, &argv, &status)) {
         if (!o.form)
             o.form = g_strdup("systemd");
         if (!o.flags)

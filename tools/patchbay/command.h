@@ -24,6 +24,13 @@ typedef struct command {
 
 #define MOST_COMMANDS 16
 extern const command commands[]; /* ends with a row without a name */
+/* What --help tells beside them. */
+typedef struct program_help {
+    const char *name; /* of the program */
+    const char *what; /* it does: a line */
+    const char *end;  /* behind the commands */
+} program_help;
+extern const program_help help;
 /* Machines that the program has inside. */
 extern const pb_source_text preloaded_machines[];
 /* Whether it is the static one, which runs without any other file, in roots that may be somebody else's. */

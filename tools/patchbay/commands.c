@@ -17,5 +17,11 @@ const command commands[] = {
     { 0 }
 };
 
+const program_help help = {
+    "patchbay",
+    "Emulates machines that are patched together from plugins. Commands:",
+    "\nA MACHINE is a name (see `patchbay list machines`) or the path of a YAML file.\n",
+};
+
 const pb_source_text preloaded_machines[] = { { 0 } };
 const bool is_alone = false;

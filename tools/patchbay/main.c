@@ -23,19 +23,15 @@ static uint64_t clock_ns(clockid_t clock)
 
 static void print_help(FILE *file)
 {
-    fputs("usage: patchbay COMMAND [OPTION...]\n"
-          "\n"
-          "Emulates machines that are patched together from plugins. Commands:\n"
-          "\n",
-          file);
+    fprintf(file, "usage: %s COMMAND [OPTION...]\n\n%s\n\n", help.name, help.what);
     for (const command *c = commands; c->name; c++)
         fprintf(file, "  %-10s %s\n", c->name, c->doc);
-    fputs("\n"
-          "  patchbay COMMAND --help     tells the options of a command\n"
-          "  patchbay --version\n"
-          "\n"
-          "A MACHINE is a name (see `patchbay list machines`) or the path of a YAML file.\n",
-          file);
+    fprintf(file,
+            "\n"
+            "  %s COMMAND --help     tells the options of a command\n"
+            "  %s --version\n"
+            "%s",
+            help.name, help.name, help.end);
 }
 
 int complain(int status, const char *format, ...)
@@ -58,8 +54,8 @@ static int unknown_command(const char *name)
     for (unsigned i = 0; i < MOST_COMMANDS && commands[i].name; i++)
         names[2 + i] = commands[i].name;
     hint = pb_did_you_mean(name, names);
-    return complain(STATUS_USAGE, "there is no command '%s'%s (patchbay --help lists them)", name,
-                    hint);
+    return complain(STATUS_USAGE, "there is no command '%s'%s (%s --help lists them)", name, hint,
+                    help.name);
 }
 
 static const command *find_command(const char *name)
@@ -77,11 +73,11 @@ bool parse_options(const char *name, GOptionEntry *entries, void *opaque, const 
     const command *c = find_command(name);
     GOptionContext *context = g_option_context_new(c->arguments);
     GOptionGroup *group = g_option_group_new(c->name, "", "", opaque, NULL);
-    g_autofree char *program = g_strconcat("patchbay ", c->name, NULL);
+    g_autofree char *program = g_strconcat(help.name, " ", c->name, NULL);
     g_autoptr(GError) error = NULL;
-    gboolean help = FALSE;
+    gboolean asked = FALSE;
     const GOptionEntry help_entry[] = {
-        { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this", NULL }, { 0 }
+        { "help", 'h', 0, G_OPTION_ARG_NONE, &asked, "Show this", NULL }, { 0 }
     };
     bool go_on;
 
@@ -97,7 +93,7 @@ bool parse_options(const char *name, GOptionEntry *entries, void *opaque, const 
     go_on = g_option_context_parse(context, argc, argv, &error);
     if (!go_on) {
         *status = complain(STATUS_USAGE, "%s: %s", c->name, error->message);
-    } else if (help) {
+    } else if (asked) {
         g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
 
         fputs(text, stdout);

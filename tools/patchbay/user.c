@@ -226,7 +226,7 @@ static bool parse(user_options *o, int *argc, char ***argv, int *status)
           "FILE" },
         { "no-record", 0, 0, G_OPTION_ARG_NONE, &o->no_record,
           "Do not remember for `patchbay report missing` what the program asked for that is not "
-          "there",
+          "there; patchbay-static does only if PATCHBAY_RECORD is set",
           NULL },
         { "statistics", 0, 0, G_OPTION_ARG_NONE, &o->statistics, "Print numbers at the end", NULL },
         { 0 }
