@@ -1,5 +1,7 @@
 """Programs of Linux in user mode: the kernels of the bare machine as static programs, and starting one."""
 
+import gzip
+import lzma
 import os
 import re
 import shutil
@@ -158,15 +160,15 @@ class Sysroot:
 
     def __init__(self, folder, launcher, root):
         self.folder, self.launcher, self.root = folder, launcher, root
-        corpus = run([os.path.join(PROGRAMS, "corpus.py")]).out
+        corpus = run([os.path.join(PROGRAMS, "corpus.py")]).out.encode("ascii")
         self.write("corpus", corpus)
         self.write("many", corpus * 8)
-        for command in ("xz", "gzip"):
-            run([command, "-k", os.path.join(folder, "corpus")])
+        self.write("corpus.xz", lzma.compress(corpus, preset=6))
+        self.write("corpus.gz", gzip.compress(corpus, 6, mtime=0))
 
-    def write(self, name, text):
-        with open(os.path.join(self.folder, name), "w", encoding="ascii") as out:
-            out.write(text)
+    def write(self, name, data):
+        with open(os.path.join(self.folder, name), "wb") as out:
+            out.write(data)
 
     def command(self, emulator, words):
         program = os.path.join(self.root, "usr", "bin", words[0])

@@ -31,6 +31,9 @@ class Built:
         self.folder = tempfile.TemporaryDirectory()
         unittest.addModuleCleanup(self.folder.cleanup)
 
+    def place(self, name, options):
+        return pathlib.Path(self.folder.name) / (name + "".join(options).replace("/", "_"))
+
     def make(self, compiler, name, path, options):
         if not path.exists():
             subprocess.run([compiler, "-D_GNU_SOURCE", "-O1", "-Wall", "-Werror", "-I", self.sources, *options,
@@ -39,12 +42,11 @@ class Built:
 
     def program(self, name, *options):
         """The path of the program made from NAME.c for AArch64."""
-        path = pathlib.Path(self.folder.name) / (name + "".join(options).replace("/", "_"))
-        return self.make(COMPILER, name, path, options)
+        return self.make(COMPILER, name, self.place(name, options), options)
 
     def native(self, name, *options):
         """The same for this computer."""
-        return self.make("gcc", name, pathlib.Path(self.folder.name) / (name + "-native"), options)
+        return self.make("gcc", name, self.place(name + "-native", options), options)
 
 
 def arguments():
