@@ -77,6 +77,7 @@ typedef struct jit {
     bool counted;
     bool is_user;       /* a program's processors, which come and go */
     int32_t stays_left; /* atomic: in a child of fork(), until it has threads again */
+    pid_t process;      /* while that is above 0: who makes them */
     uint64_t translated, insns, translating_ns; /* statistics; atomic */
     uint32_t regions;                           /* property: jit_regions */
     bool has_sampler;

@@ -10,6 +10,8 @@
 
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { WORKERS = 3, REGION = 1u << 31, VALUE = REGION - 1 };
 
@@ -535,6 +537,35 @@ static void storm_of_three(void)
     a_storm(3);
 }
 
+static bool copied(pb_tc *tc, uint32_t phase, pb_error *error)
+{
+    return true;
+}
+
+/* Who has the memory of a child of fork(), but is another process, makes no threads for it. */
+static void after_fork(void)
+{
+    static const pb_tc_ops ops = { .size = sizeof(ops), .fork = copied };
+    static jit j;
+    static int32_t stays;
+    pid_t pid;
+
+    j = (jit){ .tc_ops = &ops, .tc = (pb_tc *)&j };
+    CU_ASSERT_TRUE(fork_jit(&j, PB_FORK_CHILD, NULL));
+    stays = j.stays_left;
+    CU_ASSERT_TRUE(stays > 0);
+    pid = vfork();
+    if (pid == 0) {
+        for (int32_t i = 0; i < stays; i++)
+            count_stay(&j);
+        _exit(0);
+    }
+    CU_ASSERT_EQUAL(waitpid(pid, NULL, 0), pid);
+    CU_ASSERT_EQUAL(j.stays_left, stays);
+    count_stay(&j);
+    CU_ASSERT_EQUAL(j.stays_left, stays - 1);
+}
+
 int main(void)
 {
     static const unit_case cases[] = {
@@ -548,6 +579,7 @@ int main(void)
         { "too many", too_many },
         { "a storm, one compiler", storm_of_one },
         { "a storm, three compilers", storm_of_three },
+        { "who makes threads after fork()", after_fork },
         { 0 },
     };
 
