@@ -330,11 +330,18 @@ static char *host_text(const char *name, pid_t tid)
     return g_file_get_contents(path, &text, NULL, NULL) ? text : NULL;
 }
 
+/* Of the caller's process. */
 static uint32_t count_threads(pb_user *user)
 {
-    return pb_user_current && pb_user_current->shares
-               ? 1
-               : __atomic_load_n(&user->n_threads, __ATOMIC_RELAXED);
+    uint32_t count = 0;
+
+    if (pb_user_current && pb_user_current->shares)
+        return 1;
+    pthread_mutex_lock(&user->threads_lock);
+    for (const pb_user_thread *t = user->threads; t; t = t->next)
+        count += !t->shares;
+    pthread_mutex_unlock(&user->threads_lock);
+    return count;
 }
 
 static void write_stat(pb_user *user, pid_t tid, GString *out)
