@@ -63,9 +63,10 @@ struct pb_user {
         threads_cond;        /* one was born or ended, or does not work any more; no standstill */
     pb_user_thread *threads; /* under threads_lock, as what follows */
     uint32_t n_threads;
-    uint32_t n_sharing; /* children that have this memory (share.c) */
-    int status;         /* of the process */
-    bool ended;         /* by exit_group() */
+    uint32_t n_sharing;   /* children that have this memory (share.c) */
+    uint32_t n_executing; /* threads that try to execute another program */
+    int status;           /* of the process */
+    bool ended;           /* by exit_group() */
     bool
         has_lost; /* made by fork(): the accelerator's threads, and others, are not there, but what they had allocated is */
     uint32_t standstill;  /* atomic, written under threads_lock */
@@ -92,6 +93,7 @@ struct pb_user_thread {
     bool is_leader;
     bool shares;                 /* its process has the memory of its parent, who waits (share.c) */
     uint32_t holds_nothing;      /* atomic, if it shares: SIGKILL may come */
+    pthread_mutex_t *waits;      /* if it shares: the parent's, which has it; robust */
     int death_signal;            /* if it shares: what the program asked for by PR_SET_PDEATHSIG */
     pb_user_action *actions;     /* of its process: the user's, but if it shares */
     pb_user_execution execution; /* while it executes another program */
@@ -228,6 +230,7 @@ typedef enum pb_user_row_flags {
      * same arguments, or for what is left of its time. */
     PB_USER_NO_HANDLER = 4,
     PB_USER_GOES_ON = 8,
+    PB_USER_CREDENTIALS = 16, /* may change them */
 } pb_user_row_flags;
 
 /* Whether somebody is told of signals that the program has no handler for: they come, and interrupt calls. */
@@ -277,7 +280,6 @@ int64_t pb_user_thread_clone(pb_user_thread *t, const pb_user_clone *clone);
 pb_user_thread *pb_user_thread_copy(const pb_user_thread *maker, const pb_user_clone *clone);
 void pb_user_thread_delist(pb_user_thread *t);
 void pb_user_thread_clear_number(pb_user_thread *t);
-void pb_user_count_sharing(pb_user *user, int change);
 /* The process ends while it has several threads. */
 G_NORETURN void pb_user_end_process(pb_user *user, int status);
 /* Futexes of the robust list that the thread has: their owner died. Of all threads, which stand still from then on. */
@@ -299,7 +301,9 @@ void pb_user_share_open(pb_user_thread *t);
 void pb_user_share_close(pb_user_thread *t);
 /* In a child that the thread made by fork(): its memory is its own. */
 void pb_user_share_leave(pb_user_thread *t);
-/* Around the execve() of one that shares, besides. */
+/* It ends with its parent, from now on: to be said again when its credentials may have changed. Nothing for others. */
+void pb_user_share_stay(pb_user_thread *t);
+/* Around execve(): in one that shares; in others, which wait for those. */
 void pb_user_share_execute(pb_user_thread *t);
 void pb_user_share_execute_failed(pb_user_thread *t);
 

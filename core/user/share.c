@@ -10,12 +10,17 @@
  * 4. What it leaves its parent clears up: its robust futexes, its number at clear_tid, what it had allocated for execve(), its vCPU.
  * 5. SIGKILL comes at any time. If the child held something then, nobody can go on, and the parent ends by SIGKILL too.
  * 6. If the parent ends, others of its threads may have held locks: the child, which shares them, ends with it. exit_group() waits for
- *    children, so this concerns signals only. What the program asks for by PR_SET_PDEATHSIG counts from execve() on.
- * 7. It makes no threads. A child that it makes by fork() has memory of its own, one that it makes by vfork() too.
+ *    children, before it stops the other threads, and another thread's execve() does: so this concerns signals only. The
+ *    kernel, which sees to it, forgets it when credentials change, and is told again. What the program asks for by PR_SET_PDEATHSIG
+ *    counts from execve() on.
+ * 7. It makes no threads, nor does the accelerator in it. A child that it makes by fork() has memory of its own, one that it makes by
+ *    vfork() too.
  *
  * Sources: vfork(2), clone(2), prctl(2); Linux, kernel/fork.c.
  *
- * Left out: a core file of such a child.
+ * Left out: a core file of such a child. With --strace and a debugger children do not share memory (sys_fork.c), and flags that ask for
+ * more to be shared are EINVAL. SIGSTOP, and SIGTSTP and the like without a handler, stop it at any time: while it then holds
+ * a lock, other threads that want it wait until it goes on.
  */
 #include <core/user/internal.h>
 
@@ -31,7 +36,6 @@
 typedef struct sharing {
     pb_user_thread *child;
     const pb_user_clone *clone;
-    pid_t parent;
     uint8_t *stack; /* of the host's */
     /* For the address sanitizer: the stack of the thread that waits. */
     const void *outer;
@@ -88,6 +92,19 @@ static uint8_t *stack_new(void)
 
 /* ---- the child ------------------------------------------------------------------------------------------------ */
 
+/* Rule 6. Whoever waits for the child has a robust mutex: the kernel says there that it ended, before it looks for children that are to
+ * end. (Parents have no numbers in other namespaces.) */
+void pb_user_share_stay(pb_user_thread *t)
+{
+    if (!t->shares)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (pthread_mutex_trylock(t->waits) != EOWNERDEAD)
+        return;
+    pb_user_share_open(t); /* nobody is there to ask */
+    _exit(1);
+}
+
 void pb_user_share_open(pb_user_thread *t)
 {
     if (G_UNLIKELY(t->shares))
@@ -100,10 +117,40 @@ void pb_user_share_close(pb_user_thread *t)
         __atomic_store_n(&t->holds_nothing, 0, __ATOMIC_SEQ_CST);
 }
 
+/* The children that there are get memory of their own first; no others are made before execve() fails. */
+static void await_others(pb_user_thread *t)
+{
+    pb_user *user = t->user;
+    bool any;
+
+    pthread_mutex_lock(&user->threads_lock);
+    user->n_executing++;
+    any = user->n_sharing > 0;
+    pthread_mutex_unlock(&user->threads_lock);
+    if (!any)
+        return;
+    pb_user_work_end(t);
+    pthread_mutex_lock(&user->threads_lock);
+    while (user->n_sharing > 0)
+        pthread_cond_wait(&user->threads_cond, &user->threads_lock);
+    pthread_mutex_unlock(&user->threads_lock);
+    pb_user_work_begin(t);
+}
+
+static void release_others(pb_user *user)
+{
+    pthread_mutex_lock(&user->threads_lock);
+    user->n_executing--;
+    pthread_cond_broadcast(&user->threads_cond);
+    pthread_mutex_unlock(&user->threads_lock);
+}
+
 void pb_user_share_execute(pb_user_thread *t)
 {
-    if (!t->shares)
+    if (!t->shares) {
+        await_others(t);
         return;
+    }
     prctl(PR_SET_PDEATHSIG, t->death_signal);
     pb_user_work_end(t);
     pb_user_share_open(t);
@@ -111,10 +158,12 @@ void pb_user_share_execute(pb_user_thread *t)
 
 void pb_user_share_execute_failed(pb_user_thread *t)
 {
-    if (!t->shares)
+    if (!t->shares) {
+        release_others(t->user);
         return;
+    }
+    pb_user_share_stay(t);
     pb_user_share_close(t);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     pb_user_work_begin(t);
 }
 
@@ -131,28 +180,35 @@ void pb_user_share_leave(pb_user_thread *t)
     pb_user_signals_renew_own(t);
 }
 
-/* On its stack. */
+/* What the program sees of its birth. */
+static void set_up(pb_user_thread *t, const pb_user_clone *clone)
+{
+    const uint32_t tid = (uint32_t)t->tid;
+
+    if (clone->flags & CLONE_PARENT_SETTID)
+        pb_user_space_write(t->user->space, clone->parent_tid, &tid, sizeof(tid));
+    if (clone->flags & CLONE_CHILD_SETTID)
+        pb_user_space_write(t->user->space, clone->child_tid, &tid, sizeof(tid));
+    if (clone->flags & CLONE_CLEAR_SIGHAND)
+        pb_user_clear_handlers(t);
+    pb_user_signals_renew_own(t); /* rule 3 */
+}
+
+/* On its stack. It holds nothing yet. */
 static int begin(void *sharing_of)
 {
     sharing *s = sharing_of;
     pb_user_thread *t = s->child;
     pb_user *user = t->user;
-    const uint64_t flags = s->clone->flags;
-    const uint32_t tid = (uint32_t)gettid();
 
     stack_enter(s);
     pb_user_current = t;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != s->parent) /* it ended before */
-        _exit(1);
-    if (flags & CLONE_PARENT_SETTID)
-        pb_user_space_write(user->space, s->clone->parent_tid, &tid, sizeof(tid));
-    if (flags & CLONE_CHILD_SETTID)
-        pb_user_space_write(user->space, s->clone->child_tid, &tid, sizeof(tid));
-    if (flags & CLONE_CLEAR_SIGHAND)
-        pb_user_clear_handlers(t);
-    pb_user_signals_renew_own(t); /* rule 3 */
+    pb_user_share_stay(t);
+    pb_user_share_close(t);
     pb_user_thread_enlist(t);
+    pb_user_work_begin(t);
+    set_up(t, s->clone);
+    pb_user_work_end(t);
     if (pb_user_thread_run(t)) /* of a child that it made by fork() */
         pb_user_end_process(user, user->status);
     return 0;
@@ -171,8 +227,48 @@ static void clear_up(pb_user_thread *child)
     }
     pb_user_release_futexes(child);
     pb_user_thread_clear_number(child);
-    pb_user_thread_delist(child);
+    if (child->tid) /* else it did not come that far */
+        pb_user_thread_delist(child);
     pb_user_free_execution(&child->execution);
+}
+
+static void count_sharing(pb_user *user, int change)
+{
+    pthread_mutex_lock(&user->threads_lock);
+    user->n_sharing += (uint32_t)change;
+    pthread_cond_broadcast(&user->threads_cond);
+    pthread_mutex_unlock(&user->threads_lock);
+}
+
+/* A thread that executes another program ends this one: then there is no child. */
+static void await_execution(pb_user_thread *t)
+{
+    pb_user *user = t->user;
+
+    pb_user_work_end(t);
+    pthread_mutex_lock(&user->threads_lock);
+    while (user->n_executing > 0)
+        pthread_cond_wait(&user->threads_cond, &user->threads_lock);
+    user->n_sharing++;
+    pthread_mutex_unlock(&user->threads_lock);
+    pb_user_work_begin(t);
+}
+
+static void take_robust(pthread_mutex_t *mutex)
+{
+    pthread_mutexattr_t attr;
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(mutex, &attr);
+    pthread_mutexattr_destroy(&attr);
+    pthread_mutex_lock(mutex);
+}
+
+static void give_robust(pthread_mutex_t *mutex)
+{
+    pthread_mutex_unlock(mutex);
+    pthread_mutex_destroy(mutex);
 }
 
 static void free_child(pb_user_thread *child)
@@ -206,23 +302,25 @@ static pid_t run_child(sharing *s)
 int64_t pb_user_share_process(pb_user_thread *t, const pb_user_clone *clone)
 {
     pb_user *user = t->user;
-    sharing s = { .child = pb_user_thread_copy(t, clone),
-                  .clone = clone,
-                  .parent = getpid(),
-                  .stack = stack_new() };
+    sharing s = { .child = pb_user_thread_copy(t, clone), .clone = clone, .stack = stack_new() };
+    pthread_mutex_t waits;
     int64_t pid = -EAGAIN;
 
     if (s.child && s.stack) {
         s.child->shares = true;
+        s.child->holds_nothing = 1;
+        s.child->waits = &waits;
         s.child->actions = g_memdup2(t->actions, sizeof(user->actions));
         s.child->stack_base = t->stack_base;
         s.child->stack_bytes = t->stack_bytes;
         pb_user_signals_hold();
-        pb_user_count_sharing(user, 1);
+        await_execution(t);
+        take_robust(&waits);
         pid = run_child(&s);
+        give_robust(&waits);
         if (pid > 0)
             clear_up(s.child);
-        pb_user_count_sharing(user, -1);
+        count_sharing(user, -1);
         pb_user_set_mask(t, t->mask);
         if (pid > 0 && (clone->flags & CLONE_PIDFD))
             pb_user_space_written(user->space, clone->pidfd, sizeof(int));

@@ -246,6 +246,8 @@ static int64_t pass(pb_user_thread *t, const pb_user_row *row, const uint64_t a[
     }
     if (result == 0)
         result = pb_user_host(t, row->host, to[0], to[1], to[2], to[3], to[4], to[5]);
+    if (row->flags & PB_USER_CREDENTIALS)
+        pb_user_share_stay(t);
     for (uint32_t i = 0; i < 6; i++)
         g_free(paths[i]);
     return result;

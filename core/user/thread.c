@@ -109,7 +109,7 @@ static void forget_others(pb_user_thread *t)
     t->next = NULL;
     t->user->has_lost = true;
     t->user->n_threads = 1;
-    t->user->n_sharing = 0;
+    t->user->n_sharing = t->user->n_executing = 0;
     t->is_leader = true;
     pb_user_share_leave(t);
 }
@@ -262,14 +262,6 @@ void pb_user_thread_delist(pb_user_thread *t)
 
     pthread_mutex_lock(&user->threads_lock);
     delist_locked(t);
-    pthread_mutex_unlock(&user->threads_lock);
-}
-
-void pb_user_count_sharing(pb_user *user, int change)
-{
-    pthread_mutex_lock(&user->threads_lock);
-    user->n_sharing += (uint32_t)change;
-    pthread_cond_broadcast(&user->threads_cond);
     pthread_mutex_unlock(&user->threads_lock);
 }
 

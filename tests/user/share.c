@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -261,6 +262,48 @@ static void *answer(void *way)
     return NULL;
 }
 
+/* A child of fork(), which gets threads for its code after a while, is a parent: what its child does is not counted for that, since
+ * they would be the child's, and end with it. */
+static int spawn_after_fork(int way)
+{
+    char *words[] = { "name", "zero-kept", NULL }, *none[] = { NULL };
+    volatile unsigned sum = 0;
+    pid_t pid;
+
+    for (int i = 0; i < 4; i++) {
+        pid = vfork();
+        if (pid == 0) {
+            for (int k = 0; k < 100; k++)
+                getppid();
+            for (int k = 0; k < 100000 && way; k++)
+                sum += (unsigned)k * 3;
+            execve(way == 1 ? "/nothing" : own, words, none);
+            _exit(51);
+        }
+        if (status_of(pid) != 51)
+            return 1;
+        for (int k = 0; k < 100; k++)
+            getppid();
+        pid = fork();
+        if (pid == 0)
+            _exit(7);
+        if (status_of(pid) != 7)
+            return 2;
+    }
+    return 0;
+}
+
+static void test_after_fork(void)
+{
+    for (int i = 0; i < 6; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            _exit(spawn_after_fork(i % 3));
+        CHECK(status_of(pid) == 0);
+    }
+}
+
 /* A child that executes until another thread does something about it. */
 static void test_others(void)
 {
@@ -286,6 +329,93 @@ static void test_others(void)
     }
     signal(SIGUSR1, SIG_DFL);
 }
+
+static void *read_threads(void *count)
+{
+    char line[256];
+    FILE *file;
+
+    while (!child)
+        sched_yield();
+    file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof(line), file))
+        sscanf(line, "Threads: %d", (int *)count);
+    if (file)
+        fclose(file);
+    seen = 1;
+    return NULL;
+}
+
+/* A child is none of its parent's threads. */
+static void test_count(void)
+{
+    pthread_t thread;
+    int count = 0;
+    pid_t pid;
+
+    seen = child = 0;
+    CHECK(pthread_create(&thread, NULL, read_threads, &count) == 0);
+    pid = vfork();
+    if (pid == 0) {
+        child = getpid();
+        while (!seen)
+            continue;
+        _exit(0);
+    }
+    pthread_join(thread, NULL);
+    CHECK(status_of(pid) == 0 && count == 2);
+}
+
+/* Parents are not seen in a namespace of processes. */
+static void test_namespace(void)
+{
+    pid_t pid, outer = fork();
+
+    if (outer == 0) {
+        if (unshare(geteuid() == 0 ? CLONE_NEWPID : CLONE_NEWPID | CLONE_NEWUSER) != 0)
+            _exit(errno == EPERM || errno == ENOSPC || errno == EINVAL ? 0 : 1);
+        pid = vfork();
+        if (pid == 0)
+            _exit(getpid() == 1 && getppid() == 0 ? 8 : 2);
+        _exit(status_of(pid) == 8 ? 0 : 3);
+    }
+    CHECK(status_of(outer) == 0);
+}
+
+#ifdef __aarch64__ /* the host's own goes on */
+/* A child ends with its parent, though its credentials change. */
+static void test_credentials(void)
+{
+    struct pollfd ended = { .events = POLLIN };
+    int ends[2];
+    pid_t pid = 0, outer;
+
+    if (geteuid() != 0)
+        return;
+    CHECK(pipe(ends) == 0);
+    outer = fork();
+    if (outer == 0) {
+        if (vfork() == 0) {
+            child = getpid();
+            setresgid(1, 1, 1);
+            setresuid(1, 1, 1);
+            write(ends[1], (const void *)&child, sizeof(child));
+            for (;;)
+                continue;
+        }
+        _exit(1);
+    }
+    close(ends[1]);
+    CHECK(read(ends[0], &pid, sizeof(pid)) == sizeof(pid) && pid > 0);
+    kill(outer, SIGKILL);
+    CHECK(status_of(outer) == 1000 + SIGKILL);
+    ended.fd = ends[0];
+    CHECK(poll(&ended, 1, 10000) == 1 && read(ends[0], &pid, sizeof(pid)) == 0);
+    if (!(ended.revents & POLLHUP) && pid > 0)
+        kill(pid, SIGKILL);
+    close(ends[0]);
+}
+#endif
 
 #define ROUNDS 40
 
@@ -401,6 +531,47 @@ static void test_end(void)
     close(ends[0]);
 }
 
+static void *execute_all(void *opaque)
+{
+    while (!child)
+        sched_yield();
+    seen = 1;
+    execl(own, "name", "zero-kept", (char *)NULL);
+    return NULL;
+}
+
+/* A thread executes another program, while the child of another one executes: it goes on. */
+static void test_execute(void)
+{
+    int ends[2];
+    char byte = 0;
+    pthread_t thread;
+    pid_t pid, inner;
+
+    CHECK(pipe(ends) == 0);
+    pid = fork();
+    if (pid == 0) {
+        seen = child = 0;
+        pthread_create(&thread, NULL, execute_all, NULL);
+        inner = vfork();
+        if (inner == 0) {
+            child = getpid();
+            while (!seen)
+                continue;
+            for (int i = 0; i < 20000; i++)
+                getppid();
+            dup2(ends[1], 5);
+            execl(own, "name", "tell", (char *)NULL);
+            _exit(1);
+        }
+        pause();
+    }
+    CHECK(status_of(pid) == 51);
+    close(ends[1]);
+    CHECK(read(ends[0], &byte, 1) == 1 && byte == '!');
+    close(ends[0]);
+}
+
 static int executed(const char *what)
 {
     int signal = 0;
@@ -432,8 +603,15 @@ int main(int argc, char **argv)
     test_clone();
 #endif
     test_others();
+    test_after_fork();
+    test_count();
+    test_namespace();
+#ifdef __aarch64__
+    test_credentials();
+#endif
     test_many();
     test_errors();
     test_end();
+    test_execute();
     return done("share");
 }
