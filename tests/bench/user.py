@@ -14,7 +14,7 @@ from measure import Failure, Patchbay, Qemu, Run, paired, run
 
 PACKAGE = "qemu-user-static"
 # What programs/run has a guest do, as commands without a shell: QEMU in user mode starts no other program by itself. FOLDER has
-# `corpus`, a text; `many`, the text many times; and `corpus.xz`, `corpus.gz`.
+# `corpus`, a text; `many`, the text many times; `corpus.xz`, `corpus.gz`; and gets what python3 compiled in the first run.
 KEY = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 PRIME = ("FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6D"
          "F25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7EDEE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381"
@@ -22,7 +22,7 @@ PRIME = ("FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBE
 WORK = {
     "xz": ("xz -3 -T1 -c FOLDER/corpus", "xz -dc FOLDER/corpus.xz"),
     "gzip": ("gzip -6 -c FOLDER/corpus", "gzip -dc FOLDER/corpus.gz"),
-    "python3": ("python3 -I -S -B PROGRAMS/work.py FOLDER/corpus",),
+    "python3": ("python3 -I -S -X pycache_prefix=FOLDER/pyc PROGRAMS/work.py FOLDER/corpus",),
     "perl": ("perl PROGRAMS/work.pl FOLDER/corpus",),
     "sqlite3": ("sqlite3 -batch -init PROGRAMS/work.sql :memory: .quit",),
     "openssl": ("openssl enc -aes-256-cbc -nosalt -K %s -iv %s -in FOLDER/many" % (KEY, KEY[:32]),
