@@ -15,6 +15,7 @@
  *    and the program SIGBUS, a few instructions late. Threads that translate in the background give up (guard.h).
  * 6. So these two are never blocked in the host. If somebody sends them to a thread that blocks them, or
  *    that has noted another one already, they are held until they can be noted.
+ * 7. A program may queue signals to itself that look like faults. Those are marked on their way into the host's kernel.
  */
 #include <core/user/core.h>
 #include <core/user/debug.h>
@@ -122,6 +123,25 @@ static bool is_of_processor(int signal)
            signal == SIGTRAP;
 }
 
+/* Rule 7. The word is between two members, where the kernel has nothing, and carries along what there is; of faults it is 0. */
+#define BY_PROGRAM 0x71756575
+
+static bool is_fault(const siginfo_t *info)
+{
+    return is_of_processor(info->si_signo) && info->si_code > 0 && info->__pad0 != BY_PROGRAM;
+}
+
+/* What the host's kernel is to read of a signal that the program queues: `copy`, or what cannot be read. */
+static uintptr_t mark_queued(const pb_user_thread *t, uint64_t signal, uint64_t gva,
+                             siginfo_t *copy)
+{
+    if (!pb_user_space_read(t->user->space, gva, copy, sizeof(*copy)))
+        return (uintptr_t)pb_user_pointer(t->user, gva);
+    if (is_of_processor((int)signal) && copy->si_code > 0)
+        copy->__pad0 = BY_PROGRAM;
+    return (uintptr_t)copy;
+}
+
 /* An access of emitted code that the host refused. True: it goes on elsewhere. */
 static bool divert(const pb_user_thread *t, const siginfo_t *info, void *context)
 {
@@ -151,14 +171,14 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 {
     const uint64_t all = ~OF_MEMORY;
     pb_user_thread *t = pb_user_current;
-    bool of_memory = BIT(signal) & OF_MEMORY;
+    bool of_memory = BIT(signal) & OF_MEMORY, fault = is_fault(info);
     int error = errno;
 
-    if (of_memory && info->si_code > 0 && t && divert(t, info, context))
+    if (of_memory && fault && t && divert(t, info, context))
         return;
-    if (of_memory && info->si_code > 0 && !t && pb_guard_recover(context))
+    if (of_memory && fault && !t && pb_guard_recover(context))
         return;
-    if (is_of_processor(signal) && info->si_code > 0 && (!t || !mend(t->user, info))) {
+    if (fault && (!t || !mend(t->user, info))) {
         /* The emulator's own: it comes again, and ends it. Who has cores written wants the program's. */
         setrlimit(RLIMIT_CORE, &(const struct rlimit){ 0, 0 });
         pb_user_host_sigaction(signal, NULL, 0);
@@ -371,6 +391,7 @@ void pb_user_deliver(pb_user_thread *t)
     siginfo_t info = t->info;
     pb_user_action action;
 
+    info.__pad0 = 0;
     __atomic_fetch_and(&t->vcpu->exit_request, ~(uint32_t)PB_EXIT_USER, __ATOMIC_SEQ_CST);
     t->queued = 0; /* all are blocked still */
     if (!pb_user_debug_signal(t, &info)) {
@@ -530,6 +551,30 @@ HANDLER(sys_tgkill)
     if ((pid_t)a[0] == getpid() && (pid_t)a[1] == gettid())
         refuse_stop(t, a[2]);
     return pb_user_host(t, SYS_tgkill, a[0], a[1], a[2], 0, 0, 0);
+}
+
+HANDLER(sys_rt_sigqueueinfo)
+{
+    siginfo_t info;
+
+    return pb_user_host(t, SYS_rt_sigqueueinfo, a[0], a[1], mark_queued(t, a[1], a[2], &info), 0, 0,
+                        0);
+}
+
+HANDLER(sys_rt_tgsigqueueinfo)
+{
+    siginfo_t info;
+
+    return pb_user_host(t, SYS_rt_tgsigqueueinfo, a[0], a[1], a[2],
+                        mark_queued(t, a[2], a[3], &info), 0, 0);
+}
+
+HANDLER(sys_pidfd_send_signal)
+{
+    siginfo_t info;
+
+    return pb_user_host(t, SYS_pidfd_send_signal, a[0], a[1], mark_queued(t, a[1], a[2], &info),
+                        a[3], 0, 0);
 }
 
 /* ---- system calls ----------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* Signals: handlers and what they are told, masks, stacks, interrupted calls, faults of instructions. */
 #include "check.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -199,6 +200,89 @@ static void test_instructions(void)
     CHECK(count == 4 && seen.si_signo == SIGILL);
 }
 
+/* ---- queued ones that look like faults ----------------------------------------------------------------------- */
+
+static siginfo_t info_of(int signal, int code)
+{
+    return (siginfo_t){ .si_signo = signal, .si_code = code, .si_addr = (void *)0x1238 };
+}
+
+static long queue_to_process(int signal, siginfo_t *info)
+{
+    return syscall(SYS_rt_sigqueueinfo, getpid(), signal, info);
+}
+
+static long queue_to_thread(int signal, siginfo_t *info)
+{
+    return syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), signal, info);
+}
+
+static long queue_by_descriptor(int signal, siginfo_t *info)
+{
+    int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    long result = syscall(SYS_pidfd_send_signal, fd, signal, info, 0);
+
+    close(fd);
+    return result;
+}
+
+/* One that blocks nothing, and makes no system calls. */
+static void *await_count(void *most)
+{
+    while (count < *(int *)most)
+        ;
+    return NULL;
+}
+
+/* Where more than one thread may get it. */
+static void queue_to_others(int signal)
+{
+    siginfo_t info = info_of(signal, 2);
+    sigset_t set;
+    pthread_t other;
+    int most = count + 1;
+
+    CHECK(pthread_create(&other, NULL, await_count, &most) == 0);
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+    CHECK(queue_to_process(signal, &info) == 0);
+    CHECK(pthread_join(other, NULL) == 0);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0 && count == most);
+    CHECK(seen.si_signo == signal && seen.si_code == 2 && seen.si_addr == info.si_addr);
+}
+
+static void test_queued(void)
+{
+    static const int signals[] = { SIGILL, SIGTRAP, SIGFPE, SIGSEGV, SIGBUS };
+    static long (*const queue[])(int, siginfo_t *) = { queue_to_process, queue_to_thread,
+                                                       queue_by_descriptor };
+
+    for (int i = 0; i < 5; i++) {
+        int signal = signals[i];
+        sigset_t set, old;
+
+        handle(signal, note, 0);
+        sigemptyset(&set);
+        sigaddset(&set, signal);
+        for (int k = 0; k < 3; k++) {
+            siginfo_t info = info_of(signal, 1);
+
+            count = 0;
+            CHECK(queue[k](signal, &info) == 0 && count == 1);
+            CHECK(seen.si_signo == signal && seen.si_code == 1 && seen.si_addr == info.si_addr);
+            CHECK(sigprocmask(SIG_BLOCK, &set, &old) == 0 && queue[k](signal, &info) == 0);
+            CHECK(count == 1 && sigprocmask(SIG_SETMASK, &old, NULL) == 0 && count == 2);
+            CHECK(seen.si_code == 1 && seen.si_addr == info.si_addr);
+        }
+        if (signal != SIGSEGV && signal != SIGBUS) /* those are held for who blocks them */
+            queue_to_others(signal);
+    }
+    REFUSED(queue_to_process(SIGILL, (void *)8), EFAULT);
+    REFUSED(queue_by_descriptor(SIGILL, (void *)8), EFAULT);
+    CHECK(queue_by_descriptor(SIGBUS, NULL) == 0 && seen.si_code == SI_USER);
+}
+
 static void test_registers(void)
 {
     uint64_t value, other;
@@ -262,6 +346,7 @@ int main(void)
     test_stack();
     test_overflow();
     test_instructions();
+    test_queued();
     test_registers();
     test_interrupted();
     return done("signals");
