@@ -158,13 +158,20 @@ static bool divert(const pb_user_thread *t, const siginfo_t *info, void *context
     return next != NULL;
 }
 
+/* To any thread of the process that does not block it. By this thread's number: with the process's the kernel lets only its first thread
+ * say that a signal comes from kill(). */
+static void queue_to_process(const siginfo_t *info)
+{
+    syscall(SYS_rt_sigqueueinfo, gettid(), info->si_signo, info);
+}
+
 /* One of memory that somebody sent, and the kernel gave to a thread of the emulator, which let it through for a moment: it
  * goes to another one. */
 static void pass_on(int signal, const siginfo_t *info, void *context)
 {
     sigaddset(&((ucontext_t *)context)->uc_sigmask, signal);
     host_mask(SIG_BLOCK, BIT(signal), NULL);
-    syscall(SYS_rt_sigqueueinfo, getpid(), signal, info);
+    queue_to_process(info);
 }
 
 static void on_signal(int signal, siginfo_t *info, void *context)
@@ -711,7 +718,7 @@ void pb_user_signals_end(pb_user_thread *t)
         return;
     t->queued = 0;
     if (t->info.si_code != SI_TKILL)
-        syscall(SYS_rt_sigqueueinfo, getpid(), t->info.si_signo, &t->info);
+        queue_to_process(&t->info);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------- */

@@ -689,6 +689,53 @@ static void test_signals(void)
 
 /* ---- memory that changes under others ---------------------------------------------------------------------- */
 
+static _Atomic int arrived, ending;
+
+static void arrive(int signal)
+{
+    arrived++;
+}
+
+/* It ends without the C library, which would block all before. */
+static void *let_through(void *argument)
+{
+    pthread_sigmask(SIG_UNBLOCK, argument, NULL);
+    for (int i = atomic_exchange(&ending, 1); i > 0; i--)
+        __asm__ volatile("" ::: "memory");
+    syscall(SYS_exit, 0);
+    return NULL;
+}
+
+/* What comes to a thread that ends another one gets, and by kill() as by sigqueue(). */
+static void test_signals_at_end(void)
+{
+    const struct sigaction action = { .sa_handler = arrive };
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    for (int i = 1; i <= 600 && !failures; i++) {
+        pthread_t thread;
+
+        atomic_store(&ending, 1 + 8 * i);
+        thread = start(let_through, &set);
+        while (atomic_load(&ending) != 1)
+            ;
+        if (i % 2)
+            CHECK(kill(getpid(), SIGUSR1) == 0);
+        else
+            CHECK(sigqueue(getpid(), SIGUSR1, (union sigval){ .sival_int = i }) == 0);
+        result_of(thread);
+        if (arrived < i) /* it came too late for that one */
+            result_of(start(let_through, &set));
+        CHECK(arrived == i);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    signal(SIGUSR1, SIG_DFL);
+}
+
 static void *map_and_unmap(void *argument)
 {
     for (int i = 0; i < 100; i++) {
@@ -786,6 +833,7 @@ int main(int argc, char **argv)
     test_interrupted();
     test_cancel();
     test_signals();
+    test_signals_at_end();
     test_mapping();
     test_fork();
     test_many(one_by_one);
