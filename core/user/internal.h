@@ -128,6 +128,9 @@ void pb_user_give_numbers(pb_user *user);
  * What it was: what ends it is given. Others wait. */
 struct rlimit pb_user_raise_files(void);
 void pb_user_lower_files(const struct rlimit *limit);
+/* prlimit() of the program for this limit, which sees nothing of that: pointers to struct rlimit that the host's kernel checks, or null.
+ * 0 or an error. */
+int pb_user_limit_files(const void *new, void *old);
 /* A pipe with such numbers, closed by execve(). -1 with errno. */
 int pb_user_pipe(pb_user *user, int ends[2]);
 /* A descriptor with such a number instead of `fd`, which is closed; -1 with errno. */

@@ -85,27 +85,34 @@ HANDLER(sys_futex)
 /* ---- limits ---------------------------------------------------------------------------------------------- */
 
 /* Limits of address space are for the program's, not for the emulator's, which needs more: they are remembered by nobody. */
-static bool is_of_space(uint64_t resource)
+static bool is_of_space(uint32_t resource)
 {
     return resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_STACK;
 }
 
+static int64_t limit(pb_user_thread *t, uint64_t pid, uint32_t resource, uint64_t new, uint64_t old)
+{
+    bool own = pid == 0 || (pid_t)pid == getpid();
+
+    if (own && resource == RLIMIT_NOFILE)
+        return pb_user_limit_files((void *)host(t, new), (void *)host(t, old));
+    new = own &&is_of_space(resource) ? 0 : host(t, new);
+    return pb_user_host(t, SYS_prlimit64, pid, resource, new, host(t, old), 0, 0);
+}
+
 HANDLER(sys_prlimit64)
 {
-    bool own = a[0] == 0 || (pid_t)a[0] == getpid();
-    uint64_t new = own &&is_of_space(a[1]) ? 0 : host(t, a[2]);
-
-    return pb_user_host(t, SYS_prlimit64, a[0], a[1], new, host(t, a[3]), 0, 0);
+    return limit(t, a[0], (uint32_t)a[1], a[2], a[3]);
 }
 
 HANDLER(sys_getrlimit)
 {
-    return pb_user_host(t, SYS_prlimit64, 0, a[0], 0, host(t, a[1]), 0, 0);
+    return limit(t, 0, (uint32_t)a[0], 0, a[1]);
 }
 
 HANDLER(sys_setrlimit)
 {
-    return pb_user_host(t, SYS_prlimit64, 0, a[0], is_of_space(a[0]) ? 0 : host(t, a[1]), 0, 0, 0);
+    return limit(t, 0, (uint32_t)a[0], a[1], 0);
 }
 
 /* ---- about the system ------------------------------------------------------------------------------------ */

@@ -116,6 +116,16 @@ void pb_user_lower_files(const struct rlimit *limit)
     pthread_mutex_unlock(&files_lock);
 }
 
+int pb_user_limit_files(const void *new, void *old)
+{
+    int result;
+
+    pthread_mutex_lock(&files_lock);
+    result = syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, new, old) < 0 ? -errno : 0;
+    pthread_mutex_unlock(&files_lock);
+    return result;
+}
+
 void pb_user_take_numbers(pb_user *user)
 {
     struct rlimit limit;

@@ -144,6 +144,13 @@ class Threads(Case):
                 self.assertEqual((done.returncode, done.stdout), (0, f"{name}: 0 failed\n"))
 
 
+    def test_limits(self):
+        """With --strace a child of vfork has memory of its own, and the emulator a pipe to it that the program does not see."""
+        for more in [], ["--strace-file", "lines", "--strace-only", "none"]:
+            with self.subTest(more=more):
+                self.assertEqual(self.good(*more, built.program("limits", "-static")), "limits: 0 failed\n")
+
+
 class Vdso(Case):
     def test_library(self):
         for way in WAYS:
