@@ -272,6 +272,8 @@ typedef struct pb_user_clone {
 } pb_user_clone;
 
 pb_user_thread *pb_user_thread_new(pb_user *user, pb_vcpu *vcpu);
+/* With what is its own; the vCPU is given back before. */
+void pb_user_thread_free(pb_user_thread *t);
 /* It has a thread of the host, which calls it. */
 void pb_user_thread_enlist(pb_user_thread *t);
 /* Executes until the thread ends, and frees it. True: with it the process ends, with user->status. Does not return for a child that

@@ -229,7 +229,6 @@ static void clear_up(pb_user_thread *child)
     pb_user_thread_clear_number(child);
     if (child->tid) /* else it did not come that far */
         pb_user_thread_delist(child);
-    pb_user_free_execution(&child->execution);
 }
 
 static void count_sharing(pb_user *user, int change)
@@ -274,8 +273,7 @@ static void give_robust(pthread_mutex_t *mutex)
 static void free_child(pb_user_thread *child)
 {
     pb_machine_give_cpu(child->user->machine, child->vcpu);
-    g_free(child->actions);
-    g_free(child);
+    pb_user_thread_free(child);
 }
 
 static pid_t run_child(sharing *s)
@@ -326,7 +324,6 @@ int64_t pb_user_share_process(pb_user_thread *t, const pb_user_clone *clone)
             pb_user_space_written(user->space, clone->pidfd, sizeof(int));
         free_child(s.child);
     } else if (s.child) {
-        s.child->actions = NULL;
         free_child(s.child);
     }
     if (s.stack)

@@ -103,7 +103,7 @@ static void forget_others(pb_user_thread *t)
         if (other == t)
             continue;
         pb_machine_give_cpu(t->user->machine, other->vcpu);
-        g_free(other);
+        pb_user_thread_free(other);
     }
     t->user->threads = t;
     t->next = NULL;
@@ -221,6 +221,14 @@ pb_user_thread *pb_user_thread_new(pb_user *user, pb_vcpu *vcpu)
     return t;
 }
 
+void pb_user_thread_free(pb_user_thread *t)
+{
+    if (t->actions != t->user->actions)
+        g_free(t->actions);
+    pb_user_free_execution(&t->execution);
+    g_free(t);
+}
+
 void pb_user_thread_enlist(pb_user_thread *t)
 {
     pb_user *user = t->user;
@@ -326,7 +334,7 @@ static void end(pb_user_thread *t)
     while (is_leader && user->n_threads > 0)
         pthread_cond_wait(&user->threads_cond, &user->threads_lock);
     pthread_mutex_unlock(&user->threads_lock);
-    g_free(t);
+    pb_user_thread_free(t);
 }
 
 void pb_user_release_all_futexes(pb_user_thread *t)
@@ -494,6 +502,6 @@ int64_t pb_user_thread_clone(pb_user_thread *t, const pb_user_clone *clone)
     if (started)
         return b.tid;
     pb_machine_give_cpu(t->user->machine, b.thread->vcpu);
-    g_free(b.thread);
+    pb_user_thread_free(b.thread);
     return -EAGAIN;
 }
