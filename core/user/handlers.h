@@ -79,6 +79,8 @@ HANDLER(sys_madvise);
 /* sys_process.c */
 HANDLER(sys_exit);
 HANDLER(sys_exit_group);
+HANDLER(sys_wait4);
+HANDLER(sys_waitid);
 HANDLER(sys_timer_create);
 HANDLER(sys_prlimit64);
 HANDLER(sys_getrlimit);

@@ -423,8 +423,9 @@ static void end_thread(pb_strace *s, const char *line, bool all)
 }
 
 /* Rule 6. */
-static void end_child(pb_strace *s, pid_t pid, int status)
+void pb_strace_child_ended(pb_user *user, pid_t pid, int status)
 {
+    pb_strace *s = user->strace;
     char line[64];
     process *child;
 
@@ -437,27 +438,6 @@ static void end_child(pb_strace *s, pid_t pid, int status)
         count_threads(s->shared, child, -(int)child->threads);
     }
     pthread_mutex_unlock(&s->shared->lock);
-}
-
-/* A parent learns of an end by wait4() or waitid(). */
-static void find_end(const pb_strace_view *v, const pb_user_row *row)
-{
-    const pb_user *user = v->t->user;
-    siginfo_t info;
-    int status = SIGKILL;
-
-    if (row->host == SYS_wait4 && v->result > 0) {
-        if (v->a[1] ? !pb_user_space_read(user->space, v->a[1], &status, sizeof(status))
-                    : v->a[2] & (WUNTRACED | WCONTINUED))
-            return;
-        if (WIFEXITED(status) || WIFSIGNALED(status))
-            end_child(user->strace, (pid_t)v->result, status);
-    } else if (row->host == SYS_waitid && v->result == 0 && v->a[2] && !(v->a[3] & WNOWAIT) &&
-               pb_user_space_read(user->space, v->a[2], &info, sizeof(info)) && info.si_pid) {
-        if (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
-            end_child(user->strace, info.si_pid,
-                      info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status);
-    }
 }
 
 /* ---- before and after ------------------------------------------------------------------------------------ */
@@ -478,6 +458,13 @@ void pb_strace_thread_begin(pb_user_thread *t)
     pthread_mutex_unlock(&s->shared->lock);
 }
 
+void pb_strace_process_begin(pb_user_thread *t)
+{
+    if (now.name)
+        forget_call();
+    pb_strace_thread_begin(t);
+}
+
 void pb_strace_leave(pb_user_thread *t, const pb_user_row *row, const uint64_t a[6], int64_t result)
 {
     pb_strace *s = t->user->strace;
@@ -487,13 +474,6 @@ void pb_strace_leave(pb_user_thread *t, const pb_user_row *row, const uint64_t a
 
     if (!now.name)
         return;
-    if (now.tid && now.tid != gettid()) { /* a child, whose parent shows the call */
-        forget_call();
-        pb_strace_thread_begin(t);
-        return;
-    }
-    if (row)
-        find_end(&v, row);
     if (shape_of(call, row, now.first_late))
         add_arguments(&v, call, row, now.first_late);
     g_string_append_c(now.rest, ')');

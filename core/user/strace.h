@@ -25,6 +25,8 @@ void pb_strace_free(pb_strace *s);
 void pb_strace_begin(pb_user_thread *t);
 /* A thread begins. [vcpu] */
 void pb_strace_thread_begin(pb_user_thread *t);
+/* A process begins, by fork(): its parent shows the call. [vcpu] */
+void pb_strace_process_begin(pb_user_thread *t);
 /* Before and after a call; `row` may be null. A call that does not return is told as done before. [vcpu] */
 void pb_strace_enter(pb_user_thread *t, const char *name, const pb_user_row *row, uint64_t number,
                      const uint64_t a[6]);
@@ -34,6 +36,8 @@ void pb_strace_leave(pb_user_thread *t, const pb_user_row *row, const uint64_t a
 void pb_strace_signal(pb_user_thread *t, const siginfo_t *info);
 /* The process is ended by a signal. */
 void pb_strace_killed(pb_user *user, int signal, bool core);
+/* A parent learns of an end, whose line is written if the child wrote none. `status` is that of wait(). */
+void pb_strace_child_ended(pb_user *user, pid_t pid, int status);
 /* Before execve() by the host. Of this emulator (`own`): an option that has it go on with the line; g_free() it. Of
  * another program, null: the line ends here. */
 char *pb_strace_execute(pb_user *user, bool own);

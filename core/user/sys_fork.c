@@ -53,6 +53,8 @@ static int64_t begin_child(pb_user_thread *t, const pb_user_clone *clone)
     t->tid = (pid_t)tid;
     t->robust_list = 0;
     t->awaits_tracer = false;
+    if (user->strace)
+        pb_strace_process_begin(t);
     if (clone->flags & CLONE_CLEAR_SIGHAND)
         pb_user_clear_handlers(t);
     if (clone->flags & CLONE_SETTLS)

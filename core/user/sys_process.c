@@ -7,6 +7,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +34,45 @@ HANDLER(sys_set_tid_address)
     t->clear_tid = a[0];
     return gettid();
 }
+
+/* ---- ends of others ---------------------------------------------------------------------------------------- */
+
+static void tell_end(const pb_user_thread *t, pid_t pid, int status)
+{
+    if (t->user->strace && (WIFEXITED(status) || WIFSIGNALED(status)))
+        pb_strace_child_ended(t->user, pid, status);
+}
+
+HANDLER(sys_wait4)
+{
+    int status = 0;
+    int64_t pid = pb_user_host(t, SYS_wait4, a[0], (uintptr_t)&status, a[2], host(t, a[3]), 0, 0);
+
+    if (pid <= 0)
+        return pid;
+    tell_end(t, (pid_t)pid, status);
+    return a[1] && !pb_user_space_write(t->user->space, a[1], &status, sizeof(status)) ? -EFAULT
+                                                                                       : pid;
+}
+
+/* The kernel fills in some members of the program's structure. */
+HANDLER(sys_waitid)
+{
+    siginfo_t info = { .si_signo = 0 };
+    int64_t result = pb_user_host(t, SYS_waitid, a[0], a[1],
+                                  a[2] ? host(t, a[2]) : (uintptr_t)&info, a[3], host(t, a[4]), 0);
+
+    if (result < 0 || (a[3] & WNOWAIT) ||
+        (a[2] && !pb_user_space_read(t->user->space, a[2], &info, sizeof(info))) || !info.si_pid)
+        return result;
+    if (info.si_code == CLD_EXITED)
+        tell_end(t, info.si_pid, info.si_status << 8);
+    else if (info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
+        tell_end(t, info.si_pid, info.si_status | (info.si_code == CLD_DUMPED ? WCOREFLAG : 0));
+    return result;
+}
+
+/* ---- futexes ----------------------------------------------------------------------------------------------- */
 
 #define ROBUST_HEAD_BYTES 24
 

@@ -213,6 +213,17 @@ class Processes(Case):
             ends += text == "+++ exited with 3 +++"
         self.assertEqual((open_calls, ends), ({}, 8))
 
+    def test_unseen_ends(self):
+        """Those of whom there is no line have one when they have been waited for, however that was, and whatever calls are shown."""
+        for only in "none", "all":
+            with self.subTest(only=only):
+                done = self.strace("--strace-file", "out", "--strace-only", only, built.program("orphans", "-static"),
+                                   "/bin/sh", "-c", "exit 4")
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                with open(os.path.join(self.folder, "out"), encoding="utf-8") as file:
+                    ends = re.findall(r"^\d+ +\+\+\+ (.*) \+\+\+$", file.read(), re.M)
+                self.assertEqual(ends, ["killed by SIGKILL"] * 2 + ["exited with 4"] * 2 + ["exited with 0"])
+
     def test_execute(self):
         """A program that another one executes goes on with its line, and its file."""
         done = self.strace("--strace-file", "out", "--strace-only", "execve,uname", built.program("family", "-static"),
