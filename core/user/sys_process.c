@@ -107,19 +107,17 @@ HANDLER(sys_get_robust_list)
                : -EFAULT;
 }
 
+/* FUTEX_LOCK_PI does not end with EINTR: the host's kernel makes it again after a signal (ERESTARTNOINTR), and our handler finds it not
+ * begun. */
 HANDLER(sys_futex)
 {
     int op = (int)a[1] & FUTEX_CMD_MASK;
-    bool locks = op == FUTEX_LOCK_PI || op == FUTEX_LOCK_PI2;
     /* The fourth argument is a time, or a number. */
-    bool waits =
-        locks || op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET || op == FUTEX_WAIT_REQUEUE_PI;
+    bool waits = op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET || op == FUTEX_WAIT_REQUEUE_PI ||
+                 op == FUTEX_LOCK_PI || op == FUTEX_LOCK_PI2;
     uint64_t time = op == FUTEX_WAIT ? pb_user_wait_time(t, a[3]) : waits ? host(t, a[3]) : a[3];
-    int64_t result =
-        pb_user_host(t, SYS_futex, host(t, a[0]), a[1], a[2], time, host(t, a[4]), a[5]);
 
-    /* After a signal the wait for an owner who inherits the priority goes on: Linux, kernel/futex. */
-    return result == -EINTR && t->queued && locks ? -RESTART_AT_ONCE : result;
+    return pb_user_host(t, SYS_futex, host(t, a[0]), a[1], a[2], time, host(t, a[4]), a[5]);
 }
 
 /* ---- limits ---------------------------------------------------------------------------------------------- */
