@@ -1,4 +1,4 @@
-"""Who talks to the stub: a gdb in MI mode, and raw packets."""
+"""Who talks to the stub: a gdb in MI mode, and raw packets; and tests with them."""
 
 import contextlib
 import os
@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import unittest
 
 GDB = shutil.which("gdb-multiarch")
 WAIT = 60  # seconds until something that ought to come does not: never in a right run
@@ -202,3 +203,25 @@ class Gdb:
     def value(self, expression):
         text = self.run(f"output/u {expression}")
         return int(text)
+
+
+class Case(unittest.TestCase):
+    """With clients that end when a test does."""
+    labels = {}  # of the guest: gdb has them as variables
+
+    def attach(self, machine, *commands, how="remote"):
+        """A gdb at the stub."""
+        gdb = Gdb(*commands)
+        self.addCleanup(gdb.close)
+        gdb.run(f"target {how} " + re.sub("^(unix|tcp):", "", machine.address))
+        for name, address in self.labels.items():
+            gdb.run(f"set ${name} = {address:#x}")
+        return gdb
+
+    def attach_raw(self, machine, *packets):
+        """Who sends packets; the first ones are sent, and answered."""
+        raw = Raw(machine)
+        self.addCleanup(raw.close)
+        for packet in packets:
+            raw.ask(packet)
+        return raw

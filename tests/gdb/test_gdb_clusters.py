@@ -28,7 +28,7 @@ cpus:
 MULTIPROCESS = "qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+"
 
 
-class Case(unittest.TestCase):
+class Case(client.Case):
     def start(self, accelerator="jit", options=(), **named):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -47,20 +47,12 @@ class Case(unittest.TestCase):
 
 @unittest.skipUnless(client.GDB, "there is no gdb-multiarch")
 class Clusters(Case):
-    def attach(self, machine, how="remote"):
-        gdb = client.Gdb()
-        self.addCleanup(gdb.close)
-        gdb.run(f"target {how} " + machine.address[5:])
-        for name, address in self.labels.items():
-            gdb.run(f"set ${name} = {address:#x}")
-        return gdb
-
     def each(self, options=((),), how="remote"):
         """With all processors in their loops, and the first one at the call that it makes."""
         for accelerator in ("interp", "jit", ALWAYS):
             for words in options:
                 try:
-                    gdb = self.attach(self.start(accelerator, words), how)
+                    gdb = self.attach(self.start(accelerator, words), how=how)
                     gdb.run("set schedule-multiple on")
                     condition = " && ".join(f"*(long*){self.place_of_count(i):#x} > 0" for i in (1, 2, 3))
                     gdb.run("hbreak *$call if " + condition)
@@ -208,16 +200,9 @@ class Clusters(Case):
 
 
 class Packets(Case):
-    def attach(self, machine, *packets):
-        raw = client.Raw(machine)
-        self.addCleanup(raw.close)
-        for packet in packets:
-            raw.ask(packet)
-        return raw
-
     def test_without_processes(self):
         """A client that knows of none sees one machine, as ever."""
-        raw = self.attach(self.start())
+        raw = self.attach_raw(self.start())
         self.assertEqual(raw.text("qfThreadInfo"), "m01,02,03,04")
         self.assertEqual(raw.text(f"Z0,{self.labels['other']:x},4"), "OK")
         seen = set()
@@ -228,7 +213,7 @@ class Packets(Case):
         self.assertEqual(raw.text("D"), "OK")
 
     def test_packets(self):
-        raw = self.attach(self.start(), MULTIPROCESS)
+        raw = self.attach_raw(self.start(), MULTIPROCESS)
         self.assertEqual(raw.text("qfThreadInfo"), "mp01.01,p01.02,p02.03,p02.04")
         self.assertRegex(raw.text("?"), "^T05thread:p01.01;")
         for packet in ("Hgp2.1", "Hgp3.0", "vCont;c:p3.-1", "vCont;c:p2.1", "D;3", "D;0"):
@@ -260,7 +245,7 @@ class Packets(Case):
 
     def test_asked_while_let_go(self):
         """Who lets all go and keeps the connection may ask; the machine goes on behind each answer."""
-        raw = self.attach(self.start(), "!", MULTIPROCESS)
+        raw = self.attach_raw(self.start(), "!", MULTIPROCESS)
         self.assertEqual(raw.text("D;1"), "OK")
         self.assertEqual(raw.text("D;2"), "OK")
         for bytes_, answer in ((b"$qC#b4", b"+"), (b"\3", b""), (b"$qC#00", b"-")):
@@ -281,7 +266,7 @@ class Packets(Case):
 
     def test_chosen_one_goes(self):
         """The thread that `c` was for is let go: `c` is for all again."""
-        raw = self.attach(self.start(), MULTIPROCESS)
+        raw = self.attach_raw(self.start(), MULTIPROCESS)
         self.assertEqual(raw.text(f"Z0,{self.labels['other']:x},4"), "OK")
         self.assertEqual(raw.text("Hcp2.3"), "OK")
         self.assertEqual(raw.text("D;2"), "OK")
@@ -294,12 +279,12 @@ class Packets(Case):
         raw.ask(MULTIPROCESS)
         self.assertEqual(raw.text("D;2"), "OK")
         raw.close()
-        raw = self.attach(machine, MULTIPROCESS)
+        raw = self.attach_raw(machine, MULTIPROCESS)
         self.assertEqual(raw.text("qfThreadInfo"), "mp01.01,p01.02,p02.03,p02.04")
 
     def test_kill(self):
         machine = self.start()
-        raw = self.attach(machine, MULTIPROCESS)
+        raw = self.attach_raw(machine, MULTIPROCESS)
         self.assertEqual(raw.text("vKill;2"), "OK")
         self.assertEqual(machine.wait(), 0)
 

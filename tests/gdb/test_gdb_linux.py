@@ -32,15 +32,13 @@ KERNEL_FILE, INITRD = path_of("linux-arm64-cloud"), path_of("initramfs-arm64")
 
 @unittest.skipUnless(client.GDB, "there is no gdb-multiarch")
 @unittest.skipUnless(KERNEL_FILE and INITRD, "tools/guests has not fetched Linux")
-class Linux(unittest.TestCase):
+class Linux(client.Case):
     def test_linux(self):
         machine = client.Machine(PATCHBAY, ["arm-virt", "--kernel", KERNEL_FILE, "--initrd", INITRD, "--append",
                                             "console=ttyAMA0 panic=-1", "--set", "ram=512MiB", "--set", "cpus=4",
                                             "--set", "gic=3", "--serial", "stdio", "--no-reboot", "--accel", "jit"])
         self.addCleanup(machine.close)
-        gdb = client.Gdb()
-        self.addCleanup(gdb.close)
-        gdb.run("target remote " + machine.address[5:])
+        gdb = self.attach(machine)
         self.assertEqual(gdb.value("$SCTLR_EL1 & 1"), 0)
         gdb.stops.clear()
         gdb.run("-exec-continue")

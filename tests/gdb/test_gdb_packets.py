@@ -23,7 +23,7 @@ EVERYTHING = "qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+"
 FUZZ = int(os.environ.get("PATCHBAY_GDB_FUZZ", "1500"))  # packets
 
 
-class Packets(unittest.TestCase):
+class Packets(client.Case):
     def start(self, accelerator="interp", processors=1, options=(), **named):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -34,15 +34,8 @@ class Packets(unittest.TestCase):
         self.addCleanup(machine.close)
         return machine
 
-    def attach(self, machine, *packets):
-        raw = client.Raw(machine)
-        self.addCleanup(raw.close)
-        for packet in packets:
-            raw.ask(packet)
-        return raw
-
     def debug(self, *arguments, packets=(), **named):
-        return self.attach(self.start(*arguments, **named), *packets)
+        return self.attach_raw(self.start(*arguments, **named), *packets)
 
     # ---- bytes ----------------------------------------------------------------------------------
 
@@ -272,7 +265,7 @@ class Packets(unittest.TestCase):
     def test_kill(self):
         for packet in ("k", "vKill;1"):
             machine = self.start()
-            raw = self.attach(machine)
+            raw = self.attach_raw(machine)
             answer = raw.ask(packet, answer=packet != "k")
             self.assertEqual(answer, None if packet == "k" else b"OK")
             self.assertEqual(machine.wait(), 0)
@@ -322,7 +315,7 @@ class Packets(unittest.TestCase):
         """Whatever comes, each packet is answered, and the stub is there afterwards."""
         for accelerator, processors in (("jit", 2), ("interp", 1)):
             machine = self.start(accelerator, processors)
-            raw = self.attach(machine, EVERYTHING, "QStartNoAckMode")
+            raw = self.attach_raw(machine, EVERYTHING, "QStartNoAckMode")
             raw.acks = False
             chance = random.Random(processors)
             for number in range(FUZZ):
@@ -340,7 +333,7 @@ class Packets(unittest.TestCase):
             noise = bytes(chance.randrange(256) for _ in range(20000)).replace(b"\3", b"").replace(b"$", b"")
             raw.send(noise)
             raw.close()
-            raw = self.attach(machine)
+            raw = self.attach_raw(machine)
             self.assertRegex(raw.text("?"), "^T..thread:01;")
             raw.ask("k", answer=False)
             self.assertEqual(machine.wait(), 0)

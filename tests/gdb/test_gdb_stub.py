@@ -23,7 +23,7 @@ ALWAYS = "jit,regions=always,compile-threads=0"
 
 
 @unittest.skipUnless(client.GDB, "there is no gdb-multiarch")
-class Stub(unittest.TestCase):
+class Stub(client.Case):
     def start(self, accelerator="jit", processors=1, options=(), gdb=("--gdb-wait",), address=None):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -34,14 +34,6 @@ class Stub(unittest.TestCase):
                                             "--set", f"cpus={processors}", *options], gdb, address)
         self.addCleanup(machine.close)
         return machine
-
-    def attach(self, machine, *commands):
-        gdb = client.Gdb(*commands)
-        self.addCleanup(gdb.close)
-        gdb.run("target remote " + re.sub("^(unix|tcp):", "", machine.address))
-        for name, address in self.labels.items():
-            gdb.run(f"set ${name} = {address:#x}")
-        return gdb
 
     def debug(self, *arguments, **named):
         return self.attach(self.start(*arguments, **named))

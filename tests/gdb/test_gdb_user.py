@@ -53,22 +53,19 @@ def compiled(*options):
     return path
 
 
-class Case(unittest.TestCase):
+class Case(client.Case):
     def start(self, *arguments, accelerator="jit", options=(), build=("-static",), address=None):
         self.program = compiled(*build)
         program = client.Program(PATCHBAY, ["--accel", accelerator, *options], [self.program, *arguments], address)
         self.addCleanup(program.close)
         return program
 
-    def attach(self, program, *commands, how="remote"):
-        gdb = client.Gdb("set sysroot target:", f"file {self.program}", *commands)
-        self.addCleanup(gdb.close)
-        gdb.run(f"target {how} " + re.sub("^(unix|tcp):", "", program.address))
-        return gdb
+    def attach_with_file(self, program, how="remote"):
+        return self.attach(program, "set sysroot target:", f"file {self.program}", how=how)
 
     def debug(self, *arguments, how="remote", **named):
         self.running = self.start(*arguments, **named)
-        return self.attach(self.running, how=how)
+        return self.attach_with_file(self.running, how)
 
     def each(self, *arguments, **named):
         for accelerator in ("interp", "jit", ALWAYS):
@@ -557,10 +554,7 @@ class Files(Case):
 
     def test_unknown_file(self):
         """gdb finds by itself what is executed."""
-        program = self.start("loops")
-        gdb = client.Gdb("set sysroot target:")
-        self.addCleanup(gdb.close)
-        gdb.run("target remote " + program.address.partition(":")[2])
+        gdb = self.attach(self.start("loops"), "set sysroot target:")
         gdb.run("tbreak sum")
         self.assertIn('func="sum"', gdb.go())
 
@@ -589,7 +583,7 @@ class Life(Case):
         gdb = self.debug("reads", address="tcp:127.0.0.1:0")
         gdb.run("break write")
         gdb.run("detach")
-        gdb = self.attach(self.running)
+        gdb = self.attach_with_file(self.running)
         gdb.run("delete")
         gdb.stops.clear()
         gdb.run("-exec-continue")
@@ -687,8 +681,7 @@ class Packets(Case):
 
     def test_malformed(self):
         program = self.start("loops")
-        raw = client.Raw(program)
-        self.addCleanup(raw.close)
+        raw = self.attach_raw(program)
         pid = program.process.pid
         self.assertIn("QCatchSyscalls+", raw.text("qSupported:multiprocess+;swbreak+;hwbreak+"))
         for packet in ("QPassSignals:x", "QPassSignals:1,2", "QCatchSyscalls:", "QCatchSyscalls:2", "QCatchSyscalls:0;1",
@@ -717,8 +710,7 @@ class Packets(Case):
     def test_of_machines(self):
         """What means nothing for a program is not there, and is said not to be."""
         program = self.start("loops")
-        raw = client.Raw(program)
-        self.addCleanup(raw.close)
+        raw = self.attach_raw(program)
         self.assertNotIn("memory-map", raw.text("qSupported:multiprocess+"))
         for packet in ("qqemu.PhyMemMode", "Qqemu.PhyMemMode:1", "qXfer:memory-map:read::0,100"):
             self.assertEqual(raw.text(packet), "", packet)
@@ -735,8 +727,7 @@ class Packets(Case):
 
     def test_siginfo(self):
         program = self.start("queues")
-        raw = client.Raw(program)
-        self.addCleanup(raw.close)
+        raw = self.attach_raw(program)
         self.assertIn("qXfer:siginfo:write+", raw.text("qSupported:"))
         self.assertEqual(raw.text("qXfer:siginfo:write::0:x"), "E5f")  # no signal stopped it
         self.assertRegex(raw.text("c"), "^T1e")
@@ -755,8 +746,7 @@ class Packets(Case):
 
     def test_files(self):
         program = self.start("loops")
-        raw = client.Raw(program)
-        self.addCleanup(raw.close)
+        raw = self.attach_raw(program)
         name = str(self.program).encode().hex()
         for i in range(1024):
             self.assertEqual(raw.text(f"vFile:open:{name},0,0"), f"F{i:x}")
@@ -773,15 +763,13 @@ class Packets(Case):
     def test_end(self):
         """How a client without wishes is told."""
         program = self.start("what", "is", "this")
-        raw = client.Raw(program)
-        self.addCleanup(raw.close)
+        raw = self.attach_raw(program)
         self.assertEqual(raw.text("c"), "W68")
         self.assertEqual(program.wait(), 104)
 
     def test_thread_events(self):
         program = self.start("threads")
-        raw = client.Raw(program)
-        self.addCleanup(raw.close)
+        raw = self.attach_raw(program)
         self.assertEqual(raw.text("QThreadEvents:1"), "OK")
         seen = [raw.text("c") for _ in range(6)]
         self.assertEqual(sorted(text[:3] for text in seen), ["T05"] * 3 + ["w00"] * 3)
