@@ -496,39 +496,12 @@ static void test_errors(void)
     posix_spawnattr_destroy(&attributes);
 }
 
-/* A thread ends the process while the child of another one executes: it goes on, and is seen to. */
 static void *end_all(void *opaque)
 {
     while (!child)
         sched_yield();
+    seen = 1;
     _exit(60);
-}
-
-static void test_end(void)
-{
-    int ends[2];
-    char byte = 0;
-    pthread_t thread;
-    pid_t pid, inner;
-
-    CHECK(pipe(ends) == 0);
-    pid = fork();
-    if (pid == 0) {
-        child = 0;
-        pthread_create(&thread, NULL, end_all, NULL);
-        inner = vfork();
-        if (inner == 0) {
-            child = getpid();
-            dup2(ends[1], 5);
-            execl(own, "name", "tell", (char *)NULL);
-            _exit(1);
-        }
-        pause();
-    }
-    CHECK(status_of(pid) == 60);
-    close(ends[1]);
-    CHECK(read(ends[0], &byte, 1) == 1 && byte == '!');
-    close(ends[0]);
 }
 
 static void *execute_all(void *opaque)
@@ -540,21 +513,20 @@ static void *execute_all(void *opaque)
     return NULL;
 }
 
-/* A thread executes another program, while the child of another one executes: it goes on. */
-static void test_execute(void)
+/* A thread leaves the memory, for good, while the child of another one executes: that goes on, and is seen to. */
+static void test_leaving(void *(*leave)(void *), int status)
 {
     int ends[2];
     char byte = 0;
     pthread_t thread;
-    pid_t pid, inner;
+    pid_t pid;
 
     CHECK(pipe(ends) == 0);
     pid = fork();
     if (pid == 0) {
         seen = child = 0;
-        pthread_create(&thread, NULL, execute_all, NULL);
-        inner = vfork();
-        if (inner == 0) {
+        pthread_create(&thread, NULL, leave, NULL);
+        if (vfork() == 0) {
             child = getpid();
             while (!seen)
                 continue;
@@ -566,7 +538,7 @@ static void test_execute(void)
         }
         pause();
     }
-    CHECK(status_of(pid) == 51);
+    CHECK(status_of(pid) == status);
     close(ends[1]);
     CHECK(read(ends[0], &byte, 1) == 1 && byte == '!');
     close(ends[0]);
@@ -611,7 +583,7 @@ int main(int argc, char **argv)
 #endif
     test_many();
     test_errors();
-    test_end();
-    test_execute();
+    test_leaving(end_all, 60);
+    test_leaving(execute_all, 51);
     return done("share");
 }
