@@ -6,6 +6,7 @@
  * is absolute, or it goes up at the root: then it is looked up in the same way.
  */
 #include <core/user/internal.h>
+#include <core/util/file.h>
 
 #include <fcntl.h>
 #include <limits.h>
@@ -94,15 +95,10 @@ char *pb_user_host_path(const pb_user *user, const char *path, bool follow)
 /* Where an open folder is; null: it cannot be told. */
 static char *folder_of(int fd)
 {
-    g_autofree char *link = fd == AT_FDCWD ? g_strdup("/proc/thread-self/cwd")
-                                           : g_strdup_printf("/proc/thread-self/fd/%d", fd);
-    char path[PATH_MAX];
-    ssize_t n = readlink(link, path, sizeof(path) - 1);
+    g_autofree char *path = fd == AT_FDCWD ? g_file_read_link("/proc/thread-self/cwd", NULL)
+                                           : pb_file_of_descriptor(fd);
 
-    if (n <= 0 || path[0] != '/')
-        return NULL;
-    path[n] = '\0';
-    return g_strdup(path);
+    return path && path[0] == '/' ? g_steal_pointer(&path) : NULL;
 }
 
 char *pb_user_host_path_at(const pb_user *user, int fd, const char *path, bool follow)

@@ -1,5 +1,6 @@
 /* Entries of /proc that tell about the program, instead of those about the emulator: proc(5). */
 #include <core/user/internal.h>
+#include <core/util/file.h>
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -134,14 +135,13 @@ static bool is_shown_fd(pb_user *user, uint64_t number)
 
 static shows_entry *kind_of(int fd)
 {
-    g_autofree char *link = g_strdup_printf("/proc/thread-self/fd/%d", fd);
     g_autofree char *path = NULL;
     const char *entry;
     struct statfs info;
 
     if (fstatfs(fd, &info) < 0 || info.f_type != PROC_SUPER_MAGIC)
         return NULL;
-    path = g_file_read_link(link, NULL);
+    path = pb_file_of_descriptor(fd);
     entry = path ? own_entry(path) : NULL;
     if (!entry)
         return NULL;

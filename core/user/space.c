@@ -1,5 +1,6 @@
 /* Mappings of a program: see space.h. Linux, mm/mmap.c and mremap.c, for what is an error. */
 #include <core/user/space.h>
+#include <core/util/file.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -90,8 +91,7 @@ static void mapping_free(gpointer value)
 /* Of a descriptor that is mapped; null: anonymous. */
 static origin *origin_of(int fd)
 {
-    g_autofree char *link = g_strdup_printf("/proc/thread-self/fd/%d", fd);
-    g_autofree char *name = g_file_read_link(link, NULL);
+    g_autofree char *name = pb_file_of_descriptor(fd);
     struct stat info = { 0 };
 
     fstat(fd, &info);

@@ -13,6 +13,7 @@
 #include <core/user/debug.h>
 #include <core/user/handlers.h>
 #include <core/user/strace.h>
+#include <core/util/file.h>
 
 #include <fcntl.h>
 #include <limits.h>
@@ -496,8 +497,7 @@ HANDLER(sys_execve)
 /* The path of a file, or of one in a folder, that is open: what is executed is opened anew. */
 static char *path_of(int fd, const char *rest)
 {
-    g_autofree char *link = g_strdup_printf("/proc/thread-self/fd/%d", fd);
-    g_autofree char *path = g_file_read_link(link, NULL);
+    g_autofree char *path = pb_file_of_descriptor(fd);
     struct stat open, found;
 
     if (!path || fstat(fd, &open) < 0 || stat(path, &found) < 0 || open.st_dev != found.st_dev ||

@@ -22,6 +22,13 @@ static bool fail(GError **error, const char *doing, const char *file, int number
     return false;
 }
 
+char *pb_file_of_descriptor(int fd)
+{
+    g_autofree char *link = g_strdup_printf("/proc/thread-self/fd/%d", fd);
+
+    return g_file_read_link(link, NULL);
+}
+
 static bool read_all(int fd, const char *file, gsize max, GString *into, GError **error)
 {
     char buffer[16384];
