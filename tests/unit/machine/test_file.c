@@ -2,8 +2,10 @@
 #include "../runner.h"
 
 #include <core/util/file.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -140,6 +142,29 @@ static void special_files(void)
     g_unlink(real);
 }
 
+static void descriptors(void)
+{
+    g_autofree char *file = name("open");
+    g_autofree char *found = NULL;
+    g_autofree char *resolved = NULL;
+    int fd, ends[2];
+
+    CU_ASSERT_TRUE(g_file_set_contents(file, "", -1, NULL));
+    fd = open(file, O_RDONLY);
+    found = pb_file_of_descriptor(fd);
+    resolved = realpath(file, NULL);
+    CU_ASSERT_STRING_EQUAL(found, resolved);
+    close(fd);
+    CU_ASSERT_PTR_NULL(pb_file_of_descriptor(fd));
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    g_free(found);
+    found = pb_file_of_descriptor(ends[0]);
+    CU_ASSERT_TRUE(g_str_has_prefix(found, "pipe:["));
+    close(ends[0]);
+    close(ends[1]);
+    g_unlink(file);
+}
+
 /* Nothing is left behind: the folder is empty. */
 static void no_remains(void)
 {
@@ -154,6 +179,7 @@ int main(void)
         { "failing", failing },
         { "no room", no_room },
         { "special files and links", special_files },
+        { "descriptors", descriptors },
         { "nothing is left behind", no_remains },
         { 0 },
     };
