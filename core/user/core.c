@@ -457,3 +457,25 @@ bool pb_user_core_write(pb_user_thread *t, const siginfo_t *info)
         fprintf(stderr, "patchbay: core file %s: %s\n", name, g_strerror(d.error));
     return ok;
 }
+
+/* ---- what parents see ------------------------------------------------------------------------------------ */
+
+/* A process's limits can be asked for until somebody has waited for it. With a limit of 1 the kernel writes no core file, nor gives it
+ * to a program, as it does with 0: core(5). So nobody else has these two, and a program's with a core file was larger. */
+static const struct rlimit left[] = { { 1, 1 }, { 1, 2 } };
+
+void pb_user_core_leave(bool written)
+{
+    const struct rlimit none = { 0, 0 };
+
+    if (setrlimit(RLIMIT_CORE, &left[written]) < 0)
+        setrlimit(RLIMIT_CORE, &none);
+}
+
+bool pb_user_core_left(pid_t pid, int signal)
+{
+    struct rlimit limit;
+
+    return pb_user_core_signal(signal) && prlimit(pid, RLIMIT_CORE, NULL, &limit) == 0 &&
+           limit.rlim_cur == left[true].rlim_cur && limit.rlim_max == left[true].rlim_max;
+}

@@ -252,8 +252,6 @@ static int set_host_action(int signal, const pb_user_action *action)
 
 void pb_user_die(int signal)
 {
-    const struct rlimit none = { 0, 0 };
-
     pb_user_debug_over(pb_user_current, signal, 0);
     if (pb_user_current)
         pb_user_release_all_futexes(pb_user_current);
@@ -262,7 +260,7 @@ void pb_user_die(int signal)
         pb_user_missing_save(pb_user_process);
     if (pb_user_process->strace)
         pb_strace_killed(pb_user_process, signal, pb_user_process->dumped);
-    setrlimit(RLIMIT_CORE, &none); /* it would be the emulator's */
+    pb_user_core_leave(!is_sharing() && pb_user_process->dumped);
     pb_user_host_sigaction(signal, NULL, 0);
     if (is_sharing())
         pb_user_share_open(pb_user_current);
@@ -401,6 +399,9 @@ void pb_user_deliver(pb_user_thread *t)
     pb_user_action action;
 
     info.__pad0 = 0;
+    if (info.si_signo == SIGCHLD && info.si_code == CLD_KILLED &&
+        pb_user_core_left(info.si_pid, info.si_status))
+        info.si_code = CLD_DUMPED;
     __atomic_fetch_and(&t->vcpu->exit_request, ~(uint32_t)PB_EXIT_USER, __ATOMIC_SEQ_CST);
     t->queued = 0; /* all are blocked still */
     if (!pb_user_debug_signal(t, &info)) {

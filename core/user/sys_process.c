@@ -1,8 +1,10 @@
 /* System calls about processes, threads and limits that are more than the host's own. */
+#include <core/user/core.h>
 #include <core/user/handlers.h>
 #include <core/user/strace.h>
 
 #include <linux/futex.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -43,33 +45,98 @@ static void tell_end(const pb_user_thread *t, pid_t pid, int status)
         pb_strace_child_ended(t->user, pid, status);
 }
 
+/* Which child has something to tell, for waitid(): 0 is none, without waiting. An error. It is not taken, so that it can be asked whether it
+ * left a core file, which the host's kernel does not tell of ours. Taking it then does not wait, and no signal comes between. */
+static int64_t await_child(pb_user_thread *t, uint64_t type, uint64_t id, uint64_t options,
+                           bool *dumped)
+{
+    siginfo_t info = { .si_pid = 0 };
+    int64_t result =
+        pb_user_host(t, SYS_waitid, type, id, (uintptr_t)&info, options | WNOWAIT, 0, 0);
+
+    *dumped =
+        result == 0 && info.si_code == CLD_KILLED && pb_user_core_left(info.si_pid, info.si_status);
+    return result < 0 ? result : info.si_pid;
+}
+
+#define WAIT4_OPTIONS (WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)
+
 HANDLER(sys_wait4)
 {
+    int32_t which = (int32_t)a[0];
+    uint64_t type = which == -1 ? P_ALL : which <= 0 ? P_PGID : P_PID;
+    uint64_t id = which == 0 ? (uint64_t)getpgrp() : (uint64_t)llabs(which);
+    int64_t pid;
+    bool dumped;
     int status = 0;
-    int64_t pid = pb_user_host(t, SYS_wait4, a[0], (uintptr_t)&status, a[2], host(t, a[3]), 0, 0);
 
-    if (pid <= 0)
-        return pid;
+    if ((uint32_t)a[2] & ~(uint32_t)WAIT4_OPTIONS)
+        return -EINVAL;
+    if (which == INT32_MIN)
+        return -ESRCH;
+    do {
+        pid = await_child(t, type, id, a[2] | WEXITED, &dumped);
+        if (pid <= 0)
+            return pid;
+        pid = syscall(SYS_wait4, pid, &status, a[2] | WNOHANG, host(t, a[3]));
+    } while (pid == 0 || (pid < 0 && errno == ECHILD)); /* another thread has taken it */
+    if (pid < 0)
+        return -errno;
+    if (dumped && WIFSIGNALED(status))
+        status |= WCOREFLAG;
     tell_end(t, (pid_t)pid, status);
     return a[1] && !pb_user_space_write(t->user->space, a[1], &status, sizeof(status)) ? -EFAULT
                                                                                        : pid;
 }
 
-/* The kernel fills in some members of the program's structure. */
+/* The members of siginfo_t that the kernel fills in: the first three, and those of SIGCHLD without times. */
+static bool put_child(const pb_user_thread *t, uint64_t gva, const siginfo_t *info)
+{
+    const size_t first = offsetof(siginfo_t, si_code) + sizeof(info->si_code);
+    const size_t child = offsetof(siginfo_t, si_pid);
+    const size_t end = offsetof(siginfo_t, si_status) + sizeof(info->si_status);
+
+    return !gva || (pb_user_space_write(t->user->space, gva, info, first) &&
+                    pb_user_space_write(t->user->space, gva + child, (const uint8_t *)info + child,
+                                        end - child));
+}
+
+/* As of wait(), if it is an end. */
+static int status_of(const siginfo_t *info)
+{
+    switch (info->si_code) {
+    case CLD_EXITED:
+        return info->si_status << 8;
+    case CLD_KILLED:
+        return info->si_status;
+    case CLD_DUMPED:
+        return info->si_status | WCOREFLAG;
+    default:
+        return W_STOPCODE(0);
+    }
+}
+
 HANDLER(sys_waitid)
 {
-    siginfo_t info = { .si_signo = 0 };
-    int64_t result = pb_user_host(t, SYS_waitid, a[0], a[1],
-                                  a[2] ? host(t, a[2]) : (uintptr_t)&info, a[3], host(t, a[4]), 0);
+    siginfo_t info;
+    int64_t pid, result;
+    bool dumped;
 
-    if (result < 0 || (a[3] & WNOWAIT) ||
-        (a[2] && !pb_user_space_read(t->user->space, a[2], &info, sizeof(info))) || !info.si_pid)
-        return result;
-    if (info.si_code == CLD_EXITED)
-        tell_end(t, info.si_pid, info.si_status << 8);
-    else if (info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
-        tell_end(t, info.si_pid, info.si_status | (info.si_code == CLD_DUMPED ? WCOREFLAG : 0));
-    return result;
+    do {
+        info = (siginfo_t){ .si_pid = 0 };
+        pid = await_child(t, a[0], a[1], a[3], &dumped);
+        if (pid < 0)
+            return pid;
+        result =
+            pid == 0 ? 0 : syscall(SYS_waitid, P_PID, pid, &info, a[3] | WNOHANG, host(t, a[4]));
+    } while (pid > 0 && (result < 0 ? errno == ECHILD : !info.si_pid)); /* another has taken it */
+    if (result < 0)
+        return -errno;
+    if (info.si_code == CLD_KILLED && dumped)
+        info.si_code = CLD_DUMPED;
+    if (!(a[3] & WNOWAIT))
+        tell_end(t, info.si_pid, status_of(&info));
+    return put_child(t, a[2], &info) ? 0 : -EFAULT;
 }
 
 /* ---- futexes ----------------------------------------------------------------------------------------------- */

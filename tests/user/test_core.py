@@ -176,6 +176,12 @@ class File(Case):
         self.assertEqual(len(re.findall(r"\+\+\+ killed by SIGSEGV \(core dumped\) \+\+\+", done.stderr)), 8 * 3)  # threads
         self.headers(os.path.join(self.folder, "core"))
 
+    def test_parents(self):
+        """Those that are programs see that there is a core file."""
+        for accelerator in "interp", "jit":
+            done = self.run_user("--accel", accelerator, built.program("dumped", "-static"))
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "dumped: 0 failed\n", ""))
+
 
 if __name__ == "__main__":
     cases.main()
