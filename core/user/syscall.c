@@ -270,7 +270,9 @@ static int64_t not_there(pb_user_thread *t, uint64_t number)
 static bool names_own(const pb_user *user, const pb_user_row *row, const uint64_t a[6])
 {
     for (uint32_t i = 0; row->arguments[i]; i++) {
-        if (strchr("f@", row->arguments[i]) && pb_user_owns_fd(user, (uint32_t)a[i]))
+        char kind = row->arguments[i];
+
+        if ((kind == 'f' || kind == '@') && pb_user_owns_fd(user, (uint32_t)a[i]))
             return true;
     }
     return false;
