@@ -6,7 +6,8 @@
 
 #include <core/plugin/elf_file.h>
 #include <core/plugin/plugin_host.h>
-#include <json-glib/json-glib.h>
+#include <inttypes.h>
+#include <jansson.h>
 #include <patchbay/accel.h>
 #include <patchbay/codegen.h>
 #include <patchbay/loader.h>
@@ -194,32 +195,51 @@ static const layout kinds[] = {
 
 /* ---- writing ------------------------------------------------------------------------------------- */
 
-static void write_members(JsonBuilder *json, const member *members, const void *from);
-
-static void write_rows(JsonBuilder *json, const layout *rows, const char *row)
+static json_t *text_of(const char *text)
 {
-    json_builder_begin_array(json);
+    return json_string_nocheck(text); /* json_dumps() checks all texts at once */
+}
+
+/* Takes the value. There is none if there was no memory for it; GLib ends the program then too. */
+static void put(json_t *object, const char *key, json_t *value)
+{
+    if (json_object_set_new_nocheck(object, key, value) < 0)
+        g_error("manifest: no memory for %s", key);
+}
+
+static void append(json_t *array, json_t *value)
+{
+    if (json_array_append_new(array, value) < 0)
+        g_error("manifest: no memory for a row");
+}
+
+static void write_members(json_t *json, const member *members, const void *from);
+
+static json_t *rows_of(const layout *rows, const char *row)
+{
+    json_t *array = json_array();
+
     for (; *(const char *const *)row; row += rows->bytes) {
-        json_builder_begin_object(json);
-        write_members(json, rows->members, row);
-        json_builder_end_object(json);
+        json_t *object = json_object();
+
+        write_members(object, rows->members, row);
+        append(array, object);
     }
-    json_builder_end_array(json);
+    return array;
 }
 
-static void write_strings(JsonBuilder *json, const char *const *strings)
+static json_t *strings_of(const char *const *strings)
 {
-    json_builder_begin_array(json);
+    json_t *array = json_array();
+
     for (; *strings; strings++)
-        json_builder_add_string_value(json, *strings);
-    json_builder_end_array(json);
+        append(array, text_of(*strings));
+    return array;
 }
 
-static void write_u64(JsonBuilder *json, uint64_t value)
+static json_t *u64_of(uint64_t value)
 {
-    g_autofree char *text = g_strdup_printf("0x%" G_GINT64_MODIFIER "x", value);
-
-    json_builder_add_string_value(json, text);
+    return json_sprintf("0x%" PRIx64, value);
 }
 
 /* Whether the member is null or zero: such members are left out. */
@@ -241,79 +261,66 @@ static bool is_zero(const member *m, const void *at)
     return memcmp(at, zero, bytes[m->kind]) == 0;
 }
 
-static void write_members(JsonBuilder *json, const member *members, const void *from)
+static json_t *value_of(const member *m, const void *at)
+{
+    switch (m->kind) {
+    case M_STRING:
+        return text_of(*(const char *const *)at);
+    case M_BOOL:
+        return json_boolean(*(const bool *)at);
+    case M_U8:
+        return json_integer(*(const uint8_t *)at);
+    case M_U16:
+        return json_integer(*(const uint16_t *)at);
+    case M_U32:
+        return json_integer(*(const uint32_t *)at);
+    case M_I32:
+        return json_integer(*(const int32_t *)at);
+    case M_U64:
+        return u64_of(*(const uint64_t *)at);
+    case M_STRINGS:
+        return strings_of(*(const char *const *const *)at);
+    case M_ROWS:
+        return rows_of(m->rows, *(const char *const *)at);
+    }
+    return NULL;
+}
+
+static void write_members(json_t *json, const member *members, const void *from)
 {
     for (const member *m = members; m && m->key; m++) {
         const void *at = (const char *)from + m->offset;
 
-        if (is_zero(m, at))
-            continue;
-        json_builder_set_member_name(json, m->key);
-        switch (m->kind) {
-        case M_STRING:
-            json_builder_add_string_value(json, *(const char *const *)at);
-            break;
-        case M_BOOL:
-            json_builder_add_boolean_value(json, *(const bool *)at);
-            break;
-        case M_U8:
-            json_builder_add_int_value(json, *(const uint8_t *)at);
-            break;
-        case M_U16:
-            json_builder_add_int_value(json, *(const uint16_t *)at);
-            break;
-        case M_U32:
-            json_builder_add_int_value(json, *(const uint32_t *)at);
-            break;
-        case M_I32:
-            json_builder_add_int_value(json, *(const int32_t *)at);
-            break;
-        case M_U64:
-            write_u64(json, *(const uint64_t *)at);
-            break;
-        case M_STRINGS:
-            write_strings(json, *(const char *const *const *)at);
-            break;
-        case M_ROWS:
-            write_rows(json, m->rows, *(const char *const *)at);
-            break;
-        }
+        if (!is_zero(m, at))
+            put(json, m->key, value_of(m, at));
     }
+}
+
+static json_t *type_of(const pb_class *class)
+{
+    const layout *kind = &kinds[class->kind];
+    /* Members that an older plugin's descriptor does not have are zero. */
+    g_autofree void *whole = g_malloc0(kind->bytes);
+    json_t *json = json_object();
+
+    memcpy(whole, class, MIN(class->size, kind->bytes));
+    write_members(json, class_members, whole);
+    write_members(json, kind->members, whole);
+    return json;
 }
 
 char *pb_manifest_text(const pb_plugin *plugin, const char *build_id)
 {
-    g_autoptr(JsonBuilder) json = json_builder_new();
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    g_autoptr(JsonNode) root = NULL;
+    json_auto_t *json = json_object();
+    json_t *types = json_array();
 
-    json_builder_begin_object(json);
-    json_builder_set_member_name(json, "format");
-    json_builder_add_int_value(json, FORMAT);
-    json_builder_set_member_name(json, "build-id");
-    json_builder_add_string_value(json, build_id ? build_id : "");
+    put(json, "format", json_integer(FORMAT));
+    put(json, "build-id", text_of(build_id ? build_id : ""));
     write_members(json, plugin_members, plugin);
-    json_builder_set_member_name(json, "types");
-    json_builder_begin_array(json);
-    for (const pb_class *const *class = plugin->types; *class; class ++) {
-        const layout *kind = &kinds[(*class)->kind];
-        /* Members that an older plugin's descriptor does not have are zero. */
-        g_autofree void *whole = g_malloc0(kind->bytes);
-
-        memcpy(whole, *class, MIN((*class)->size, kind->bytes));
-        json_builder_begin_object(json);
-        write_members(json, class_members, whole);
-        write_members(json, kind->members, whole);
-        json_builder_end_object(json);
-    }
-    json_builder_end_array(json);
-    json_builder_end_object(json);
-
-    root = json_builder_get_root(json);
-    json_generator_set_root(generator, root);
-    json_generator_set_pretty(generator, TRUE);
-    json_generator_set_indent(generator, 1);
-    return json_generator_to_data(generator, NULL);
+    for (const pb_class *const *class = plugin->types; *class; class ++)
+        append(types, type_of(*class));
+    put(json, "types", types);
+    return json_dumps(json, JSON_INDENT(1));
 }
 
 /* ---- reading ------------------------------------------------------------------------------------- */
@@ -339,67 +346,63 @@ static const char *take_string(pb_manifest *manifest, const char *text)
     return copy;
 }
 
-static bool is_string(JsonNode *node)
-{
-    return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING;
-}
+static bool read_members(pb_manifest *manifest, const member *members, const json_t *json,
+                         void *to);
 
-static bool read_members(pb_manifest *manifest, const member *members, JsonObject *json, void *to);
-
-static bool read_rows(pb_manifest *manifest, const layout *rows, JsonArray *array, const void **to)
+static bool read_rows(pb_manifest *manifest, const layout *rows, const json_t *array,
+                      const void **to)
 {
-    guint count = json_array_get_length(array);
+    size_t count = json_array_size(array);
     char *row = take(manifest, (count + 1) * rows->bytes);
 
     *to = row;
-    for (guint i = 0; i < count; i++, row += rows->bytes) {
-        JsonNode *node = json_array_get_element(array, i);
+    for (size_t i = 0; i < count; i++, row += rows->bytes) {
+        const json_t *node = json_array_get(array, i);
 
-        if (!JSON_NODE_HOLDS_OBJECT(node) ||
-            !read_members(manifest, rows->members, json_node_get_object(node), row) ||
+        if (!json_is_object(node) || !read_members(manifest, rows->members, node, row) ||
             !*(const char *const *)row)
             return false;
     }
     return true;
 }
 
-static bool read_strings(pb_manifest *manifest, JsonArray *array, const char *const **to)
+static bool read_strings(pb_manifest *manifest, const json_t *array, const char *const **to)
 {
-    guint count = json_array_get_length(array);
+    size_t count = json_array_size(array);
     const char **strings = take(manifest, (count + 1) * sizeof(char *));
 
     *to = strings;
-    for (guint i = 0; i < count; i++) {
-        JsonNode *node = json_array_get_element(array, i);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *node = json_array_get(array, i);
 
-        if (!is_string(node))
+        if (!json_is_string(node))
             return false;
-        strings[i] = take_string(manifest, json_node_get_string(node));
+        strings[i] = take_string(manifest, json_string_value(node));
     }
     return true;
 }
 
-static bool read_number(JsonNode *node, int64_t min, int64_t max, int64_t *value)
+static bool read_number(const json_t *node, int64_t min, int64_t max, int64_t *value)
 {
-    if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64)
+    if (!json_is_integer(node))
         return false;
-    *value = json_node_get_int(node);
+    *value = json_integer_value(node);
     return *value >= min && *value <= max;
 }
 
-static bool read_member(pb_manifest *manifest, const member *m, JsonNode *node, void *at)
+static bool read_member(pb_manifest *manifest, const member *m, const json_t *node, void *at)
 {
     int64_t number;
 
     switch (m->kind) {
     case M_STRING:
-        if (!is_string(node))
+        if (!json_is_string(node))
             return false;
-        *(const char **)at = take_string(manifest, json_node_get_string(node));
+        *(const char **)at = take_string(manifest, json_string_value(node));
         return true;
     case M_BOOL:
-        *(bool *)at = JSON_NODE_HOLDS_VALUE(node) && json_node_get_boolean(node);
-        return true;
+        *(bool *)at = json_is_true(node);
+        return json_is_boolean(node);
     case M_U8:
         return read_number(node, 0, UINT8_MAX, &number) && (*(uint8_t *)at = (uint8_t)number, true);
     case M_U16:
@@ -412,22 +415,20 @@ static bool read_member(pb_manifest *manifest, const member *m, JsonNode *node, 
         return read_number(node, INT32_MIN, INT32_MAX, &number) &&
                (*(int32_t *)at = (int32_t)number, true);
     case M_U64:
-        return is_string(node) && g_str_has_prefix(json_node_get_string(node), "0x") &&
-               g_ascii_string_to_unsigned(json_node_get_string(node) + 2, 16, 0, UINT64_MAX, at,
-                                          NULL);
+        return json_is_string(node) && g_str_has_prefix(json_string_value(node), "0x") &&
+               g_ascii_string_to_unsigned(json_string_value(node) + 2, 16, 0, UINT64_MAX, at, NULL);
     case M_STRINGS:
-        return JSON_NODE_HOLDS_ARRAY(node) && read_strings(manifest, json_node_get_array(node), at);
+        return json_is_array(node) && read_strings(manifest, node, at);
     case M_ROWS:
-        return JSON_NODE_HOLDS_ARRAY(node) &&
-               read_rows(manifest, m->rows, json_node_get_array(node), at);
+        return json_is_array(node) && read_rows(manifest, m->rows, node, at);
     }
     return false;
 }
 
-static bool read_members(pb_manifest *manifest, const member *members, JsonObject *json, void *to)
+static bool read_members(pb_manifest *manifest, const member *members, const json_t *json, void *to)
 {
     for (const member *m = members; m && m->key; m++) {
-        JsonNode *node = json_object_get_member(json, m->key);
+        const json_t *node = json_object_get(json, m->key);
 
         if (node && !read_member(manifest, m, node, (char *)to + m->offset))
             return false;
@@ -435,17 +436,12 @@ static bool read_members(pb_manifest *manifest, const member *members, JsonObjec
     return true;
 }
 
-static const pb_class *read_type(pb_manifest *manifest, JsonNode *node)
+static const pb_class *read_type(pb_manifest *manifest, const json_t *json)
 {
-    JsonObject *json;
     pb_class *class;
     int64_t kind;
 
-    if (!JSON_NODE_HOLDS_OBJECT(node))
-        return NULL;
-    json = json_node_get_object(node);
-    if (!json_object_has_member(json, "kind") ||
-        !read_number(json_object_get_member(json, "kind"), PB_KIND_CPU, PB_KIND_TOOL, &kind))
+    if (!read_number(json_object_get(json, "kind"), PB_KIND_CPU, PB_KIND_TOOL, &kind))
         return NULL;
     class = take(manifest, kinds[kind].bytes);
     if (!read_members(manifest, class_members, json, class) ||
@@ -455,21 +451,19 @@ static const pb_class *read_type(pb_manifest *manifest, JsonNode *node)
     return class;
 }
 
-static bool read_plugin(pb_manifest *manifest, JsonObject *json)
+static bool read_plugin(pb_manifest *manifest, const json_t *json)
 {
-    JsonNode *types = json_object_get_member(json, "types");
+    const json_t *types = json_object_get(json, "types");
+    size_t count = json_array_size(types);
     const pb_class **classes;
-    JsonArray *array;
 
-    if (!types || !JSON_NODE_HOLDS_ARRAY(types) ||
-        !read_members(manifest, plugin_members, json, &manifest->plugin))
+    if (!json_is_array(types) || !read_members(manifest, plugin_members, json, &manifest->plugin))
         return false;
-    array = json_node_get_array(types);
-    classes = take(manifest, (json_array_get_length(array) + 1) * sizeof(*classes));
+    classes = take(manifest, (count + 1) * sizeof(*classes));
     manifest->plugin.size = sizeof(pb_plugin);
     manifest->plugin.types = classes;
-    for (guint i = 0; i < json_array_get_length(array); i++) {
-        classes[i] = read_type(manifest, json_array_get_element(array, i));
+    for (size_t i = 0; i < count; i++) {
+        classes[i] = read_type(manifest, json_array_get(types, i));
         if (!classes[i])
             return false;
     }
@@ -477,16 +471,16 @@ static bool read_plugin(pb_manifest *manifest, JsonObject *json)
 }
 
 /* Whether the file's text is of this format and of this build of the plugin. */
-static bool is_current(JsonObject *json, const char *plugin_file)
+static bool is_current(const json_t *json, const char *plugin_file)
 {
     g_autofree char *build_id = NULL;
-    JsonNode *written = json_object_get_member(json, "build-id");
-    JsonNode *format = json_object_get_member(json, "format");
+    const json_t *written = json_object_get(json, "build-id");
+    const json_t *format = json_object_get(json, "format");
     int64_t number;
 
-    return format && read_number(format, FORMAT, FORMAT, &number) && is_string(written) &&
+    return read_number(format, FORMAT, FORMAT, &number) && json_is_string(written) &&
            pb_elf_check(plugin_file, &build_id, NULL) && build_id &&
-           strcmp(build_id, json_node_get_string(written)) == 0;
+           strcmp(build_id, json_string_value(written)) == 0;
 }
 
 static char *manifest_file(const char *plugin_file)
@@ -499,21 +493,15 @@ static char *manifest_file(const char *plugin_file)
 
 pb_manifest *pb_manifest_read(const char *plugin_file)
 {
-    g_autoptr(JsonParser) parser = json_parser_new_immutable();
     g_autofree char *file = manifest_file(plugin_file);
+    json_auto_t *json = json_load_file(file, 0, NULL);
     pb_manifest *manifest;
-    JsonNode *root;
 
-    if (!json_parser_load_from_file(parser, file, NULL))
-        return NULL;
-    root = json_parser_get_root(parser);
-    if (!root || !JSON_NODE_HOLDS_OBJECT(root) ||
-        !is_current(json_node_get_object(root), plugin_file))
+    if (!json || !is_current(json, plugin_file))
         return NULL;
     manifest = g_new0(pb_manifest, 1);
     manifest->memory = g_ptr_array_new_with_free_func(g_free);
-    if (!read_plugin(manifest, json_node_get_object(root)) ||
-        !pb_plugin_check(&manifest->plugin, file, false, NULL)) {
+    if (!read_plugin(manifest, json) || !pb_plugin_check(&manifest->plugin, file, false, NULL)) {
         pb_manifest_free(manifest);
         return NULL;
     }

@@ -20,7 +20,7 @@ void pb_manifest_free(pb_manifest *manifest); /* null is fine */
 /* The plugin's tables, without functions. Lives as long as the manifest. */
 const pb_plugin *pb_manifest_plugin(const pb_manifest *manifest);
 
-/* The manifest's text; free it. build_id may be null (never read back as valid then). */
+/* The manifest's text; free it. Null if a text of the tables is not UTF-8. build_id may be null (never read back as valid then). */
 char *pb_manifest_text(const pb_plugin *plugin, const char *build_id);
 
 #endif

@@ -37,6 +37,7 @@
 #define TYPE_TWICE    31
 #define UNDEFINED     32
 #define DEPENDENCY    33
+#define NOT_UTF8      34
 
 typedef struct bad {
     uint32_t value, other;
@@ -107,7 +108,7 @@ static const pb_prop props[] = {
 static const pb_port ports[] = {
     { BAD == PORT_NAME ? "setting" : "irq", PB_PROTOCOL_IRQ, PB_REQUIRES,
       .handle_offset = BAD == PORT_HANDLE ? sizeof(bad) : offsetof(bad, irq) + 1,
-      .doc = "Interrupt" },
+      .doc = BAD == NOT_UTF8 ? "Interruption \xe0 la fin" : "Interrupt" },
 #if BAD == PORT_IFACE
     { "input", PB_PROTOCOL_IRQ, PB_PROVIDES, .doc = "Input without functions" },
 #endif

@@ -46,6 +46,7 @@ EXPECTED = {
     "REGION_SIZE": "FILE: type bad: regs: the region has no size",
     "TYPE_TWICE": "FILE: type bad: stands in the plugin twice",
     "UNDEFINED": "FILE: cannot be opened: undefined symbol: nobody_has_this",
+    "NOT_UTF8": "FILE: a text in its tables is not UTF-8",
     "DEPENDENCY": "FILE: cannot be opened: libpatchbay-gone.so: cannot open shared object file: No such file or directory",
 }
 

@@ -29,14 +29,16 @@ static char *reference_text(const pb_plugin *plugin)
 static char *manifest_text(const pb_plugin *plugin, const char *file, GError **error)
 {
     g_autofree char *build_id = NULL;
+    char *text;
 
     if (!pb_elf_check(file, &build_id, error))
         return NULL;
-    if (build_id)
-        return pb_manifest_text(plugin, build_id);
-    g_set_error(error, PB_PLUGIN_ERROR, PB_PLUGIN_ERROR_INVALID,
-                "%s: has no build id; link it with -Wl,--build-id", file);
-    return NULL;
+    text = build_id ? pb_manifest_text(plugin, build_id) : NULL;
+    if (!text)
+        g_set_error(error, PB_PLUGIN_ERROR, PB_PLUGIN_ERROR_INVALID, "%s: %s", file,
+                    build_id ? "a text in its tables is not UTF-8"
+                             : "has no build id; link it with -Wl,--build-id");
+    return text;
 }
 
 int main(int argc, char **argv)

@@ -8,169 +8,151 @@
 #include "command.h"
 
 #include <core/device/describe.h>
-#include <json-glib/json-glib.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #define EXPRESSION "\\$\\{"                                  /* any text with one */
 #define NAME       "^[A-Za-z][A-Za-z0-9_-]*(\\[[0-9]+\\])?$" /* of a part */
 
-static void add_text(JsonBuilder *b, const char *name, const char *text)
+/* Takes the value. There is none if there was no memory for it; GLib ends the program then too. */
+static void put(json_t *object, const char *name, json_t *value)
 {
-    json_builder_set_member_name(b, name);
-    json_builder_add_string_value(b, text);
+    if (json_object_set_new_nocheck(object, name, value) < 0)
+        g_error("schema: no memory for %s", name);
 }
 
-static void add_truth(JsonBuilder *b, const char *name, bool truth)
+static void append(json_t *array, json_t *value)
 {
-    json_builder_set_member_name(b, name);
-    json_builder_add_boolean_value(b, truth);
+    if (json_array_append_new(array, value) < 0)
+        g_error("schema: no memory for an element");
 }
 
-static void begin(JsonBuilder *b, const char *name)
+/* A plugin's text; null if it has none. Whether it is UTF-8 is seen when all is printed. */
+static json_t *text_of(const char *text)
 {
-    json_builder_set_member_name(b, name);
-    json_builder_begin_object(b);
+    return json_string_nocheck(text);
 }
 
-static void begin_array(JsonBuilder *b, const char *name)
-{
-    json_builder_set_member_name(b, name);
-    json_builder_begin_array(b);
-}
-
-/* { "type": [..] } of a list of JSON types separated by blanks. */
-static void add_types(JsonBuilder *b, const char *types)
+/* A list of JSON types separated by blanks. */
+static json_t *types_of(const char *types)
 {
     g_auto(GStrv) words = g_strsplit(types, " ", -1);
+    json_t *list = json_array();
 
-    begin_array(b, "type");
     for (char **word = words; *word; word++)
-        json_builder_add_string_value(b, *word);
-    json_builder_end_array(b);
+        append(list, json_string(*word));
+    return list;
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-static void add_types_choice(JsonBuilder *b, const char *types)
+static json_t *types_choice(const char *types)
 {
-    json_builder_begin_object(b);
-    add_types(b, types);
-    json_builder_end_object(b);
+    return json_pack("{s:o}", "type", types_of(types));
 }
 
-static void add_pattern_choice(JsonBuilder *b, const char *pattern)
+static json_t *pattern_choice(const char *pattern)
 {
-    json_builder_begin_object(b);
-    add_text(b, "type", "string");
-    add_text(b, "pattern", pattern);
-    json_builder_end_object(b);
+    return json_pack("{s:s, s:s}", "type", "string", "pattern", pattern);
 }
 
 /* What every value may be: an expression; null, which deletes what an included file has. */
-static void begin_choices(JsonBuilder *b)
+static json_t *new_choices(void)
 {
-    begin_array(b, "anyOf");
-    add_pattern_choice(b, EXPRESSION);
-    add_types_choice(b, "null");
+    return json_pack("[o, o]", pattern_choice(EXPRESSION), types_choice("null"));
 }
 
-static void add_limit(JsonBuilder *b, const char *name, const pb_prop *prop, uint64_t limit)
+static void add_limit(json_t *number, const char *name, const pb_prop *prop, uint64_t limit)
 {
     if (prop->type != PB_PROP_INT && limit > INT64_MAX)
         return; /* no number of JSON that every reader takes */
-    json_builder_set_member_name(b, name);
-    json_builder_add_int_value(b, (int64_t)limit);
+    put(number, name, json_integer((json_int_t)limit));
 }
 
-static void add_number_choices(JsonBuilder *b, const pb_prop *prop)
+static void add_number_choices(json_t *choices, const pb_prop *prop)
 {
     g_autofree char *pattern = pb_property_pattern(prop);
+    json_t *number = json_pack("{s:s}", "type", "integer");
 
-    add_pattern_choice(b, pattern);
-    json_builder_begin_object(b);
-    add_text(b, "type", "integer");
     if (prop->min || prop->max) {
-        add_limit(b, "minimum", prop, prop->min);
-        add_limit(b, "maximum", prop, prop->max);
+        add_limit(number, "minimum", prop, prop->min);
+        add_limit(number, "maximum", prop, prop->max);
     } else if (prop->type != PB_PROP_INT) {
-        add_limit(b, "minimum", prop, 0);
+        add_limit(number, "minimum", prop, 0);
     }
-    json_builder_end_object(b);
+    append(choices, pattern_choice(pattern));
+    append(choices, number);
 }
 
-static void add_word_choices(JsonBuilder *b, const char *const *words)
+static json_t *words_choice(const char *const *words)
 {
-    json_builder_begin_object(b);
-    begin_array(b, "enum");
+    json_t *list = json_array();
+
     for (; *words; words++)
-        json_builder_add_string_value(b, *words);
-    json_builder_end_array(b);
-    json_builder_end_object(b);
+        append(list, text_of(*words));
+    return json_pack("{s:o}", "enum", list);
 }
 
-static void add_prop_choices(JsonBuilder *b, const pb_prop *prop)
+static void add_prop_choices(json_t *choices, const pb_prop *prop)
 {
     switch (prop->type) {
     case PB_PROP_BOOL:
-        add_types_choice(b, "boolean");
-        add_pattern_choice(b, "^(true|false)$");
+        append(choices, types_choice("boolean"));
+        append(choices, pattern_choice("^(true|false)$"));
         break;
     case PB_PROP_UINT:
     case PB_PROP_INT:
     case PB_PROP_SIZE:
     case PB_PROP_HZ:
-        add_number_choices(b, prop);
+        add_number_choices(choices, prop);
         break;
     case PB_PROP_ENUM:
-        add_word_choices(b, prop->choices);
+        append(choices, words_choice(prop->choices));
         break;
     case PB_PROP_UINTS:
-        add_types_choice(b, "array integer string");
+        append(choices, types_choice("array integer string"));
         break;
     default:
-        add_types_choice(b, "string number boolean");
+        append(choices, types_choice("string number boolean"));
         break;
     }
 }
 
-static void add_prop(JsonBuilder *b, const pb_prop *prop)
+static void add_prop(json_t *properties, const pb_prop *prop)
 {
     g_autofree char *form = pb_property_form(prop);
     g_autofree char *doc =
         g_strdup_printf("%s%s%s", prop->doc ? prop->doc : "", prop->doc ? ": " : "", form);
+    json_t *choices = new_choices();
 
-    begin(b, prop->name);
-    add_text(b, "description", doc);
-    if (prop->initial)
-        add_text(b, "default", prop->initial);
-    begin_choices(b);
-    add_prop_choices(b, prop);
-    json_builder_end_array(b);
-    json_builder_end_object(b);
+    add_prop_choices(choices, prop);
+    put(properties, prop->name,
+        json_pack("{s:o, s:o*, s:o}", "description", text_of(doc), "default",
+                  text_of(prop->initial), "anyOf", choices));
 }
 
-static void add_port(JsonBuilder *b, const pb_port *port)
+static void add_port(json_t *properties, const pb_port *port)
 {
     g_autofree char *doc =
         g_strdup_printf("%s%swire to a port of protocol %s", port->doc ? port->doc : "",
                         port->doc ? ": " : "", port->protocol);
 
-    begin(b, port->name);
-    add_text(b, "description", doc);
-    add_types(b, "string array null");
-    json_builder_end_object(b);
+    put(properties, port->name,
+        json_pack("{s:o, s:o}", "description", text_of(doc), "type",
+                  types_of("string array null")));
 }
 
-static void add_parameter_types(JsonBuilder *b)
+static json_t *parameter_types(void)
 {
-    begin_array(b, "enum");
+    json_t *list = json_array();
+
     for (unsigned i = 0; pb_parameter_type(i); i++)
-        json_builder_add_string_value(b, pb_parameter_type(i));
-    json_builder_end_array(b);
+        append(list, json_string(pb_parameter_type(i)));
+    return list;
 }
 
-static void add_key(JsonBuilder *b, const pb_key *key)
+static void add_key(json_t *properties, const pb_key *key)
 {
     static const struct {
         const char *form, *types;
@@ -181,273 +163,193 @@ static void add_key(JsonBuilder *b, const pb_key *key)
         { "parameter type", "string" },
     };
     const char *types = "string number boolean array object null";
+    bool listed = strcmp(key->form, "parameter type") == 0;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(forms); i++)
         types = strcmp(forms[i].form, key->form) == 0 ? forms[i].types : types;
-    begin(b, key->name);
-    add_text(b, "description", key->doc);
-    add_types(b, types);
-    if (strcmp(key->form, "parameter type") == 0)
-        add_parameter_types(b);
-    json_builder_end_object(b);
+    put(properties, key->name,
+        json_pack("{s:s, s:o, s:o*}", "description", key->doc, "type", types_of(types), "enum",
+                  listed ? parameter_types() : NULL));
 }
 
-/* An object with the keys of a table and nothing else; left open in "properties". */
-static void begin_keys(JsonBuilder *b, const pb_key *keys)
+static json_t *keys_of(const pb_key *keys)
 {
-    add_text(b, "type", "object");
-    begin(b, "properties");
+    json_t *properties = json_object();
+
     for (const pb_key *key = keys; key && key->name; key++)
-        add_key(b, key);
+        add_key(properties, key);
+    return properties;
 }
 
-static void end_keys(JsonBuilder *b)
+/* An object with these properties and nothing else. */
+static json_t *closed_object(json_t *properties)
 {
-    json_builder_end_object(b);
-    add_truth(b, "additionalProperties", false);
+    return json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties,
+                     "additionalProperties", false);
 }
 
-static void add_record(JsonBuilder *b, const char *name, const pb_prop *props, const pb_key *others)
+static json_t *record_of(const pb_prop *props, const pb_key *others)
 {
-    begin(b, name);
-    add_types(b, "object null");
-    begin(b, "properties");
+    json_t *properties = json_object();
+
     for (const pb_prop *prop = props; prop->name; prop++)
-        add_prop(b, prop);
+        add_prop(properties, prop);
     for (const pb_key *key = others; key && key->name; key++)
-        add_key(b, key);
-    end_keys(b);
-    json_builder_end_object(b);
+        add_key(properties, key);
+    return json_pack("{s:o, s:o, s:b}", "type", types_of("object null"), "properties", properties,
+                     "additionalProperties", false);
 }
 
 /* ---- types ----------------------------------------------------------------------------------- */
 
-static void add_class(JsonBuilder *b, const pb_class *class)
+static json_t *class_of(const pb_class *class)
 {
-    add_text(b, "description", class->doc);
-    begin_keys(b, pb_keys_part);
+    json_t *properties = keys_of(pb_keys_part);
+
     for (const pb_prop *prop = class->props; prop && prop->name; prop++)
-        add_prop(b, prop);
+        add_prop(properties, prop);
     for (const pb_port *port = class->ports; port && port->name; port++) {
         if (port->role == PB_REQUIRES)
-            add_port(b, port);
+            add_port(properties, port);
     }
-    end_keys(b);
-    begin(b, "patternProperties"); /* single elements: irq[2] */
-    begin(b, "\\[[0-9]+\\]$");
-    json_builder_end_object(b);
-    json_builder_end_object(b);
+    return json_pack("{s:o*, s:s, s:o, s:b, s:{s:{}}}", "description", text_of(class->doc), "type",
+                     "object", "properties", properties, "additionalProperties", false,
+                     "patternProperties", "\\[[0-9]+\\]$"); /* single elements: irq[2] */
 }
 
 /* { "if": type is this one, "then": what it may have } */
-static void add_rule(void *opaque, const pb_plugin *plugin, const pb_class *class)
+static void add_rule(void *rules, const pb_plugin *plugin, const pb_class *class)
 {
-    JsonBuilder *b = opaque;
-    g_autofree char *text = pb_type_text(plugin, class);
+    g_autofree char *type = pb_type_text(plugin, class);
 
-    json_builder_begin_object(b);
-    begin(b, "if");
-    add_text(b, "type", "object");
-    begin_array(b, "required");
-    json_builder_add_string_value(b, "type");
-    json_builder_end_array(b);
-    begin(b, "properties");
-    begin(b, "type");
-    add_text(b, "const", text);
-    json_builder_end_object(b);
-    json_builder_end_object(b);
-    json_builder_end_object(b);
-    begin(b, "then");
-    add_class(b, class);
-    json_builder_end_object(b);
-    json_builder_end_object(b);
+    append(rules,
+           json_pack("{s:{s:s, s:[s], s:{s:{s:s}}}, s:o}", "if", "type", "object", "required",
+                     "type", "properties", "type", "const", type, "then", class_of(class)));
 }
 
-static void add_type_name(void *opaque, const pb_plugin *plugin, const pb_class *class)
+static void add_type_name(void *names, const pb_plugin *plugin, const pb_class *class)
 {
     g_autofree char *text = pb_type_text(plugin, class);
 
-    json_builder_add_string_value(opaque, text);
+    append(names, json_string(text));
+}
+
+/* A list that a function makes of all types of a kind. */
+static json_t *list_of(pb_plugin_host *host, pb_kind kind,
+                       void (*function)(void *list, const pb_plugin *, const pb_class *))
+{
+    json_t *list = json_array();
+    type_visit visit = { .function = function, .opaque = list };
+
+    visit_types(host, kind, NULL, &visit);
+    return list;
 }
 
 /* A part: one of the types of its kind, and what that has. Null deletes an included file's. */
-static void define_part(JsonBuilder *b, pb_plugin_host *host, const char *name, pb_kind kind)
+static json_t *part_of(pb_plugin_host *host, pb_kind kind)
 {
-    type_visit names = { .function = add_type_name, .opaque = b };
-    type_visit rules = { .function = add_rule, .opaque = b };
+    json_t *choices = new_choices();
 
-    begin(b, name);
-    add_types(b, "object null");
-    begin(b, "properties");
-    begin(b, "type");
-    begin_choices(b);
-    json_builder_begin_object(b);
-    begin_array(b, "enum");
-    visit_types(host, kind, NULL, &names);
-    json_builder_end_array(b);
-    json_builder_end_object(b);
-    json_builder_end_array(b);
-    json_builder_end_object(b);
-    json_builder_end_object(b);
-    begin_array(b, "allOf");
-    visit_types(host, kind, NULL, &rules);
-    json_builder_end_array(b);
-    json_builder_end_object(b);
+    append(choices, json_pack("{s:o}", "enum", list_of(host, kind, add_type_name)));
+    return json_pack("{s:o, s:{s:{s:o}}, s:o}", "type", types_of("object null"), "properties",
+                     "type", "anyOf", choices, "allOf", list_of(host, kind, add_rule));
 }
 
-static void define_parts(JsonBuilder *b, pb_plugin_host *host)
+static json_t *parts_of(pb_plugin_host *host)
 {
-    begin(b, "definitions");
-    define_part(b, host, "cpu", PB_KIND_CPU);
-    define_part(b, host, "device", PB_KIND_DEVICE);
-    define_part(b, host, "backend", PB_KIND_BACKEND);
-    define_part(b, host, "loader", PB_KIND_LOADER);
-    define_part(b, host, "accel", PB_KIND_ACCEL);
-    json_builder_end_object(b);
+    json_t *parts = json_object();
+
+    put(parts, "cpu", part_of(host, PB_KIND_CPU));
+    put(parts, "device", part_of(host, PB_KIND_DEVICE));
+    put(parts, "backend", part_of(host, PB_KIND_BACKEND));
+    put(parts, "loader", part_of(host, PB_KIND_LOADER));
+    put(parts, "accel", part_of(host, PB_KIND_ACCEL));
+    return parts;
 }
 
 /* ---- sections -------------------------------------------------------------------------------- */
 
-static void begin_map(JsonBuilder *b, const char *name)
+static json_t *reference_to(const char *definition)
 {
-    begin(b, name);
-    add_text(b, "type", "object");
-    begin(b, "propertyNames");
-    add_text(b, "pattern", NAME);
-    json_builder_end_object(b);
+    return json_pack("{s:s+}", "$ref", "#/definitions/", definition);
 }
 
-/* Parts by name. */
-static void add_section(JsonBuilder *b, const char *name, const char *reference)
+/* Things of one form by name. */
+static json_t *map_of(json_t *form)
 {
-    begin_map(b, name);
-    begin(b, "additionalProperties");
-    add_text(b, "$ref", reference);
-    json_builder_end_object(b);
-    json_builder_end_object(b);
+    return json_pack("{s:s, s:{s:s}, s:o}", "type", "object", "propertyNames", "pattern", NAME,
+                     "additionalProperties", form);
 }
 
-static void add_parameters(JsonBuilder *b)
+static json_t *asserts(void)
 {
-    begin_map(b, "parameters");
-    begin(b, "additionalProperties");
-    begin_keys(b, pb_keys_parameter);
-    end_keys(b);
-    json_builder_end_object(b);
-    json_builder_end_object(b);
-}
+    json_t *items = closed_object(keys_of(pb_keys_assert));
+    json_t *required = json_array();
 
-static void add_memory(JsonBuilder *b)
-{
-    begin_map(b, "memory");
-    add_record(b, "additionalProperties", pb_props_memory, pb_keys_memory);
-    json_builder_end_object(b);
-}
-
-static void add_asserts(JsonBuilder *b)
-{
-    begin(b, "asserts");
-    add_text(b, "type", "array");
-    begin(b, "items");
-    begin_keys(b, pb_keys_assert);
-    end_keys(b);
-    begin_array(b, "required");
     for (const pb_key *key = pb_keys_assert; key->name; key++)
-        json_builder_add_string_value(b, key->name);
-    json_builder_end_array(b);
-    json_builder_end_object(b);
-    json_builder_end_object(b);
+        append(required, json_string(key->name));
+    put(items, "required", required);
+    return json_pack("{s:s, s:o}", "type", "array", "items", items);
 }
 
 /* A backend, or a list of them to choose from, and devices. */
-static void add_attach(JsonBuilder *b)
+static json_t *attach(void)
 {
-    begin_map(b, "attach");
-    begin(b, "additionalProperties");
-    begin_keys(b, pb_keys_attach);
-    begin(b, "backend");
-    begin_array(b, "anyOf");
-    json_builder_begin_object(b);
-    add_text(b, "$ref", "#/definitions/backend");
-    json_builder_end_object(b);
-    json_builder_begin_object(b);
-    add_text(b, "type", "array");
-    begin(b, "items");
-    add_text(b, "$ref", "#/definitions/backend");
-    json_builder_end_object(b);
-    json_builder_end_object(b);
-    json_builder_end_array(b);
-    json_builder_end_object(b);
-    add_section(b, "devices", "#/definitions/device");
-    end_keys(b);
-    json_builder_end_object(b);
-    json_builder_end_object(b);
+    json_t *properties = keys_of(pb_keys_attach);
+
+    put(properties, "backend",
+        json_pack("{s:[o, {s:s, s:o}]}", "anyOf", reference_to("backend"), "type", "array", "items",
+                  reference_to("backend")));
+    put(properties, "devices", map_of(reference_to("device")));
+    return map_of(closed_object(properties));
 }
 
 /* Sections with a shape of their own; the rest of the table of keys is plain. */
-static void add_sections(JsonBuilder *b)
+static json_t *sections(void)
 {
     static const char *const own[] = { "parameters", "asserts", "cpus", "memory", "devices",
                                        "backends",   "attach",  "boot", "accel",  "fdt",
                                        "bus",        "run",     NULL };
+    json_t *all = json_object();
 
     for (const pb_key *key = pb_keys_machine; key->name; key++) {
         if (!g_strv_contains(own, key->name))
-            add_key(b, key);
+            add_key(all, key);
     }
-    add_parameters(b);
-    add_asserts(b);
-    add_memory(b);
-    add_section(b, "cpus", "#/definitions/cpu");
-    add_section(b, "devices", "#/definitions/device");
-    add_section(b, "backends", "#/definitions/backend");
-    add_section(b, "boot", "#/definitions/loader");
-    add_attach(b);
-    begin(b, "accel");
-    add_text(b, "$ref", "#/definitions/accel");
-    json_builder_end_object(b);
-    add_record(b, "fdt", pb_props_fdt, pb_keys_fdt);
-    add_record(b, "bus", pb_props_bus, NULL);
-    add_record(b, "run", pb_props_run, NULL);
+    put(all, "parameters", map_of(closed_object(keys_of(pb_keys_parameter))));
+    put(all, "asserts", asserts());
+    put(all, "memory", map_of(record_of(pb_props_memory, pb_keys_memory)));
+    put(all, "cpus", map_of(reference_to("cpu")));
+    put(all, "devices", map_of(reference_to("device")));
+    put(all, "backends", map_of(reference_to("backend")));
+    put(all, "boot", map_of(reference_to("loader")));
+    put(all, "attach", attach());
+    put(all, "accel", reference_to("accel"));
+    put(all, "fdt", record_of(pb_props_fdt, pb_keys_fdt));
+    put(all, "bus", record_of(pb_props_bus, NULL));
+    put(all, "run", record_of(pb_props_run, NULL));
+    return all;
 }
 
 /* A machine has a name, its own or that of the machine it includes. */
-static void add_required(JsonBuilder *b)
+static json_t *schema_of(pb_plugin_host *host)
 {
-    begin_array(b, "anyOf");
-    for (unsigned i = 0; i < 2; i++) {
-        json_builder_begin_object(b);
-        begin_array(b, "required");
-        json_builder_add_string_value(b, i ? "include" : "machine");
-        json_builder_end_array(b);
-        json_builder_end_object(b);
-    }
-    json_builder_end_array(b);
+    return json_pack("{s:s, s:s, s:s, s:o, s:b, s:[{s:[s]}, {s:[s]}], s:o}", "$schema",
+                     "http://json-schema.org/draft-07/schema#", "title", "Patchbay machine", "type",
+                     "object", "properties", sections(), "additionalProperties", false, "anyOf",
+                     "required", "machine", "required", "include", "definitions", parts_of(host));
 }
 
-static void print_schema(void)
+static int print_schema(void)
 {
     g_autoptr(pb_plugin_host) host = pb_plugin_host_new(NULL);
-    g_autoptr(JsonBuilder) b = json_builder_new();
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    g_autoptr(JsonNode) root = NULL;
-    g_autofree char *text = NULL;
+    json_auto_t *schema = schema_of(host);
+    g_autofree char *text = json_dumps(schema, JSON_INDENT(2));
 
-    json_builder_begin_object(b);
-    add_text(b, "$schema", "http://json-schema.org/draft-07/schema#");
-    add_text(b, "title", "Patchbay machine");
-    add_text(b, "type", "object");
-    begin(b, "properties");
-    add_sections(b);
-    end_keys(b);
-    add_required(b);
-    define_parts(b, host);
-    json_builder_end_object(b);
-    root = json_builder_get_root(b);
-    json_generator_set_root(generator, root);
-    json_generator_set_pretty(generator, TRUE);
-    text = json_generator_to_data(generator, NULL);
+    if (!text)
+        return complain(STATUS_FAILED, "schema: a text in a plugin's tables is not UTF-8");
     puts(text);
+    return STATUS_OK;
 }
 
 int command_schema(int argc, char **argv)
@@ -462,6 +364,5 @@ int command_schema(int argc, char **argv)
         return status;
     if (argc > 1)
         return complain(STATUS_USAGE, "schema: no arguments are expected");
-    print_schema();
-    return STATUS_OK;
+    return print_schema();
 }

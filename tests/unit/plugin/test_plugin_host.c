@@ -189,7 +189,8 @@ static void stale_manifests(void)
     g_autofree char *good = NULL;
     g_autofree char *stale = pb_manifest_text(plugin, "00");
     g_autofree char *cut = NULL;
-    const char *texts[3];
+    g_autofree char *deep = g_strnfill(1 << 20, '[');
+    const char *texts[6];
 
     CU_ASSERT_FATAL(pb_elf_check(good_file, &build_id, NULL) && build_id);
     good = pb_manifest_text(plugin, build_id);
@@ -197,6 +198,9 @@ static void stale_manifests(void)
     texts[0] = stale;
     texts[1] = cut;
     texts[2] = "[]";
+    texts[3] = "";
+    texts[4] = deep;
+    texts[5] = "{\"format\": 18446744073709551617}"; /* 1 with the 64 bits that are kept */
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_autofree char *file = folder_with(texts[i]);
 
