@@ -37,7 +37,7 @@ tr_status tr_add_sub_imm(a64_ctx *c, const a64_arg_add_sub_imm *a)
     uint64_t imm = (uint64_t)a->imm12 << (a->sh ? 12 : 0), known;
     ir_val n, result;
 
-    if (!a->s && a->rd == a->rn && was_just_set(c, a->rn, &known)) {
+    if (!a->s && a->rd == a->rn && is_known(c, a->rn, &known)) {
         write_x(c, a->sf, a->rd, SP, imm_x(c, a->sf, a->sub ? known - imm : known + imm));
         return TR_NEXT;
     }

@@ -65,6 +65,10 @@ tr_status tr_blr(a64_ctx *c, const a64_arg_blr *a)
 /* RET */
 tr_status tr_ret(a64_ctx *c, const a64_arg_ret *a)
 {
+    uint64_t known;
+
+    if (is_known(c, a->rn, &known))
+        return end_jump(c, known);
     return end_jump_ind(c, read_x(c, 1, a->rn, ZR), IR_HINT_RETURN);
 }
 

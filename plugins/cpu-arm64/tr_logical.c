@@ -73,7 +73,7 @@ tr_status tr_movk(a64_ctx *c, const a64_arg_movk *a)
     uint64_t field = UINT64_C(0xffff) << (16 * a->hw), known;
     ir_val old;
 
-    if (was_just_set(c, a->rd, &known)) {
+    if (is_known(c, a->rd, &known)) {
         known = (known & ~field) | (uint64_t)a->imm16 << (16 * a->hw);
         write_x(c, a->sf, a->rd, ZR, imm_x(c, a->sf, known));
         return TR_NEXT;

@@ -241,29 +241,28 @@ ir_val read_x(a64_ctx *c, uint32_t sf, uint32_t n, a64_r31 r31)
 
 void write_x(a64_ctx *c, uint32_t sf, uint32_t n, a64_r31 r31, ir_val value)
 {
+    uint64_t k = 0;
+    bool known = ir_is_const(c->ir, value, &k);
+
     if (n == 31 && r31 == ZR)
         return;
-    if (n == 31)
+    if (n == 31) {
         c->sp_aligned = false;
-    if (!sf) {
-        uint64_t k;
-
-        value = ir_is_const(c->ir, value, &k) ? ir_imm64(c->ir, k) : ir_zext(c->ir, IR_I64, value);
+    } else {
+        c->known = (c->known & ~(UINT32_C(1) << n)) | (uint32_t)known << n;
+        c->known_value[n] = k;
     }
+    if (!sf)
+        value = known ? ir_imm64(c->ir, k) : ir_zext(c->ir, IR_I64, value);
     ir_put(c->ir, value, n == 31 ? SLOT_SP : SLOT_X0 + n);
 }
 
-bool was_just_set(a64_ctx *c, uint32_t n, uint64_t *value)
+bool is_known(const a64_ctx *c, uint32_t n, uint64_t *value)
 {
-    const ir_unit *u = c->ir->unit;
-    const ir_op_record *last;
-
-    if (n == 31 || u->n_ops < 2 || u->ops[u->n_ops - 1].op != IR_OP_INSN ||
-        u->blocks[c->ir->block].first > u->n_ops - 2)
+    if (n == 31 || !(c->known >> n & 1))
         return false;
-    last = &u->ops[u->n_ops - 2];
-    return last->op == IR_OP_PUT && last->attr == SLOT_X0 + n &&
-           ir_is_const(c->ir, (ir_val){ last->arg[0] }, value);
+    *value = c->known_value[n];
+    return true;
 }
 
 ir_val read_nzcv(a64_ctx *c)

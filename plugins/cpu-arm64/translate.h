@@ -53,6 +53,8 @@ struct a64_ctx {
     bool big_endian, strict_align, check_sp;
     bool load_exclusive; /* the instruction is one */
     bool sp_aligned;     /* sp was checked in this unit, and changed by multiples of 16 since */
+    uint32_t known;      /* registers that were set to a constant in this unit, one bit each */
+    uint64_t known_value[31];
 };
 
 /* Meaning of register number 31. */
@@ -69,9 +71,9 @@ static inline ir_type width_type(uint32_t sf)
 ir_val read_x(a64_ctx *c, uint32_t sf, uint32_t n, a64_r31 r31);
 /* A write of 32 bits clears the upper half. */
 void write_x(a64_ctx *c, uint32_t sf, uint32_t n, a64_r31 r31, ir_val value);
-/* Whether the last thing that the instruction before did was to set register n to a constant, before anything of this one is
- * emitted: what comes in several instructions (MOVZ and MOVK, ADRP and ADD) is one constant then. */
-bool was_just_set(a64_ctx *c, uint32_t n, uint64_t *value);
+/* Whether register n has a constant: what comes in several instructions (MOVZ and MOVK, ADRP and ADD) is one, and where a
+ * function returns to that was called in this unit. */
+bool is_known(const a64_ctx *c, uint32_t n, uint64_t *value);
 ir_val read_nzcv(a64_ctx *c);
 void write_nzcv(a64_ctx *c, ir_val flags);
 /* V register n, all of it; or its low 64 bits. */

@@ -533,7 +533,7 @@ class Runs(Command):
                                 ("patterns", r"(?m)^  st .*# pairs: one access with st "),
                                 ("patterns", r"(?m) shl .*# emitted with the operation that reads it$"),
                                 ("registers", r"(?m)^# x1 is in \w+$"),
-                                ("places", r"(?m) = add .*# computed in the register of x1$")):
+                                ("places", r"(?m) = add .*# computed in the register of x5$")):
                 if name not in left_out:
                     self.assertRegex(passes[name], found)
             if "dead" not in left_out:  # behind it what was dropped is gone
