@@ -43,6 +43,13 @@ static inline uint32_t pb_jump_index(uint64_t pc, uint32_t align_log2)
     return (uint32_t)(pc >> align_log2) & (PB_JUMP_ENTRIES - 1);
 }
 
+/* Behind these entries there may be 1 << far_bits more (pb_codegen_setup), which emitted code asks for what the others have
+ * not, and copies what it finds to its place among them. An empty one is all zeros. */
+static inline uint32_t pb_far_jump_index(uint64_t pc, uint32_t far_bits)
+{
+    return ((uint32_t)pc * UINT32_C(0x9e3779b1)) >> (32 - far_bits);
+}
+
 /* ---- leaving emitted code ---------------------------------------------------------------------------- */
 
 typedef enum pb_code_exit_kind {
@@ -185,6 +192,7 @@ typedef struct pb_codegen_setup {
     const pb_fp_ops *fp;
     pb_code_slice thunks;  /* memory for code that all units share: PB_CODEGEN_THUNK_BYTES */
     pb_code_window window; /* of all MMU indexes; 0 bytes: there is none. Not if it is counted */
+    uint32_t far_bits;     /* of the far entries of vcpu->jumps; 0: there are none */
 } pb_codegen_setup;
 
 #define PB_CODEGEN_THUNK_BYTES 16384

@@ -23,13 +23,15 @@ enum { UNIT_LINES = 640 };
 
 /* Unit keys whose jump tables a vCPU keeps: user and kernel, with a few rounding modes. A program has one address space, whose
  * earlier epochs never come back, and perhaps a thousand vCPUs. */
-enum { JUMP_TABLES = 8, USER_JUMP_TABLES = 2 };
+enum { JUMP_TABLES = 8, USER_JUMP_TABLES = 2, FAR_JUMP_BITS = 13 };
 
 typedef struct jump_table {
     uint64_t key;
     uint32_t epoch; /* vcpu->tlb_epoch that it was filled under */
     uint32_t used;  /* when it was in force last; 0: never */
+    bool far_used;  /* since it was cleared */
     pb_jump_entry entries[PB_JUMP_ENTRIES];
+    pb_jump_entry far[1 << FAR_JUMP_BITS];
 } jump_table;
 
 /* Property `regions`. */
@@ -212,6 +214,8 @@ void use_jumps(jit_vcpu *x, uint64_t key);
 void remember_jump(jit_vcpu *x, uint64_t pc, const void *entry);
 /* What it knows of a pc, or null. The entry may be retired: who arrives at it and comes back asks find_entry(). */
 const void *recall_jump(jit_vcpu *x, uint64_t pc);
+/* Whether it has a unit, or had one; false may be wrong. */
+bool knows_jump(const jit_vcpu *x, uint64_t pc);
 /* Forget all of all tables. */
 void forget_jumps(jit_vcpu *x);
 void free_jumps(jit_vcpu *x);

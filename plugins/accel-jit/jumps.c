@@ -6,6 +6,7 @@
 #include "jit.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void clear(const jit_vcpu *x, jump_table *table)
 {
@@ -13,6 +14,9 @@ static void clear(const jit_vcpu *x, jump_table *table)
 
     for (uint32_t i = 0; i < PB_JUMP_ENTRIES; i++)
         table->entries[i] = none;
+    if (table->far_used)
+        memset(table->far, 0, sizeof(table->far));
+    table->far_used = false;
     table->epoch = x->vcpu->tlb_epoch;
 }
 
@@ -54,17 +58,31 @@ void use_jumps(jit_vcpu *x, uint64_t key)
 
 void remember_jump(jit_vcpu *x, uint64_t pc, const void *entry)
 {
-    x->table->entries[pb_jump_index(pc, x->align_log2)] = (pb_jump_entry){ pc, entry };
+    pb_jump_entry known = { pc, entry };
+
+    x->table->entries[pb_jump_index(pc, x->align_log2)] = known;
+    x->table->far[pb_far_jump_index(pc, FAR_JUMP_BITS)] = known;
+    x->table->far_used = true;
 }
 
 const void *recall_jump(jit_vcpu *x, uint64_t pc)
 {
-    const pb_jump_entry *known = &x->table->entries[pb_jump_index(pc, x->align_log2)];
+    const pb_jump_entry *near = &x->table->entries[pb_jump_index(pc, x->align_log2)];
+    const pb_jump_entry *far = &x->table->far[pb_far_jump_index(pc, FAR_JUMP_BITS)];
+    const void *entry = NULL;
 
-    if (known->pc != pc || known->entry == x->jit->info.jump_miss)
-        return NULL;
-    x->unlisted = NULL;
-    return known->entry;
+    if (near->pc == pc && near->entry != x->jit->info.jump_miss)
+        entry = near->entry;
+    else if (far->pc == pc)
+        entry = far->entry;
+    if (entry)
+        x->unlisted = NULL;
+    return entry;
+}
+
+bool knows_jump(const jit_vcpu *x, uint64_t pc)
+{
+    return x->table->far[pb_far_jump_index(pc, FAR_JUMP_BITS)].pc == pc;
 }
 
 void forget_jumps(jit_vcpu *x)

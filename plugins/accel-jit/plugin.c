@@ -44,7 +44,8 @@ static bool start(jit *j, pb_vcpu *vcpu, pb_error *error)
     pb_codegen_setup setup = { .size = sizeof(setup),
                                .counted = codegens->counted(j->self),
                                .vcpu = vcpu,
-                               .fp = pb_extension(j->self, PB_FP_EXTENSION) };
+                               .fp = pb_extension(j->self, PB_FP_EXTENSION),
+                               .far_bits = FAR_JUMP_BITS };
 
     j->counted = setup.counted;
     j->is_user = pb_extension(j->self, PB_EXTENSION_USER) != NULL;

@@ -172,7 +172,11 @@ typedef struct x86_codegen {
     struct cg_room *room; /* what the last emission left for the next one; null: none. Atomic */
     bool direct;          /* guest memory is accessed in `window` */
     pb_code_window window;
+    uint32_t far_bits; /* of pb_far_jump_index(); 0: there are no far entries */
 } x86_codegen;
+
+/* thunks.c: edx: where in the jump table the entry for the pc in rax is, in bytes. */
+void emit_jump_index(asm_buffer *a, const pb_cpu_type *cpu);
 
 /* The frame as C sees it. */
 typedef struct cg_frame {

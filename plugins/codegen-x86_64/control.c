@@ -142,8 +142,6 @@ static void emit_exit(cg *c, const ir_op_record *r)
 /* The pc is in rax: what jump_miss counts on. */
 static void emit_indirect(cg *c, const ir_op_record *r)
 {
-    uint32_t align = c->self->cpu->insn_align, shift = align >= 4 ? 2 : align == 2 ? 3 : 4;
-
     cg_sync_packed(c);
     cg_use_in(c, r->arg[0], RAX);
     if (cg_type(c, r->arg[0]) == IR_I32)
@@ -154,13 +152,7 @@ static void emit_indirect(cg *c, const ir_op_record *r)
         return;
     }
     asm_load(&c->a, W64, RCX, cg_vcpu(offsetof(pb_vcpu, jumps)));
-    if (shift < 4) {
-        asm_lea(&c->a, W32, RDX, asm_index(ASM_NO_REG, RAX, shift, 0));
-    } else {
-        asm_mov(&c->a, W32, RDX, RAX);
-        asm_shift_imm(&c->a, SHIFT_SHL, W32, RDX, shift);
-    }
-    asm_alu_imm(&c->a, ALU_AND, W32, RDX, (PB_JUMP_ENTRIES - 1) * sizeof(pb_jump_entry));
+    emit_jump_index(&c->a, c->self->cpu);
     asm_alu_load(&c->a, ALU_CMP, W64, RAX, asm_index(RCX, RDX, 0, offsetof(pb_jump_entry, pc)));
     cg_jcc_thunk(c, CC_NE, c->self->thunk_jump_miss);
     asm_jmp_mem(&c->a, asm_index(RCX, RDX, 0, offsetof(pb_jump_entry, entry)));

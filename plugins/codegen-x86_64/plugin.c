@@ -178,6 +178,9 @@ static bool start(void *self, const pb_codegen_setup *setup, pb_codegen_info *in
         return pb_fail(error, "out of memory");
     choose_pins(s);
     cg_direct_start(s, setup);
+    s->far_bits = setup->size >= offsetof(pb_codegen_setup, far_bits) + sizeof(setup->far_bits)
+                      ? setup->far_bits
+                      : 0;
     if (!find_flag_slots(s, error))
         return false;
     if (!make_thunks(s, &setup->thunks))
@@ -334,6 +337,7 @@ static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, frames, DERIVED),
     PB_TRANSIENT(x86_codegen, room, "memory for emissions"),
     PB_TRANSIENT(x86_codegen, direct, DERIVED),
+    PB_TRANSIENT(x86_codegen, far_bits, "of who opened it"),
     PB_TRANSIENT(x86_codegen, window, DERIVED),
     { 0 },
 };

@@ -194,6 +194,56 @@ static const uint8_t *make_exit(maker *m, uint32_t kind)
     return start;
 }
 
+void emit_jump_index(asm_buffer *a, const pb_cpu_type *cpu)
+{
+    uint32_t shift = cpu->insn_align >= 4 ? 2 : cpu->insn_align == 2 ? 3 : 4;
+
+    if (shift < 4) {
+        asm_lea(a, W32, RDX, asm_index(ASM_NO_REG, RAX, shift, 0));
+    } else {
+        asm_mov(a, W32, RDX, RAX);
+        asm_shift_imm(a, SHIFT_SHL, W32, RDX, shift);
+    }
+    asm_alu_imm(a, ALU_AND, W32, RDX, (PB_JUMP_ENTRIES - 1) * sizeof(pb_jump_entry));
+}
+
+/* An indirect jump found no entry; rax: the pc. The far entries are asked, and what they have gets its place among the
+ * others: two jumps that take that place from each other would be looked up by the core each time. */
+static const uint8_t *make_miss(maker *m)
+{
+    const int32_t far = PB_JUMP_ENTRIES * sizeof(pb_jump_entry);
+    const int32_t pc = offsetof(pb_jump_entry, pc), entry = offsetof(pb_jump_entry, entry);
+    const uint8_t *leave = make_exit(m, PB_CODE_EXIT_LOOKUP), *start;
+    asm_buffer *a = &m->a;
+    uint32_t misses[2];
+
+    if (!m->self->far_bits)
+        return leave;
+    begin(m);
+    start = here(m);
+    asm_imul_imm(a, W32, RDX, RAX, (int32_t)pb_far_jump_index(1, 32));
+    asm_load(a, W64, RCX, vcpu_at(offsetof(pb_vcpu, jumps)));
+    asm_shift_imm(a, SHIFT_SHR, W32, RDX, 32 - m->self->far_bits);
+    asm_shift_imm(a, SHIFT_SHL, W32, RDX, 4);
+    asm_alu(a, ALU_ADD, W64, RDX, RCX);
+    asm_alu_load(a, ALU_CMP, W64, RAX, asm_at(RDX, far + pc));
+    misses[0] = asm_jcc(a, CC_NE);
+    asm_load(a, W64, RDX, asm_at(RDX, far + entry));
+    asm_test(a, W64, RDX, RDX);
+    misses[1] = asm_jcc(a, CC_E);
+    asm_store(a, W64, cg_frame_at(CG_FRAME_SCRATCH), RDX);
+    emit_jump_index(a, m->self->cpu);
+    asm_alu(a, ALU_ADD, W64, RCX, RDX);
+    asm_store(a, W64, asm_at(RCX, pc), RAX);
+    asm_load(a, W64, RAX, cg_frame_at(CG_FRAME_SCRATCH));
+    asm_store(a, W64, asm_at(RCX, entry), RAX);
+    asm_jmp_reg(a, RAX);
+    for (uint32_t i = 0; i < 2; i++)
+        asm_patch(a, misses[i], (uint32_t)(leave - m->slice->rx));
+    return start;
+}
+_Static_assert(sizeof(pb_jump_entry) == 16, "an index is shifted by 4");
+
 /* ---- the slow path of memory ----------------------------------------------------------------------------------- */
 
 static void call_c(maker *m, uint64_t function)
@@ -441,7 +491,7 @@ bool make_thunks(x86_codegen *self, const pb_code_slice *slice)
     make_enter(&m);
     frame_of_unit(&m);
     self->thunk_link = make_exit(&m, PB_CODE_EXIT_LINK);
-    self->thunk_jump_miss = make_exit(&m, PB_CODE_EXIT_LOOKUP);
+    self->thunk_jump_miss = make_miss(&m);
     self->thunk_new_key = make_exit(&m, PB_CODE_EXIT_NEW_KEY);
     self->thunk_reason = make_exit(&m, PB_CODE_EXIT_REASON);
     self->thunk_entry = make_exit(&m, PB_CODE_EXIT_ENTRY);

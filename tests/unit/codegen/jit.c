@@ -22,7 +22,7 @@ typedef struct jit {
     ir_unit *ir;
     const uint8_t *prepared;
     uint32_t references; /* of it */
-    pb_jump_entry jumps[PB_JUMP_ENTRIES];
+    pb_jump_entry jumps[PB_JUMP_ENTRIES + (1 << JIT_FAR_BITS)];
 } jit;
 
 static const pb_codegen_type *type;
@@ -110,7 +110,8 @@ static bool vcpu_init(void *self, pb_vcpu *vcpu, pb_error *error)
                                .parallel = true,
                                .vcpu = vcpu,
                                .fp = pb_extension(j->object, PB_FP_EXTENSION),
-                               .thunks = j->memory };
+                               .thunks = j->memory,
+                               .far_bits = JIT_FAR_BITS };
 
     setup.thunks.bytes = PB_CODEGEN_THUNK_BYTES;
     if (!type->start(j->codegen, &setup, &j->info, error))

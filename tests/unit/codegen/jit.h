@@ -9,6 +9,9 @@
 
 #include <patchbay/codegen.h>
 
+/* There are so many far entries of jumps. */
+enum { JIT_FAR_BITS = 4 };
+
 typedef struct jit_options {
     bool baseline;
     uint32_t pinned;

@@ -645,6 +645,15 @@ static void jump_cache(void)
     X(m, 5) = UINT64_MAX; /* what an empty entry has */
     CU_ASSERT_EQUAL(jit_enter(&a, &l), PB_CODE_EXIT_LOOKUP);
     CU_ASSERT_EQUAL(PC(m), UINT64_MAX);
+    X(m, 5) = 0; /* the same, of the far ones */
+    CU_ASSERT_EQUAL(jit_enter(&a, &l), PB_CODE_EXIT_LOOKUP);
+    CU_ASSERT_EQUAL(PC(m), 0);
+    X(m, 5) = 0x1014; /* what is found far away is near then */
+    m->vcpu->jumps[PB_JUMP_ENTRIES + pb_far_jump_index(0x1014, JIT_FAR_BITS)] = *entry;
+    *entry = (pb_jump_entry){ 0x1014 + (4 << PB_JUMP_BITS), l.entry_b };
+    CU_ASSERT_EQUAL(jit_enter(&a, &l), PB_CODE_EXIT_REASON);
+    CU_ASSERT_EQUAL(entry->pc, 0x1014);
+    CU_ASSERT_PTR_EQUAL(entry->entry, l.entry_b);
     accel_free(&a);
 }
 
