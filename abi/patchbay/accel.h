@@ -136,6 +136,12 @@ typedef struct pb_translate_ops {
                        const struct pb_region_request *request, ir_unit *reuse);
     /* Whether somebody is told of all translations (a log): they are made on the vCPUs' threads then. [any] */
     bool (*watched)(void);
+    /* As translate(), but the unit ends before an instruction, not its first, at a pc of which ends() says so: what has a unit
+     * already need not be translated again behind another one. */
+    ir_unit *(*translate_until)(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
+                                const pb_translate_limits *limits,
+                                bool (*ends)(void *opaque, uint64_t pc), void *opaque,
+                                ir_unit *reuse, pb_guest_fault *fault);
 } pb_translate_ops;
 
 #endif

@@ -194,6 +194,8 @@ typedef struct driver {
     reader reader;
     void *ctx;
     pb_translate_limits limits;
+    bool (*ends)(void *opaque, uint64_t pc); /* null: nowhere */
+    void *opaque;
     /* Jumps that leave the unit for instructions of its page; the last ones, if there are many. */
     uint32_t n_exits;
     struct {
@@ -329,7 +331,8 @@ static bool translate_insns(driver *d)
         checkpoint before;
         pb_tr_status status;
 
-        if (n > 0 && stop_at(d->vcpu, pc) != PB_TRANSLATE_ON) {
+        if (n > 0 &&
+            (stop_at(d->vcpu, pc) != PB_TRANSLATE_ON || (d->ends && d->ends(d->opaque, pc)))) {
             ir_jump(&d->b, pc);
             return true;
         }
@@ -468,14 +471,18 @@ static bool is_stop(pb_vcpu *vcpu, uint64_t pc)
     return steps(vcpu) ? !debugger->take_step(vcpu) : stop_at(vcpu, pc) == PB_TRANSLATE_STOP;
 }
 
-static ir_unit *translate(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
-                          const pb_translate_limits *limits, ir_unit *reuse, pb_guest_fault *fault)
+static ir_unit *translate_until(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
+                                const pb_translate_limits *limits,
+                                bool (*ends)(void *opaque, uint64_t pc), void *opaque,
+                                ir_unit *reuse, pb_guest_fault *fault)
 {
     bool apart;
     driver d = { .vcpu = vcpu,
                  .cpu = vcpu->type,
                  .u = reuse ? reuse : pb_ir_unit_new(vcpu->type),
-                 .limits = *limits };
+                 .limits = *limits,
+                 .ends = ends,
+                 .opaque = opaque };
     bool fetched;
 
     d.ctx = g_malloc0(MAX(d.cpu->translator->ctx_size, 1));
@@ -510,6 +517,12 @@ static ir_unit *translate(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
     if (hooks.unit)
         hooks.unit(vcpu, d.u);
     return d.u;
+}
+
+static ir_unit *translate(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
+                          const pb_translate_limits *limits, ir_unit *reuse, pb_guest_fault *fault)
+{
+    return translate_until(vcpu, pc, key, limits, NULL, NULL, reuse, fault);
 }
 
 /* ---- regions ----------------------------------------------------------------------------------------- */
@@ -780,4 +793,5 @@ const pb_translate_ops pb_translate_ops_table = {
     .log_exec_enabled = log_exec_enabled,
     .region = translate_region,
     .watched = watched,
+    .translate_until = translate_until,
 };

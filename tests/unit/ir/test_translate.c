@@ -107,6 +107,33 @@ static void ways_that_meet(void)
     has_branches(v, 0, 1 + 2 * 3);
 }
 
+static bool is_one_of(void *pcs, uint64_t pc)
+{
+    for (const uint64_t *p = pcs; *p != 1; p++)
+        if (*p == pc)
+            return true;
+    return false;
+}
+
+/* What has a unit already; the unit's own first instruction is not asked about. */
+static void ends(void)
+{
+    static uint64_t at[] = { 0x1000, 0x1014, 0x1018, 1 };
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = NULL, v = NULL;
+    pb_guest_fault fault;
+
+    toy_load(m, 0x1000, branchy, G_N_ELEMENTS(branchy));
+    u = pb_translate_ops_table.translate_until(m->vcpu, 0x1000, 0, &following, is_one_of, at, NULL,
+                                               &fault);
+    has_insns(u, (const uint64_t[]){ 0x1000, 0x1004, 0x1008, 0x100c, 1 });
+    has_jumps(u, (const uint64_t[]){ 0x1010, 0x1014, 1 });
+    v = pb_translate_ops_table.translate_until(m->vcpu, 0x1014, 0, &following, is_one_of, at, NULL,
+                                               &fault);
+    has_insns(v, (const uint64_t[]){ 0x1014, 1 });
+    has_jumps(v, (const uint64_t[]){ 0x1000, 0x1018, 1 });
+}
+
 static void limits(void)
 {
     static const pb_translate_limits one = { .max_insns = 1, .follow = true };
@@ -388,6 +415,7 @@ int main(void)
         { "jumps are followed", following_jumps },
         { "what two ways lead to is translated once", ways_that_meet },
         { "limits", limits },
+        { "units end where there are others", ends },
         { "a change of the key ends a unit", key_changes_are_not_followed },
         { "pages", pages },
         { "what cannot be fetched", unfetchable },
