@@ -389,6 +389,8 @@ static void find_dead(cg *c)
                 for (uint32_t k = 0; k < r->n_args; k++)
                     values[cg_index(c, r->arg[k])].uses--;
             } else if (kind & TRAIT_SLOT) {
+                if (drops && over[slot] == now)
+                    values[i << 1].flags |= CG_IS_LAST;
                 over[slot] = 0;
                 events[--at] = i;
             }

@@ -420,6 +420,12 @@ static inline void asm_shiftx(asm_buffer *a, uint32_t n, uint32_t w, int d, int 
     asm_vrr(a, 0xf7 | ASM_38 | ASM_VEX | prefix | (w == W64 ? ASM_W : 0), d, count, s);
 }
 
+/* The product of rdx and s, its high and low half; into one register: the high one. Flags stay. */
+static inline void asm_mulx(asm_buffer *a, uint32_t w, int high, int low, int s)
+{
+    asm_vrr(a, 0xf6 | ASM_38 | ASM_VEX | ASM_F2 | (w == W64 ? ASM_W : 0), high, low, s);
+}
+
 static inline void asm_rorx(asm_buffer *a, uint32_t w, int d, int s, uint32_t count)
 {
     asm_vrr(a, 0xf0 | ASM_3A | ASM_VEX | ASM_F2 | (w == W64 ? ASM_W : 0), d, 0, s);

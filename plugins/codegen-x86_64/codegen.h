@@ -201,6 +201,7 @@ typedef enum cg_value_flags {
     CG_IS_LATE = 8,    /* of a record that is emitted with a later one: see cg_emit_late() */
     CG_IS_NAMED = 16,  /* it is, or was, a slot's */
     CG_IS_SHARED = 32, /* of several slots, perhaps */
+    CG_IS_LAST = 64,   /* of a get: the slot gets another value before anybody looks at it again */
 } cg_value_flags;
 
 typedef struct cg_value {
@@ -492,6 +493,9 @@ void cg_def_condition(cg *c, uint32_t result, uint32_t cc);
 /* Bring a condition of a bundle, or an i1, into the host's flags: the CC_* under which it holds. */
 uint32_t cg_need_cc(cg *c, uint32_t bundle, uint32_t cc);
 uint32_t cg_need_condition(cg *c, uint32_t id);
+/* If the i1 is CF, or inverted, is read by this record alone, and nothing else in the flags is needed: take it from them. Until the
+ * rule changes the flags it may use values, and define results. */
+bool cg_take_carry(cg *c, uint32_t id, bool *inverted);
 /* What cg_need_cc() needs registers for, if it is called again when others are in use. */
 void cg_prepare_cc(cg *c, uint32_t bundle, uint32_t cc);
 /* A value that is in the flags to where others can find it: a register, or the home of its slot. The host's flags stay. */

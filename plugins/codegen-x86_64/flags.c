@@ -180,6 +180,28 @@ void cg_clobber_flags(cg *c)
     cg_save_flags_now(c);
 }
 
+bool cg_take_carry(cg *c, uint32_t id, bool *inverted)
+{
+    cg_value *v = cg_value_of(c, id);
+    uint32_t index = (uint32_t)(v - c->values), n = c->flags.n_conditions, at = n;
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (c->flags.condition[i] == index)
+            at = i;
+        else if (is_needed(&c->values[c->flags.condition[i]]))
+            return false;
+    }
+    if (at == n || !cg_dies(c, id) || (c->flags.cc[at] != CC_B && c->flags.cc[at] != CC_AE) ||
+        (c->flags.bundle != CG_NONE && is_needed(&c->values[c->flags.bundle])))
+        return false;
+    *inverted = c->flags.cc[at] == CC_AE;
+    v->flags &= ~CG_IN_FLAGS;
+    c->flags.condition[at] = c->flags.condition[--c->flags.n_conditions];
+    c->flags.cc[at] = c->flags.cc[c->flags.n_conditions];
+    cg_save_flags_now(c); /* which none of the others needs */
+    return true;
+}
+
 /* ---- making ----------------------------------------------------------------------------------------------- */
 
 void cg_def_flags(cg *c, uint32_t result, bool inverted_c, bool inverted_a, uint32_t valid)

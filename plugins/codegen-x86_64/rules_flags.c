@@ -94,20 +94,25 @@ bool rule_andn_fl(cg *c, const ir_op_record *r)
     return true;
 }
 
-/* adc.fl, sbc.fl. The carry goes into CF by bt; sbb takes the borrow. */
+/* adc.fl, sbc.fl. A carry that is not in CF goes there by bt; sbb takes the borrow. */
 bool rule_carry_fl(cg *c, const ir_op_record *r)
 {
-    bool subtract = r->op == IR_OP_SBC_FL;
+    bool subtract = r->op == IR_OP_SBC_FL, inverted = false;
+    bool there = cg_take_carry(c, r->arg[2], &inverted);
     uint32_t bits = rule_bits(r);
-    cg_reg carry, y, to;
+    cg_reg carry = CG_NO_REG, y, to;
 
-    cg_clobber_flags(c);
-    carry = cg_use(c, r->arg[2]);
+    if (!there) {
+        cg_clobber_flags(c);
+        carry = cg_use(c, r->arg[2]);
+    }
     y = cg_use(c, r->arg[1]);
     to = cg_def_from(c, 0, r->arg[0], r->arg[1]);
-    asm_rr(&c->a, 0xba | ASM_0F, 4, carry);
-    asm_8(&c->a, 0);
-    if (subtract)
+    if (!there) {
+        asm_rr(&c->a, 0xba | ASM_0F, 4, carry);
+        asm_8(&c->a, 0);
+    }
+    if (inverted != subtract)
         asm_cmc(&c->a);
     asm_alu(&c->a, subtract ? ALU_SBB : ALU_ADC, rule_exact(bits), to, y);
     rule_cut(c, bits, to);

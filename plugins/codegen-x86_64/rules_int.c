@@ -122,12 +122,31 @@ bool rule_not(cg *c, const ir_op_record *r)
     return true;
 }
 
+/* MULX: the flags stay. */
+static bool multiply_neutral(cg *c, const ir_op_record *r, bool high)
+{
+    uint32_t bits = rule_bits(r), w = rule_width(bits);
+    cg_reg y, to;
+
+    if (!cg_flags_live(c) || !(c->features & CG_BMI2) || bits < 32)
+        return false;
+    cg_take(c, RDX);
+    cg_use_in(c, r->arg[0], RDX);
+    y = cg_use(c, r->arg[1]);
+    to = cg_def(c, 0, CG_SET(RDX) | CG_SET(y));
+    asm_mulx(&c->a, w, high ? to : cg_temp(c), to, y);
+    rule_cut(c, bits, to);
+    return true;
+}
+
 bool rule_mul(cg *c, const ir_op_record *r)
 {
     uint32_t bits = rule_bits(r), w = rule_width(bits);
     cg_reg x, to;
     int32_t imm;
 
+    if (multiply_neutral(c, r, false))
+        return true;
     cg_clobber_flags(c);
     if (cg_const_imm(c, r->arg[1], bits, &imm)) {
         x = cg_use(c, r->arg[0]);
@@ -150,6 +169,8 @@ bool rule_mulh(cg *c, const ir_op_record *r)
 
     if (bits < 32)
         return false;
+    if (!is_signed && multiply_neutral(c, r, true))
+        return true;
     cg_clobber_flags(c);
     cg_take(c, RDX);
     cg_use_in(c, r->arg[0], RAX);
@@ -205,13 +226,31 @@ bool rule_div(cg *c, const ir_op_record *r)
 
 bool rule_adc(cg *c, const ir_op_record *r)
 {
-    uint32_t w = rule_width(rule_bits(r));
-    cg_reg x = cg_use(c, r->arg[0]), y = cg_use(c, r->arg[1]), carry = cg_use(c, r->arg[2]);
-    cg_reg to = cg_def(c, 0, CG_SET(carry));
+    uint32_t bits = rule_bits(r), w = rule_width(bits);
+    cg_reg x, y, carry, to;
+    bool inverted;
+    int32_t imm;
 
-    asm_lea(&c->a, w, to, asm_index(x, y, 0, 0));
-    asm_lea(&c->a, w, to, asm_index(to, carry, 0, 0));
-    rule_cut(c, rule_bits(r), to);
+    if (cg_take_carry(c, r->arg[2], &inverted)) {
+        y = cg_use(c, r->arg[1]);
+        to = cg_def_from(c, 0, r->arg[0], r->arg[1]);
+        if (inverted)
+            asm_cmc(&c->a);
+        asm_alu(&c->a, ALU_ADC, w, to, y);
+    } else if (cg_const_imm(c, r->arg[1], bits, &imm)) {
+        x = cg_use(c, r->arg[0]);
+        carry = cg_use(c, r->arg[2]);
+        to = cg_def(c, 0, 0);
+        asm_lea(&c->a, w, to, asm_index(x, carry, 0, imm));
+    } else {
+        x = cg_use(c, r->arg[0]);
+        y = cg_use(c, r->arg[1]);
+        carry = cg_use(c, r->arg[2]);
+        to = cg_def(c, 0, CG_SET(carry));
+        asm_lea(&c->a, w, to, asm_index(x, y, 0, 0));
+        asm_lea(&c->a, w, to, asm_index(to, carry, 0, 0));
+    }
+    rule_cut(c, bits, to);
     return true;
 }
 

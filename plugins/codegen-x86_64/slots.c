@@ -175,7 +175,7 @@ static bool same_flags(const cg *c, const cg_value *asked, uint32_t slot)
     return asked->type != IR_FL || !(asked->fl_need & ~flags_kept(c, slot));
 }
 
-void cg_get(cg *c, uint32_t result, uint32_t slot)
+static void get(cg *c, uint32_t result, uint32_t slot)
 {
     uint32_t index = c->record << 1 | result, now = c->slots[slot].value;
     cg_value *v = &c->values[index];
@@ -206,6 +206,15 @@ void cg_get(cg *c, uint32_t result, uint32_t slot)
         cg_own(c, pin, v);
     else
         v->home = (int16_t)slot;
+}
+
+void cg_get(cg *c, uint32_t result, uint32_t slot)
+{
+    get(c, result, slot);
+    if (c->values[c->record << 1 | result].flags & CG_IS_LAST && c->slots[slot].dirty) {
+        cg_clean_slot(c, slot);
+        c->slots[slot].value = CG_NONE; /* its home has something older, which nobody asks for */
+    }
 }
 
 /* The slot gets another value: the old one keeps a place if it is needed. */
