@@ -255,7 +255,7 @@ cg_reg cg_use_value(cg *c, cg_value *v)
 {
     cg_reg r;
 
-    if (v->reg < 0 && v->flags & CG_IN_FLAGS && v->spill < 0 && v->home < 0)
+    if (cg_is_in_flags(c, v))
         cg_save_flags_value(c, index_of(c, v));
     if (v->reg >= 0) {
         c->locked |= CG_SET(v->reg);
@@ -373,7 +373,7 @@ void cg_use_in(cg *c, uint32_t id, cg_reg r)
 {
     cg_value *v = cg_value_of(c, id);
 
-    if (v->reg < 0 && v->flags & CG_IN_FLAGS && v->spill < 0 && v->home < 0)
+    if (cg_is_in_flags(c, v))
         cg_save_flags_value(c, index_of(c, v));
     if (v->reg == r) { /* what is moved away or stored is still in the register */
         if (v->uses > 1 || v->dirty)
@@ -462,7 +462,7 @@ cg_reg cg_def_from(cg *c, uint32_t result, uint32_t a, uint32_t b)
     uint32_t avoid = y && y != x && y->reg >= 0 ? CG_SET(y->reg) : 0;
     cg_reg r;
 
-    if (x->reg < 0 && x->flags & CG_IN_FLAGS && x->spill < 0 && x->home < 0)
+    if (cg_is_in_flags(c, x))
         cg_save_flags_value(c, index_of(c, x));
     r = wanted_register(c, v, avoid);
     if (r != CG_NO_REG) {
@@ -509,6 +509,7 @@ void cg_release_value(cg *c, cg_value *v)
 {
     if (v->uses || v->dirty || v->flags & CG_IS_CONST)
         return;
+    cg_end_made(c, v);
     if (v->reg >= 0 && c->free_set & CG_SET(v->reg) && v->home < 0)
         cg_drop(c, v->reg);
     free_spill(c, v);
@@ -551,7 +552,7 @@ void cg_save_value(cg *c, cg_value *v)
 {
     if (v->flags & CG_IS_CONST || v->spill >= 0)
         return;
-    if (v->reg < 0 && v->flags & CG_IN_FLAGS && v->home < 0)
+    if (cg_is_in_flags(c, v))
         cg_save_flags_value(c, index_of(c, v));
     if (v->reg < 0 && v->home >= 0)
         cg_use_value(c, v);

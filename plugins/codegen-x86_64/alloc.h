@@ -21,6 +21,13 @@ static inline bool in_memory(const cg_value *v)
     return v->flags & CG_IS_CONST || v->spill >= 0 || v->home >= 0;
 }
 
+/* The value is in the host's flags alone, or is made again of operands. */
+static inline bool cg_is_in_flags(const cg *c, const cg_value *v)
+{
+    return v->reg < 0 && (v->flags & CG_IN_FLAGS || c->made == index_of(c, v)) && v->spill < 0 &&
+           v->home < 0;
+}
+
 /* The bits of a constant. */
 pb_u128 cg_constant(const cg *c, const cg_value *v);
 /* A free register of the set, emptied and locked. */

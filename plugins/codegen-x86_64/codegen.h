@@ -78,7 +78,8 @@ typedef enum cg_pass {
     CG_PASS_SPANS = 512,     /* accesses near to one another have one probe */
     CG_PASS_LOOPS = 1024,    /* regions: loops have registers of their own */
     CG_PASS_LAZY = 2048,     /* regions: flags that nobody reads stay what they were made from */
-    CG_PASS_ALL = 4095,
+    CG_PASS_REMADE = 4096,   /* flags that are in the way are made again of their operands */
+    CG_PASS_ALL = 8191,
 } cg_pass;
 
 /* ---- the frame ------------------------------------------------------------------------------------------ */
@@ -287,11 +288,16 @@ typedef struct cg {
         uint32_t condition[CG_CONDITIONS]; /* values of type i1 */
         uint8_t cc[CG_CONDITIONS];
     } flags;
-    uint32_t left_by;   /* block of an exit that has been branched to, CG_NONE */
-    uint32_t lazy_slot; /* lazy.c: slot whose bundles are made later, CG_NONE: none */
-    bool lazy;          /* its home may have a marker */
-    bool packing;       /* not now: somebody is about to look */
-    bool held;          /* cg_sync() leaves the slot dirty: see cg_hold_flags() */
+    uint32_t
+        made; /* bundle that is made again of operands when it is wanted, CG_NONE: see remake.c */
+    uint32_t made_kind;    /* CG_MADE_* */
+    uint32_t made_from[2]; /* ids */
+    uint32_t left_by;      /* block of an exit that has been branched to, CG_NONE */
+    uint32_t lazy_slot;    /* lazy.c: slot whose bundles are made later, CG_NONE: none */
+    uint32_t lazy_of; /* record whose bundle a marker that is there for sure stands for, CG_NONE */
+    bool lazy;        /* its home may have a marker */
+    bool packing;     /* not now: somebody is about to look */
+    bool held;        /* cg_sync() leaves the slot dirty: see cg_hold_flags() */
 
     /* Accesses near to one another that one probe was for (rules_mem.c). */
     struct {
@@ -507,14 +513,34 @@ void cg_flip_carry(cg *c);
 /* CC_* of a condition (ir_cc) of the bundle in the host's flags; 0xff: none as they are. */
 uint32_t cg_map_cc(const cg *c, uint32_t cc);
 
+/* ---- remake.c: bundles that are made again ---------------------------------------------------------------------- */
+
+enum {
+    CG_MADE_OP = 3,
+    CG_MADE_32 = 4,     /* of 32 bits, else 64 */
+    CG_MADE_RESULT = 8, /* the first operand is not there, but the result */
+};
+
+/* Keep what the bundle in the host's flags was made from, instead of packing it. False: it is not there any more, or the
+ * operation is none of those. */
+bool cg_make_later(cg *c);
+/* cg.made to the host's flags; what they had is saved. */
+void cg_remake(cg *c);
+/* Nobody needs the value: let go of the operands if it is cg.made. */
+void cg_end_made(cg *c, const cg_value *v);
+
 /* ---- lazy.c: bundles that nobody reads ------------------------------------------------------------------------ */
 
-/* Do without packing the bundle in the host's flags, which is dirty: leave what it was made from, or nothing if nobody looks.
+/* Do without packing a bundle that is dirty, and in the host's flags or cg.made: leave what it was made from, or nothing if nobody looks.
  * The host's flags and all registers stay. False: it has to be packed. */
-bool cg_leave_flags(cg *c);
+bool cg_leave_flags(cg *c, uint32_t bundle);
+/* The same for what nobody looks at before it is overwritten, in this block. */
+bool cg_forget_flags(cg *c, uint32_t bundle);
 /* Before a branch: if the block needs no packed flags, leave it what it does need, and have cg_sync() keep the slot dirty, for
  * the way on, until cg.held is false again. */
 bool cg_hold_flags(cg *c, uint32_t block);
+/* Whether the block needs no packed flags, and they are not packed yet. */
+bool cg_can_hold_flags(const cg *c, uint32_t block);
 /* Somebody else may look now: the slot's home gets its flags, if there is a marker. Registers stay, flags do not. */
 void cg_pack_home(cg *c);
 

@@ -129,6 +129,11 @@ static void site_place(cg *c, const cg_value *v)
     } else if (v->home >= 0) {
         site_byte(c, PLACE_HOME);
         site_word(c, (uint32_t)v->home);
+    } else if (c->made == (uint32_t)(v - c->values)) {
+        site_byte(c, PLACE_MADE);
+        site_byte(c, c->made_kind);
+        for (uint32_t i = 0; i < 2; i++)
+            site_place(c, cg_value_of(c, c->made_from[i]));
     } else if (v->flags & CG_IN_FLAGS && v->type != IR_FL) {
         site_byte(c, PLACE_CONDITION);
         site_byte(c, condition_of(c, (uint32_t)(v - c->values)));
@@ -469,7 +474,41 @@ static cg_reg fetch(cg *c, uint32_t place, const uint8_t *p, uint32_t type)
     return r;
 }
 
-enum { ROUND_REGISTERS, ROUND_MEMORY, ROUND_CONDITIONS, ROUND_FLAGS, ROUND_MASKED, ROUNDS };
+enum {
+    ROUND_REGISTERS,
+    ROUND_MADE,
+    ROUND_MEMORY,
+    ROUND_CONDITIONS,
+    ROUND_FLAGS,
+    ROUND_MASKED,
+    ROUNDS
+};
+
+void cg_skip_place(const uint8_t **p)
+{
+    uint32_t place = *(*p)++;
+
+    if (place == PLACE_MADE) {
+        ++*p;
+        cg_skip_place(p);
+        cg_skip_place(p);
+    } else {
+        *p += place == PLACE_SPILL || place == PLACE_FLAGS || place == PLACE_CONDITION ? 1
+              : place == PLACE_CONST                                                   ? 16
+              : place == PLACE_HOME                                                    ? 2
+              : place == PLACE_SUM                                                     ? 5
+                                                                                       : 0;
+    }
+}
+
+/* rax = the host's flags as a bundle for the slot; auxiliary: AF is the other way round. */
+static void pack(cg *c, uint32_t slot, uint32_t valid, bool auxiliary)
+{
+    asm_lahf(&c->a);
+    asm_setcc(&c->a, CC_O, RAX);
+    if (auxiliary && pb_slot_flags(&c->self->cpu->slots[slot]) & valid & 1 << IR_FLAG_A)
+        asm_lea(&c->a, W32, RAX, asm_at(RAX, 1 << IR_FLAG_A));
+}
 
 /* Clear what a bundle in memory has no valid flags for. Changes the host's flags. */
 static void mask_flags(cg *c, uint32_t slot, uint32_t valid)
@@ -486,7 +525,9 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
     bool masked = type == IR_FL && pb_slot_flags(&c->self->cpu->slots[slot]) & ~valid;
     cg_reg r = (cg_reg)place;
 
-    if (place == PLACE_FLAGS)
+    if (place == PLACE_MADE)
+        mine = ROUND_MADE;
+    else if (place == PLACE_FLAGS)
         mine = ROUND_FLAGS;
     else if (place == PLACE_CONDITION)
         mine = ROUND_CONDITIONS;
@@ -498,7 +539,7 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
         cg_store_slot(c, slot, r); /* out of the register's way; masked there */
         return;
     }
-    if (round == ROUND_MASKED && masked && place == PLACE_FLAGS)
+    if (round == ROUND_MASKED && masked && (place == PLACE_FLAGS || place == PLACE_MADE))
         mask_flags(c, slot, valid);
     if (mine != round)
         return;
@@ -509,14 +550,17 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
         if (p[0] & 1 && !*flipped)
             asm_cmc(&c->a);
         *flipped = true;
-        if (p[0] >> 2) {
+        if (p[0] >> 2)
             cg_pack_form(c, (cg_flags_form)(p[0] >> 2), RCX);
-        } else {
-            asm_lahf(&c->a);
-            asm_setcc(&c->a, CC_O, RAX);
-        }
-        if (p[0] & 2 && pb_slot_flags(&c->self->cpu->slots[slot]) & valid & 1 << IR_FLAG_A)
-            asm_lea(&c->a, W32, RAX, asm_at(RAX, 1 << IR_FLAG_A));
+        else
+            pack(c, slot, valid, p[0] & 2);
+        r = RAX;
+    } else if (mine == ROUND_MADE) {
+        bool borrow = cg_remake_cold(c, p);
+
+        if (borrow)
+            asm_cmc(&c->a);
+        pack(c, slot, valid, borrow);
         r = RAX;
     } else if (mine == ROUND_MASKED && place < CG_REGS) {
         r = CG_NO_REG;
@@ -531,7 +575,7 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
 
 static void emit_stores(cg *c, const cg_cold *cold)
 {
-    bool flipped = false;
+    bool flipped = false, made = false, in_flags = false;
 
     for (uint32_t round = 0; round < ROUNDS; round++) {
         const uint8_t *p = c->cold_data + cold->data;
@@ -541,14 +585,15 @@ static void emit_stores(cg *c, const cg_cold *cold)
 
             if (c->self->cpu->slots[slot].type == IR_FL)
                 valid = take_word(&p);
-            place = *p++;
-            emit_store(c, round, slot, valid, place, p, &flipped);
-            p += place == PLACE_SPILL || place == PLACE_FLAGS || place == PLACE_CONDITION ? 1
-                 : place == PLACE_CONST                                                   ? 16
-                 : place == PLACE_HOME                                                    ? 2
-                                                                                          : 0;
+            place = *p;
+            emit_store(c, round, slot, valid, place, p + 1, &flipped);
+            cg_skip_place(&p);
+            made |= place == PLACE_MADE;
+            in_flags |= place == PLACE_FLAGS || place == PLACE_CONDITION;
         }
     }
+    c->failed |=
+        made && in_flags; /* to make one loses the other; no translator keeps two bundles */
 }
 
 static void emit_link_stub(cg *c, const cg_cold *cold)
@@ -624,6 +669,7 @@ void cg_emit_cold(cg *c)
             break;
         case COLD_BRANCH:
             emit_stores(c, &cold);
+            cg_cross(c, cold.back);
             cg_credit(c, cold.credit);
             cg_branch_to(c, asm_jmp(&c->a), cold.back);
             break;

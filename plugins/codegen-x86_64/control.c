@@ -5,6 +5,7 @@
  * flags hold. Every other one begins with everything in memory: dirty slots stored, values and parameters in spill
  * slots. A block that is nothing but a jump is made part of the branch to it.
  */
+#include "alloc.h"
 #include "emit.h"
 
 /* ---- thunks ------------------------------------------------------------------------------------------------- */
@@ -194,7 +195,7 @@ static void settle(cg *c, const cg_target *t)
     for (uint32_t i = 0; i < t->n; i++) {
         cg_value *v = cg_value_of(c, t->values[i]);
 
-        if (v->flags & CG_IN_FLAGS && v->reg < 0 && v->spill < 0 && v->home < 0)
+        if (cg_is_in_flags(c, v))
             cg_save_flags_value(c, (uint32_t)(v - c->values));
     }
     c->locked = 0;
@@ -397,21 +398,22 @@ static bool branch_side(cg *c, const ir_op_record *r, const cg_target *t, uint32
 }
 
 /* To a block further on: what goes on behind the branch stores nothing for it. */
-static bool branch_over(cg *c, const ir_op_record *r, const cg_target *other, uint32_t negate)
+static void branch_over(cg *c, const ir_op_record *r, const cg_target *other, uint32_t negate)
 {
     uint32_t cc = condition(c, r) ^ negate, credit = c->after - cg_left_at(c, other->block);
 
-    if (c->n_dirty || (credit && c->self->counted))
+    if (c->n_dirty || (credit && c->self->counted) || !cg_same_map(c, other->block))
         cg_cold_branch(c, asm_jcc(&c->a, cc), other->block, credit);
     else
         cg_branch_to(c, asm_jcc(&c->a, cc), other->block);
-    return true;
 }
 
-/* Whether that is possible. */
+/* Whether that is possible, and flags cannot be left as what they were made from, which is shorter if both ways are
+ * taken as often. */
 static bool can_branch_over(const cg *c, const cg_target *on, const cg_target *other)
 {
-    return !on->n && !other->n && !c->region && (!c->crosses || cg_none_live(c)) &&
+    return !on->n && !other->n && !cg_can_hold_flags(c, other->block) &&
+           (!c->crosses || cg_none_live(c)) &&
            (!c->self->counted || c->after == cg_left_at(c, on->block)) &&
            c->blocks[other->block].place > c->blocks[c->block].place;
 }
@@ -422,8 +424,16 @@ static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t
     const cg_target *on = &t[fall], *other = &t[fall ^ 1];
     bool alone = goes_on(c, on, next);
 
-    if (alone && can_branch_over(c, on, other))
-        return branch_over(c, r, other, fall ^ 1);
+    if (can_branch_over(c, on, other)) {
+        branch_over(c, r, other, fall ^ 1);
+        c->left_by = on->block == other->block ? CG_NONE : other->block;
+        if (!alone) {
+            to_memory(c);
+            empty_scratch(c);
+            emit_edge(c, on, next);
+        }
+        return alone;
+    }
     settle(c, on);
     settle(c, other);
     cg_hold_flags(c, other->block);
@@ -460,6 +470,8 @@ bool cg_terminate(cg *c, const ir_op_record *r, uint32_t next)
     cg_target t[2];
     uint32_t n = cg_targets(c->u, r, t);
 
+    if (r->op == IR_OP_BR_CC && c->made == (uint32_t)(cg_value_of(c, r->arg[0]) - c->values))
+        cg_remake(c); /* to be packed, if it has to be, while it is there */
     for (uint32_t i = 0; i < n; i++)
         c->blocks[t[i].block].helper_called |= c->helper_called;
     switch (r->op) {

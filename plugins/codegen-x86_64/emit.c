@@ -162,7 +162,7 @@ static void begin_afresh(cg *c)
         c->values[c->flags.condition[i]].flags &= ~CG_IN_FLAGS;
     if (c->flags.bundle != CG_NONE)
         c->values[c->flags.bundle].flags &= ~CG_IN_FLAGS;
-    c->flags.bundle = CG_NONE;
+    c->flags.bundle = c->made = CG_NONE;
     c->flags.n_conditions = 0;
     cg_forget(c);
 }
@@ -170,6 +170,7 @@ static void begin_afresh(cg *c)
 static void begin_block(cg *c, uint32_t block, bool inherits)
 {
     if (!inherits) {
+        c->lazy_of = CG_NONE;
         begin_afresh(c);
         cg_forget_known(c);
     }
@@ -236,7 +237,7 @@ static bool begin(cg *c)
         c->reg_value[i] = CG_NONE;
     memset(c->spill_free, 0xff, sizeof(c->spill_free));
     c->spill_free[CG_SPILLS / 32] = (1u << CG_SPILLS % 32) - 1;
-    c->flags.bundle = CG_NONE;
+    c->flags.bundle = c->made = c->lazy_of = CG_NONE;
     return true;
 }
 

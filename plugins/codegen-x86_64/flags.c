@@ -102,7 +102,7 @@ static void save_bundle(cg *c)
     uint32_t kept = slot == CG_NONE ? IR_FL_ALL : pb_slot_flags(&c->self->cpu->slots[slot]);
     cg_reg to = RAX;
 
-    if (cg_leave_flags(c))
+    if (cg_leave_flags(c, c->flags.bundle))
         return;
     if (c->flags.inverted_c && (v->fl_need & 1 << IR_FLAG_C))
         cg_flip_carry(c);
@@ -137,8 +137,16 @@ static void save_bundle(cg *c)
 
 void cg_save_flags_value(cg *c, uint32_t value)
 {
+    bool made = c->made == value;
+
+    if (made)
+        cg_remake(c);
     if (c->flags.bundle == value) {
         save_bundle(c);
+        if (made) { /* in the middle of a rule, which takes them for free */
+            c->values[value].flags &= ~CG_IN_FLAGS;
+            c->flags.bundle = CG_NONE;
+        }
         return;
     }
     for (uint32_t i = 0; i < c->flags.n_conditions; i++) {
@@ -165,7 +173,7 @@ void cg_save_flags_now(cg *c)
     if (c->flags.bundle != CG_NONE) {
         cg_value *v = &c->values[c->flags.bundle];
 
-        if (is_needed(v)) {
+        if (is_needed(v) && !cg_forget_flags(c, c->flags.bundle) && !cg_make_later(c)) {
             save_bundle(c);
             if (v->reg >= 0)
                 cg_release(c, v->reg);
@@ -288,6 +296,8 @@ uint32_t cg_need_cc(cg *c, uint32_t bundle, uint32_t cc)
     uint32_t index = (uint32_t)(v - c->values), flag = single_flag(cc), locked = c->locked;
     cg_reg r;
 
+    if (c->made == index)
+        cg_remake(c);
     if (c->flags.bundle == index) {
         if (cg_map_cc(c, cc) == 0xff && !c->flags.form)
             cg_flip_carry(c);
@@ -325,7 +335,7 @@ void cg_prepare_cc(cg *c, uint32_t bundle, uint32_t cc)
 {
     uint32_t index = (uint32_t)(cg_value_of(c, bundle) - c->values);
 
-    if (c->flags.bundle == index || single_flag(cc) == 0xff) {
+    if (c->flags.bundle == index || c->made == index || single_flag(cc) == 0xff) {
         cg_need_cc(c, bundle, cc);
     } else {
         cg_clobber_flags(c);

@@ -50,13 +50,13 @@ static bool calls_c(const cg *c, const ir_op_record *r)
 
 /* What records from `i` to the end of a block do with the flags first. Beside that, before it: IS_SEEN, somebody may
  * have looked; IS_LEFT: looked, or the unit is left, so that they are packed. */
-static uint32_t first_use(const cg *c, uint32_t i, uint32_t end)
+static uint32_t first_use(const cg *c, uint32_t slot, uint32_t i, uint32_t end)
 {
     uint32_t seen = 0;
 
     for (; i < end; i++) {
         const ir_op_record *r = &c->u->ops[i];
-        bool mine = (r->attr & 0xffff) == c->lazy_slot;
+        bool mine = (r->attr & 0xffff) == slot;
 
         if (r->op == IR_OP_INSN ? c->self->counted : cg_is_precise(c, r))
             seen |= IS_SEEN | (calls_c(c, r) ? IS_LEFT : 0);
@@ -93,7 +93,7 @@ static uint32_t use_behind(const cg *c, uint32_t block)
 
 static uint32_t use_after(const cg *c, uint32_t block, uint32_t record)
 {
-    uint32_t use = first_use(c, record, c->u->blocks[block].end);
+    uint32_t use = first_use(c, c->lazy_slot, record, c->u->blocks[block].end);
 
     return use & NOTHING_YET ? use | use_behind(c, block) : use;
 }
@@ -231,6 +231,8 @@ static bool store_lazily(cg *c, uint32_t record)
     source a, b;
     bool has_a, has_b;
 
+    if (c->lazy_of == record)
+        return true;
     if (!lazy_op(r->op, &kind) || (bits != 32 && bits != 64))
         return false;
     word = LAZY | kind << LAZY_OP | (bits == 32 ? LAZY_32 : 0);
@@ -253,43 +255,73 @@ static bool store_lazily(cg *c, uint32_t record)
     else
         store_cell(c, 1, &b);
     asm_store_imm(&c->a, W32, cg_home(c, c->lazy_slot), word);
+    c->lazy_of = record;
     return true;
 }
 
-/* Whether the slot's value is in the host's flags, and nowhere else. */
+/* Whether the slot's value is in the host's flags, or not even made, and nowhere else. */
 static bool is_fresh(const cg *c)
 {
     const cg_slot *s = &c->slots[c->lazy_slot];
     const cg_value *v = &c->values[s->value];
 
-    return s->dirty && s->value == c->flags.bundle && v->dirty == 1 && v->flags & CG_IN_FLAGS &&
-           v->reg < 0 && v->spill < 0 && v->home < 0;
+    return s->dirty && (s->value == c->flags.bundle || s->value == c->made) && v->dirty == 1 &&
+           cg_is_in_flags(c, v);
 }
 
 static bool leave(cg *c, uint32_t use)
 {
+    uint32_t value = c->slots[c->lazy_slot].value;
+
     if (use & (IS_READ | IS_LEFT))
         return false;
     if (use & IS_SEEN) {
-        if (c->flags.form != CG_FLAGS_INTEGER || !store_lazily(c, c->flags.bundle >> 1))
+        if ((value == c->flags.bundle && c->flags.form != CG_FLAGS_INTEGER) ||
+            !store_lazily(c, value >> 1))
             return false;
         c->lazy = true;
     }
     return true;
 }
 
-bool cg_leave_flags(cg *c)
+static void abandon(cg *c, uint32_t slot)
+{
+    const cg_value *v = &c->values[c->slots[slot].value];
+
+    cg_clean_slot(c, slot);
+    c->slots[slot].value = CG_NONE;
+    cg_end_made(c, v);
+}
+
+bool cg_forget_flags(cg *c, uint32_t bundle)
+{
+    uint32_t slot = c->self->n_flag_slots ? c->self->flag_slots[0] : CG_NONE;
+    const cg_value *v = &c->values[bundle];
+
+    if (slot == CG_NONE || !cg_does(c, CG_PASS_LAZY) || v->uses || v->dirty != 1 ||
+        !c->slots[slot].dirty || c->slots[slot].value != bundle ||
+        first_use(c, slot, c->position, c->u->blocks[c->block].end))
+        return false;
+    abandon(c, slot);
+    return true;
+}
+
+bool cg_leave_flags(cg *c, uint32_t bundle)
 {
     bool ends = c->position + 1 == c->u->blocks[c->block].end;
-    const cg_value *v = &c->values[c->flags.bundle];
+    const cg_value *v = &c->values[bundle];
 
-    if (c->lazy_slot == CG_NONE || c->packing || !is_fresh(c) ||
-        v->uses > (ends ? cg_occurrences(c, v) : 0) ||
+    if (c->lazy_slot == CG_NONE || c->packing || c->slots[c->lazy_slot].value != bundle ||
+        !is_fresh(c) || v->uses > (ends ? cg_occurrences(c, v) : 0) ||
         !leave(c, ends ? use_behind(c, c->block) : use_after(c, c->block, c->position)))
         return false;
-    cg_clean_slot(c, c->lazy_slot);
-    c->slots[c->lazy_slot].value = CG_NONE;
+    abandon(c, c->lazy_slot);
     return true;
+}
+
+bool cg_can_hold_flags(const cg *c, uint32_t block)
+{
+    return c->lazy_slot != CG_NONE && is_fresh(c) && !(use_from(c, block) & (IS_READ | IS_LEFT));
 }
 
 bool cg_hold_flags(cg *c, uint32_t block)

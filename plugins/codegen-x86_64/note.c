@@ -57,6 +57,8 @@ static void place_of(const cg *c, const cg_value *v, char text[PLACE_TEXT])
         snprintf(text, PLACE_TEXT, "home of %s", name_of_slot(c, (uint32_t)v->home));
     else if (v->flags & CG_IN_FLAGS)
         snprintf(text, PLACE_TEXT, "flags");
+    else if (c->made == (uint32_t)(v - c->values))
+        snprintf(text, PLACE_TEXT, "what it is made from");
     else
         snprintf(text, PLACE_TEXT, "nowhere");
 }
@@ -230,6 +232,7 @@ static uint32_t word_at(const uint8_t **p)
 static void read_place(const cg *c, const uint8_t **p, char text[PLACE_TEXT])
 {
     uint32_t place = *(*p)++;
+    char first[PLACE_TEXT], second[PLACE_TEXT];
     uint64_t k[2];
 
     switch (place) {
@@ -248,6 +251,12 @@ static void read_place(const cg *c, const uint8_t **p, char text[PLACE_TEXT])
     case PLACE_SUM:
         snprintf(text, PLACE_TEXT, "%s, and a constant", registers[**p]);
         *p += 1 + sizeof(int32_t);
+        return;
+    case PLACE_MADE:
+        ++*p;
+        read_place(c, p, first);
+        read_place(c, p, second);
+        snprintf(text, PLACE_TEXT, "flags of %.20s and %.20s", first, second);
         return;
     case PLACE_CONDITION:
         snprintf(text, PLACE_TEXT, "condition %u", *(*p)++);

@@ -16,7 +16,8 @@ enum {
     PLACE_HOME,         /* two bytes: a slot */
     PLACE_CONDITION,    /* a byte: CC_* of a condition. Only at cold exits */
     PLACE_FLAGS, /* a byte: 1: CF is the borrow, 2: AF too; above: the form, which only cold exits have */
-    PLACE_SUM, /* a byte: a register, and four: what is added to it. Only of an address */
+    PLACE_MADE, /* a byte: CG_MADE_*, and two places: what a bundle is made of */
+    PLACE_SUM,  /* a byte: a register, and four: what is added to it. Only of an address */
 };
 
 typedef enum site_flags {
@@ -67,6 +68,13 @@ static inline pb_u128 site_cut(pb_u128 v, uint32_t type)
     return (pb_u128){ v.lo, v.hi & ir_sem_mask(bits - 64) };
 }
 
+/* Behind a place. */
+void cg_skip_place(const uint8_t **p);
+/* remake.c: emit the comparison for what follows a PLACE_MADE, on a cold path, with rax and rcx for use. Whether CF is a borrow
+ * then, and AF too. */
+bool cg_remake_cold(cg *c, const uint8_t *p);
+/* The flags of the operands; kind: CG_MADE_*. */
+uint64_t cg_made_flags(uint32_t kind, uint64_t a, uint64_t b);
 /* Append to cg.cold_data. */
 void site_bytes(cg *c, const void *bytes, uint32_t n);
 /* The dirty slots; their number. */

@@ -117,7 +117,9 @@ void cg_store_dirty(cg *c, uint32_t slot)
     uint32_t type = c->self->cpu->slots[slot].type, locked = c->locked;
     pb_u128 k;
 
-    if (v->reg < 0 && v->flags & CG_IN_FLAGS) {
+    if (v->reg < 0 && c->made == s->value && cg_leave_flags(c, s->value))
+        return;
+    if (v->reg < 0 && (v->flags & CG_IN_FLAGS || c->made == s->value)) {
         cg_save_flags_value(c, s->value);
         if (!s->dirty)
             return;
@@ -255,7 +257,7 @@ static void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
         }
         cg_drop(c, pin);
     }
-    if (v->reg < 0 && v->flags & CG_IN_FLAGS && v->spill < 0 && v->home < 0)
+    if (cg_is_in_flags(c, v))
         cg_save_flags_value(c, value);
     if (part) { /* of a wider value: cut off, and without a name */
         if (v->reg < 0)

@@ -91,7 +91,7 @@ static uint64_t bundle_of(uint64_t host, uint32_t how)
 
 static pb_u128 take_place(const pb_vcpu *vcpu, const cg_frame *f, const uint8_t **p)
 {
-    uint32_t place = *(*p)++;
+    uint32_t place = *(*p)++, kind;
     pb_u128 v;
 
     switch (place) {
@@ -105,6 +105,10 @@ static pb_u128 take_place(const pb_vcpu *vcpu, const cg_frame *f, const uint8_t 
         return read_slot(vcpu, &vcpu->type->slots[take_word(p)]);
     case PLACE_FLAGS:
         return (pb_u128){ bundle_of(f->host_flags, *(*p)++), 0 };
+    case PLACE_MADE:
+        kind = *(*p)++;
+        v = take_place(vcpu, f, p);
+        return (pb_u128){ cg_made_flags(kind, v.lo, take_place(vcpu, f, p).lo), 0 };
     case PLACE_SUM:
         return take_sum(f, p);
     default:

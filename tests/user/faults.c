@@ -428,45 +428,84 @@ static void on_flags(int signal, siginfo_t *info, void *opaque)
     on_loop(signal, info, opaque);
 }
 
-/* NZCV of a comparison of x1 and x2, which has to last over an access beside another one: nothing is asked about its address. */
-uint64_t flags_of_cmp(void *p, uint64_t a, uint64_t b);
-uint64_t flags_of_cmn(void *p, uint64_t a, uint64_t b);
-uint64_t flags_of_load(void *p, uint64_t a, uint64_t b);
-__asm__(".macro flags name, how, access:vararg\n"
-        ".globl \\name\n"
-        "\\name:\n"
-        "   str x1, [x0, #-8]\n"
-        "   \\how x1, x2\n"
-        "   \\access, [x0]\n"
-        "   mrs x0, nzcv\n"
-        "   ret\n"
-        ".endm\n"
-        "   flags flags_of_cmp, cmp, str x1\n"
-        "   flags flags_of_cmn, cmn, str x1\n"
-        "   flags flags_of_load, cmp, ldr x3\n");
+/* NZCV of what a row does with x1 and x2, which has to last over an access. Behind another one beside it nothing is asked about
+ * its address; alone it is, and the host's flags are needed for that. */
+#define FLAG_ROWS                                               \
+    ROW(cmp, SUB, 64, "cmp x1, x2", "str x1")                   \
+    ROW(cmn, ADD, 64, "cmn x1, x2", "str x1")                   \
+    ROW(load, SUB, 64, "cmp x1, x2", "ldr x3")                  \
+    ROW(narrow, SUB, 32, "cmp w1, w2", "ldr x3")                \
+    ROW(narrow_sum, ADD, 32, "cmn w1, w2", "ldr x3")            \
+    ROW(test, AND, 64, "tst x1, x2", "ldr x3")                  \
+    ROW(narrow_test, AND, 32, "tst w1, w2", "ldr x3")           \
+    ROW(in_place, SUB, 64, "subs x1, x1, x2", "ldr x3")         \
+    ROW(sum_in_place, ADD, 32, "adds w1, w1, w2", "ldr x3")     \
+    ROW(both, AND, 64, "ands x1, x1, x2", "ldr x3")             \
+    ROW(one, SUB_ONE, 64, "cmp x1, #1", "ldr x3")               \
+    ROW(one_in_place, SUB_ONE, 32, "subs w1, w1, #1", "ldr x3") \
+    ROW(plus_one, ADD_ONE, 64, "adds x1, x1, #1", "ldr x3")     \
+    ROW(lost, SUB, 64, "cmp x1, x2\n mov x1, #0\n mov x2, #0", "ldr x3")
+
+typedef uint64_t flags_function(void *p, uint64_t a, uint64_t b);
+#define ROW(name, kind, bits, text, access) flags_function alone_##name, beside_##name;
+FLAG_ROWS
+#undef ROW
+#define ONE(name, before, text, access) \
+    ".globl " name "\n" name ":\n" before text "\n" access ", [x0]\n mrs x0, nzcv\n ret\n"
+#define ROW(name, kind, bits, text, access)                   \
+    ONE("beside_" #name, "str x1, [x0, #-8]\n", text, access) \
+    ONE("alone_" #name, "", text, access)
+__asm__(FLAG_ROWS);
+#undef ROW
+
+enum { SUB, ADD, AND, SUB_ONE, ADD_ONE };
+
+static const struct {
+    flags_function *functions[2];
+    uint32_t kind, bits;
+} flag_rows[] = {
+#define ROW(name, kind, bits, text, access) { { alone_##name, beside_##name }, kind, bits },
+    FLAG_ROWS
+#undef ROW
+};
+
+static uint64_t flags_of(uint32_t kind, uint32_t bits, uint64_t a, uint64_t b)
+{
+    uint64_t mask = bits == 32 ? UINT32_MAX : UINT64_MAX, top = UINT64_C(1) << (bits - 1), r;
+    bool adds = kind == ADD || kind == ADD_ONE, c = false, v = false;
+
+    b = (kind == SUB_ONE || kind == ADD_ONE ? 1 : b) & mask;
+    a &= mask;
+    r = (kind == AND ? a & b : adds ? a + b : a - b) & mask;
+    if (kind != AND) {
+        c = adds ? r < a : a >= b;
+        v = (adds ? ~(a ^ b) : a ^ b) & (a ^ r) & top;
+    }
+    return (r & top ? UINT64_C(1) << 31 : 0) | (r ? 0 : 1 << 30) | (c ? 1 << 29 : 0) |
+           (v ? 1 << 28 : 0);
+}
 
 static void test_flags(void)
 {
-    static const uint64_t numbers[] = { 0, 1, 2, INT64_MAX, (uint64_t)INT64_MIN, UINT64_MAX };
-    static uint64_t (*const functions[])(void *, uint64_t, uint64_t) = { flags_of_cmp, flags_of_cmn,
-                                                                         flags_of_load };
-    enum { NUMBERS = sizeof(numbers) / sizeof(*numbers) };
+    static const uint64_t numbers[] = {
+        0,         1, 2, INT32_MAX, (uint32_t)INT32_MIN, UINT32_MAX, INT64_MAX, (uint64_t)INT64_MIN,
+        UINT64_MAX
+    };
+    enum { NUMBERS = sizeof(numbers) / sizeof(*numbers), EACH = 2 * NUMBERS * NUMBERS };
     struct sigaction action = { .sa_sigaction = on_flags, .sa_flags = SA_SIGINFO }, old;
     char *p = map(2 * PAGE, PROT_READ | PROT_WRITE);
 
     CHECK(sigaction(SIGSEGV, &action, &old) == 0);
     loop_page = p + PAGE;
-    for (int i = 0; i < 3 * NUMBERS * NUMBERS; i++) {
-        uint64_t a = numbers[i / NUMBERS % NUMBERS], b = numbers[i % NUMBERS], d = a - b, s = a + b;
-        bool adds = i / NUMBERS / NUMBERS == 1, n = (adds ? s : d) >> 63, z = !(adds ? s : d);
-        bool c = adds ? s < a : a >= b, v = (adds ? ~(a ^ b) & (a ^ s) : (a ^ b) & (a ^ d)) >> 63;
-        uint64_t expected =
-            (uint64_t)n << 31 | (uint64_t)z << 30 | (uint64_t)c << 29 | (uint64_t)v << 28;
+    for (size_t i = 0; i < EACH * sizeof(flag_rows) / sizeof(*flag_rows); i++) {
+        uint64_t a = numbers[i / NUMBERS % NUMBERS], b = numbers[i % NUMBERS];
+        flags_function *function = flag_rows[i / EACH].functions[i / NUMBERS / NUMBERS % 2];
+        uint64_t expected = flags_of(flag_rows[i / EACH].kind, flag_rows[i / EACH].bits, a, b);
 
-        CHECK(functions[i / NUMBERS / NUMBERS](loop_page, a, b) == expected);
+        CHECK(function(loop_page, a, b) == expected);
         CHECK(mprotect(loop_page, PAGE, PROT_NONE) == 0);
         flags_at_fault = 0;
-        CHECK(functions[i / NUMBERS / NUMBERS](loop_page, a, b) == expected);
+        CHECK(function(loop_page, a, b) == expected);
         CHECK(flags_at_fault == expected);
     }
     CHECK(sigaction(SIGSEGV, &old, NULL) == 0);
