@@ -142,16 +142,31 @@ void pb_user_take_numbers(pb_user *user)
     }
 }
 
+/* Close the first of these ascending numbers and those that follow it without a gap. How many they are. */
+static guint close_run(const int *numbers, guint count)
+{
+    guint run = 1;
+
+    while (run < count && numbers[run] == numbers[run - 1] + 1)
+        run++;
+    if (close_range((unsigned)numbers[0], (unsigned)numbers[run - 1], 0) == 0)
+        return run;
+    for (guint i = 0; i < run;
+         i++) /* a kernel before 5.9, or a sandbox that does not know the call */
+        close(numbers[i]);
+    return run;
+}
+
 /* What is open beyond them is the emulator's now. */
 void pb_user_give_numbers(pb_user *user)
 {
-    int first = 0;
+    const int *taken = (const int *)(void *)user->taken->data;
+    guint count = user->taken->len;
+    int first = count ? taken[count - 1] : 0;
 
     memset(user->fds, 0, sizeof(user->fds));
-    for (guint i = 0; i < user->taken->len; i++) {
-        first = g_array_index(user->taken, int, i);
-        close(first);
-    }
+    for (guint i = 0; i < count;)
+        i += close_run(taken + i, count - i);
     for (int fd = first + 1; first && fd < END_OWN; fd++) {
         if (fcntl(fd, F_GETFD) >= 0)
             user->fds[fd / 64] |= UINT64_C(1) << (fd % 64);
