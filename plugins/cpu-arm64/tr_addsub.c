@@ -134,20 +134,32 @@ tr_status tr_ccmp_imm(a64_ctx *c, const a64_arg_ccmp_imm *a)
     return TR_NEXT;
 }
 
+/* What is chosen if the condition does not hold; of the zero register it is a constant. */
+static ir_val second_choice(a64_ctx *c, const a64_arg_csel *a)
+{
+    ir_val m;
+
+    if (a->rm == 31)
+        return imm_x(c, a->sf, (a->inv ? UINT64_MAX : 0) + (a->inc ? 1 : 0));
+    m = read_x(c, a->sf, a->rm, ZR);
+    if (a->inv)
+        m = ir_not(c->ir, m);
+    return a->inc ? ir_add(c->ir, m, imm_x(c, a->sf, 1)) : m;
+}
+
 /* CSEL, CSINC, CSINV, CSNEG */
 tr_status tr_csel(a64_ctx *c, const a64_arg_csel *a)
 {
-    ir_val n = read_x(c, a->sf, a->rn, ZR), m = read_x(c, a->sf, a->rm, ZR);
+    ir_val chosen;
 
-    if (a->cond >= 14) {
-        write_x(c, a->sf, a->rd, ZR, n);
-        return TR_NEXT;
-    }
-    if (a->inv)
-        m = ir_not(c->ir, m);
-    if (a->inc)
-        m = ir_add(c->ir, m, imm_x(c, a->sf, 1));
-    write_x(c, a->sf, a->rd, ZR, ir_sel_cc(c->ir, read_nzcv(c), n, m, a->cond));
+    if (a->cond >= 14)
+        chosen = read_x(c, a->sf, a->rn, ZR);
+    else if (a->rn == 31 && a->rm == 31 && a->inc && !a->inv) /* CSET */
+        chosen = ir_zext(c->ir, width_type(a->sf), ir_set_cc(c->ir, read_nzcv(c), a->cond ^ 1));
+    else
+        chosen = ir_sel_cc(c->ir, read_nzcv(c), read_x(c, a->sf, a->rn, ZR), second_choice(c, a),
+                           a->cond);
+    write_x(c, a->sf, a->rd, ZR, chosen);
     return TR_NEXT;
 }
 
