@@ -1,10 +1,10 @@
 /*
  * Signals of a program.
  *
- * 1. The host's kernel keeps what is pending and blocked: a thread's mask in the host is its mask in the program, and signals that
- *    are ignored, or stop it by default, do so in the host. So waiting, queueing, process groups and terminals need nothing here.
- * 2. A signal with a handler, or that ends the program by default, has one in the host (on_signal), which notes it in its thread, blocks
- *    all others there, and asks the processor to come out. There is never more than one noted.
+ * 1. The host's kernel keeps what is pending and blocked: a thread's mask in the host is its mask in the program, ignored and
+ *    defaulted signals are so in the host. So waiting, queueing, process groups and terminals need nothing here.
+ * 2. A signal with a handler has one in the host (on_signal), which notes it in its thread, blocks all others there, and
+ *    asks the processor to come out. There is never more than one noted.
  * 3. Outside of the guest, where all registers are right, it is delivered: a frame by the architecture's layout, the
  *    handler's mask, and the host's mask is the program's again.
  * 4. A call that would block does not begin while one is noted; the test and the beginning cannot be separated
@@ -213,7 +213,7 @@ static bool is_sharing(void)
     return pb_user_current && pb_user_current->shares;
 }
 
-/* Whether there is something to do at a signal without a handler: a core file, futexes of who ends, a line. */
+/* Whether there is something to do at a signal without a handler: a core file, a line. */
 static bool is_told(int signal, uint64_t handler)
 {
     const uint64_t stops = BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) | UNBLOCKABLE;
@@ -225,10 +225,8 @@ static bool is_told(int signal, uint64_t handler)
         return false;
     if (pb_user_process->strace)
         return true;
-    if (handler == IGNORE_HANDLER || (no_end & BIT(signal)))
-        return false;
-    /* What waits for semihosting's console goes on waiting after a handler. */
-    return pb_user_core_signal(signal) || is_sharing() || !pb_user_process->semihosting;
+    return handler == DEFAULT_HANDLER &&
+           (pb_user_core_signal(signal) || (is_sharing() && !(no_end & BIT(signal))));
 }
 
 /* Have the host do what the program asked for. */

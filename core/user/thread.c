@@ -17,8 +17,8 @@
  *
  * Sources: Linux, kernel/fork.c, kernel/exit.c, kernel/futex/core.c; Documentation/locking/robust-futex-ABI.rst.
  *
- * Left out: robust lists when SIGKILL ends the process, and when it executes another program. The host's kernel, which would go through
- * them then, cannot follow the program's addresses, nor can the emulator once it is gone, or knows that execve() succeeds.
+ * Left out: robust lists when a signal ends the process that the emulator does not see, SIGKILL or one without a handler, and
+ * when the process executes another program.
  */
 #include <core/user/debug.h>
 #include <core/user/strace.h>
