@@ -125,8 +125,11 @@ HANDLER(sys_waitid)
     do {
         info = (siginfo_t){ .si_pid = 0 };
         pid = await_child(t, a[0], a[1], a[3], &dumped);
-        if (pid < 0)
+        if (pid == -RESTART_AT_ONCE)
             return pid;
+        if (pid <
+            0) /* Linux writes what there is of no child, and says whether that could not be done first */
+            return put_child(t, a[2], &info) ? pid : -EFAULT;
         result =
             pid == 0 ? 0 : syscall(SYS_waitid, P_PID, pid, &info, a[3] | WNOHANG, host(t, a[4]));
     } while (pid > 0 && (result < 0 ? errno == ECHILD : !info.si_pid)); /* another has taken it */

@@ -208,7 +208,9 @@ static void test_others(void)
     REFUSED(waitpid(-1, &status, WEXITED), EINVAL);
     REFUSED(waitpid(INT_MIN, &status, 0), ESRCH);
     REFUSED(waitid(P_ALL, 0, &info, 0), EINVAL);
+    info.si_signo = info.si_pid = 55; /* which are written then too */
     REFUSED(waitid(P_ALL, 0, &info, WEXITED), ECHILD);
+    CHECK(info.si_signo == 0 && info.si_pid == 0);
     begin(end);
     REFUSED(waitpid(-1, (int *)8, 0), EFAULT); /* it is waited for nevertheless */
     begin(end);
