@@ -322,6 +322,10 @@ void pb_user_signals_init(pb_user *user, pb_user_thread *t);
 void pb_user_clear_handlers(pb_user_thread *t);
 /* Block all, for a while: pb_user_set_mask() ends it. */
 void pb_user_signals_hold(void);
+/* Before and after fork(): what comes meanwhile is pending in the host, for the parent alone. False: one has come before,
+ * and is delivered first, in the parent alone too. */
+bool pb_user_signals_begin_fork(const pb_user_thread *t);
+void pb_user_signals_end_fork(pb_user_thread *t, bool child);
 /* The thread gets no signals any more; what it was about to deliver somebody else gets. */
 void pb_user_signals_end(pb_user_thread *t);
 /* A fault of the program, or another event that is a signal. */

@@ -712,6 +712,19 @@ void pb_user_signals_hold(void)
     host_mask(SIG_SETMASK, UINT64_MAX, NULL);
 }
 
+bool pb_user_signals_begin_fork(const pb_user_thread *t)
+{
+    host_mask(SIG_BLOCK, ~OF_MEMORY, NULL);
+    return !t->queued; /* else all are blocked until it is delivered */
+}
+
+void pb_user_signals_end_fork(pb_user_thread *t, bool child)
+{
+    if (child)
+        t->held = 0;
+    pb_user_set_mask(t, t->mask);
+}
+
 void pb_user_signals_end(pb_user_thread *t)
 {
     pb_user_signals_hold();

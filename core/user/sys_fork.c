@@ -77,6 +77,10 @@ static pid_t fork_process(pb_user_thread *t, int ends[2])
     pid_t pid = -1;
     int error = ENOMEM;
 
+    if (!pb_user_signals_begin_fork(t)) {
+        errno = RESTART_AT_ONCE;
+        return -1;
+    }
     pb_user_debug_fork_begin(t);
     pb_user_standstill_begin(t);
     limit = pb_user_raise_files();
@@ -99,6 +103,7 @@ static pid_t fork_process(pb_user_thread *t, int ends[2])
     }
     pb_user_standstill_end(t, pid == 0);
     pb_user_debug_fork_end(t, pid == 0);
+    pb_user_signals_end_fork(t, pid == 0);
     errno = error;
     return pid;
 }

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -192,6 +193,38 @@ static int check(int argc, char **argv)
     return failures ? 1 : 33;
 }
 
+static volatile pid_t alarmed;
+static volatile int strange;
+
+static void on_alarm(int signal)
+{
+    strange |= getpid() != alarmed;
+}
+
+/* What is pending for the parent, or was noted for it, is not its children's: none has a timer. */
+static void test_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+    struct itimerval often = { { 0, 700 }, { 0, 700 } }, never = { { 0, 0 }, { 0, 0 } };
+    int bad = 0;
+
+    alarmed = getpid();
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+    for (int i = 0; i < 100; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            getppid();
+            _exit(strange);
+        }
+        bad += wait_for(pid) != 0;
+    }
+    CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+    signal(SIGALRM, SIG_DFL);
+    CHECK(bad == 0);
+}
+
 int main(int argc, char **argv)
 {
     sigset_t mask;
@@ -202,6 +235,7 @@ int main(int argc, char **argv)
         return check(argc, argv);
     test_fork();
     test_many();
+    test_signals();
     sigemptyset(&mask);
     sigaddset(&mask, SIGUSR2);
     sigprocmask(SIG_BLOCK, &mask, NULL);
