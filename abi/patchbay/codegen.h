@@ -31,7 +31,7 @@
 
 /* What a vCPU remembers of units by virtual address, probed by emitted code: vcpu->jumps points to
  * PB_JUMP_ENTRIES of them, those of the unit key in force. The accelerator fills and clears them, on the vCPU's
- * thread. An empty entry has pc UINT64_MAX and the generator's miss entry (pb_codegen_info.jump_miss). */
+ * thread, and emitted code fills them from the far ones. An empty entry has pc UINT64_MAX and the generator's miss entry (pb_codegen_info.jump_miss). */
 typedef struct pb_jump_entry {
     uint64_t pc;
     const void *entry; /* checked entry of the unit */
@@ -192,7 +192,7 @@ typedef struct pb_codegen_setup {
     const pb_fp_ops *fp;
     pb_code_slice thunks;  /* memory for code that all units share: PB_CODEGEN_THUNK_BYTES */
     pb_code_window window; /* of all MMU indexes; 0 bytes: there is none. Not if it is counted */
-    uint32_t far_bits;     /* of the far entries of vcpu->jumps; 0: there are none */
+    uint32_t far_bits;     /* of the far entries of vcpu->jumps, at most 20; 0: there are none */
 } pb_codegen_setup;
 
 #define PB_CODEGEN_THUNK_BYTES 16384

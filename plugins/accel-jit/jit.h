@@ -22,7 +22,7 @@ enum { UNIT_INSNS = 48 };
 enum { UNIT_LINES = 640 };
 
 /* Unit keys whose jump tables a vCPU keeps: user and kernel, with a few rounding modes. A program has one address space, whose
- * earlier epochs never come back, and perhaps a thousand vCPUs. */
+ * earlier epochs never come back, and perhaps a thousand vCPUs. Of the far entries, 128 KiB, those that are used take memory. */
 enum { JUMP_TABLES = 8, USER_JUMP_TABLES = 2, FAR_JUMP_BITS = 13 };
 
 typedef struct jump_table {
@@ -33,6 +33,9 @@ typedef struct jump_table {
     pb_jump_entry entries[PB_JUMP_ENTRIES];
     pb_jump_entry far[1 << FAR_JUMP_BITS];
 } jump_table;
+_Static_assert(offsetof(jump_table, far) ==
+                   offsetof(jump_table, entries) + PB_JUMP_ENTRIES * sizeof(pb_jump_entry),
+               "the far entries stand behind the others");
 
 /* Property `regions`. */
 typedef enum jit_regions { REGIONS_OFF, REGIONS_SAMPLED, REGIONS_ALWAYS } jit_regions;

@@ -288,11 +288,10 @@ typedef struct cg {
         uint32_t condition[CG_CONDITIONS]; /* values of type i1 */
         uint8_t cc[CG_CONDITIONS];
     } flags;
-    uint32_t
-        made; /* bundle that is made again of operands when it is wanted, CG_NONE: see remake.c */
+    uint32_t made;         /* bundle that is made again when it is wanted (remake.c), CG_NONE */
     uint32_t made_kind;    /* CG_MADE_* */
     uint32_t made_from[2]; /* ids */
-    uint32_t left_by;      /* block of an exit that has been branched to, CG_NONE */
+    uint32_t left_by;      /* block that has been branched to, with all that it needs, CG_NONE */
     uint32_t lazy_slot;    /* lazy.c: slot whose bundles are made later, CG_NONE: none */
     uint32_t lazy_of; /* record whose bundle a marker that is there for sure stands for, CG_NONE */
     bool lazy;        /* its home may have a marker */
@@ -499,8 +498,8 @@ void cg_def_condition(cg *c, uint32_t result, uint32_t cc);
 /* Bring a condition of a bundle, or an i1, into the host's flags: the CC_* under which it holds. */
 uint32_t cg_need_cc(cg *c, uint32_t bundle, uint32_t cc);
 uint32_t cg_need_condition(cg *c, uint32_t id);
-/* If the i1 is CF, or inverted, is read by this record alone, and nothing else in the flags is needed: take it from them. Until the
- * rule changes the flags it may use values, and define results. */
+/* If the i1 is CF, or inverted, is this operand alone, and nothing else in the flags is needed: take it from them. Until the
+ * rule changes the flags it may use the other operands, and define results. */
 bool cg_take_carry(cg *c, uint32_t id, bool *inverted);
 /* What cg_need_cc() needs registers for, if it is called again when others are in use. */
 void cg_prepare_cc(cg *c, uint32_t bundle, uint32_t cc);
@@ -516,11 +515,16 @@ uint32_t cg_map_cc(const cg *c, uint32_t cc);
 /* ---- remake.c: bundles that are made again ---------------------------------------------------------------------- */
 
 enum {
+    CG_MADE_SUB,
+    CG_MADE_ADD,
+    CG_MADE_AND,
     CG_MADE_OP = 3,
     CG_MADE_32 = 4,     /* of 32 bits, else 64 */
     CG_MADE_RESULT = 8, /* the first operand is not there, but the result */
 };
 
+/* The operation and width of a record that makes a bundle. False: it is none of those. */
+bool cg_made_kind(const ir_op_record *r, uint32_t *kind);
 /* Keep what the bundle in the host's flags was made from, instead of packing it. False: it is not there any more, or the
  * operation is none of those. */
 bool cg_make_later(cg *c);

@@ -545,6 +545,7 @@ static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uin
         return;
     if (mine == ROUND_CONDITIONS) {
         asm_setcc(&c->a, p[0], RAX);
+        asm_movzx(&c->a, W8, RAX, RAX); /* the slot may be wider: a condition that was extended */
         r = RAX;
     } else if (mine == ROUND_FLAGS) {
         if (p[0] & 1 && !*flipped)
@@ -592,8 +593,7 @@ static void emit_stores(cg *c, const cg_cold *cold)
             in_flags |= place == PLACE_FLAGS || place == PLACE_CONDITION;
         }
     }
-    c->failed |=
-        made && in_flags; /* to make one loses the other; no translator keeps two bundles */
+    c->failed |= made && in_flags; /* to make one loses the other: the unit has to be shorter */
 }
 
 static void emit_link_stub(cg *c, const cg_cold *cold)

@@ -199,7 +199,8 @@ bool cg_take_carry(cg *c, uint32_t id, bool *inverted)
         else if (is_needed(&c->values[c->flags.condition[i]]))
             return false;
     }
-    if (at == n || !cg_dies(c, id) || (c->flags.cc[at] != CC_B && c->flags.cc[at] != CC_AE) ||
+    if (at == n || !cg_dies(c, id) || cg_occurrences(c, v) != 1 ||
+        (c->flags.cc[at] != CC_B && c->flags.cc[at] != CC_AE) ||
         (c->flags.bundle != CG_NONE && is_needed(&c->values[c->flags.bundle])))
         return false;
     *inverted = c->flags.cc[at] == CC_AE;

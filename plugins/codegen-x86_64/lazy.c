@@ -24,16 +24,13 @@
 #include "emit.h"
 #include "slow.h"
 
-/* The marker. LAZY is a bit that neither LAHF nor SETO sets; bits 31:16 have the constant. */
+/* The marker. LAZY is a bit that neither LAHF nor SETO sets; below are CG_MADE_*, of which _RESULT is for cell a; bits 31:16
+ * have the constant. */
 enum {
     LAZY = 1 << 11,
-    LAZY_OP = 1,          /* place of two bits */
-    LAZY_32 = 1 << 3,     /* of 32 bits, else 64 */
-    LAZY_IMM = 1 << 4,    /* b is the constant */
-    LAZY_RESULT = 1 << 5, /* cell a has the result instead of a */
+    LAZY_IMM = 1 << 4, /* b is the constant */
+    LAZY_KIND = LAZY_IMM - 1,
 };
-
-enum { LAZY_SUB, LAZY_ADD, LAZY_AND };
 
 enum { MANY_STORES = 3 };
 
@@ -207,12 +204,6 @@ static void store_cell(cg *c, uint32_t i, const source *s)
         asm_store_imm(&c->a, W64, cell(i), (uint32_t)s->imm);
 }
 
-static bool lazy_op(uint32_t op, uint32_t *kind)
-{
-    *kind = op == IR_OP_SUB_FL ? LAZY_SUB : op == IR_OP_ADD_FL ? LAZY_ADD : LAZY_AND;
-    return op == IR_OP_SUB_FL || op == IR_OP_ADD_FL || op == IR_OP_AND_FL;
-}
-
 /* Whether the block stores so much that stores are what it waits for: packing stores once. */
 static bool is_full_of_stores(const cg *c)
 {
@@ -227,23 +218,23 @@ static bool is_full_of_stores(const cg *c)
 static bool store_lazily(cg *c, uint32_t record)
 {
     const ir_op_record *r = &c->u->ops[record];
-    uint32_t kind, bits = ir_type_bits[r->type], word;
+    uint32_t kind;
     source a, b;
-    bool has_a, has_b;
+    bool has_a, has_b, is_and;
 
     if (c->lazy_of == record)
         return true;
-    if (!lazy_op(r->op, &kind) || (bits != 32 && bits != 64))
+    if (!cg_made_kind(r, &kind))
         return false;
-    word = LAZY | kind << LAZY_OP | (bits == 32 ? LAZY_32 : 0);
+    is_and = (kind & CG_MADE_OP) == CG_MADE_AND;
     has_b = find_source(c, r->arg[1], &b);
     has_a = find_source(c, r->arg[0], &a);
-    if (!has_a || (kind == LAZY_AND && !has_b)) {
+    if (!has_a || (is_and && !has_b)) {
         if (!find_source(c, record << 1, &a))
             return false;
-        word |= LAZY_RESULT;
+        kind |= CG_MADE_RESULT;
     }
-    if (kind == LAZY_AND && word & LAZY_RESULT)
+    if (is_and && kind & CG_MADE_RESULT)
         b = (source){ .reg = CG_NO_REG };
     else if (!has_b)
         return false;
@@ -251,10 +242,10 @@ static bool store_lazily(cg *c, uint32_t record)
         return false;
     store_cell(c, 0, &a);
     if (b.reg < 0 && b.imm == (int16_t)b.imm)
-        word |= LAZY_IMM | (uint32_t)b.imm << 16;
+        kind |= LAZY_IMM | (uint32_t)b.imm << 16;
     else
         store_cell(c, 1, &b);
-    asm_store_imm(&c->a, W32, cg_home(c, c->lazy_slot), word);
+    asm_store_imm(&c->a, W32, cg_home(c, c->lazy_slot), LAZY | kind);
     c->lazy_of = record;
     return true;
 }
@@ -345,26 +336,6 @@ void cg_pack_home(cg *c)
     c->lazy = false;
 }
 
-static uint64_t make_flags(uint32_t word, const uint64_t cells[2])
-{
-    uint32_t width = word & LAZY_32 ? 32 : 64;
-    uint64_t mask = ir_sem_mask(width), a = cells[0], b = cells[1], fl;
-
-    if (word & LAZY_IMM)
-        b = (uint64_t)(int16_t)(word >> 16);
-    switch (word >> LAZY_OP & 3) {
-    case LAZY_SUB:
-        ir_sem_sub_fl((word & LAZY_RESULT ? a + b : a) & mask, b & mask, 1, width, &fl);
-        break;
-    case LAZY_ADD:
-        ir_sem_add_fl((word & LAZY_RESULT ? a - b : a) & mask, b & mask, 0, width, &fl);
-        break;
-    default:
-        ir_sem_logic_fl((word & LAZY_RESULT ? a : a & b) & mask, width, &fl);
-    }
-    return fl;
-}
-
 void pack_lazy(pb_vcpu *vcpu, const cg_frame *f)
 {
     const x86_codegen *self = f->self;
@@ -375,8 +346,11 @@ void pack_lazy(pb_vcpu *vcpu, const cg_frame *f)
         return;
     slot = &vcpu->type->slots[self->flag_slots[0]];
     home = (uint32_t *)(void *)((char *)vcpu->state + slot->offset);
-    if (*home & LAZY)
-        *home = (uint32_t)make_flags(*home, f->lazy) & pb_slot_flags(slot);
+    if (*home & LAZY) {
+        uint64_t b = *home & LAZY_IMM ? (uint64_t)(int16_t)(*home >> 16) : f->lazy[1];
+
+        *home = (uint32_t)cg_made_flags(*home & LAZY_KIND, f->lazy[0], b) & pb_slot_flags(slot);
+    }
 }
 
 const uint8_t *pack_and_go_on(pb_vcpu *vcpu, cg_frame *f, const uint8_t *back)

@@ -287,7 +287,7 @@ static const pb_prop props[] = {
     { "without", PB_PROP_STRING, PB_MEMBER(x86_codegen, without), "",
       .doc = "Passes that are left out, names joined by '+' or 'all': to find the one that makes "
              "wrong code (flags, dead, pairs, tests, lanes, scaled, fused, registers, "
-             "loops, lazy, places, spans)" },
+             "loops, lazy, places, spans, remade)" },
     { 0 },
 };
 

@@ -13,13 +13,11 @@
 #include "emit.h"
 #include "slow.h"
 
-enum { MADE_SUB, MADE_ADD, MADE_AND };
-
-static bool kind_of(const ir_op_record *r, uint32_t *kind)
+bool cg_made_kind(const ir_op_record *r, uint32_t *kind)
 {
     uint32_t bits = ir_type_bits[r->type];
 
-    *kind = r->op == IR_OP_SUB_FL ? MADE_SUB : r->op == IR_OP_ADD_FL ? MADE_ADD : MADE_AND;
+    *kind = r->op == IR_OP_SUB_FL ? CG_MADE_SUB : r->op == IR_OP_ADD_FL ? CG_MADE_ADD : CG_MADE_AND;
     if (bits == 32)
         *kind |= CG_MADE_32;
     return (bits == 32 || bits == 64) &&
@@ -72,17 +70,17 @@ bool cg_make_later(cg *c)
 
     /* Who is going to read it may do so when the host's flags have something else that it needs too. */
     if (!cg_does(c, CG_PASS_REMADE) || c->values[value].uses || c->flags.form || c->crosses ||
-        !(value & 1) || !kind_of(r, &kind))
+        !(value & 1) || !cg_made_kind(r, &kind))
         return false;
     if (c->made != CG_NONE)
         cg_end_made(c, &c->values[c->made]);
     if (c->made != CG_NONE)
         return false;
     if (!is_somewhere(c, cg_value_of(c, a)) ||
-        ((kind & CG_MADE_OP) == MADE_AND && !is_somewhere(c, cg_value_of(c, b)))) {
+        ((kind & CG_MADE_OP) == CG_MADE_AND && !is_somewhere(c, cg_value_of(c, b)))) {
         a = value & ~1u; /* the result */
         kind |= CG_MADE_RESULT;
-        if ((kind & CG_MADE_OP) == MADE_AND)
+        if ((kind & CG_MADE_OP) == CG_MADE_AND)
             b = a;
     }
     if (!is_somewhere(c, cg_value_of(c, a)) || !is_somewhere(c, cg_value_of(c, b)))
@@ -99,7 +97,7 @@ static void compare(cg *c, uint32_t kind, cg_reg x, cg_reg y, int32_t imm, cg_re
     uint32_t w = kind & CG_MADE_32 ? W32 : W64, op = kind & CG_MADE_OP;
     bool result = kind & CG_MADE_RESULT;
 
-    if (op == MADE_AND) {
+    if (op == CG_MADE_AND) {
         if (result)
             asm_test(&c->a, w, x, x);
         else if (y >= 0)
@@ -108,8 +106,8 @@ static void compare(cg *c, uint32_t kind, cg_reg x, cg_reg y, int32_t imm, cg_re
             asm_test_imm(&c->a, w, x, imm);
         return;
     }
-    if (result || op == MADE_ADD) {
-        uint32_t undo = op == MADE_SUB ? ALU_ADD : ALU_SUB;
+    if (result || op == CG_MADE_ADD) {
+        uint32_t undo = op == CG_MADE_SUB ? ALU_ADD : ALU_SUB;
 
         cg_move(c, t, x);
         x = t;
@@ -119,14 +117,14 @@ static void compare(cg *c, uint32_t kind, cg_reg x, cg_reg y, int32_t imm, cg_re
             asm_alu_imm(&c->a, undo, w, t, imm);
     }
     if (y >= 0)
-        asm_alu(&c->a, op == MADE_SUB ? ALU_CMP : ALU_ADD, w, x, y);
+        asm_alu(&c->a, op == CG_MADE_SUB ? ALU_CMP : ALU_ADD, w, x, y);
     else
-        asm_alu_imm(&c->a, op == MADE_SUB ? ALU_CMP : ALU_ADD, w, x, imm);
+        asm_alu_imm(&c->a, op == CG_MADE_SUB ? ALU_CMP : ALU_ADD, w, x, imm);
 }
 
 static bool is_inverted(uint32_t kind)
 {
-    return (kind & CG_MADE_OP) == MADE_SUB;
+    return (kind & CG_MADE_OP) == CG_MADE_SUB;
 }
 
 void cg_remake(cg *c)
@@ -140,8 +138,8 @@ void cg_remake(cg *c)
     x = cg_use_value(c, operand(c, 0));
     if (!cg_const_imm(c, c->made_from[1], bits, &imm))
         y = cg_use_value(c, operand(c, 1));
-    if ((kind & CG_MADE_OP) != MADE_AND &&
-        (kind & CG_MADE_RESULT || (kind & CG_MADE_OP) == MADE_ADD))
+    if ((kind & CG_MADE_OP) != CG_MADE_AND &&
+        (kind & CG_MADE_RESULT || (kind & CG_MADE_OP) == CG_MADE_ADD))
         t = cg_temp(c);
     compare(c, kind, x, y, imm, t);
     c->locked = locked;
@@ -217,10 +215,10 @@ uint64_t cg_made_flags(uint32_t kind, uint64_t a, uint64_t b)
     bool result = kind & CG_MADE_RESULT;
 
     switch (kind & CG_MADE_OP) {
-    case MADE_SUB:
+    case CG_MADE_SUB:
         ir_sem_sub_fl((result ? a + b : a) & mask, b & mask, 1, width, &fl);
         break;
-    case MADE_ADD:
+    case CG_MADE_ADD:
         ir_sem_add_fl((result ? a - b : a) & mask, b & mask, 0, width, &fl);
         break;
     default:

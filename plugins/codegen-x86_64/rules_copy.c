@@ -145,6 +145,10 @@ static bool choose_bundle(cg *c, const ir_op_record *r, bool bundle)
         no == cg_value_of(c, r->arg[0]) || no->fl_valid != IR_FL_ALL || yes->fl_valid != IR_FL_ALL)
         return false;
     cg_clobber_flags(c);
+    for (uint32_t i = 1; i < 3; i++) /* to make it later would take registers, and the flags */
+        if (c->made == (uint32_t)(cg_value_of(c, r->arg[i]) - c->values))
+            cg_save_flags_value(c, c->made);
+    c->locked = 0;
     if (bundle)
         cg_prepare_cc(c, r->arg[0], r->attr & 15);
     c->locked = 0;

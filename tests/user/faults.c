@@ -512,6 +512,42 @@ static void test_flags(void)
     munmap(p, 2 * PAGE);
 }
 
+/* ---- ways out with a condition --------------------------------------------------------------------------------- */
+
+/* x0 < x1 as a number, which is in a register that units do not keep where the unit is left, behind something else there. */
+uint64_t less(uint64_t a, uint64_t b);
+uint64_t less_in_loop(uint64_t a, uint64_t b);
+__asm__(".globl less\n"
+        "less:\n"
+        "   mov x15, #-1\n"
+        "   cmp x0, x1\n"
+        "   cset x15, lt\n"
+        "   b.lt 1f\n"
+        "   mov x0, #0\n"
+        "   ret\n"
+        "   .skip 64\n"
+        "1: mov x0, x15\n"
+        "   ret\n"
+        ".globl less_in_loop\n"
+        "less_in_loop:\n"
+        "   mov x2, #9\n"
+        "2: mov x15, #-1\n"
+        "   cmp x0, x1\n"
+        "   cset w15, lt\n"
+        "   b.lt 1f\n"
+        "   subs x2, x2, #1\n"
+        "   b.ne 2b\n"
+        "1: mov x0, x15\n"
+        "   ret\n");
+
+static void test_conditions(void)
+{
+    uint64_t (*volatile functions[])(uint64_t, uint64_t) = { less, less_in_loop };
+
+    for (uint32_t i = 0; i < 24; i++)
+        CHECK(functions[i % 2](i / 2 % 3, i / 6 % 2) == (i / 2 % 3 < i / 6 % 2));
+}
+
 /* ---- signals that somebody sends ------------------------------------------------------------------------------ */
 
 static volatile int sent;
@@ -551,6 +587,7 @@ int main(int argc, char **argv)
     test_several();
     test_loops();
     test_flags();
+    test_conditions();
     test_sent();
     return done("faults");
 }
