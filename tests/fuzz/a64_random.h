@@ -364,6 +364,42 @@ static inline void add_data_beside_code(a64_code *s)
     end_piece(s, begin);
 }
 
+/* Flags, what compilers have read them, what needs no flags, and a branch over some instructions: registers of those that units
+ * keep in the host's, and others. Chance hardly makes CSET, a chain of carries, or a branch on the flags that were set before. */
+static inline void add_decision(a64_code *s)
+{
+    static const uint32_t sets[] = {
+        0x6b000000, 0xeb000000, 0x2b000000, 0xab000000, 0x6a000000, 0xea000000
+    }; /* subs, adds, ands: w, x */
+    static const uint32_t choices[] = {
+        0x1a9f07e0, 0x9a9f07e0, 0x1a9f07e0, 0x5a9f03e0, 0xda9f03e0, 0x9a800400, 0x1a800000
+    }; /* cset, csetm, csinc, csel */
+    static const uint32_t sums[] = {
+        0x9a000000, 0x1a000000, 0xda000000, 0xba000000, 0xfa000000, 0x3a000000, 0x9a1f03e0
+    }; /* adc, sbc, adcs, sbcs */
+    static const uint32_t others[] = {
+        0x9b007c00, 0x9bc07c00, 0x9b407c00, 0x1b007c00, 0xcb000000, 0x8b000000, 0xaa0003e0
+    }; /* mul, umulh, smulh, sub, add, mov */
+    const uint32_t begin = s->n, over = random_below(3), n = random_below(5);
+
+    add(s, sets[random_below(G_N_ELEMENTS(sets))] | random_below(10) << 16 | random_below(10) << 5 |
+               (random_below(2) ? 31 : random_below(10)));
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t kind = random_below(3), registers = random_below(10) << 16 | random_below(10) << 5;
+
+        if (kind == 0)
+            add(s, choices[random_below(G_N_ELEMENTS(choices))] | registers |
+                       random_below(16) << 12 | random_below(10));
+        else
+            add(s, (kind == 1 ? sums[random_below(G_N_ELEMENTS(sums))]
+                              : others[random_below(G_N_ELEMENTS(others))]) |
+                       registers | random_below(10));
+    }
+    add(s, 0x54000000 | (1 + over) << 5 | random_below(16));
+    add_random(s, over, 0);
+    end_piece(s, begin);
+}
+
 static inline void add_constant(a64_code *s, uint32_t number, uint32_t value) /* mov, movk */
 {
     add(s, 0xd2800000 | (value & 0xffff) << 5 | number);
@@ -437,6 +473,10 @@ static inline void make_pieces(a64_code *s, uint32_t length, const a64_pieces *p
         case 6:
             if (random_below(3) == 0)
                 pieces->add_own(s, pieces->opaque);
+            break;
+        case 7:
+        case 8:
+            add_decision(s);
             break;
         default:
             add_random(s, 1, s->n < length ? length - s->n - 1 : 0);
