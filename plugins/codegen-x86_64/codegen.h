@@ -293,10 +293,10 @@ typedef struct cg {
     uint32_t made_from[2]; /* ids */
     uint32_t left_by;      /* block that has been branched to, with all that it needs, CG_NONE */
     uint32_t lazy_slot;    /* lazy.c: slot whose bundles are made later, CG_NONE: none */
-    uint32_t lazy_of; /* record whose bundle a marker that is there for sure stands for, CG_NONE */
-    bool lazy;        /* its home may have a marker */
-    bool packing;     /* not now: somebody is about to look */
-    bool held;        /* cg_sync() leaves the slot dirty: see cg_hold_flags() */
+    uint32_t lazy_of;      /* bundle that a marker stands for which is there for sure, CG_NONE */
+    bool lazy;             /* its home may have a marker */
+    bool packing;          /* not now: somebody is about to look */
+    bool held;             /* cg_sync() leaves the slot dirty: see cg_hold_flags() */
 
     /* Accesses near to one another that one probe was for (rules_mem.c). */
     struct {
@@ -523,8 +523,8 @@ enum {
     CG_MADE_RESULT = 8, /* the first operand is not there, but the result */
 };
 
-/* The operation and width of a record that makes a bundle. False: it is none of those. */
-bool cg_made_kind(const ir_op_record *r, uint32_t *kind);
+/* The operation that makes a bundle, and its width. False: it is none of those. */
+bool cg_made_kind(const cg *c, uint32_t bundle, uint32_t *kind);
 /* Keep what the bundle in the host's flags was made from, instead of packing it. False: it is not there any more, or the
  * operation is none of those. */
 bool cg_make_later(cg *c);

@@ -214,23 +214,24 @@ static bool is_full_of_stores(const cg *c)
     return n >= MANY_STORES;
 }
 
-/* What the bundle of a record was made from to the cells. */
-static bool store_lazily(cg *c, uint32_t record)
+/* What the bundle was made from to the cells. */
+static bool store_lazily(cg *c, uint32_t bundle)
 {
-    const ir_op_record *r = &c->u->ops[record];
+    const ir_op_record *r;
     uint32_t kind;
     source a, b;
     bool has_a, has_b, is_and;
 
-    if (c->lazy_of == record)
+    if (c->lazy_of == bundle)
         return true;
-    if (!cg_made_kind(r, &kind))
+    if (!cg_made_kind(c, bundle, &kind))
         return false;
+    r = &c->u->ops[bundle >> 1];
     is_and = (kind & CG_MADE_OP) == CG_MADE_AND;
     has_b = find_source(c, r->arg[1], &b);
     has_a = find_source(c, r->arg[0], &a);
     if (!has_a || (is_and && !has_b)) {
-        if (!find_source(c, record << 1, &a))
+        if (!find_source(c, bundle & ~1u, &a))
             return false;
         kind |= CG_MADE_RESULT;
     }
@@ -246,7 +247,7 @@ static bool store_lazily(cg *c, uint32_t record)
     else
         store_cell(c, 1, &b);
     asm_store_imm(&c->a, W32, cg_home(c, c->lazy_slot), LAZY | kind);
-    c->lazy_of = record;
+    c->lazy_of = bundle;
     return true;
 }
 
@@ -268,7 +269,7 @@ static bool leave(cg *c, uint32_t use)
         return false;
     if (use & IS_SEEN) {
         if ((value == c->flags.bundle && c->flags.form != CG_FLAGS_INTEGER) ||
-            !store_lazily(c, value >> 1))
+            !store_lazily(c, value))
             return false;
         c->lazy = true;
     }

@@ -13,10 +13,15 @@
 #include "emit.h"
 #include "slow.h"
 
-bool cg_made_kind(const ir_op_record *r, uint32_t *kind)
+bool cg_made_kind(const cg *c, uint32_t bundle, uint32_t *kind)
 {
-    uint32_t bits = ir_type_bits[r->type];
+    const ir_op_record *r;
+    uint32_t bits;
 
+    if (bundle >= 2 * c->u->n_ops || !(bundle & 1)) /* a constant, or not a second result */
+        return false;
+    r = &c->u->ops[bundle >> 1];
+    bits = ir_type_bits[r->type];
     *kind = r->op == IR_OP_SUB_FL ? CG_MADE_SUB : r->op == IR_OP_ADD_FL ? CG_MADE_ADD : CG_MADE_AND;
     if (bits == 32)
         *kind |= CG_MADE_32;
@@ -64,14 +69,14 @@ void cg_end_made(cg *c, const cg_value *v)
 
 bool cg_make_later(cg *c)
 {
-    uint32_t value = c->flags.bundle, kind;
-    const ir_op_record *r = &c->u->ops[value >> 1];
-    uint32_t a = r->arg[0], b = r->arg[1];
+    uint32_t value = c->flags.bundle, kind, a, b;
 
     /* Who is going to read it may do so when the host's flags have something else that it needs too. */
     if (!cg_does(c, CG_PASS_REMADE) || c->values[value].uses || c->flags.form || c->crosses ||
-        !(value & 1) || !cg_made_kind(r, &kind))
+        !cg_made_kind(c, value, &kind))
         return false;
+    a = c->u->ops[value >> 1].arg[0];
+    b = c->u->ops[value >> 1].arg[1];
     if (c->made != CG_NONE)
         cg_end_made(c, &c->values[c->made]);
     if (c->made != CG_NONE)
