@@ -1,4 +1,5 @@
 # coreutils, findutils, diffutils. interp: yes
+umask 022
 mkdir -p d/e/f; echo one >d/a; echo two >d/e/b; ln -s ../a d/e/l; ln d/a d/h
 find d | sort; find d -type l -printf '%f %l\n'; find d -name b -exec cat {} \;
 ls -l d | awk 'NR > 1 {print $1, $9}'; stat -c '%n %s %h %F' d/a
