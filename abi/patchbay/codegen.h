@@ -13,7 +13,8 @@
  *     can look: in memory functions' slow paths, in helpers that are not pure, after run() returned. How
  *     the generator brings that about is its own business: recovery maps, or stores off the hot path.
  *  3. A unit's checked entry looks at exit_request and, in counted mode, at the budget; the direct entry of
- *     uncounted code does not. Jumps backwards, indirect jumps and the accelerator use the checked entry.
+ *     uncounted code does not. A direct jump to a unit that begins behind the one that it is in may use the direct
+ *     entry; all others, and the accelerator, use the checked one.
  *  4. In counted mode an instruction whose access is not plain RAM, or writes a page that code was taken from,
  *     is executed in a unit of its own (PB_CODE_EXIT_ALONE), and exit_request and budget are looked at
  *     after every instruction that called a helper which is not pure. So a request is always seen at the
@@ -83,7 +84,7 @@ typedef struct pb_code_slice {
 } pb_code_slice;
 
 typedef enum pb_code_link_flags {
-    PB_LINK_CHECKED = 1, /* a jump backwards: to the checked entry */
+    PB_LINK_CHECKED = 1, /* to the checked entry */
     PB_LINK_FAR = 2,     /* to another page: the mapping may change, link it only where it cannot */
 } pb_code_link_flags;
 

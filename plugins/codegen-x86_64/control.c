@@ -54,10 +54,11 @@ void cg_credit(cg *c, uint32_t n)
     asm_store(&c->a, W64, budget, RAX);
 }
 
-static uint32_t link_flags(const cg *c, const ir_op_record *jump, uint64_t pc)
+/* Heads rise along jumps that nothing checks, so that every loop of units looks at exit_request. To compare with the
+ * jump instead would not do: a unit goes on behind a jump backwards, and may end before it comes to where it began. */
+static uint32_t link_flags(const cg *c, uint64_t pc)
 {
-    return (jump->guest >= c->u->n_marks || pc <= c->u->marks[jump->guest].pc ? PB_LINK_CHECKED
-                                                                              : 0) |
+    return (pc <= c->u->pc ? PB_LINK_CHECKED : 0) |
            (((pc ^ c->u->pc) & ~PB_PAGE_MASK) != 0 ? PB_LINK_FAR : 0);
 }
 
@@ -118,7 +119,7 @@ void cg_link(cg *c, int cc, const ir_op_record *jump)
     asm_nop(&c->a, at > 4 ? 8 - at : 0); /* the displacement lies in an aligned word */
     at = cc < 0 ? asm_jmp(&c->a) : asm_jcc(&c->a, (uint32_t)cc);
     job->links[job->n_links] =
-        (pb_code_link){ .pc = pc, .site = at - opcode, .flags = link_flags(c, jump, pc) };
+        (pb_code_link){ .pc = pc, .site = at - opcode, .flags = link_flags(c, pc) };
     cg_cold_link(c, at, job->n_links++);
 }
 

@@ -8,7 +8,8 @@ def main():
     """Like unittest.main(), with the line `N passed, N failed[, N skipped]` at the end."""
     program = unittest.main(module="__main__", exit=False, verbosity=1)
     result = program.result
-    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    failures = [case for case, _ in result.failures + result.errors] + result.unexpectedSuccesses
+    failed = len({getattr(case, "test_case", case).id() for case in failures})  # a case may fail in several subtests
     skipped = len(result.skipped)
     for case, reason in result.skipped:
         print(f"skipped: {case.id()}: {reason}")
