@@ -76,6 +76,44 @@ static void count_preds(cg *c)
     }
 }
 
+/* How many branches lead from a block to another one at least; UINT32_MAX: none do. */
+static uint32_t distance_to(const cg *c, uint32_t from, uint32_t to)
+{
+    uint32_t *queue = c->room->stack, n = 1, steps = 0;
+    uint8_t *visited = c->room->visited;
+
+    memset(visited, 0, c->u->n_blocks);
+    queue[0] = from;
+    visited[from] = 1;
+    for (uint32_t i = 0, end = 1; i < n; i++) {
+        const cg_block *b = &c->blocks[queue[i]];
+
+        if (queue[i] == to)
+            return steps;
+        for (uint32_t k = 0; k < b->n_targets; k++) {
+            if (!visited[b->target[k]])
+                queue[n++] = b->target[k];
+            visited[b->target[k]] = 1;
+        }
+        if (i + 1 == end) {
+            steps++;
+            end = n;
+        }
+    }
+    return UINT32_MAX;
+}
+
+/* Ways out of a loop stand behind the loop: they are the longer way back to the branch. */
+static void find_ways_out(cg *c)
+{
+    for (uint32_t b = 0; b < c->u->n_blocks; b++) {
+        const uint32_t *to = c->blocks[b].target;
+
+        if (c->blocks[b].place != CG_NONE && c->blocks[b].n_targets == 2)
+            c->blocks[b].swapped = distance_to(c, to[1], b) > distance_to(c, to[0], b);
+    }
+}
+
 /* Reverse postorder, exits first among successors, so that what goes on stands behind its branch. */
 static void order_blocks(cg *c)
 {
@@ -96,7 +134,8 @@ static void order_blocks(cg *c)
             continue;
         }
         next = visited[b]++ - 1u;
-        if (n_targets == 2 && c->blocks[to[1]].is_exit && !c->blocks[to[0]].is_exit)
+        if (n_targets == 2 &&
+            (c->blocks[b].swapped || (c->blocks[to[1]].is_exit && !c->blocks[to[0]].is_exit)))
             next ^= 1;
         if (!visited[to[next]]) {
             visited[to[next]] = 1;
@@ -805,6 +844,8 @@ bool cg_analyse(cg *c)
     find_patterns(c);
     if (c->noting)
         cg_note_patterns(c);
+    if (c->job->flags & PB_CODE_REGION && cg_does(c, CG_PASS_LOOPS))
+        find_ways_out(c);
     order_blocks(c);
     if (!find_lengths(c) || !cg_choose_pins(c))
         return false;

@@ -76,7 +76,7 @@ typedef enum cg_pass {
     CG_PASS_REGISTERS = 128, /* regions: the slots that are used most have the registers */
     CG_PASS_PLACES = 256,    /* results are computed where they are put */
     CG_PASS_SPANS = 512,     /* accesses near to one another have one probe */
-    CG_PASS_LOOPS = 1024,    /* regions: loops have registers of their own */
+    CG_PASS_LOOPS = 1024,    /* regions: loops stand together, and have registers of their own */
     CG_PASS_LAZY = 2048,     /* regions: flags that nobody reads stay what they were made from */
     CG_PASS_REMADE = 4096,   /* flags that are in the way are made again of their operands */
     CG_PASS_ALL = 8191,

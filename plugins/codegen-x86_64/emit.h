@@ -14,6 +14,7 @@ typedef struct cg_block {
     uint32_t marks;  /* guest instructions in it */
     uint32_t left; /* counted: instructions from its start to the unit's end on the longest path */
     bool is_exit;  /* nothing but a jump, from one block */
+    bool swapped;  /* its second target leads out of a loop that the first one stays in */
     bool in_loop;  /* a later block branches to it */
     bool helper_called; /* where it begins: see cg */
     bool flags_read;    /* of lazy_slot, from the start: a get before a put, on some way */
