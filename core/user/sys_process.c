@@ -66,7 +66,7 @@ HANDLER(sys_wait4)
     int32_t which = (int32_t)a[0];
     uint64_t type = which == -1 ? P_ALL : which <= 0 ? P_PGID : P_PID;
     uint64_t id = which == 0 ? (uint64_t)getpgrp() : (uint64_t)llabs(which);
-    int64_t pid;
+    int64_t pid, result;
     bool dumped;
     int status = 0;
 
@@ -78,15 +78,17 @@ HANDLER(sys_wait4)
         pid = await_child(t, type, id, a[2] | WEXITED, &dumped);
         if (pid <= 0)
             return pid;
-        pid = syscall(SYS_wait4, pid, &status, a[2] | WNOHANG, host(t, a[3]));
-    } while (pid == 0 || (pid < 0 && errno == ECHILD)); /* another thread has taken it */
-    if (pid < 0)
+        result = syscall(SYS_wait4, pid, &status, a[2] | WNOHANG, host(t, a[3]));
+    } while (result == 0 || (result < 0 && errno == ECHILD)); /* another thread has taken it */
+    if (result < 0 &&
+        errno != EFAULT) /* which is of the usage: the child is gone, and has a status */
         return -errno;
+    result = result < 0 ? -EFAULT : pid;
     if (dumped && WIFSIGNALED(status))
         status |= WCOREFLAG;
     tell_end(t, (pid_t)pid, status);
     return a[1] && !pb_user_space_write(t->user->space, a[1], &status, sizeof(status)) ? -EFAULT
-                                                                                       : pid;
+                                                                                       : result;
 }
 
 /* The members of siginfo_t that the kernel fills in: the first three, and those of SIGCHLD without times. */
@@ -200,7 +202,8 @@ static bool is_of_space(uint32_t resource)
 
 static int64_t limit(pb_user_thread *t, uint64_t pid, uint32_t resource, uint64_t new, uint64_t old)
 {
-    bool own = pid == 0 || (pid_t)pid == getpid();
+    bool own =
+        pid == 0 || tgkill(getpid(), (pid_t)pid, 0) == 0; /* the process, or one of its threads */
 
     if (own && resource == RLIMIT_NOFILE)
         return pb_user_limit_files((void *)host(t, new), (void *)host(t, old));
@@ -215,11 +218,15 @@ HANDLER(sys_prlimit64)
 
 HANDLER(sys_getrlimit)
 {
+    if (!a[1]) /* which prlimit64 takes for nothing to do */
+        return (uint32_t)a[0] < RLIM_NLIMITS ? -EFAULT : -EINVAL;
     return limit(t, 0, (uint32_t)a[0], 0, a[1]);
 }
 
 HANDLER(sys_setrlimit)
 {
+    if (!a[1])
+        return -EFAULT;
     return limit(t, 0, (uint32_t)a[0], a[1], 0);
 }
 

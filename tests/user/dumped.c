@@ -214,6 +214,10 @@ static void test_others(void)
     begin(end);
     REFUSED(waitpid(-1, (int *)8, 0), EFAULT); /* it is waited for nevertheless */
     begin(end);
+    status = -1;
+    REFUSED(wait4(-1, &status, 0, (struct rusage *)8), EFAULT); /* the status is written before */
+    CHECK(status == 3 << 8);
+    begin(end);
     REFUSED(waitid(P_ALL, 0, (siginfo_t *)8, WEXITED), EFAULT);
     REFUSED(waitpid(-1, &status, 0), ECHILD);
 }

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +28,37 @@ static void *change(void *argument)
     return NULL;
 }
 
+/* Limits are the process's, whichever of its threads is named. That of memory is not the emulator's. */
+static void *limit_by_thread(void *argument)
+{
+    const struct rlimit few = { 1 << 20, 1 << 20 };
+
+    (void)argument;
+    CHECK(syscall(SYS_prlimit64, gettid(), RLIMIT_AS, &few, NULL) == 0);
+    CHECK(syscall(SYS_prlimit64, gettid(), RLIMIT_NOFILE, NULL, NULL) == 0);
+    return NULL;
+}
+
+static void *do_nothing(void *argument)
+{
+    return argument;
+}
+
+static void test_own_thread(void)
+{
+    pid_t child = fork();
+    pthread_t thread;
+    int status;
+
+    if (child == 0) {
+        CHECK(pthread_create(&thread, NULL, limit_by_thread, NULL) == 0);
+        pthread_join(thread, NULL);
+        CHECK(pthread_create(&thread, NULL, do_nothing, NULL) == 0);
+        _exit(failures != 0 || pthread_join(thread, NULL) != 0);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+}
+
 int main(void)
 {
     pthread_t thread;
@@ -41,7 +73,12 @@ int main(void)
     }
     atomic_store(&over, 1);
     CHECK(pthread_join(thread, NULL) == 0);
+    test_own_thread();
     REFUSED(setrlimit(RLIMIT_NOFILE, (void *)8), EFAULT);
     REFUSED(getrlimit(RLIMIT_NOFILE, (void *)8), EFAULT);
+    REFUSED(syscall(SYS_setrlimit, RLIMIT_NOFILE, NULL), EFAULT);
+    REFUSED(syscall(SYS_setrlimit, 1000, NULL), EFAULT);
+    REFUSED(syscall(SYS_getrlimit, RLIMIT_NOFILE, NULL), EFAULT);
+    REFUSED(syscall(SYS_getrlimit, 1000, NULL), EINVAL);
     return done("limits");
 }
