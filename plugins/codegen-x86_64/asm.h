@@ -437,6 +437,12 @@ static inline void asm_bextr(asm_buffer *a, int d, int s, int control)
     asm_vrr(a, 0xf7 | ASM_38 | ASM_VEX | ASM_W, d, control, s);
 }
 
+/* The bits of s that the mask names, side by side. */
+static inline void asm_pext(asm_buffer *a, uint32_t w, int d, int s, int mask)
+{
+    asm_vrr(a, 0xf5 | ASM_38 | ASM_VEX | ASM_F3 | (w == W64 ? ASM_W : 0), d, s, mask);
+}
+
 static inline void asm_andn(asm_buffer *a, uint32_t w, int d, int inverted, int s)
 {
     asm_vrr(a, 0xf2 | ASM_38 | ASM_VEX | (w == W64 ? ASM_W : 0), d, inverted, s);

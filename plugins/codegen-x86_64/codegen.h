@@ -59,9 +59,10 @@ typedef enum cg_features {
     CG_PCLMUL = 128,
     CG_AES = 256,
     CG_SHA = 512,
-    CG_FAST_BEXTR = 1024,
+    CG_FAST_BEXTR = 1024, /* one step, where it is two on others: AMD's */
     CG_F16C = 2048,
     CG_GFNI = 4096,
+    CG_FAST_PEXT = 8192, /* not in microcode: Intel's */
 } cg_features;
 
 /* What is done to make code better (passes.h). Each may be left out. */

@@ -39,11 +39,11 @@ static bool saves_avx(void)
     return (low & 6) == 6;
 }
 
-static bool is_amd(void)
+static bool is_made_by(unsigned signature)
 {
     unsigned a, b, c, d;
 
-    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature;
 }
 
 static uint32_t host_features(void)
@@ -68,8 +68,10 @@ static uint32_t host_features(void)
     f |= b7 & bit_BMI2 ? CG_BMI2 : 0;
     f |= c & bit_FMA ? CG_FMA : 0;
     f |= c & bit_F16C ? CG_F16C : 0;
-    if (f & CG_BMI1 && is_amd())
+    if (f & CG_BMI1 && is_made_by(signature_AMD_ebx))
         f |= CG_FAST_BEXTR;
+    if (f & CG_BMI2 && is_made_by(signature_INTEL_ebx))
+        f |= CG_FAST_PEXT;
     return f;
 }
 

@@ -65,6 +65,8 @@ static void emit_index(cg *c, cg_reg t, cg_reg address)
 {
     if (rule_has(c, CG_FAST_BEXTR)) {
         asm_bextr(&c->a, t, address, R14);
+    } else if (rule_has(c, CG_FAST_PEXT)) {
+        asm_pext(&c->a, W32, t, address, R14);
     } else if (rule_has(c, CG_BMI2)) {
         asm_rorx(&c->a, W64, t, address, PB_PAGE_BITS);
         asm_alu_imm(&c->a, ALU_AND, W32, t, PB_TLB_ENTRIES - 1);

@@ -133,6 +133,15 @@ static void move_stack(maker *m, int32_t bytes)
 
 /* ---- entering and leaving ----------------------------------------------------------------------------------- */
 
+/* Where the program's memory begins, or what emit_index() takes the index from an address with. */
+static uint64_t value_of_r14(const x86_codegen *self)
+{
+    if (self->direct)
+        return (uintptr_t)self->window.base;
+    return self->features & CG_FAST_PEXT ? (PB_TLB_ENTRIES - 1) << PB_PAGE_BITS
+                                         : PB_PAGE_BITS | PB_TLB_BITS << 8;
+}
+
 static void make_enter(maker *m)
 {
     begin(m);
@@ -148,9 +157,7 @@ static void make_enter(maker *m)
     asm_store(&m->a, W64, cg_frame_at(CG_FRAME_SELF), RCX);
     asm_lea(&m->a, W64, RBP, asm_at(RDI, -(RDI_IS_VCPU)));
     asm_mov(&m->a, W64, RAX, RSI);
-    asm_mov_imm(&m->a, R14,
-                m->self->direct ? (uintptr_t)m->self->window.base
-                                : PB_PAGE_BITS | PB_TLB_BITS << 8);
+    asm_mov_imm(&m->a, R14, value_of_r14(m->self));
     load_pins(m);
     asm_jmp_reg(&m->a, RAX);
 }

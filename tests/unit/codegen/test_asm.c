@@ -95,6 +95,10 @@ static void pair(int d, int s, uint32_t w)
             expect(&a, "rorx %s, %s, 7", names[w][d], names[w][s]);
         }
         {
+            EMIT(asm_pext(&a, w, d, s, (d + s) & 15));
+            expect(&a, "pext %s, %s, %s", names[w][d], names[w][s], names[w][(d + s) & 15]);
+        }
+        {
             EMIT(asm_shiftx(&a, SHIFT_SAR, w, d, s, (d + s) & 15));
             expect(&a, "sarx %s, %s, %s", names[w][d], names[w][s], names[w][(d + s) & 15]);
         }
