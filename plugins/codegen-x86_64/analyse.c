@@ -62,6 +62,7 @@ static void count_preds(cg *c)
 
             b->target[k] = t[k].block;
             to->n_preds++;
+            to->is_behind = b->n_targets == 1;
             if (to->place == CG_NONE) {
                 to->place = 0;
                 c->order[n_found++] = t[k].block;
@@ -71,7 +72,8 @@ static void count_preds(cg *c)
     for (uint32_t b = 0; b < c->u->n_blocks; b++) {
         const ir_block_info *info = &c->u->blocks[b];
 
-        c->blocks[b].is_exit = c->blocks[b].n_preds == 1 && info->end - info->first == 1 &&
+        c->blocks[b].is_exit = c->blocks[b].n_preds == 1 && !c->blocks[b].is_behind &&
+                               info->end - info->first == 1 &&
                                c->u->ops[info->first].op == IR_OP_JUMP;
     }
 }

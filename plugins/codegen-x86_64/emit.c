@@ -213,6 +213,13 @@ static void emit_blocks(cg *c)
     }
 }
 
+/* Branches to blocks that were not emitted would lead anywhere. */
+static void check_fixups(cg *c)
+{
+    for (uint32_t b = 0; b < c->u->n_blocks && !c->a.full; b++)
+        c->failed |= c->blocks[b].fixups != CG_NONE;
+}
+
 /* The stub of a retired entry. */
 static void emit_stale(cg *c)
 {
@@ -273,6 +280,7 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
         emit_entry(&c);
         cg_arrive(&c);
         emit_blocks(&c);
+        check_fixups(&c);
         note_line(&c, CG_NONE);
         if (!c.failed)
             cg_emit_cold(&c);

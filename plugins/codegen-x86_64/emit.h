@@ -12,10 +12,11 @@ typedef struct cg_block {
     uint32_t offset; /* of its code, CG_NONE: not emitted yet */
     uint32_t fixups; /* displacements that wait for it: a list through the code, CG_NONE: none */
     uint32_t marks;  /* guest instructions in it */
-    uint32_t left; /* counted: instructions from its start to the unit's end on the longest path */
-    bool is_exit;  /* nothing but a jump, from one block */
-    bool swapped;  /* its second target leads out of a loop that the first one stays in */
-    bool in_loop;  /* a later block branches to it */
+    uint32_t left;  /* counted: instructions from its start to the unit's end on the longest path */
+    bool is_exit;   /* nothing but a jump, from one block, which may go elsewhere */
+    bool is_behind; /* the only way on from a block */
+    bool swapped;   /* its second target leads out of a loop that the first one stays in */
+    bool in_loop;   /* a later block branches to it */
     bool helper_called; /* where it begins: see cg */
     bool flags_read;    /* of lazy_slot, from the start: a get before a put, on some way */
     bool flags_seen;    /* somebody may look before a put */

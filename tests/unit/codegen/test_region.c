@@ -230,11 +230,52 @@ static void registers_of_loops(void)
     registers_of_loops_how("region");
 }
 
+/* ---- ways out --------------------------------------------------------------------------------------------------- */
+
+/* Behind the loop a block whose only way on is one with nothing but a jump: what a region has at a breakpoint. */
+static void way_out_alone(void)
+{
+    static const char text[] = "unit toy pc=0x1000 key=0x0\n"
+                               "b0:\n"
+                               "  insn 0x1000 4\n"
+                               "  br -> b1\n"
+                               "b1:\n"
+                               "  insn 0x1004 4\n"
+                               "  %0:i64 = get {slot=x1}\n"
+                               "  %1:i64 = sub %0, 1:i64\n"
+                               "  put %1 {slot=x1}\n"
+                               "  insn 0x1008 4\n"
+                               "  %2:i1 = eq %1, 0:i64\n"
+                               "  br.if %2 -> b2, b1\n"
+                               "b2:\n"
+                               "  insn 0x100c 4\n"
+                               "  br -> b3\n"
+                               "b3:\n"
+                               "  jump 0x200:i64\n";
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ir_unit) u = pb_ir_unit_new(&toy_type);
+    accel a;
+
+    CU_ASSERT_TRUE_FATAL(pb_ir_parse(u, &toy_type, text, &error));
+    u->blocks[1].flags |= IR_BLOCK_HEAD;
+    CU_ASSERT_TRUE_FATAL(pb_ir_verify(u, &error));
+    jit_set("region");
+    a = accel_new(m, 0);
+    X(m, 1) = 5;
+    CU_ASSERT_TRUE_FATAL(jit_prepare(&a, u));
+    jit_again(&a);
+    CU_ASSERT_EQUAL(X(m, 1), 0);
+    CU_ASSERT_EQUAL(m->state->slot[TOY_PC].lo, 0x200);
+    accel_free(&a);
+}
+
 int main(int argc, char **argv)
 {
     static const unit_case cases[] = {
         { "flags that are looked at a round later", flags_in_loops },
         { "registers of loops", registers_of_loops },
+        { "a way out alone", way_out_alone },
         { 0 },
     };
 
