@@ -135,11 +135,6 @@ pb_bus *pb_space_bus(const pb_space *space)
     return space->bus;
 }
 
-const char *pb_space_name(const pb_space *space)
-{
-    return space->name;
-}
-
 uint64_t pb_space_generation(const pb_space *space)
 {
     return __atomic_load_n(&space->generation, __ATOMIC_SEQ_CST);

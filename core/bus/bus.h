@@ -81,7 +81,6 @@ void pb_bus_region_remove(pb_bus_region *child); /* from its container, if it is
 void pb_bus_region_move(pb_bus_region *child, uint64_t at);
 void pb_bus_region_set_visible(pb_bus_region *region, bool visible); /* new ones are */
 void pb_bus_region_set_romd(pb_bus_region *region, bool direct);
-bool pb_bus_region_is_added(const pb_bus_region *region);
 
 /* ---- address spaces -------------------------------------------------------------------------------- */
 
@@ -104,7 +103,6 @@ pb_space *pb_space_new(pb_bus *bus, const char *name, pb_bus_region *root,
                        const pb_space_rules *rules);
 void pb_space_free(pb_space *space); /* [setup]; null is fine */
 pb_bus *pb_space_bus(const pb_space *space);
-const char *pb_space_name(const pb_space *space);
 
 /* Another number for each published view, growing from 1. Software TLBs that were filled under another one
  * are stale. [any] */

@@ -312,11 +312,6 @@ uint64_t pb_ram_bytes(const pb_ram *ram)
     return ram->bytes;
 }
 
-int pb_ram_fd(const pb_ram *ram)
-{
-    return ram->fd;
-}
-
 uint8_t *pb_ram_host(const pb_ram *ram)
 {
     return ram->host;

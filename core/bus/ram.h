@@ -45,7 +45,6 @@ void pb_ram_unref(pb_ram *ram);  /* [any]; null is fine */
 
 const char *pb_ram_name(const pb_ram *ram);
 uint64_t pb_ram_bytes(const pb_ram *ram);
-int pb_ram_fd(const pb_ram *ram);
 /* The first byte in the host. Who writes through it calls pb_ram_written() afterwards. [any] */
 uint8_t *pb_ram_host(const pb_ram *ram);
 

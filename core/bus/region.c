@@ -123,11 +123,6 @@ const char *pb_bus_region_name(const pb_bus_region *region)
     return region->name;
 }
 
-bool pb_bus_region_is_added(const pb_bus_region *region)
-{
-    return region->parent != NULL;
-}
-
 /* Whether one can come from `region` to `wanted` by children and aliases. */
 static bool reaches(const pb_bus_region *region, const pb_bus_region *wanted)
 {

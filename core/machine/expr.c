@@ -624,11 +624,6 @@ bool pb_expr_eval(pb_scope *scope, const char *text, size_t length, pb_value *va
 
 /* ---- texts with expressions ------------------------------------------------------------------ */
 
-bool pb_expr_is_dynamic(const char *text)
-{
-    return strchr(text, '$') != NULL;
-}
-
 /* The brace that ends an expression that begins at text, or null; braces in strings do not
  * count. */
 static const char *find_close(const char *text)

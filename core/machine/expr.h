@@ -70,7 +70,4 @@ bool pb_expr_eval(pb_scope *scope, const char *text, size_t length, pb_value *va
  * keeps the value's kind, otherwise the result is a string. */
 bool pb_expr_expand(pb_scope *scope, const char *text, pb_value *value, pb_expr_error *error);
 
-/* Whether the text has a `$` in it, that is, whether pb_expr_expand changes it. */
-bool pb_expr_is_dynamic(const char *text);
-
 #endif

@@ -203,8 +203,6 @@ void pb_tlb_prepare_new(pb_vcpu *vcpu);
 void pb_tlb_find_spaces(pb_vcpu *vcpu, pb_tlb_set *set, uint32_t mmu);
 /* Flush a space: the current ones get other numbers, others their rows back. */
 void pb_tlb_forget_space(pb_vcpu *vcpu, pb_tlb_set *set, pb_tlb_space *space);
-/* Flush all of them. */
-void pb_tlb_forget_spaces(pb_vcpu *vcpu, pb_tlb_set *set);
 /* A mapping was entered in pieces; whether the address may be of one. */
 void pb_tlb_note_mapping(pb_tlb_space *space, uint64_t gva, uint64_t bytes);
 bool pb_tlb_may_be_larger(const pb_tlb_space *space, uint64_t gva);

@@ -166,12 +166,6 @@ void pb_tlb_forget_space(pb_vcpu *vcpu, pb_tlb_set *set, pb_tlb_space *space)
     pb_tlb_tell(core, set);
 }
 
-void pb_tlb_forget_spaces(pb_vcpu *vcpu, pb_tlb_set *set)
-{
-    for (uint32_t i = 0; i < PB_TLB_SPACES; i++)
-        pb_tlb_forget_space(vcpu, set, &set->spaces[i]);
-}
-
 /* ---- tlb_epoch ----------------------------------------------------------------------------------------- */
 
 static uint32_t hash_of(uint64_t gva)
