@@ -50,6 +50,7 @@ struct pb_semihosting {
     char *arguments;
     int root; /* descriptor of the folder, -1: none */
     pb_semihosting_exit *exit;
+    int (*keep)(void *opaque, int fd); /* null: descriptors stay what they are */
     void *opaque;
     pthread_mutex_t lock; /* of what follows, and held while files are read and written */
     handle handles[MOST_HANDLES];
@@ -173,7 +174,7 @@ static int open_file(const pb_semihosting *s, const char *name, int flags)
         errno = EACCES;
         return -1;
     }
-    return fd;
+    return fd >= 0 && s->keep ? s->keep(s->opaque, fd) : fd;
 }
 
 /* The folder of a name, and in *last its last part, which is neither "." nor ".." (free it). -1 with errno. */
@@ -671,6 +672,11 @@ pb_semihosting *pb_semihosting_new(const char *spec, const char *arguments,
         return s;
     pb_semihosting_free(s);
     return NULL;
+}
+
+void pb_semihosting_keep_by(pb_semihosting *s, int (*keep)(void *opaque, int fd))
+{
+    s->keep = keep;
 }
 
 void pb_semihosting_free(pb_semihosting *s)

@@ -5,6 +5,12 @@
 #include <core/user/internal.h>
 #include <sys/uio.h>
 
+/* An address of the program's, for the host; null stays null. */
+static inline uintptr_t host(const pb_user_thread *t, uint64_t gva)
+{
+    return (uintptr_t)pb_user_pointer(t->user, gva);
+}
+
 /* A path of the program, from an open folder on, or AT_FDCWD, as the host has it (pb_user_host_path_at); g_free() it. Null with *result
  * set. */
 char *pb_user_take_path(pb_user_thread *t, uint64_t folder, uint64_t gva, bool follow,
@@ -41,6 +47,7 @@ HANDLER(sys_pwritev2);
 HANDLER(sys_vmsplice);
 HANDLER(sys_openat);
 HANDLER(sys_openat2);
+HANDLER(sys_pipe2);
 HANDLER(sys_close);
 HANDLER(sys_close_range);
 HANDLER(sys_dup3);
@@ -68,6 +75,8 @@ HANDLER(sys_sendmsg);
 HANDLER(sys_recvmsg);
 HANDLER(sys_sendmmsg);
 HANDLER(sys_recvmmsg);
+HANDLER(sys_setsockopt);
+HANDLER(sys_getsockopt);
 /* sys_memory.c */
 HANDLER(sys_brk);
 HANDLER(sys_mmap);
@@ -75,6 +84,8 @@ HANDLER(sys_munmap);
 HANDLER(sys_mprotect);
 HANDLER(sys_pkey_mprotect);
 HANDLER(sys_mremap);
+HANDLER(sys_msync);
+HANDLER(sys_mincore);
 HANDLER(sys_madvise);
 /* sys_process.c */
 HANDLER(sys_exit);

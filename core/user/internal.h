@@ -98,6 +98,7 @@ struct pb_user_thread {
     pb_user_action *actions;     /* of its process: the user's, but if it shares */
     pb_user_execution execution; /* while it executes another program */
     bool ended, ends_all;
+    bool has_no_cpu;    /* it was given back: the thread is about to end */
     bool awaits_tracer; /* by PTRACE_TRACEME, which failed */
     int status;
     uint64_t clear_tid;   /* address that is cleared at the thread's end, or 0 */
@@ -200,8 +201,8 @@ const char *pb_user_proc_link(const pb_user *user, const char *path);
 bool pb_user_is_own_link(const char *path);
 /* Whether it is a path about a descriptor or a thread that are not the program's. */
 bool pb_user_proc_hides(pb_user *user, const char *path);
-/* Entries of a folder that getdents64() has put into the program's memory: such ones are taken out. The bytes that stay, or an error. */
-int64_t pb_user_proc_list(pb_user *user, int fd, uint64_t gva, int64_t bytes);
+/* Entries of a folder, of getdents64(): such ones are taken out. The bytes that stay. */
+int64_t pb_user_proc_list(pb_user *user, int fd, uint8_t *list, int64_t bytes);
 /* The process is called as the program's file. */
 void pb_user_take_name(const pb_user *user);
 

@@ -159,17 +159,13 @@ typedef struct entry_head {
     char name[];
 } entry_head;
 
-int64_t pb_user_proc_list(pb_user *user, int fd, uint64_t gva, int64_t bytes)
+int64_t pb_user_proc_list(pb_user *user, int fd, uint8_t *list, int64_t bytes)
 {
     shows_entry *shown = kind_of(fd);
-    g_autofree uint8_t *list = NULL;
     int64_t kept = 0;
 
     if (!shown)
         return bytes;
-    list = g_malloc((gsize)bytes);
-    if (!pb_user_space_read(user->space, gva, list, (uint64_t)bytes))
-        return -EFAULT;
     for (int64_t at = 0, n; at < bytes; at += n) {
         const entry_head *head = (const void *)(list + at);
         uint64_t number;
@@ -180,7 +176,7 @@ int64_t pb_user_proc_list(pb_user *user, int fd, uint64_t gva, int64_t bytes)
         memmove(list + kept, list + at, (size_t)n);
         kept += n;
     }
-    return pb_user_space_write(user->space, gva, list, (uint64_t)kept) ? kept : -EFAULT;
+    return kept;
 }
 
 /* ---- mappings ---------------------------------------------------------------------------------------------- */

@@ -688,6 +688,19 @@ int pb_user_space_advise(pb_user_space *space, uint64_t gva, uint64_t bytes, int
 
 /* ---- looking ------------------------------------------------------------------------------------------- */
 
+bool pb_user_space_is_full(pb_user_space *space, uint64_t gva, uint64_t bytes)
+{
+    uint64_t end;
+    bool full;
+
+    if (!take_range(space, gva, bytes, &end))
+        return false;
+    pthread_rwlock_rdlock(&space->lock);
+    full = is_full(space, gva, end);
+    pthread_rwlock_unlock(&space->lock);
+    return full;
+}
+
 bool pb_user_space_find(pb_user_space *space, uint64_t gva, uint32_t *prot)
 {
     const mapping *m;

@@ -54,6 +54,8 @@ uint8_t *pb_user_space_base(const pb_user_space *space);
 bool pb_user_space_find(pb_user_space *space, uint64_t gva, uint32_t *prot);
 /* After changes under way: whether gva is mapped, and how. Outside of the guest. */
 bool pb_user_space_permits(pb_user_space *space, uint64_t gva, uint32_t *prot);
+/* Whether all pages of a range are mapped, which begins with one. [any] */
+bool pb_user_space_is_full(pb_user_space *space, uint64_t gva, uint64_t bytes);
 /* How many of the bytes from gva on have all of prot. [any] */
 uint64_t pb_user_space_reach(pb_user_space *space, uint64_t gva, uint64_t bytes, uint32_t prot);
 

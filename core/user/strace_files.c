@@ -47,6 +47,17 @@ static void show_open_flags(view *v, const shape *s, uint64_t value)
     add_open_flags(v, (uint32_t)value);
 }
 
+/* Without a way of access. */
+static void show_pipe_flags(view *v, const shape *s, uint64_t value)
+{
+    uint64_t direct = v->t->user->arch->open_flags.direct, others = (uint32_t)value & ~direct;
+
+    if (others || !(value & direct))
+        pb_strace_bits(v->text, pb_names_pipe, others, "O_???");
+    if (value & direct)
+        add(v, others ? "|O_DIRECT" : "O_DIRECT");
+}
+
 /* The last argument of openat(), behind its flags: only if a file may be made. */
 static void show_open_mode(view *v, const shape *s, uint64_t value)
 {
@@ -117,6 +128,7 @@ static void show_statfs(view *v, const shape *s, uint64_t value)
 }
 
 const pb_strace_shape pb_shape_open_flags = { show_open_flags },
+                      pb_shape_pipe_flags = { show_pipe_flags },
                       pb_shape_open_mode = { show_open_mode }, pb_shape_stat = { show_stat, true },
                       pb_shape_statx = { show_statx, true },
                       pb_shape_out_statfs = { show_statfs, true };

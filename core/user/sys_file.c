@@ -17,11 +17,6 @@ static bool is_own(const pb_user_thread *t, uint64_t fd)
     return pb_user_owns_fd(t->user, (uint32_t)fd);
 }
 
-static uintptr_t host(const pb_user_thread *t, uint64_t gva)
-{
-    return (uintptr_t)pb_user_pointer(t->user, gva);
-}
-
 /* ---- reading and writing ------------------------------------------------------------------------------- */
 
 /* Bytes that the kernel put into the program's memory may have been code. */
@@ -208,6 +203,12 @@ HANDLER(sys_openat2)
     return pb_user_host(t, SYS_openat2, a[0], (uintptr_t)path, (uintptr_t)&how, sizeof(how), 0, 0);
 }
 
+HANDLER(sys_pipe2)
+{
+    return pb_user_host(t, SYS_pipe2, host(t, a[0]), (uint32_t)host_flags(t->user, a[1]), 0, 0, 0,
+                        0);
+}
+
 HANDLER(sys_close)
 {
     return is_own(t, a[0]) ? -EBADF : pb_user_host(t, SYS_close, a[0], 0, 0, 0, 0, 0);
@@ -387,15 +388,24 @@ HANDLER(sys_readlinkat)
     return put_link(t, target, a[2], a[3]);
 }
 
+/* By way of a copy, which no other thread of the program changes. Who has a larger buffer gets a part of it filled. */
 HANDLER(sys_getdents64)
 {
+    enum { MOST_ENTRIES = 65536 };
+    uint64_t wanted = MIN((uint32_t)a[2], MOST_ENTRIES);
+    uint64_t bytes = pb_user_space_reach(t->user->space, a[1], wanted, PB_PROT_WRITE);
+    g_autofree uint8_t *list = g_malloc(MAX(bytes, 1));
     int64_t result, n;
 
     do { /* nothing left is the end: of what is read, not of what stays */
-        n = pb_user_host(t, SYS_getdents64, a[0], host(t, a[1]), a[2], 0, 0, 0);
-        result = n > 0 ? pb_user_proc_list(t->user, (int)a[0], a[1], n) : n;
+        n = pb_user_host(t, SYS_getdents64, a[0], (uintptr_t)list, bytes, 0, 0, 0);
+        result = n > 0 ? pb_user_proc_list(t->user, (int)a[0], list, n) : n;
     } while (n > 0 && result == 0);
-    return have_read(t, a[1], result);
+    if (result == -EINVAL && bytes < wanted) /* there is no room for one entry */
+        return -EFAULT;
+    return result > 0 && !pb_user_space_write(t->user->space, a[1], list, (uint64_t)result)
+               ? -EFAULT
+               : result;
 }
 
 HANDLER(sys_getcwd)

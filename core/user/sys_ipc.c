@@ -6,11 +6,6 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 
-static uintptr_t host(const pb_user_thread *t, uint64_t gva)
-{
-    return (uintptr_t)pb_user_pointer(t->user, gva);
-}
-
 /* ---- messages ------------------------------------------------------------------------------------------- */
 
 /* With SIGEV_THREAD the kernel takes 32 bytes from where the value points to, which it sends back through a socket. */

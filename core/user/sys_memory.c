@@ -2,6 +2,7 @@
 #include <core/user/handlers.h>
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 static uint64_t page_up(uint64_t address)
 {
@@ -85,6 +86,22 @@ HANDLER(sys_pkey_mprotect)
 HANDLER(sys_mremap)
 {
     return pb_user_space_remap(t->user->space, a[0], a[1], a[2], (int)a[3], a[4]);
+}
+
+/* Where the program has no mapping the host has one, which is in nobody's reach. */
+static int64_t if_full(pb_user_thread *t, const uint64_t a[6], int64_t result)
+{
+    return result == 0 && !pb_user_space_is_full(t->user->space, a[0], a[1]) ? -ENOMEM : result;
+}
+
+HANDLER(sys_msync)
+{
+    return if_full(t, a, pb_user_host(t, SYS_msync, host(t, a[0]), a[1], a[2], 0, 0, 0));
+}
+
+HANDLER(sys_mincore)
+{
+    return if_full(t, a, pb_user_host(t, SYS_mincore, host(t, a[0]), a[1], host(t, a[2]), 0, 0, 0));
 }
 
 HANDLER(sys_madvise)

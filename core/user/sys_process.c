@@ -8,15 +8,11 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static uintptr_t host(const pb_user_thread *t, uint64_t gva)
-{
-    return (uintptr_t)pb_user_pointer(t->user, gva);
-}
 
 HANDLER(sys_exit)
 {
@@ -200,14 +196,24 @@ static bool is_of_space(uint32_t resource)
     return resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_STACK;
 }
 
+/* Whether a process is an emulator like this one: a child of the program's, if it is not another user's. */
+static bool is_emulator(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/exe", (int)pid);
+    struct stat own, other;
+
+    return stat("/proc/self/exe", &own) == 0 && stat(path, &other) == 0 &&
+           own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
+
 static int64_t limit(pb_user_thread *t, uint64_t pid, uint32_t resource, uint64_t new, uint64_t old)
 {
-    bool own =
-        pid == 0 || tgkill(getpid(), (pid_t)pid, 0) == 0; /* the process, or one of its threads */
+    /* The process, or one of its threads. */
+    bool own = pid == 0 || tgkill(getpid(), (pid_t)pid, 0) == 0;
 
     if (own && resource == RLIMIT_NOFILE)
         return pb_user_limit_files((void *)host(t, new), (void *)host(t, old));
-    new = own &&is_of_space(resource) ? 0 : host(t, new);
+    new = is_of_space(resource) && (own || is_emulator((pid_t)pid)) ? 0 : host(t, new);
     return pb_user_host(t, SYS_prlimit64, pid, resource, new, host(t, old), 0, 0);
 }
 

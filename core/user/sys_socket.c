@@ -3,6 +3,8 @@
 #include <core/user/handlers.h>
 
 #include <limits.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -32,10 +34,15 @@ static int64_t take_message(pb_user_thread *t, uint64_t gva, message *m)
     return count;
 }
 
-/* Whether descriptors of the emulator are among those that are to be sent. */
-static bool sends_own(const pb_user_thread *t, struct msghdr *header)
+/* -EBADF if descriptors of the emulator are among those that are to be sent. The C library's macros take the program's word
+ * for lengths. */
+static int check_control(const pb_user_thread *t, struct msghdr *header)
 {
+    const uint8_t *end = (const uint8_t *)header->msg_control + header->msg_controllen;
+
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_len < sizeof(*c) || c->cmsg_len > (size_t)(end - (const uint8_t *)c))
+            return -EINVAL;
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
         for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
@@ -43,10 +50,10 @@ static bool sends_own(const pb_user_thread *t, struct msghdr *header)
 
             memcpy(&fd, (const uint8_t *)c + at, sizeof(fd));
             if (pb_user_owns_fd(t->user, (uint32_t)fd))
-                return true;
+                return -EBADF;
         }
     }
-    return false;
+    return 0;
 }
 
 /* What is checked is what is sent: a copy, which no other thread of the program changes. */
@@ -64,7 +71,7 @@ static int64_t take_control(pb_user_thread *t, message *m)
     if (!pb_user_space_read(t->user->space, gva, m->control, header->msg_controllen))
         return -EFAULT;
     header->msg_control = m->control;
-    return sends_own(t, header) ? -EBADF : 0;
+    return check_control(t, header);
 }
 
 HANDLER(sys_sendmsg)
@@ -201,4 +208,73 @@ HANDLER(sys_recvmmsg)
             put(t, a[4], &time, sizeof(time));
     }
     return n ? (int64_t)n : result;
+}
+
+/* ---- options ----------------------------------------------------------------------------------------------- */
+
+/* Those whose values have addresses in them. Filters get the host's; the others are refused: tables of firewalls, and TCP's
+ * receiving into mappings. */
+enum {
+    REPLACE_TABLE = 64,
+    REPLACE_ARP_TABLE = 96,
+    REPLACE_BRIDGE_TABLE = 128,
+    RECEIVE_INTO_MAPPING = 35
+};
+
+static bool is_filter(const uint64_t a[6])
+{
+    return (int)a[1] == SOL_SOCKET &&
+           ((int)a[2] == SO_ATTACH_FILTER || (int)a[2] == SO_ATTACH_REUSEPORT_CBPF);
+}
+
+static bool has_addresses(const uint64_t a[6])
+{
+    uint32_t option = (uint32_t)a[2];
+
+    switch ((int)a[1]) {
+    case IPPROTO_IP:
+    case IPPROTO_IPV6:
+        return option == REPLACE_TABLE || option == REPLACE_ARP_TABLE ||
+               option == REPLACE_BRIDGE_TABLE;
+    case IPPROTO_TCP:
+        return option == RECEIVE_INTO_MAPPING;
+    default:
+        return false;
+    }
+}
+
+/* The kernel copies the filter. */
+static int64_t attach_filter(pb_user_thread *t, const uint64_t a[6])
+{
+    struct sock_fprog program;
+    g_autofree struct sock_filter *filter = NULL;
+    size_t bytes;
+
+    if ((uint32_t)a[4] != sizeof(program))
+        return -EINVAL;
+    if (!pb_user_space_read(t->user->space, a[3], &program, sizeof(program)))
+        return -EFAULT;
+    bytes = program.len * sizeof(*filter);
+    filter = g_malloc(MAX(bytes, 1));
+    if (!pb_user_space_read(t->user->space, (uint64_t)(uintptr_t)program.filter, filter, bytes))
+        return -EFAULT;
+    program.filter = filter;
+    return pb_user_host(t, SYS_setsockopt, a[0], a[1], a[2], (uintptr_t)&program, sizeof(program),
+                        0);
+}
+
+HANDLER(sys_setsockopt)
+{
+    if (has_addresses(a))
+        return -ENOPROTOOPT;
+    if (is_filter(a))
+        return attach_filter(t, a);
+    return pb_user_host(t, SYS_setsockopt, a[0], a[1], a[2], host(t, a[3]), a[4], 0);
+}
+
+HANDLER(sys_getsockopt)
+{
+    if (has_addresses(a))
+        return -ENOPROTOOPT;
+    return pb_user_host(t, SYS_getsockopt, a[0], a[1], a[2], host(t, a[3]), host(t, a[4]), 0);
 }

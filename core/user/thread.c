@@ -102,7 +102,8 @@ static void forget_others(pb_user_thread *t)
         next = other->next;
         if (other == t)
             continue;
-        pb_machine_give_cpu(t->user->machine, other->vcpu);
+        if (!other->has_no_cpu)
+            pb_machine_give_cpu(t->user->machine, other->vcpu);
         pb_user_thread_free(other);
     }
     t->user->threads = t;
@@ -324,6 +325,7 @@ static void end(pb_user_thread *t)
     set_status(t);
     pb_user_work_begin(t);
     pb_machine_give_cpu(user->machine, t->vcpu);
+    t->has_no_cpu = true;
     pb_user_release_futexes(t);
     if (!is_alone(user))
         pb_user_thread_clear_number(t);

@@ -52,6 +52,11 @@ static void end_by_semihosting(void *opaque, pb_vcpu *vcpu, int status)
     vcpu->leave_reason = PB_RUN_USER;
 }
 
+static int keep(void *opaque, int fd)
+{
+    return pb_user_own_fd(opaque, fd);
+}
+
 static bool allow_semihosting(pb_user *user, GError **error)
 {
     g_autofree char *arguments = NULL;
@@ -61,6 +66,8 @@ static bool allow_semihosting(pb_user *user, GError **error)
     arguments = g_strjoinv(" ", (char **)user->options.argv);
     user->semihosting =
         pb_semihosting_new(user->options.semihosting, arguments, end_by_semihosting, user, error);
+    if (user->semihosting)
+        pb_semihosting_keep_by(user->semihosting, keep);
     return user->semihosting != NULL;
 }
 

@@ -254,6 +254,22 @@ static void wrong(void)
     CHECK(calls(WRITE, file, (word)buffer, FAILED, 0) != 0);
 }
 
+/* In user mode: files are not among the program's own descriptors. */
+static void descriptors(void)
+{
+    word file = open("mine", 0);
+
+    CHECK(file != FAILED);
+    for (int fd = 3; fd < 1024; fd++) {
+        register word x0 __asm__("x0") = (word)fd;
+        register word x8 __asm__("x8") = 57; /* close */
+
+        __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8) : "memory");
+    }
+    CHECK(calls(READ, file, (word)buffer, 4, 0) == 0 && buffer[0] == 't');
+    CHECK(calls(CLOSE, file, 0, 0, 0) == 0);
+}
+
 /* Until it gets input, or is ended. */
 static void waits(void)
 {
@@ -266,7 +282,7 @@ static const struct {
     void (*run)(void);
 } tests[] = { { "files", files },     { "outside", outside },   { "none", none },
               { "console", console }, { "features", features }, { "others", others },
-              { "wrong", wrong },     { "waits", waits } };
+              { "wrong", wrong },     { "waits", waits },       { "descriptors", descriptors } };
 
 __attribute__((used)) static void begin(void)
 {

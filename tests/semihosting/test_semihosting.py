@@ -73,8 +73,10 @@ class Case(unittest.TestCase):
         return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
                               **({"stdin": subprocess.DEVNULL} | options))
 
-    def everywhere(self, what, out=None, status=0, root=True, **options):
+    def everywhere(self, what, out=None, status=0, root=True, kinds="machine program", **options):
         for name, before, after in ways():
+            if name.split(",")[0] not in kinds:
+                continue
             with self.subTest(way=name):
                 self.make_files()
                 spec = (f"root={self.root}," if root else "") + f"args=guest {what}"
@@ -91,6 +93,10 @@ class Calls(Case):
     def test_files(self):
         for _ in self.everywhere("files"):
             self.assertEqual(sorted(os.listdir(self.root)), ["absolute", "folder", "large", "mine", "pipe", "relative", "up"])
+
+    def test_descriptors(self):
+        for _ in self.everywhere("descriptors", kinds="program"):
+            pass
 
     def test_outside(self):
         for _ in self.everywhere("outside"):

@@ -41,7 +41,14 @@ static void end(void)
 
 static void stop(void)
 {
+    sigset_t set;
+    int signal;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
     raise(SIGSTOP);
+    sigwait(&set, &signal); /* until somebody has seen that it goes on */
     _exit(4);
 }
 
@@ -202,6 +209,7 @@ static void test_others(void)
     CHECK(WSTOPSIG(status) == SIGSTOP && waitpid(pid, &status, WNOHANG | WUNTRACED) == 0);
     kill(pid, SIGCONT);
     CHECK(waitid(P_PID, (id_t)pid, &info, WCONTINUED) == 0 && info.si_code == CLD_CONTINUED);
+    kill(pid, SIGUSR1);
     CHECK(waitpid(pid, &status, 0) == pid && status == 4 << 8);
     REFUSED(waitpid(pid, &status, 0), ECHILD);
     REFUSED(waitpid(-1, &status, WNOHANG), ECHILD);

@@ -163,6 +163,7 @@ static void test_files(void)
 {
     int fd = open("mapped", O_RDWR | O_CREAT | O_TRUNC, 0600);
     char *shared, *private, c;
+    unsigned char there;
 
     CHECK(ftruncate(fd, 2 * PAGE) == 0);
     shared = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -177,6 +178,13 @@ static void test_files(void)
     close(fd);
     test_cut_file(shared);
     munmap(shared, 2 * PAGE);
+    REFUSED(msync(shared, PAGE, MS_ASYNC), ENOMEM);
+    REFUSED(mincore(shared, PAGE, &there), ENOMEM);
+    munmap(private, PAGE);
+    private = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(private != MAP_FAILED && mincore(private, PAGE, &there) == 0 && !(there & 1));
+    private[0] = 'a';
+    CHECK(mincore(private, PAGE, &there) == 0 && there & 1);
     munmap(private, PAGE);
     fd = open("mapped", O_RDONLY);
     shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -3,9 +3,12 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/openat2.h>
 #include <mqueue.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
@@ -56,6 +59,8 @@ static void put_rights(rights *r, const int fds[2])
 /* Descriptors go to a child, which writes to one what it reads from the other. */
 static void test_rights(void)
 {
+    static const size_t wrong[] = { 0, 15, sizeof(((rights *)0)->control) + 1, (size_t)1 << 28,
+                                    SIZE_MAX };
     int sockets[2], in[2], out[2], fds[2], status = -1;
     rights r;
     pid_t child;
@@ -89,6 +94,11 @@ static void test_rights(void)
     fds[0] = 1000000;
     put_rights(&r, fds);
     REFUSED(sendmsg(sockets[0], &r.header, 0), EBADF);
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        put_rights(&r, fds);
+        CMSG_FIRSTHDR(&r.header)->cmsg_len = wrong[i];
+        REFUSED(sendmsg(sockets[0], &r.header, 0), EINVAL);
+    }
     r.header.msg_controllen = (size_t)1 << 40;
     REFUSED(sendmsg(sockets[0], &r.header, 0), ENOBUFS);
     REFUSED(recvmsg(sockets[0], (struct msghdr *)16, MSG_DONTWAIT), EFAULT);
@@ -97,6 +107,45 @@ static void test_rights(void)
         close(in[i]);
         close(out[i]);
     }
+}
+
+/* A filter is a list that the option has the address of. */
+static void test_filter(void)
+{
+    struct sock_filter take[] = { BPF_STMT(BPF_RET | BPF_K, 3) },
+                       drop[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
+    struct sock_fprog program = { 1, drop };
+    char text[8];
+    int sockets[2];
+
+    CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets) == 0);
+    CHECK(setsockopt(sockets[1], SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0);
+    send(sockets[0], "text", 4, 0);
+    REFUSED(recv(sockets[1], text, sizeof(text), MSG_DONTWAIT), EAGAIN);
+    program.filter = take;
+    CHECK(setsockopt(sockets[1], SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0);
+    CHECK(send(sockets[0], "text", 4, 0) == 4);
+    CHECK(recv(sockets[1], text, sizeof(text), MSG_DONTWAIT) == 3);
+    program.filter = (void *)8;
+    REFUSED(setsockopt(sockets[1], SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)),
+            EFAULT);
+    REFUSED(setsockopt(sockets[1], SOL_SOCKET, SO_ATTACH_FILTER, &program, 8), EINVAL);
+    REFUSED(setsockopt(sockets[1], IPPROTO_IP, 64, &program, sizeof(program)), ENOPROTOOPT);
+    close(sockets[0]);
+    close(sockets[1]);
+}
+
+/* A flag whose number is another one on the host. */
+static void test_packets(void)
+{
+    char text[8];
+    int ends[2];
+
+    CHECK(pipe2(ends, O_DIRECT) == 0 && fcntl(ends[1], F_GETFL) == (O_WRONLY | O_DIRECT));
+    CHECK(write(ends[1], "one", 3) == 3 && write(ends[1], "two", 3) == 3);
+    CHECK(read(ends[0], text, sizeof(text)) == 3);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void test_several(void)
@@ -330,6 +379,8 @@ static void test_epoll(void)
 int main(void)
 {
     test_rights();
+    test_filter();
+    test_packets();
     test_several();
     test_queue();
     test_semaphores();

@@ -143,7 +143,6 @@ class Threads(Case):
                 done = self.run_words(built.native(name), *arguments)
                 self.assertEqual((done.returncode, done.stdout), (0, f"{name}: 0 failed\n"))
 
-
     def test_limits(self):
         """With --strace a child of vfork has memory of its own, and the emulator a pipe to it that the program does not see."""
         for more in [], ["--strace-file", "lines", "--strace-only", "none"]:

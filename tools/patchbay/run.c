@@ -244,7 +244,7 @@ static bool parse(run_options *o, int *argc, char ***argv, int *status)
           "Let the guest have files below FOLDER, and the console, by the instruction for "
           "debuggers: "
           "HLT #0xF000",
-          "[root=FOLDER,]args=TEXT" },
+          "[root=FOLDER,][args=TEXT]" },
         { "gdb", 0, 0, G_OPTION_ARG_STRING, &o->debugger.address,
           "Let gdb debug the guest: listen at tcp:HOST:PORT or unix:PATH", "ADDRESS" },
         { "gdb-default", 's', 0, G_OPTION_ARG_NONE, &o->debugger.here,
