@@ -38,7 +38,10 @@ bool fork_jit(jit *j, uint32_t phase, pb_error *error)
         j->process = getpid();
         lose_sampler(j);
         lose_compilers(j);
-        __atomic_store_n(&j->stays_left, STAYS, __ATOMIC_SEQ_CST);
+        /* A loop that compares where it is entered is left by who asks, or never. */
+        __atomic_store_n(&j->stays_left,
+                         __atomic_load_n(&j->compares, __ATOMIC_RELAXED) ? 1 : STAYS,
+                         __ATOMIC_SEQ_CST);
     }
     return ok;
 }

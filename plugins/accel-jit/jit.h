@@ -81,6 +81,7 @@ typedef struct jit {
     uint32_t vcpus;
     bool counted;
     bool is_user;       /* a program's processors, which come and go */
+    bool compares;      /* atomic: a region was made that compares only where it is entered */
     int32_t stays_left; /* atomic: in a child of fork(), until it has threads again */
     pid_t process;      /* while that is above 0: who makes them */
     uint64_t translated, insns, translating_ns; /* statistics; atomic */

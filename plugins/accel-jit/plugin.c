@@ -302,6 +302,7 @@ static const pb_state state[] = { PB_TRANSIENT(jit, translate, "a table of the h
                                   PB_TRANSIENT(jit, vcpus, "counts what the host has told"),
                                   PB_TRANSIENT(jit, counted, "of the machine"),
                                   PB_TRANSIENT(jit, is_user, "of the machine"),
+                                  PB_TRANSIENT(jit, compares, "what units there are"),
                                   PB_TRANSIENT(jit, stays_left, "what threads there are"),
                                   PB_TRANSIENT(jit, process, "the host's"),
                                   PB_TRANSIENT(jit, translated, "a statistic"),

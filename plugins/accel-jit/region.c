@@ -299,6 +299,8 @@ void promote(jit_maker *m, const pb_tc_key *key, const pb_code_page *page)
         u = emit_region(m) ? replace(m, key) : NULL;
         count = u ? &j->published : &j->discarded;
     }
+    if (u && m->ir->compares)
+        __atomic_store_n(&j->compares, true, __ATOMIC_RELAXED);
     if (u)
         note(j, key, u, SAMPLES);
     __atomic_add_fetch(count, 1, __ATOMIC_RELAXED);

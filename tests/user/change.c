@@ -129,6 +129,38 @@ static void test_read(void)
     close(ends[1]);
 }
 
+/* A child is in a loop that was executed often before it was made, and its parent writes over the branch back. */
+static void test_child(void)
+{
+    const uint32_t loop[] = { 0xf9000020, 0xf1000400, 0x54ffffc1,
+                              0xd65f03c0 }; /* str x0, [x1]; subs; b.ne; ret */
+    const size_t bytes = 2 * PAGE;
+    uint32_t *code =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    volatile uint64_t *at = (void *)((char *)code + PAGE);
+    void (*run)(uint64_t, volatile uint64_t *) =
+        (void (*)(uint64_t, volatile uint64_t *))(uintptr_t)code;
+    pid_t child;
+    int status = -1;
+
+    CHECK(code != MAP_FAILED);
+    memcpy(code, loop, sizeof(loop));
+    flush(code, sizeof(loop));
+    run(10000000, at);
+    CHECK(*at == 1);
+    child = fork();
+    if (child == 0) {
+        run(0, at); /* for ever */
+        _exit(3);
+    }
+    while (*at < 1000)
+        sched_yield();
+    __atomic_store_n(&code[2], 0xd503201f, __ATOMIC_SEQ_CST);
+    flush(code, sizeof(loop));
+    CHECK(waitpid(child, &status, 0) == child && status == 3 << 8);
+    munmap(code, bytes);
+}
+
 /* Another page comes to the place, or the page goes to another. */
 static void test_moved(void)
 {
@@ -312,8 +344,12 @@ static void test_code_of_others(void)
     munmap(shared_code, PAGE);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1) { /* what other processes write is seen with direct memory only */
+        test_child();
+        return done("change");
+    }
     test_writable();
     test_toggled();
     test_two();

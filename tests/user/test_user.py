@@ -68,6 +68,9 @@ class Programs(Case):
 
     def test_change(self):
         self.everywhere("change")
+        for accelerator in "jit", "jit,regions=off", "jit,regions=always":
+            with self.subTest(accelerator=accelerator):
+                self.assertEqual(self.good("--accel", accelerator, built.program("change", "-static"), "child"), "change: 0 failed\n")
 
     def test_faults(self):
         program = built.program("faults", "-static")
