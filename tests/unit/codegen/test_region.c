@@ -18,6 +18,21 @@
 
 enum { TABLE = 0x4000 };
 
+/* A loop begins with block 1. */
+static ir_unit *region_of(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    ir_unit *u = pb_ir_unit_new(&toy_type);
+
+    if (!pb_ir_parse(u, &toy_type, text, &error)) {
+        printf("%s\n%s", error->message, text);
+        CU_FAIL_FATAL("the text is not IR");
+    }
+    u->blocks[1].flags |= IR_BLOCK_HEAD;
+    CU_ASSERT_TRUE_FATAL(pb_ir_verify(u, &error));
+    return u;
+}
+
 /* ---- flags of a comparison at the end of a loop, looked at in its next round ----------------------------------- */
 
 typedef struct comparison {
@@ -94,18 +109,11 @@ static char *text_of(const comparison *c, looker who)
 static void run_comparison(const comparison *c, const char *how, looker who)
 {
     g_autoptr(toy_machine) m = toy_new();
-    g_autoptr(GError) error = NULL;
-    g_autoptr(ir_unit) u = pb_ir_unit_new(&toy_type);
     g_autofree char *text = text_of(c, who);
+    g_autoptr(ir_unit) u = region_of(text);
     pb_u128 *flags = &m->state->slot[toy_slot_of(IR_FL)];
     accel a;
 
-    if (!pb_ir_parse(u, &toy_type, text, &error)) {
-        printf("%s\n%s", error->message, text);
-        CU_FAIL_FATAL("the text is not IR");
-    }
-    u->blocks[1].flags |= IR_BLOCK_HEAD;
-    CU_ASSERT_TRUE_FATAL(pb_ir_verify(u, &error));
     jit_set(how);
     a = accel_new(m, 0);
     X(m, 1) = who == REQUEST ? TOY_MMIO : TABLE;
@@ -253,13 +261,9 @@ static void way_out_alone(void)
                                "b3:\n"
                                "  jump 0x200:i64\n";
     g_autoptr(toy_machine) m = toy_new();
-    g_autoptr(GError) error = NULL;
-    g_autoptr(ir_unit) u = pb_ir_unit_new(&toy_type);
+    g_autoptr(ir_unit) u = region_of(text);
     accel a;
 
-    CU_ASSERT_TRUE_FATAL(pb_ir_parse(u, &toy_type, text, &error));
-    u->blocks[1].flags |= IR_BLOCK_HEAD;
-    CU_ASSERT_TRUE_FATAL(pb_ir_verify(u, &error));
     jit_set("region");
     a = accel_new(m, 0);
     X(m, 1) = 5;
