@@ -35,6 +35,7 @@ typedef enum pb_fork_phase {
 } pb_fork_phase;
 
 struct pb_host_fault;
+struct pb_host_trap;
 
 typedef struct pb_accel_type {
     pb_class head;
@@ -70,6 +71,10 @@ typedef struct pb_accel_type {
      * page, in whatever address space; more may be dropped. What is being made of them is not kept either. A debugger sets or
      * removes a breakpoint there. It is called for each vCPU, one after the other, while nothing runs. Null: flush(). */
     void (*drop_code)(void *self, pb_vcpu *vcpu, uint64_t first, uint64_t last);
+    /* The host's processor trapped (SIGFPE, SIGTRAP) while the vCPU was in run(); trap->in_unit is not filled. True: trap->context was
+     * changed so that all goes on; false: that is none of its. In a handler of the host's signals, as host_fault(). May be null.
+     * [vcpu] */
+    bool (*host_trap)(void *self, pb_vcpu *vcpu, struct pb_host_trap *trap);
 } pb_accel_type;
 
 /* A member that was added at the end: true if a type is new enough to have it. */

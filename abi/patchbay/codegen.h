@@ -111,6 +111,8 @@ typedef enum pb_code_flags {
     PB_CODE_LINES = 2, /* fill lines */
     /* A region, executed often: choose registers for this unit, keep to the convention at its edges only. */
     PB_CODE_REGION = 4,
+    /* Invalid operations of floating point trap while the code executes (pb_codegen_type.traps): it need not test for them. */
+    PB_CODE_TRAPS = 8,
 } pb_code_flags;
 
 /* What a generator tells of its work, for people. */
@@ -206,6 +208,8 @@ typedef struct pb_codegen_info {
     uint32_t typical_bytes; /* of code for one guest instruction, to size slices */
     bool compares;          /* it emits what ir_unit.compares wants */
     bool direct; /* its code uses setup's window; who runs it hands the host's faults to fault() */
+    bool
+        traps; /* it makes something of PB_CODE_TRAPS; who uses that hands the host's traps to trap() */
 } pb_codegen_info;
 
 /* ---- frames, for debuggers ------------------------------------------------------------------------------ */
@@ -246,6 +250,16 @@ typedef struct pb_host_fault {
     const uint8_t *pc; /* of the instruction, none of which was done */
 } pb_host_fault;
 
+/* A trap of the host's processor. */
+typedef struct pb_host_trap {
+    uint32_t size;
+    uint32_t
+        signal; /* SIGFPE: an invalid operation that was not done; SIGTRAP: behind a step that trap() asked for */
+    bool in_unit;      /* pc is in a unit's code; else in C that emitted code called */
+    const uint8_t *pc; /* of the instruction, or behind it */
+    void *context;     /* ucontext_t: registers as they will be where the handler returns to */
+} pb_host_trap;
+
 typedef struct pb_codegen_type {
     pb_class head; /* init fails with the reason if the host cannot run this generator's code */
     /* [setup] */
@@ -271,6 +285,13 @@ typedef struct pb_codegen_type {
      * host's signals: takes no lock, allocates nothing. May be null if info.direct was never set. [vcpu] */
     const uint8_t *(*fault)(void *self, pb_vcpu *vcpu, const uint8_t *code, uint32_t bytes,
                             const pb_host_fault *fault);
+    /* From the next run() on invalid operations of floating point trap, or not. A new vCPU's do not. Code with PB_CODE_TRAPS may
+     * be run only while they do. Null if info.traps was never set. [vcpu] */
+    void (*traps)(void *self, pb_vcpu *vcpu, bool on);
+    /* The host's processor trapped while this vCPU was in run(). True: trap->context was changed so that all goes on as the guest
+     * wants it. False: that is none of its. Called in a handler of the host's signals: takes no lock, allocates nothing. Null as
+     * before. [vcpu] */
+    bool (*trap)(void *self, pb_vcpu *vcpu, const pb_host_trap *trap);
 } pb_codegen_type;
 
 /* Whether a generator's type has the member. */

@@ -89,6 +89,10 @@ typedef struct pb_code_reader {
     bool (*read)(struct pb_code_reader *reader, uint64_t pc, void *bytes, uint32_t length);
 } pb_code_reader;
 
+/* A bit of unit keys that is the accelerator's: a translator sets it in none, and does not look at it in those that it
+ * is given. */
+#define PB_KEY_ACCEL (UINT64_C(1) << 63)
+
 /* The core drives: it opens a block, calls begin once a unit, then insn for each guest instruction until that
  * returns something else than NEXT, or the core's limits are reached (the core then emits the jump to the
  * next pc). One unit may have several runs of instructions (a region): begin is called again for each entry.
@@ -101,7 +105,7 @@ typedef struct pb_translator {
     uint32_t size;
     uint32_t ctx_size; /* bytes of the translator's context, zeroed before begin */
     /* Everything but pc and code bytes that translated code depends on: mode, privilege, MMU on, FP
-     * enabled, rounding, debug. [vcpu] [hot] */
+     * enabled, rounding, debug. Without PB_KEY_ACCEL. [vcpu] [hot] */
     uint64_t (*unit_key)(const pb_vcpu *vcpu);
     /* MMU index of instruction fetch under a key. */
     uint32_t (*fetch_mmu)(uint64_t key);

@@ -499,6 +499,7 @@ int pb_machine_run(pb_machine *machine, GError **error)
     if (!machine->ready && !pb_machine_reset(machine, error))
         return -1;
     pb_sched_set_hooks(machine->sched, &hooks);
+    pb_vcpu_catch_traps();
     status = pb_sched_run(machine->sched);
     if (!machine->failure)
         return status;

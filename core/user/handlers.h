@@ -119,6 +119,8 @@ HANDLER(sys_pidfd_send_signal);
 HANDLER(sys_rt_sigaction);
 HANDLER(sys_rt_sigprocmask);
 HANDLER(sys_rt_sigreturn);
+HANDLER(sys_rt_sigpending);
+HANDLER(sys_rt_sigtimedwait);
 HANDLER(sys_sigaltstack);
 
 #endif

@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 
 #define PB_USER_SIGNALS 64
+/* Of those: how many emitted code needs for itself (signal.c). */
+#define PB_USER_HELD 4
 
 /* Results that only the dispatcher sees, as the kernel's own. */
 #define RESTART_AT_ONCE 512 /* nothing was begun: the call is made again after the signal */
@@ -112,7 +114,7 @@ struct pb_user_thread {
     volatile uint32_t queued; /* a signal waits for its delivery; written by the host's handler */
     siginfo_t info;           /* of it */
     uint64_t held;            /* signals that wait to be noted; atomic */
-    siginfo_t held_info[2];   /* of SIGSEGV, SIGBUS */
+    siginfo_t held_info[PB_USER_HELD]; /* of signals that are never blocked in the host */
     uint64_t stack_base, stack_bytes; /* sigaltstack */
     int32_t stack_flags;
     pb_user_debugged *debugged; /* null: no debugger */

@@ -12,8 +12,9 @@
  * 5. Faults of the program come as events, not as the host's signals. SIGSEGV and SIGBUS are the host's for emitted code
  *    that accesses the program's memory by itself: it goes on where the access is done with care, and what that finds is an event.
  *    Another access, of the emulator, to a page of a mapped file that somebody cut off gets memory, so that it can end,
- *    and the program SIGBUS, a few instructions late. Threads that translate in the background give up (guard.h).
- * 6. So these two are never blocked in the host. If somebody sends them to a thread that blocks them, or
+ *    and the program SIGBUS, a few instructions late. Threads that translate in the background give up (guard.h). SIGFPE and SIGTRAP
+ *    are emitted code's too (core/vcpu/trap.c).
+ * 6. So these four are never blocked in the host. If somebody sends them to a thread that blocks them, or
  *    that has noted another one already, they are held until they can be noted.
  * 7. A program may queue signals to itself that look like faults. Those are marked on their way into the host's kernel.
  */
@@ -50,6 +51,8 @@ enum { STACK_ONSTACK = 1, STACK_DISABLE = 2 };
 #define BIT(signal) (UINT64_C(1) << ((signal)-1))
 #define UNBLOCKABLE (BIT(SIGKILL) | BIT(SIGSTOP))
 #define OF_MEMORY   (BIT(SIGSEGV) | BIT(SIGBUS))
+#define OF_TRAPS    (BIT(SIGFPE) | BIT(SIGTRAP))
+#define OF_CODE     (OF_MEMORY | OF_TRAPS)
 #define MASK_BYTES  8
 #define LEAST_STACK 2048
 
@@ -68,31 +71,34 @@ static void note(pb_user_thread *t, const siginfo_t *info)
     __atomic_fetch_or(&t->vcpu->exit_request, PB_EXIT_USER, __ATOMIC_SEQ_CST);
 }
 
+static const int of_code[PB_USER_HELD] = { SIGBUS, SIGSEGV, SIGFPE, SIGTRAP };
+
 static siginfo_t *held_info(pb_user_thread *t, int signal)
 {
-    return &t->held_info[signal == SIGBUS];
+    for (unsigned i = 0; i < G_N_ELEMENTS(of_code); i++)
+        if (of_code[i] == signal)
+            return &t->held_info[i];
+    g_assert_not_reached();
 }
 
 /* Rule 6, while nothing is noted. */
 static void note_held(pb_user_thread *t)
 {
-    static const int held[] = { SIGBUS, SIGSEGV };
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(held) && !t->queued; i++) {
-        if (!(t->held & BIT(held[i]) & ~t->mask))
+    for (unsigned i = 0; i < G_N_ELEMENTS(of_code) && !t->queued; i++) {
+        if (!(t->held & BIT(of_code[i]) & ~t->mask))
             continue;
-        note(t, held_info(t, held[i]));
-        __atomic_fetch_and(&t->held, ~BIT(held[i]), __ATOMIC_SEQ_CST);
+        note(t, &t->held_info[i]);
+        __atomic_fetch_and(&t->held, ~BIT(of_code[i]), __ATOMIC_SEQ_CST);
     }
 }
 
 void pb_user_set_mask(pb_user_thread *t, uint64_t mask)
 {
-    host_mask(SIG_SETMASK, ~OF_MEMORY, NULL);
+    host_mask(SIG_SETMASK, ~OF_CODE, NULL);
     t->mask = mask & ~UNBLOCKABLE;
     note_held(t);
     if (!t->queued) /* else all stay blocked until it is delivered */
-        host_mask(SIG_SETMASK, t->mask & ~OF_MEMORY, NULL);
+        host_mask(SIG_SETMASK, t->mask & ~OF_CODE, NULL);
 }
 
 /* ---- the host's handler ---------------------------------------------------------------------------------- */
@@ -165,7 +171,7 @@ static void queue_to_process(const siginfo_t *info)
     syscall(SYS_rt_sigqueueinfo, gettid(), info->si_signo, info);
 }
 
-/* One of memory that somebody sent, and the kernel gave to a thread of the emulator, which let it through for a moment: it
+/* One that is never blocked, which somebody sent, and the kernel gave to a thread of the emulator, which let it through for a moment: it
  * goes to another one. */
 static void pass_on(int signal, const siginfo_t *info, void *context)
 {
@@ -176,14 +182,16 @@ static void pass_on(int signal, const siginfo_t *info, void *context)
 
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
-    const uint64_t all = ~OF_MEMORY;
+    const uint64_t all = ~OF_CODE;
     pb_user_thread *t = pb_user_current;
-    bool of_memory = BIT(signal) & OF_MEMORY, fault = is_fault(info);
+    bool is_of_code = BIT(signal) & OF_CODE, fault = is_fault(info);
     int error = errno;
 
-    if (of_memory && fault && t && divert(t, info, context))
+    if (fault && (BIT(signal) & OF_TRAPS) && pb_vcpu_host_trap(signal, info, context))
         return;
-    if (of_memory && fault && !t && pb_guard_recover(context))
+    if (fault && (BIT(signal) & OF_MEMORY) && t && divert(t, info, context))
+        return;
+    if (fault && (BIT(signal) & OF_MEMORY) && !t && pb_guard_recover(context))
         return;
     if (fault && (!t || !mend(t->user, info))) {
         /* The emulator's own: it comes again, and ends it. Who has cores written wants the program's. */
@@ -196,7 +204,7 @@ static void on_signal(int signal, siginfo_t *info, void *context)
         errno = error;
         return;
     }
-    if (of_memory && (t->queued || t->mask & BIT(signal))) { /* rule 6 */
+    if (is_of_code && (t->queued || t->mask & BIT(signal))) { /* rule 6 */
         *held_info(t, signal) = *info;
         __atomic_fetch_or(&t->held, BIT(signal), __ATOMIC_SEQ_CST);
         return;
@@ -234,7 +242,7 @@ static int set_host_action(int signal, const pb_user_action *action)
 {
     uint64_t flags = SA_SIGINFO | (action->flags & (FLAG_NOCLDSTOP | FLAG_NOCLDWAIT));
 
-    if (BIT(signal) & OF_MEMORY)
+    if (BIT(signal) & OF_CODE)
         return pb_user_host_sigaction(signal, (const void *)(uintptr_t)on_signal, flags);
     if (pb_user_process->debug) /* which is told of all */
         return pb_user_host_sigaction(
@@ -697,6 +705,51 @@ HANDLER(sys_sigaltstack)
     return a[1] && !pb_user_space_write(t->user->space, a[1], &old, sizeof(old)) ? -EFAULT : 0;
 }
 
+HANDLER(sys_rt_sigpending)
+{
+    uint64_t held = __atomic_load_n(&t->held, __ATOMIC_SEQ_CST), pending = 0;
+
+    if (a[1] > MASK_BYTES)
+        return -EINVAL;
+    syscall(SYS_rt_sigpending, &pending, MASK_BYTES);
+    pending = (pending & t->mask) | held;
+    return pb_user_space_write(t->user->space, a[0], &pending, a[1]) ? 0 : -EFAULT;
+}
+
+/* Rule 6: one of `set` that waits to be noted. */
+static int64_t take_held(pb_user_thread *t, uint64_t set, uint64_t info)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(of_code); i++) {
+        if (!(t->held & set & BIT(of_code[i])))
+            continue;
+        if (info &&
+            !pb_user_space_write(t->user->space, info, &t->held_info[i], sizeof(t->held_info[i])))
+            return -EFAULT;
+        __atomic_fetch_and(&t->held, ~BIT(of_code[i]), __ATOMIC_SEQ_CST);
+        return of_code[i];
+    }
+    return 0;
+}
+
+/* No emitted code is executed meanwhile, so what it needs can be blocked, and is not noted. */
+HANDLER(sys_rt_sigtimedwait)
+{
+    const pb_user *user = t->user;
+    uint64_t set = 0;
+    int64_t result;
+
+    pb_user_space_read(user->space, a[0], &set, sizeof(set));
+    set &= OF_CODE;
+    host_mask(SIG_BLOCK, set, NULL);
+    result = take_held(t, set, a[1]);
+    if (!result)
+        result = pb_user_host(t, SYS_rt_sigtimedwait, (uintptr_t)pb_user_pointer(user, a[0]),
+                              (uintptr_t)pb_user_pointer(user, a[1]),
+                              (uintptr_t)pb_user_pointer(user, a[2]), a[3], 0, 0);
+    host_mask(SIG_UNBLOCK, set, NULL);
+    return result;
+}
+
 void pb_user_clear_handlers(pb_user_thread *t)
 {
     for (int signal = 1; signal <= PB_USER_SIGNALS; signal++) {
@@ -714,7 +767,7 @@ void pb_user_signals_hold(void)
 
 bool pb_user_signals_begin_fork(const pb_user_thread *t)
 {
-    host_mask(SIG_BLOCK, ~OF_MEMORY, NULL);
+    host_mask(SIG_BLOCK, ~OF_CODE, NULL);
     return !t->queued; /* else all are blocked until it is delivered */
 }
 
@@ -769,7 +822,7 @@ void pb_user_signals_init(pb_user *user, pb_user_thread *t)
         if (syscall(SYS_rt_sigaction, signal, NULL, &now, MASK_BYTES) == 0 &&
             now.handler == IGNORE_HANDLER)
             user->actions[signal].handler = IGNORE_HANDLER;
-        if (BIT(signal) & OF_MEMORY ||
+        if (BIT(signal) & OF_CODE ||
             (now.handler <= IGNORE_HANDLER && is_told(signal, now.handler)))
             set_host_action(signal, &user->actions[signal]);
     }

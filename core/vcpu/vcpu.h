@@ -79,6 +79,13 @@ bool pb_vcpu_go(pb_vcpu *vcpu);
  * emitted code that accesses guest memory. */
 const void *pb_vcpu_host_fault(pb_vcpu *vcpu, const pb_host_fault *fault);
 
+/* In a handler of signals: the host's processor trapped on this thread, SIGFPE or SIGTRAP. True: all goes on, as `context` (ucontext_t)
+ * says now. False: that was not emitted code, nor called by it. */
+bool pb_vcpu_host_trap(int signal, const siginfo_t *info, void *context);
+
+/* Have handlers for these in this process, where nobody else calls pb_vcpu_host_trap(). Once is enough. */
+void pb_vcpu_catch_traps(void);
+
 /* The vCPU that this thread executes, or null. */
 pb_vcpu *pb_vcpu_current(void);
 

@@ -40,6 +40,12 @@ _Static_assert(offsetof(jump_table, far) ==
 /* Property `regions`. */
 typedef enum jit_regions { REGIONS_OFF, REGIONS_SAMPLED, REGIONS_ALWAYS } jit_regions;
 
+/* Property `fp-traps`. */
+typedef enum jit_fp_traps { FP_TRAPS_OFF, FP_TRAPS_ADAPTIVE, FP_TRAPS_ALWAYS } jit_fp_traps;
+
+/* In unit keys: the code tests for invalid operations of floating point, which do not trap. */
+#define KEY_TESTS PB_KEY_ACCEL
+
 /* Where samples found a vCPU. */
 typedef struct jit_met {
     uint64_t pc, key;
@@ -86,6 +92,8 @@ typedef struct jit {
     pid_t process;      /* while that is above 0: who makes them */
     uint64_t translated, insns, translating_ns; /* statistics; atomic */
     uint32_t regions;                           /* property: jit_regions */
+    uint32_t fp_traps;                          /* property: jit_fp_traps */
+    bool tests; /* atomic: traps came so often that units had better test (traps.c) */
     bool has_sampler;
     bool asleep;                 /* atomic: the sampler is */
     uint32_t compile_threads;    /* property; 0: regions are compiled on the vCPUs' threads */
@@ -110,6 +118,9 @@ typedef struct jit_vcpu {
     bool running; /* atomic */
     struct jit_vcpu *next;
     bool flush_wanted;
+    bool traps;            /* invalid operations of floating point do */
+    uint32_t n_traps;      /* since trapping_since: handler of signals */
+    uint64_t trapping_since;
     uint32_t watched; /* what vcpu->watched was when units were made */
     bool logging;     /* --log exec: units of one instruction, nothing kept */
     uint32_t align_log2;
@@ -160,8 +171,21 @@ const void *find_entry(jit_vcpu *x, uint64_t pc, jit_want want, pb_guest_fault *
 /* The pc of an unlinked jump by its site; false if nobody knows it any more. */
 bool pc_of_site(jit_vcpu *x, const uint8_t *site, uint64_t *pc);
 
-/* Emit m->ir as a region into m->job; false if it cannot be. */
-bool emit_region(const jit_maker *m);
+/* Emit m->ir as a region of that unit key into m->job; false if it cannot be. */
+bool emit_region(const jit_maker *m, uint64_t key);
+
+/* ---- traps.c ---------------------------------------------------------------------------------------- */
+
+/* The vCPU is new. */
+void begin_traps(jit_vcpu *x);
+/* Before the unit key is asked for. True: it is another one. */
+bool follow_traps(jit_vcpu *x);
+/* The unit key in force, by the translator. */
+uint64_t key_of(const jit_vcpu *x);
+/* pb_code_flags that follow from a unit key. */
+uint32_t flags_of_key(uint64_t key);
+/* In a handler of signals: pb_accel_type.host_trap. */
+bool take_trap(jit_vcpu *x, pb_host_trap *trap);
 
 /* ---- region.c --------------------------------------------------------------------------------------- */
 

@@ -129,6 +129,7 @@ static bool vcpu_init(void *self, pb_vcpu *vcpu, pb_error *error)
     add_to_sampled(x);
     if (j->codegen->vcpu_init)
         j->codegen->vcpu_init(j->codegen_self, vcpu);
+    begin_traps(x);
     j->vcpus++;
     return true;
 }
@@ -258,7 +259,15 @@ static const void *host_fault(void *self, pb_vcpu *vcpu, const pb_host_fault *fa
     return u ? j->codegen->fault(j->codegen_self, vcpu, u->code, u->bytes, fault) : NULL;
 }
 
+static bool host_trap(void *self, pb_vcpu *vcpu, pb_host_trap *trap)
+{
+    const jit *j = self;
+
+    return j->n_ranges == 0 && vcpu->accel && take_trap(vcpu->accel, trap);
+}
+
 static const char *const regions_choices[] = { "off", "sampled", "always", NULL };
+static const char *const fp_traps_choices[] = { "off", "adaptive", "always", NULL };
 
 static const pb_prop props[] = {
     { "cache-size", PB_PROP_SIZE, PB_MEMBER(jit, cache_bytes), .initial = "64MiB", .min = 1 << 20,
@@ -279,6 +288,10 @@ static const pb_prop props[] = {
              "software TLB, as in machines" },
     { "evict-every", PB_PROP_UINT, PB_MEMBER(jit, evict_every), .initial = "0",
       .doc = "Evict some of the code whenever so many units were made (for tests); 0: never" },
+    { "fp-traps", PB_PROP_ENUM, PB_MEMBER(jit, fp_traps), .initial = "adaptive",
+      .choices = fp_traps_choices,
+      .doc = "Let invalid operations of floating point trap in the host, rather than test for them: "
+             "never, as long as they are rare, always (for tests)" },
     { "mixed-after", PB_PROP_UINT, PB_MEMBER(jit, mixed_after), .initial = "1024",
       .doc = "Stores beside the code of a page after which it is taken for one of code and data, "
              "whose code compares itself; 0: never" },
@@ -326,6 +339,7 @@ static const pb_state state[] = { PB_TRANSIENT(jit, translate, "a table of the h
                                   PB_TRANSIENT(jit, met, "where time was spent"),
                                   PB_TRANSIENT(jit, insns, "a statistic"),
                                   PB_TRANSIENT(jit, translating_ns, "a statistic"),
+                                  PB_TRANSIENT(jit, tests, "what traps there were"),
                                   { 0 } };
 
 static const pb_accel_type jit_type = {
@@ -348,6 +362,7 @@ static const pb_accel_type jit_type = {
     .fork = fork_all,
     .host_fault = host_fault,
     .drop_code = drop_code,
+    .host_trap = host_trap,
 };
 
 static const pb_class *const types[] = { &jit_type.head, NULL };

@@ -214,7 +214,7 @@ bool make_region(jit_vcpu *x, const pb_tc_key *key)
     bool made = translate(&m, key, NULL);
 
     x->ir = m.ir;
-    return made && emit_region(&m);
+    return made && emit_region(&m, key->key);
 }
 
 static bool is_stale(const ir_unit *ir)
@@ -296,7 +296,7 @@ void promote(jit_maker *m, const pb_tc_key *key, const pb_code_page *page)
     pb_tc_unit *u = NULL;
 
     if (translate(m, key, page)) {
-        u = emit_region(m) ? replace(m, key) : NULL;
+        u = emit_region(m, key->key) ? replace(m, key) : NULL;
         count = u ? &j->published : &j->discarded;
     }
     if (u && m->ir->compares)

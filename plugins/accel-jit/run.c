@@ -152,8 +152,12 @@ static uint32_t run(jit_vcpu *x)
             return PB_RUN_REQUEST;
         if (vcpu->budget <= 0)
             return PB_RUN_BUDGET;
+        if (follow_traps(x)) {
+            same_key = false;
+            x->linking = NULL;
+        }
         if (!same_key)
-            x->key = vcpu->type->translator->unit_key(vcpu);
+            x->key = key_of(x);
         if (j->n_ranges > 0 && !only_has(j, read_pc(x))) {
             same_key = at_entry = false;
             want = WANT_ORDINARY;

@@ -21,7 +21,7 @@ static bool second_page_fits(jit_vcpu *x, const pb_tc_unit *u, uint32_t mmu)
 
 typedef enum emitted { EMITTED = 0, EMIT_SHORTER, EMIT_LATER } emitted;
 
-static emitted emit_for(const jit_maker *m, uint32_t flags)
+static emitted emit_for(const jit_maker *m, uint64_t key, uint32_t flags)
 {
     const jit *j = m->jit;
     uint32_t bytes = 512 + m->ir->n_marks * j->info.typical_bytes * 2;
@@ -29,7 +29,7 @@ static emitted emit_for(const jit_maker *m, uint32_t flags)
 
     do {
         *m->job = (pb_code_job){ .size = sizeof(*m->job),
-                                 .flags = flags | PB_CODE_LINES,
+                                 .flags = flags | flags_of_key(key) | PB_CODE_LINES,
                                  .unit = m->ir,
                                  .vcpu = m->fp_of,
                                  .lines = m->lines,
@@ -48,12 +48,12 @@ static emitted emit(jit_vcpu *x, uint32_t flags)
 {
     jit_maker m = maker_of(x);
 
-    return emit_for(&m, flags);
+    return emit_for(&m, x->key, flags);
 }
 
-bool emit_region(const jit_maker *m)
+bool emit_region(const jit_maker *m, uint64_t key)
 {
-    return emit_for(m, PB_CODE_REGION) == EMITTED;
+    return emit_for(m, key, PB_CODE_REGION) == EMITTED;
 }
 
 static uint32_t limit_of(const jit_vcpu *x, jit_want want)

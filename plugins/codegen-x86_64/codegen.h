@@ -136,6 +136,9 @@ enum {
     /* direct.c */
     CG_WORD_LIMIT, /* the last address of the window */
     CG_WORD_ABSENT, /* the handler's note for the slow path: the address where nothing is, + 1; 0: none */
+    /* trap.c */
+    CG_WORD_TRAPS,    /* invalid operations trap where they can */
+    CG_WORD_STEPPING, /* one is being done all the same */
 };
 
 typedef struct x86_codegen {
@@ -610,6 +613,12 @@ void cg_cold_flags(cg *c, uint32_t from);
 /* The stub of a jump that is not linked: number of the link. */
 void cg_cold_link(cg *c, uint32_t from, uint32_t link);
 void cg_emit_cold(cg *c);
+
+/* ---- trap.c: invalid operations of floating point --------------------------------------------------------------- */
+
+/* Of pb_codegen_type. */
+void cg_traps(void *self, pb_vcpu *vcpu, bool on);
+bool cg_trap(void *self, pb_vcpu *vcpu, const pb_host_trap *trap);
 
 /* ---- direct.c: guest memory in a window of the host ---------------------------------------------------------- */
 

@@ -194,7 +194,8 @@ static bool start(void *self, const pb_codegen_setup *setup, pb_codegen_info *in
                                .host = s->host,
                                .typical_bytes = 64,
                                .compares = true,
-                               .direct = s->direct };
+                               .direct = s->direct,
+                               .traps = true };
     return true;
 }
 
@@ -244,10 +245,11 @@ static void run(void *self, pb_vcpu *vcpu, const void *entry, pb_code_exit *exit
     if (host != guest)
         _mm_setcsr(guest);
     enter(vcpu, entry, exit, s);
-    merge_mxcsr(vcpu);
+    merge_mxcsr(vcpu); /* which the host's is mostly */
     if (s->counted && exit->kind != PB_CODE_EXIT_UNWOUND) /* then it is exact already */
         vcpu->retired = vcpu->codegen[CG_WORD_SUM] - (uint64_t)vcpu->budget;
-    _mm_setcsr(host);
+    if (_mm_getcsr() != host)
+        _mm_setcsr(host);
 }
 
 static void vcpu_init(void *self, pb_vcpu *vcpu)
@@ -364,6 +366,8 @@ static const pb_codegen_type codegen_type = {
     .frames = frames,
     .count = count,
     .fault = cg_direct_fault,
+    .traps = cg_traps,
+    .trap = cg_trap,
 };
 
 static const pb_class *const types[] = { &codegen_type.head, NULL };

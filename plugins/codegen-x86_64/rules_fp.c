@@ -15,7 +15,9 @@
  *      copies; results that are tiny are redone. Products, quotients, fma and conversions to f32 may have raised inexact for
  *      them, which Arm does not: for those MXCSR is stored before and put back, unless the environment has inexact already (it gets
  *      it wherever emitted code is left). Zeros that are the product or the quotient of one stay.
- *   4. Environments that raise something else for denormals, or round in ways that x86 has not, take the reference functions; so
+ *   4. Where invalid operations trap (trap.c) what comes out without one is the guest's already: of two quiet NaNs the first one, as
+ *      on Arm. Then sums, differences, quotients and roots are one instruction, of the operands in their order.
+ *   5. Environments that raise something else for denormals, or round in ways that x86 has not, take the reference functions; so
  *      does everything but environment 0, whose flags MXCSR collects.
  *
  * The tests: `ucomisd r, r; jp` for NaNs. With the smallest normal number: `ucomisd |r|, tiny; je`, or `jbe` if less is
@@ -24,6 +26,7 @@
  */
 #include "rules_fp.h"
 #include "rules_vec.h"
+#include "slow.h"
 
 /* ---- environments ------------------------------------------------------------------------------------------ */
 
@@ -90,6 +93,14 @@ void fp_op2(cg *c, uint32_t op, cg_reg d, cg_reg b, int imm)
     asm_vrr(&c->a, op | (avx ? ASM_VEX : 0), d - XMM0, d - XMM0, b < XMM0 ? b : b - XMM0);
     if (imm >= 0)
         asm_8(&c->a, (uint32_t)imm);
+}
+
+/* ---- invalid operations ------------------------------------------------------------------------------------ */
+
+/* Whether they trap, so that what cannot be tiny needs no test: rule 4. */
+static bool traps(const cg *c)
+{
+    return (c->job->flags & PB_CODE_TRAPS) && cg_can_trap(env_of(c, 0));
 }
 
 /* ---- denormal numbers -------------------------------------------------------------------------------------- */
@@ -207,6 +218,16 @@ void fp_test(cg *c, const ir_op_record *r, const cg_reg *args, bool swapped, cg_
 
 /* ---- arithmetic -------------------------------------------------------------------------------------------- */
 
+/* The instruction alone: what is not right traps. */
+static void bare_arith(cg *c, const ir_op_record *r, uint32_t op)
+{
+    bool clean = cg_is_clean(c, r->arg[0]);
+    cg_reg a = cg_use(c, r->arg[0]), b = cg_use(c, r->arg[1]);
+    cg_reg to = cg_def(c, 0, clean && rule_has(c, CG_AVX) ? 0 : CG_SET(b));
+
+    fp_op3(c, op, r->type, to, a, clean, b);
+}
+
 /* fadd, fsub, fmul, fdiv */
 bool rule_farith(cg *c, const ir_op_record *r)
 {
@@ -223,6 +244,10 @@ bool rule_farith(cg *c, const ir_op_record *r)
 
     if (!fp_host_type(r->type) || !fp_host_rounds(c, r))
         return false;
+    if (traps(c) && r->op != IR_OP_FMUL) {
+        bare_arith(c, r, fp_scalar(op, r->type));
+        return true;
+    }
     cg_clobber_flags(c);
     args[0] = cg_use(c, r->arg[0]);
     args[1] = cg_use(c, r->arg[1]);
@@ -242,12 +267,14 @@ bool rule_fsqrt(cg *c, const ir_op_record *r)
 
     if (!fp_host_type(r->type) || !fp_host_rounds(c, r))
         return false;
-    cg_clobber_flags(c);
+    if (!traps(c))
+        cg_clobber_flags(c);
     from = cg_use(c, r->arg[0]);
     fp_flush_in(c, fp_es(r->type), true, &from, 1);
     to = cg_def(c, 0, CG_SET(from));
     fp_op2(c, fp_scalar(SSE_SQRT, r->type), to, from, -1);
-    fp_test(c, r, &from, false, to, FP_NOT_TINY, false);
+    if (!traps(c))
+        fp_test(c, r, &from, false, to, FP_NOT_TINY, false);
     return true;
 }
 

@@ -10,14 +10,17 @@
 
 /* ---- MXCSR -------------------------------------------------------------------------------------------------- */
 
-enum { MXCSR_DEFAULT = 0x1f80, MXCSR_FLAGS = 0x3f };
+enum { MXCSR_DEFAULT = 0x1f80, MXCSR_IM = 0x80 };
 
 uint32_t guest_mxcsr(const pb_vcpu *vcpu)
 {
     /* x86's rounding control for PB_FP_NEAREST_EVEN, UP, DOWN, TO_ZERO; for others no host code is emitted. */
     static const uint8_t control[8] = { 0, 2, 1, 3 };
 
-    return MXCSR_DEFAULT | (uint32_t)control[vcpu->fp[0].round & 7] << 13;
+    bool traps = vcpu->codegen[CG_WORD_TRAPS] && cg_can_trap(&vcpu->fp[0]);
+
+    return (MXCSR_DEFAULT ^ (traps ? MXCSR_IM : 0)) | (uint32_t)control[vcpu->fp[0].round & 7]
+                                                          << 13;
 }
 
 void merge_mxcsr(pb_vcpu *vcpu)

@@ -14,7 +14,9 @@ const uint8_t *redo(pb_vcpu *vcpu, cg_frame *frame, const uint8_t *record);
 void pack_lazy(pb_vcpu *vcpu, const cg_frame *frame);
 /* The same for thunk_flags, which goes on at `back`. */
 const uint8_t *pack_and_go_on(pb_vcpu *vcpu, cg_frame *frame, const uint8_t *back);
-/* MXCSR for the guest's rounding mode, without flags. */
+/* trap.c: whether invalid operations may trap in this environment 0: all that is right but for them needs no test. */
+bool cg_can_trap(const pb_fp_env *env);
+/* MXCSR for the guest's rounding mode, and with or without traps, without flags. */
 uint32_t guest_mxcsr(const pb_vcpu *vcpu);
 /* Collect the flags of MXCSR in vcpu->fp[0], and make it the host's. */
 void merge_mxcsr(pb_vcpu *vcpu);

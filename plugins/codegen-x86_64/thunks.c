@@ -400,8 +400,9 @@ static void call_reference(maker *m)
     move_stack(m, -8);
 }
 
-/* A helper that may look at everything, and change it. It runs under the host's MXCSR, and what it leaves there is not
- * the guest's: C code anywhere below it may compute with floating point. rbx: the function. */
+/* A helper that may look at everything, and change it. It runs under the host's MXCSR, but for invalid operations perhaps, which
+ * trap.c does for it, and what it leaves there is not the guest's: C code anywhere below it may compute with floating point. rbx:
+ * the function. */
 static const uint8_t *make_helper(maker *m, void (*call)(maker *m))
 {
     asm_mem mxcsr = cg_frame_at(CG_FRAME_SCRATCH + 8), now = cg_frame_at(CG_FRAME_SCRATCH + 16);
@@ -414,7 +415,9 @@ static const uint8_t *make_helper(maker *m, void (*call)(maker *m))
     store_state(m);
     asm_mov(&m->a, W64, RBX, RAX);
     asm_rm(&m->a, 0xae | ASM_0F, 3, mxcsr); /* stmxcsr */
-    asm_alu_mem_imm(&m->a, ALU_CMP, W32, mxcsr, 0x1f80);
+    asm_load(&m->a, W32, RAX, mxcsr);
+    asm_alu_imm(&m->a, ALU_OR, W32, RAX, 0x80);
+    asm_alu_imm(&m->a, ALU_CMP, W32, RAX, 0x1f80);
     plain = asm_jcc(&m->a, CC_E);
     move_stack(m, 8);
     asm_lea(&m->a, W64, RDI, asm_at(RBP, RDI_IS_VCPU));

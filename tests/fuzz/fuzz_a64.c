@@ -600,10 +600,10 @@ int main(int argc, char **argv)
     f.accel = accel ? accel : "jit";
     f.verbose = verbose;
     f.first = (uint64_t)seed;
-    if (!start(&f.judge, "interp") || !start(&f.tested, f.accel))
-        return 2;
     for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
         signal(signals[i], on_signal);
+    if (!start(&f.judge, "interp") || !start(&f.tested, f.accel))
+        return 2;
     end = g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
     for (; seconds ? g_get_monotonic_time() < end : done < (uint64_t)sequences; done++)
         fuzz_one(&f, f.first + done);

@@ -156,6 +156,7 @@ static bool make_cpu(one_cpu *m, const char *cpu_type, const char *accel_type,
         return false;
     if (!pb_cpus_start(m->cpus, (const pb_accel_type *)accel, pb_instance_self(m->accel), error))
         return false;
+    pb_vcpu_catch_traps();
     pb_sched_lock_devices(m->sched);
     pb_vcpu_reset(m->vcpu, true);
     pb_instance_reset(m->cpu);

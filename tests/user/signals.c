@@ -275,12 +275,41 @@ static void test_queued(void)
             CHECK(count == 1 && sigprocmask(SIG_SETMASK, &old, NULL) == 0 && count == 2);
             CHECK(seen.si_code == 1 && seen.si_addr == info.si_addr);
         }
-        if (signal != SIGSEGV && signal != SIGBUS) /* those are held for who blocks them */
+        if (signal == SIGILL) /* the others are held for who blocks them */
             queue_to_others(signal);
     }
     REFUSED(queue_to_process(SIGILL, (void *)8), EFAULT);
     REFUSED(queue_by_descriptor(SIGILL, (void *)8), EFAULT);
     CHECK(queue_by_descriptor(SIGBUS, NULL) == 0 && seen.si_code == SI_USER);
+}
+
+/* Blocked ones that emulators need for themselves, before the wait and in it. */
+static void test_waited_for(void)
+{
+    static const int signals[] = { SIGILL, SIGTRAP, SIGFPE, SIGSEGV, SIGBUS };
+    const struct timespec soon = { 0, 1000000 };
+
+    for (int i = 0; i < 5; i++) {
+        sigset_t set, old, pending;
+        siginfo_t info;
+
+        handle(signals[i], note, 0);
+        count = 0;
+        sigemptyset(&set);
+        sigaddset(&set, signals[i]);
+        CHECK(sigprocmask(SIG_BLOCK, &set, &old) == 0);
+        CHECK(sigpending(&pending) == 0 && !sigismember(&pending, signals[i]));
+        REFUSED(sigtimedwait(&set, &info, &soon), EAGAIN);
+        CHECK(raise(signals[i]) == 0);
+        CHECK(sigpending(&pending) == 0 && sigismember(&pending, signals[i]));
+        CHECK(sigtimedwait(&set, &info, NULL) == signals[i] && info.si_signo == signals[i]);
+        CHECK(info.si_code == SI_USER && info.si_pid == getpid());
+        CHECK(sigpending(&pending) == 0 && !sigismember(&pending, signals[i]));
+        REFUSED(sigtimedwait(&set, &info, &soon), EAGAIN);
+        CHECK(kill(getpid(), signals[i]) == 0);
+        CHECK(sigwaitinfo(&set, NULL) == signals[i]);
+        CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0 && count == 0);
+    }
 }
 
 static void test_registers(void)
@@ -347,6 +376,7 @@ int main(void)
     test_overflow();
     test_instructions();
     test_queued();
+    test_waited_for();
     test_registers();
     test_interrupted();
     return done("signals");

@@ -81,6 +81,17 @@ class Programs(Case):
                 self.assertEqual(self.good(*way, program, *(["exact"] if exact else [])), "faults: 0 failed\n")
                 self.clean()
 
+    def test_nans(self):
+        program = built.program("nans", "-static")
+        expected = None
+        for accelerator in "interp", "jit", *("jit,fp-traps=" + traps for traps in ("off", "always", "always,regions=always")):
+            with self.subTest(accelerator=accelerator):
+                self.assertEqual(self.good("--accel", accelerator, program), "nans: 0 failed\n")
+                # So many that tests take the place of traps, if they may.
+                result = self.good("--accel", accelerator, program, "40")
+                expected = expected or result
+                self.assertEqual(result, expected)
+
     def test_dynamic(self):
         for name in "files", "memory", "signals", "processes", "share":
             with self.subTest(program=name):

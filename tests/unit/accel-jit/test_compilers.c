@@ -98,7 +98,7 @@ static bool watched(void)
     return watching;
 }
 
-bool emit_region(const jit_maker *m)
+bool emit_region(const jit_maker *m, uint64_t key)
 {
     const pb_tc_ops *ops = m->jit->tc_ops;
 

@@ -8,9 +8,11 @@
 #include <capstone.h>
 #include <core/ir/unit.h>
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <ucontext.h>
 
 enum { BUFFER = 1 << 20 };
 
@@ -27,7 +29,7 @@ typedef struct jit {
 
 static const pb_codegen_type *type;
 jit_options jit_how = { .pinned = 8 };
-uint64_t jit_emitted, jit_refused, jit_regions, jit_bytes;
+uint64_t jit_emitted, jit_refused, jit_regions, jit_bytes, jit_trapped;
 
 void jit_open(const char *file)
 {
@@ -64,6 +66,8 @@ void jit_set(const char *text)
             jit_how.pinned = (uint32_t)atoi(*w + 7);
         else if (g_str_has_prefix(*w, "without="))
             jit_how.without = g_strdup(*w + 8);
+        else if (!strcmp(*w, "traps"))
+            jit_how.traps = true;
         else if (!strcmp(*w, "passes"))
             jit_how.passes = true;
         else if (**w) {
@@ -72,6 +76,50 @@ void jit_set(const char *text)
         }
     }
 }
+
+/* ---- traps --------------------------------------------------------------------------------------------------- */
+
+static const jit *running;
+static pb_vcpu *running_vcpu;
+
+/* What is not the generator's comes again, and ends the program. */
+static void on_trap(int signal, siginfo_t *info, void *context)
+{
+    const uint8_t *pc =
+        (const uint8_t *)(uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+    pb_host_trap trap = {
+        .size = sizeof(trap), .signal = (uint32_t)signal, .pc = pc, .context = context
+    };
+
+    if (running) {
+        trap.in_unit =
+            pc >= running->memory.rx + PB_CODEGEN_THUNK_BYTES && pc < running->memory.rx + BUFFER;
+        if (type->trap(running->codegen, running_vcpu, &trap)) {
+            jit_trapped += signal == SIGFPE;
+            return;
+        }
+    }
+    (void)info;
+    sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+}
+
+static void catch_traps(void)
+{
+    struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO };
+
+    sigaction(SIGFPE, &action, NULL);
+    sigaction(SIGTRAP, &action, NULL);
+}
+
+static void enter(const jit *j, pb_vcpu *vcpu, const uint8_t *entry, pb_code_exit *left)
+{
+    running = j;
+    running_vcpu = vcpu;
+    type->run(j->codegen, vcpu, entry, left);
+    running = NULL;
+}
+
+/* ---- an instance ----------------------------------------------------------------------------------------------- */
 
 static void set_property(void *self, const char *name, uint64_t value)
 {
@@ -117,6 +165,9 @@ static bool vcpu_init(void *self, pb_vcpu *vcpu, pb_error *error)
     if (!type->start(j->codegen, &setup, &j->info, error))
         return false;
     type->vcpu_init(j->codegen, vcpu);
+    type->traps(j->codegen, vcpu, jit_how.traps);
+    if (jit_how.traps)
+        catch_traps();
     for (uint32_t i = 0; i < PB_JUMP_ENTRIES; i++)
         j->jumps[i] = (pb_jump_entry){ UINT64_MAX, j->info.jump_miss };
     vcpu->jumps = j->jumps;
@@ -139,8 +190,8 @@ static void begin_job(const jit *j, pb_vcpu *vcpu, const ir_unit *unit, pb_code_
                       bool alone)
 {
     *job = (pb_code_job){ .size = sizeof(*job), .unit = unit, .vcpu = vcpu, .slice = j->memory };
-    job->flags =
-        (alone || jit_how.alone ? PB_CODE_ALONE : 0) | (jit_how.region ? PB_CODE_REGION : 0);
+    job->flags = (alone || jit_how.alone ? PB_CODE_ALONE : 0) |
+                 (jit_how.region ? PB_CODE_REGION : 0) | (jit_how.traps ? PB_CODE_TRAPS : 0);
     job->slice.rw += PB_CODEGEN_THUNK_BYTES;
     job->slice.rx += PB_CODEGEN_THUNK_BYTES;
     job->slice.bytes = jit_how.room ? jit_how.room : BUFFER - PB_CODEGEN_THUNK_BYTES;
@@ -239,7 +290,7 @@ static uint32_t run(void *self, pb_vcpu *vcpu)
         }
         limits.max_insns = 48;
         alone = false;
-        type->run(j->codegen, vcpu, job.slice.rx + job.entry, &left);
+        enter(j, vcpu, job.slice.rx + job.entry, &left);
         switch (left.kind) {
         case PB_CODE_EXIT_LINK:
             *pc = link_pc(&job, &left);
@@ -365,7 +416,7 @@ uint32_t jit_again(accel *a)
     jit *j = a->self;
     pb_code_exit left;
 
-    type->run(j->codegen, a->m->vcpu, j->prepared, &left);
+    enter(j, a->m->vcpu, j->prepared, &left);
     return left.kind;
 }
 
@@ -401,7 +452,7 @@ uint32_t jit_enter(accel *a, const jit_linked *l)
 {
     pb_code_exit left;
 
-    type->run(((jit *)a->self)->codegen, a->m->vcpu, l->entry_a, &left);
+    enter(a->self, a->m->vcpu, l->entry_a, &left);
     return left.kind;
 }
 

@@ -21,6 +21,7 @@ typedef struct jit_options {
     bool use_tlb;    /* fill the first-level TLB before each run */
     bool use_second; /* some of it the second level only */
     char *without;   /* passes that are left out; null: none */
+    bool traps;      /* invalid operations of floating point trap, and units are emitted for that */
     bool passes;     /* what is emitted are units as the passes leave them, read from their text */
     uint32_t room;   /* bytes for a unit; 0: plenty */
 } jit_options;
@@ -30,12 +31,14 @@ void jit_open(const char *file);
 /* The accelerator; options are read when an instance is made, and at each run. */
 extern const pb_accel_type jit_type;
 extern jit_options jit_how;
-/* "baseline,pinned=3,counted,tlb,without=dead+pairs,passes" to options. */
+/* "baseline,pinned=3,counted,tlb,traps,without=dead+pairs,passes" to options. */
 void jit_set(const char *text);
 /* Emit the unit, and append what its passes did (pb_trace_emit_passes); false: the generator refused it. */
 bool jit_passes(accel *a, const ir_unit *unit, GString *text);
 /* How many units were emitted, how many the generator refused, how many had several pieces of code. */
 extern uint64_t jit_emitted, jit_refused, jit_regions, jit_bytes;
+/* How many traps there were. */
+extern uint64_t jit_trapped;
 /* Emit into a buffer of the instance and disassemble to the output. */
 void jit_show(accel *a, const ir_unit *unit);
 /* Emit the unit n times without running it: nanoseconds each. */

@@ -539,11 +539,17 @@ static void programs(void)
     }
 }
 
+static void there_were_traps(void)
+{
+    CU_ASSERT_EQUAL(jit_trapped > 0, jit_how.traps);
+}
+
 int main(int argc, char **argv)
 {
     static const unit_case cases[] = {
         { "each operation, on edges", each_operation },
         { "programs", programs },
+        { "traps, if there are to be any", there_were_traps },
         { 0 },
     };
     int status;

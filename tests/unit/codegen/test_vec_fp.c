@@ -303,10 +303,16 @@ static void operations(void)
     CU_ASSERT_EQUAL(jit_refused, 0);
 }
 
+static void there_were_traps(void)
+{
+    CU_ASSERT_EQUAL(jit_trapped > 0, jit_how.traps);
+}
+
 int main(int argc, char **argv)
 {
     static const unit_case cases[] = {
         { "operations on lanes near edges", operations },
+        { "traps, if there are to be any", there_were_traps },
         { 0 },
     };
     int status;

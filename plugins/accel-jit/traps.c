@@ -1,0 +1,74 @@
+/*
+ * Invalid operations of floating point: as long as there are few of them they trap, and code is faster without tests; a vCPU that meets
+ * many goes on with units that test, for good, and so do the others. The two kinds have unit keys of their own.
+ */
+#include "jit.h"
+
+#include <signal.h>
+
+/* So many traps in such a time: they took some percent of it. */
+enum { MANY = 512, SOON_NS = 100 * 1000 * 1000 };
+
+void begin_traps(jit_vcpu *x)
+{
+    const jit *j = x->jit;
+
+    /* A handler cannot tell who executes, of two accelerators. */
+    x->traps = j->n_ranges == 0 && j->fp_traps != FP_TRAPS_OFF && PB_HAS(&j->info, traps) &&
+               j->info.traps && PB_CODEGEN_HAS(j->codegen, trap) &&
+               !__atomic_load_n(&j->tests, __ATOMIC_RELAXED);
+    if (x->traps)
+        j->codegen->traps(j->codegen_self, x->vcpu, true);
+}
+
+bool follow_traps(jit_vcpu *x)
+{
+    const jit *j = x->jit;
+
+    if (!x->traps || !__atomic_load_n(&j->tests, __ATOMIC_RELAXED))
+        return false;
+    x->traps = false;
+    j->codegen->traps(j->codegen_self, x->vcpu, false);
+    return true;
+}
+
+uint64_t key_of(const jit_vcpu *x)
+{
+    return x->vcpu->type->translator->unit_key(x->vcpu) | (x->traps ? 0 : KEY_TESTS);
+}
+
+uint32_t flags_of_key(uint64_t key)
+{
+    return key & KEY_TESTS ? 0 : PB_CODE_TRAPS;
+}
+
+static bool is_often(jit_vcpu *x)
+{
+    uint64_t now;
+
+    if (x->n_traps++ % MANY)
+        return false;
+    now = now_ns();
+    if (x->n_traps > 1 && now - x->trapping_since < SOON_NS)
+        return true;
+    x->trapping_since = now;
+    return false;
+}
+
+bool take_trap(jit_vcpu *x, pb_host_trap *trap)
+{
+    jit *j = x->jit;
+
+    if (!x->running || !x->traps)
+        return false;
+    trap->in_unit =
+        (x->unlisted && trap->pc >= x->unlisted && trap->pc < x->unlisted + x->job.bytes) ||
+        j->tc_ops->unit_at(x->user, trap->pc);
+    if (!j->codegen->trap(j->codegen_self, x->vcpu, trap))
+        return false;
+    if (trap->signal == SIGFPE && j->fp_traps == FP_TRAPS_ADAPTIVE && is_often(x)) {
+        __atomic_store_n(&j->tests, true, __ATOMIC_RELAXED);
+        __atomic_fetch_or(&x->vcpu->exit_request, PB_EXIT_ACCEL, __ATOMIC_SEQ_CST);
+    }
+    return true;
+}
