@@ -849,7 +849,7 @@ bool cg_analyse(cg *c)
     if (c->job->flags & PB_CODE_REGION && cg_does(c, CG_PASS_LOOPS))
         find_ways_out(c);
     order_blocks(c);
-    if (!find_lengths(c) || !cg_choose_pins(c))
+    if (!find_lengths(c) || !cg_choose_pins(c) || !cg_find_narrow(c))
         return false;
     if (c->noting)
         cg_note_registers(c);

@@ -80,7 +80,8 @@ typedef enum cg_pass {
     CG_PASS_LOOPS = 1024,    /* regions: loops stand together, and have registers of their own */
     CG_PASS_LAZY = 2048,     /* regions: flags that nobody reads stay what they were made from */
     CG_PASS_REMADE = 4096,   /* flags that are in the way are made again of their operands */
-    CG_PASS_ALL = 8191,
+    CG_PASS_NARROW = 8192,   /* regions: vector slots with scalars are known to be zero above */
+    CG_PASS_ALL = 16383,
 } cg_pass;
 
 /* ---- the frame ------------------------------------------------------------------------------------------ */
@@ -166,7 +167,7 @@ typedef struct x86_codegen {
     intptr_t tlb[PB_MMU_INDEXES]; /* from rbp; 0: not known yet. Atomic */
     /* Addresses of the thunks. */
     const uint8_t *thunk_enter, *thunk_exit, *thunk_link, *thunk_jump_miss, *thunk_new_key,
-        *thunk_reason, *thunk_entry, *thunk_changed, *thunk_unwound, *thunk_slow, *thunk_redo,
+        *thunk_reason, *thunk_entry, *thunk_alone, *thunk_changed, *thunk_unwound, *thunk_slow, *thunk_redo,
         *thunk_flags, *thunk_reference, *thunk_pure_scalar, *thunk_pure_vector, *thunk_scalar,
         *thunk_vector;
     const uint8_t *shared;              /* constants behind the thunks, by cg_shared */
@@ -338,6 +339,7 @@ typedef struct cg {
     uint32_t entry;   /* offset of the checked entry */
     uint32_t changed; /* compare.c: branches that wait, CG_NONE: none; then where they lead */
     struct cg_room *room;
+    struct cg_narrow *narrow; /* narrow.c; null: nothing is known */
 } cg;
 
 static inline bool cg_does(const cg *c, cg_pass pass)
@@ -608,6 +610,8 @@ void cg_cold_branch(cg *c, uint32_t from, uint32_t block, uint32_t credit);
 /* A cold path that leaves at a pc, to be entered anew: PB_CODE_EXIT_ENTRY. Nothing is dirty. inside: the unit's own
  * registers are in force. */
 void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit, bool inside);
+/* The same by the convention, to execute the instruction there alone: PB_CODE_EXIT_ALONE. */
+void cg_cold_alone(cg *c, uint32_t from, uint64_t pc, uint32_t credit);
 /* A cold path that packs the lazy slot's home, and comes back. */
 void cg_cold_flags(cg *c, uint32_t from);
 /* The stub of a jump that is not linked: number of the link. */

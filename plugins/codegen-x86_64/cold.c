@@ -26,7 +26,7 @@ typedef struct cg_cold {
     uint8_t result, result_2;
     uint8_t n_sync;
     uint8_t n_from;
-    bool inside;
+    bool inside, alone;
     bool lazy;             /* cg.lazy where the path begins */
     uint8_t map;           /* the map in use there */
     uint32_t from[3];      /* displacements of the jumps that lead here */
@@ -376,6 +376,15 @@ void cg_cold_entry(cg *c, uint32_t from, uint64_t pc, uint32_t credit, bool insi
     cold->credit = credit;
 }
 
+void cg_cold_alone(cg *c, uint32_t from, uint64_t pc, uint32_t credit)
+{
+    cg_cold *cold = new_cold(c, COLD_ENTRY, from);
+
+    cold->alone = true;
+    cold->pc = pc;
+    cold->credit = credit;
+}
+
 void cg_cold_flags(cg *c, uint32_t from)
 {
     new_cold(c, COLD_FLAGS, from)->back = asm_offset(&c->a);
@@ -678,7 +687,7 @@ void cg_emit_cold(cg *c)
                 cg_leave(c);
             cg_credit(c, cold.credit);
             asm_mov_imm(&c->a, RAX, cold.pc);
-            cg_jump_thunk(c, c->self->thunk_entry);
+            cg_jump_thunk(c, cold.alone ? c->self->thunk_alone : c->self->thunk_entry);
             break;
         case COLD_FLAGS:
             cg_call_thunk(c, c->self->thunk_flags);

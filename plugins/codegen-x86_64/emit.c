@@ -178,6 +178,7 @@ static void begin_block(cg *c, uint32_t block, bool inherits)
     resolve(c, block);
     c->block = block;
     cg_use_map_of(c, block);
+    cg_begin_narrow(c, block);
     c->left_by = CG_NONE;
     c->after = c->blocks[block].left;
     if (!inherits || !c->blocks[block].place)
@@ -278,6 +279,7 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
         if (c.noting)
             cg_note_spans(&c);
         emit_entry(&c);
+        cg_ask_narrow(&c);
         cg_arrive(&c);
         emit_blocks(&c);
         check_fixups(&c);
@@ -294,6 +296,7 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
         status = c.failed ? PB_EMIT_TOO_LARGE : c.a.full ? PB_EMIT_NO_ROOM : PB_EMIT_OK;
     }
     cg_free_pins(&c);
+    cg_free_narrow(&c);
     cg_give_room(&c);
     return status;
 }

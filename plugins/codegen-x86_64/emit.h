@@ -55,6 +55,18 @@ bool cg_same_map(const cg *c, uint32_t block);
 void cg_cross(cg *c, uint32_t block);
 void cg_free_pins(cg *c);
 
+/* narrow.c: behind the order of blocks. False: out of memory. */
+bool cg_find_narrow(cg *c);
+void cg_free_narrow(cg *c);
+/* Where the region is entered, by the convention. */
+void cg_ask_narrow(cg *c);
+/* Code of the block begins; all slots may have been written; one is. */
+void cg_begin_narrow(cg *c, uint32_t block);
+void cg_forget_narrow(cg *c);
+void cg_put_narrow(cg *c, uint32_t slot);
+/* A get gives the value of a slot without a name: the value that it is another name of, if the slot is narrow, or itself. */
+uint32_t cg_name_narrow(cg *c, uint32_t index, uint32_t slot);
+
 /* Counted: instructions that are taken off the budget already where the block is branched to. */
 static inline uint32_t cg_left_at(const cg *c, uint32_t block)
 {

@@ -15,7 +15,8 @@ static const struct {
     { "fused", CG_PASS_FUSED },   { "registers", CG_PASS_REGISTERS },
     { "loops", CG_PASS_LOOPS },   { "lazy", CG_PASS_LAZY },
     { "places", CG_PASS_PLACES }, { "spans", CG_PASS_SPANS },
-    { "remade", CG_PASS_REMADE }, { "all", CG_PASS_ALL },
+    { "remade", CG_PASS_REMADE }, { "narrow", CG_PASS_NARROW },
+    { "all", CG_PASS_ALL },
 };
 
 enum { NAMES = sizeof(names) / sizeof(names[0]) };

@@ -324,6 +324,7 @@ static const pb_state state[] = {
     PB_TRANSIENT(x86_codegen, thunk_new_key, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_reason, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_entry, DERIVED),
+    PB_TRANSIENT(x86_codegen, thunk_alone, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_changed, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_unwound, DERIVED),
     PB_TRANSIENT(x86_codegen, thunk_slow, DERIVED),

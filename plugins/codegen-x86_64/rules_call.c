@@ -4,6 +4,7 @@
  * A helper that is not pure finds the state complete, and may change all of it: what is known of slots is
  * forgotten, values that are needed later wait in spill slots. One that changes the flow does not come back.
  */
+#include "emit.h"
 #include "rules.h"
 
 /* Counted: budget and retired as they are at this instruction; and behind it what is still to come taken off. */
@@ -65,6 +66,7 @@ static void begin_impure(cg *c)
 static void end_impure(cg *c)
 {
     cg_come_back(c);
+    cg_forget_narrow(c);
     count_ahead(c);
     c->helper_called = c->effect_done = true;
 }
@@ -186,6 +188,7 @@ static void call_indexed(cg *c, const ir_op_record *r,
     asm_mov_imm(&c->a, RAX, (uintptr_t)function);
     cg_call_thunk(c, c->self->thunk_vector);
     cg_come_back(c);
+    cg_forget_narrow(c);
 }
 
 bool rule_get_idx(cg *c, const ir_op_record *r)

@@ -5,6 +5,7 @@
  * spill slot or a constant, until something looks (cg_sync) or the value loses its register.
  */
 #include "alloc.h"
+#include "emit.h"
 
 static uint32_t slot_width(const cg *c, uint32_t slot)
 {
@@ -203,6 +204,8 @@ static void get(cg *c, uint32_t result, uint32_t slot)
         return;
     }
     c->failed |= c->lazy && slot == c->lazy_slot; /* a bug: see lazy.c */
+    index = cg_name_narrow(c, index, slot);
+    v = &c->values[index];
     name_slot(c, slot, index);
     if (pin != CG_NO_REG)
         cg_own(c, pin, v);
@@ -292,6 +295,7 @@ void cg_put(cg *c, uint32_t slot, uint32_t id)
 
     if (c->slots[slot].value == index_of(c, v))
         return;
+    cg_put_narrow(c, slot);
     if (pin != CG_NO_REG) {
         put_pinned(c, slot, v, pin);
         return;

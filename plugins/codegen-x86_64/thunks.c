@@ -505,6 +505,7 @@ bool make_thunks(x86_codegen *self, const pb_code_slice *slice)
     self->thunk_new_key = make_exit(&m, PB_CODE_EXIT_NEW_KEY);
     self->thunk_reason = make_exit(&m, PB_CODE_EXIT_REASON);
     self->thunk_entry = make_exit(&m, PB_CODE_EXIT_ENTRY);
+    self->thunk_alone = make_exit(&m, PB_CODE_EXIT_ALONE);
     self->thunk_changed = make_exit(&m, PB_CODE_EXIT_CHANGED);
     self->thunk_unwound = make_exit(&m, PB_CODE_EXIT_UNWOUND);
     self->thunk_slow = make_recorded(&m, (uintptr_t)slow_path, self->direct);

@@ -1,6 +1,6 @@
 /*
- * What a region keeps in loops, seen by a fault at each access and at exits: flags that nobody reads, and slots whose registers
- * change from loop to loop.
+ * What a region keeps in loops, seen by a fault at each access and at exits: flags that nobody reads, slots whose registers
+ * change from loop to loop, and what is known of scalars in vectors.
  *
  * usage: test_region codegen.so
  */
@@ -238,6 +238,106 @@ static void registers_of_loops(void)
     registers_of_loops_how("region");
 }
 
+/* ---- scalars in vectors ------------------------------------------------------------------------------------------ */
+
+typedef struct sum_case {
+    uint32_t bits;
+    bool way_around; /* every other round makes no sum */
+    pb_u128 start;   /* of the slot */
+    bool alone;      /* the region is not entered */
+} sum_case;
+
+/* v128a += 1 in its lowest lane, x1 times; if there is a way around only while x1 is even. */
+static char *sum_text(const sum_case *s)
+{
+    uint32_t es = s->bits == 64 ? 3 : 2;
+
+    return g_strdup_printf("unit toy pc=0x1000 key=0x0\n"
+                           "b0:\n"
+                           "  br -> b1\n"
+                           "b1:\n"
+                           "  insn 0x1000 4\n"
+                           "  %%0:i64 = get {slot=x1}\n"
+                           "  %%1:i64 = sub %%0, 1:i64\n"
+                           "  put %%1 {slot=x1}\n"
+                           "  %%2:i64 = and %%1, 1:i64\n"
+                           "  %%3:i1 = ne %%2, 0:i64\n"
+                           "  %s\n"
+                           "b2:\n"
+                           "  insn 0x1004 4\n"
+                           "  %%4:v128 = get {slot=v128a}\n"
+                           "  %%5:f%u = v.lane %%4 {es=%u n=0}\n"
+                           "  %%6:v128 = get {slot=v128b}\n"
+                           "  %%7:f%u = v.lane %%6 {es=%u n=0}\n"
+                           "  %%8:f%u = fadd %%5, %%7 {rm=0xf env=0}\n"
+                           "  %%9:v128 = v.from %%8\n"
+                           "  put %%9 {slot=v128a}\n"
+                           "  br -> b3\n"
+                           "b3:\n"
+                           "  insn 0x1008 4\n"
+                           "  %%10:i64 = get {slot=x2}\n"
+                           "  %%11:i64 = add %%10, 1:i64\n"
+                           "  put %%11 {slot=x2}\n"
+                           "  %%12:i64 = get {slot=x1}\n"
+                           "  %%13:i1 = ne %%12, 0:i64\n"
+                           "  br.if %%13 -> b1, b4\n"
+                           "b4:\n"
+                           "  jump 0x200:i64\n",
+                           s->way_around ? "br.if %3 -> b3, b2" : "br -> b2", s->bits, es, s->bits,
+                           es, s->bits);
+}
+
+static void run_sum(const sum_case *s, const char *how)
+{
+    g_autoptr(toy_machine) m = toy_new();
+    g_autofree char *text = sum_text(s);
+    g_autoptr(ir_unit) u = region_of(text);
+    pb_u128 *sum = &m->state->slot[toy_slot_of(IR_V128)], *one = sum + 1;
+    double wide = s->way_around ? 5 : 9;
+    float narrow = (float)wide;
+    accel a;
+
+    jit_set(how);
+    a = accel_new(m, 0);
+    X(m, 1) = 9;
+    *sum = s->start;
+    *one = (pb_u128){ s->bits == 64 ? 0x3ff0000000000000 : 0xabcd00003f800000, 0x1234 };
+    CU_ASSERT_TRUE_FATAL(jit_prepare(&a, u));
+    if (s->alone) { /* nothing was done */
+        CU_ASSERT_EQUAL(jit_again(&a), PB_CODE_EXIT_ALONE);
+        CU_ASSERT_EQUAL(m->state->slot[TOY_PC].lo, 0x1000);
+        CU_ASSERT(sum->lo == s->start.lo && sum->hi == s->start.hi && X(m, 1) == 9);
+    } else {
+        pb_u128 end = { 0, 0 };
+
+        memcpy(&end.lo, s->bits == 64 ? (void *)&wide : &narrow, s->bits / 8);
+        jit_again(&a);
+        CU_ASSERT_EQUAL(m->state->slot[TOY_PC].lo, 0x200);
+        CU_ASSERT(sum->lo == end.lo && sum->hi == 0 && X(m, 2) == 9);
+    }
+    accel_free(&a);
+}
+
+static void scalars_in_loops(void)
+{
+    static const sum_case cases[] = {
+        { 64, false, { 0, 0 }, false },
+        { 64, false, { 0, 7 }, true },
+        { 64, true, { 0, 0 }, false },
+        { 64, true, { 0, 7 }, false },
+        { 32, false, { 0, 0 }, false },
+        { 32, false, { UINT64_C(1) << 40, 0 }, true },
+        { 32, false, { 0, UINT64_C(1) << 40 }, true },
+        { 32, true, { UINT64_C(1) << 40, 1 }, false },
+    };
+    static const char *const hows[] = { "region", "region,traps", "region,baseline,traps",
+                                        "region,pinned=1,traps" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+        for (size_t k = 0; k < G_N_ELEMENTS(hows); k++)
+            run_sum(&cases[i], hows[k]);
+}
+
 /* ---- ways out --------------------------------------------------------------------------------------------------- */
 
 /* Behind the loop a block whose only way on is one with nothing but a jump: what a region has at a breakpoint. */
@@ -279,6 +379,7 @@ int main(int argc, char **argv)
     static const unit_case cases[] = {
         { "flags that are looked at a round later", flags_in_loops },
         { "registers of loops", registers_of_loops },
+        { "scalars in vectors", scalars_in_loops },
         { "a way out alone", way_out_alone },
         { 0 },
     };
