@@ -22,6 +22,7 @@ typedef struct cg_block {
     bool flags_seen;    /* somebody may look before a put */
     bool flags_lazy;    /* their home may have a marker */
     bool flags_left;    /* they are packed before a put, for who looks, or at an exit */
+    uint8_t flags_way;  /* for is_kept() in lazy.c */
     bool checked; /* requests, and the budget if it is counted, are looked at where it begins */
     uint32_t n_targets, target[2]; /* of its last record */
 } cg_block;

@@ -9,6 +9,9 @@
  *     mov [cell b], y              not if it is a constant of 16 bits
  *     mov dword [home], marker     LAZY, what to do with the cells, the constant
  *
+ * What is a slot's, in the register that it has in the loop, is read from there, and needs no cell, if the slot is not written
+ * before the last look: is_kept(). Then the marker has the register's number.
+ *
  * 1. The flags' home may have a marker only where the flags are not read before they are overwritten, on any way:
  *    cg_find_flags() looks for that. Nothing else may read the home there, so a get never meets a marker.
  * 2. Who may look finds the flags packed: the slow path of an access and exits of the region ask for a marker first
@@ -24,12 +27,14 @@
 #include "emit.h"
 #include "slow.h"
 
-/* The marker. LAZY is a bit that neither LAHF nor SETO sets; below are CG_MADE_*, of which _RESULT is for cell a; bits 31:16
- * have the constant. */
+/* The marker. LAZY is a bit that neither LAHF nor SETO sets; below are CG_MADE_*, of which _RESULT is for a; bits 31:16
+ * have the constant. A register's number 0 is that of no slot's: the cell. */
 enum {
     LAZY = 1 << 11,
     LAZY_IMM = 1 << 4, /* b is the constant */
     LAZY_KIND = LAZY_IMM - 1,
+    LAZY_A = 12, /* a's register, 4 bits */
+    LAZY_B = 16, /* b's, if it is no constant */
 };
 
 enum { MANY_STORES = 3 };
@@ -196,6 +201,100 @@ static bool find_source(const cg *c, uint32_t id, source *s)
     return s->imm == (int32_t)s->imm;
 }
 
+/* ---- what stays in registers -------------------------------------------------------------------------------------- */
+
+/* What became of a slot behind some records: whether somebody may look at the flags after it was written. The flags are put, or
+ * packed for a call: then nobody looks any more. */
+typedef enum kept { IS_KEPT, IS_WRITTEN, IS_LOST, IS_OVER } kept;
+
+static kept kept_by(const cg *c, uint32_t slot, uint32_t i, uint32_t end, bool written)
+{
+    for (; i < end; i++) {
+        const ir_op_record *r = &c->u->ops[i];
+
+        if (r->op == IR_OP_INSN ? c->self->counted : cg_is_precise(c, r)) {
+            if (written)
+                return IS_LOST;
+            if (calls_c(c, r))
+                return IS_OVER;
+        }
+        if (r->op != IR_OP_PUT || c->values[i << 1].flags & CG_IS_DEAD)
+            continue;
+        if ((r->attr & 0xffff) == c->lazy_slot)
+            return IS_OVER;
+        written |= (r->attr & 0xffff) == slot;
+    }
+    return written ? IS_WRITTEN : IS_KEPT;
+}
+
+/* In cg_block.flags_way: the block is reached, by a way without and with a write; and what is behind it was looked at. */
+enum { REACHED = 1, REACHED_WRITTEN = 2, DONE_LOG2 = 2 };
+
+/* The ways on from a block. */
+static bool reach(cg *c, uint32_t block, kept how)
+{
+    cg_target t[2];
+    uint32_t n = cg_targets(c->u, &c->u->ops[c->u->blocks[block].end - 1], t);
+
+    if (how == IS_OVER)
+        return true;
+    if (how == IS_LOST || (how == IS_WRITTEN && n == 0))
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        cg_block *to = &c->blocks[t[i].block];
+
+        if (!cg_same_map(c, t[i].block) || (how == IS_WRITTEN && to->checked))
+            return false;
+        to->flags_way |= how == IS_WRITTEN ? REACHED_WRITTEN : REACHED;
+    }
+    return true;
+}
+
+/* The next block that is reached, in a way that was not followed yet. */
+static bool follow_one(cg *c, uint32_t slot, bool *found)
+{
+    *found = false;
+    for (uint32_t i = 0; i < c->n_order; i++) {
+        const ir_block_info *info = &c->u->blocks[c->order[i]];
+        cg_block *b = &c->blocks[c->order[i]];
+
+        for (uint32_t way = REACHED; way <= REACHED_WRITTEN; way <<= 1) {
+            if (!(b->flags_way & way) || b->flags_way & way << DONE_LOG2)
+                continue;
+            b->flags_way |= way << DONE_LOG2;
+            *found = true;
+            if (!reach(c, c->order[i],
+                       kept_by(c, slot, info->first, info->end, way == REACHED_WRITTEN)))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Whether a slot has its value, in the register that it has now, whenever somebody looks at the flags as they are. */
+static bool is_kept(cg *c, uint32_t slot)
+{
+    bool found = true, so_far;
+
+    for (uint32_t b = 0; b < c->u->n_blocks; b++)
+        c->blocks[b].flags_way = 0;
+    so_far = reach(c, c->block, kept_by(c, slot, c->position, c->u->blocks[c->block].end, false));
+    while (so_far && found)
+        so_far = follow_one(c, slot, &found);
+    return so_far;
+}
+
+/* Its number if the source is a register that need not go to a cell, else 0. */
+static uint32_t register_kept(cg *c, const source *s)
+{
+    for (uint32_t i = 0; s->reg > 0 && i < c->n_pins; i++)
+        if (c->pins[i].reg == s->reg)
+            return is_kept(c, c->pins[i].slot) ? (uint32_t)s->reg : 0;
+    return 0;
+}
+
+/* ---- markers ------------------------------------------------------------------------------------------------------- */
+
 static void store_cell(cg *c, uint32_t i, const source *s)
 {
     if (s->reg >= 0)
@@ -214,39 +313,51 @@ static bool is_full_of_stores(const cg *c)
     return n >= MANY_STORES;
 }
 
-/* What the bundle was made from to the cells. */
+/* What the bundle was made from: a, b, and the marker for them. */
+static bool find_sources(const cg *c, uint32_t bundle, source *a, source *b, uint32_t *kind)
+{
+    const ir_op_record *r = &c->u->ops[bundle >> 1];
+    bool has_a, has_b, is_and;
+
+    if (!cg_made_kind(c, bundle, kind))
+        return false;
+    is_and = (*kind & CG_MADE_OP) == CG_MADE_AND;
+    has_b = find_source(c, r->arg[1], b);
+    has_a = find_source(c, r->arg[0], a);
+    if (!has_a || (is_and && !has_b)) {
+        if (!find_source(c, bundle & ~1u, a))
+            return false;
+        *kind |= CG_MADE_RESULT;
+    }
+    if (!is_and || !(*kind & CG_MADE_RESULT))
+        return has_b;
+    *b = (source){ .reg = CG_NO_REG };
+    return true;
+}
+
+/* What the bundle was made from to where who looks finds it. */
 static bool store_lazily(cg *c, uint32_t bundle)
 {
-    const ir_op_record *r;
-    uint32_t kind;
+    uint32_t marker, kept_a, kept_b;
     source a, b;
-    bool has_a, has_b, is_and;
+    bool is_imm;
 
     if (c->lazy_of == bundle)
         return true;
-    if (!cg_made_kind(c, bundle, &kind))
+    if (!find_sources(c, bundle, &a, &b, &marker))
         return false;
-    r = &c->u->ops[bundle >> 1];
-    is_and = (kind & CG_MADE_OP) == CG_MADE_AND;
-    has_b = find_source(c, r->arg[1], &b);
-    has_a = find_source(c, r->arg[0], &a);
-    if (!has_a || (is_and && !has_b)) {
-        if (!find_source(c, bundle & ~1u, &a))
-            return false;
-        kind |= CG_MADE_RESULT;
-    }
-    if (is_and && kind & CG_MADE_RESULT)
-        b = (source){ .reg = CG_NO_REG };
-    else if (!has_b)
+    kept_a = register_kept(c, &a);
+    kept_b = register_kept(c, &b);
+    if (b.reg >= 0 && !(kept_a && kept_b) && is_full_of_stores(c))
         return false;
-    if (b.reg >= 0 && is_full_of_stores(c))
-        return false;
-    store_cell(c, 0, &a);
-    if (b.reg < 0 && b.imm == (int16_t)b.imm)
-        kind |= LAZY_IMM | (uint32_t)b.imm << 16;
-    else
+    is_imm = b.reg < 0 && b.imm == (int16_t)b.imm;
+    if (!kept_a)
+        store_cell(c, 0, &a);
+    if (!kept_b && !is_imm)
         store_cell(c, 1, &b);
-    asm_store_imm(&c->a, W32, cg_home(c, c->lazy_slot), LAZY | kind);
+    marker |=
+        LAZY | kept_a << LAZY_A | (is_imm ? LAZY_IMM | (uint32_t)b.imm << 16 : kept_b << LAZY_B);
+    asm_store_imm(&c->a, W32, cg_home(c, c->lazy_slot), marker);
     c->lazy_of = bundle;
     return true;
 }
@@ -348,9 +459,13 @@ void pack_lazy(pb_vcpu *vcpu, const cg_frame *f)
     slot = &vcpu->type->slots[self->flag_slots[0]];
     home = (uint32_t *)(void *)((char *)vcpu->state + slot->offset);
     if (*home & LAZY) {
-        uint64_t b = *home & LAZY_IMM ? (uint64_t)(int16_t)(*home >> 16) : f->lazy[1];
+        uint32_t reg_a = *home >> LAZY_A & 15, reg_b = *home >> LAZY_B & 15;
+        uint64_t a = reg_a ? f->general[reg_a] : f->lazy[0];
+        uint64_t b = *home & LAZY_IMM ? (uint64_t)(int16_t)(*home >> 16)
+                     : reg_b          ? f->general[reg_b]
+                                      : f->lazy[1];
 
-        *home = (uint32_t)cg_made_flags(*home & LAZY_KIND, f->lazy[0], b) & pb_slot_flags(slot);
+        *home = (uint32_t)cg_made_flags(*home & LAZY_KIND, a, b) & pb_slot_flags(slot);
     }
 }
 

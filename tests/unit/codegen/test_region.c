@@ -29,7 +29,10 @@ static ir_unit *region_of(const char *text)
         CU_FAIL_FATAL("the text is not IR");
     }
     u->blocks[1].flags |= IR_BLOCK_HEAD;
-    CU_ASSERT_TRUE_FATAL(pb_ir_verify(u, &error));
+    if (!pb_ir_verify(u, &error)) {
+        printf("%s\n%s", error->message, text);
+        CU_FAIL_FATAL("the text is not valid IR");
+    }
     return u;
 }
 
@@ -40,12 +43,15 @@ typedef struct comparison {
     uint32_t bits;
     const char *b; /* a constant, or null: slot x4 */
     const char *result_to;
+    int changed; /* slot that is another one's when somebody looks, 3 or 4; 0: none */
     uint64_t a_value, b_value;
 } comparison;
 
 static uint64_t flags_of(const comparison *c)
 {
-    uint64_t mask = ir_sem_mask(c->bits), a = c->a_value & mask, b = c->b_value & mask, fl;
+    uint64_t mask = ir_sem_mask(c->bits), fl;
+    uint64_t a = (c->a_value ^ (c->changed == 3)) & mask;
+    uint64_t b = (c->b_value ^ (c->changed == 4 && !c->b)) & mask;
 
     if (c->op[0] == 's')
         ir_sem_sub_fl(a, b, 1, c->bits, &fl);
@@ -68,15 +74,23 @@ static char *text_of(const comparison *c, looker who)
                               "b0:\n"
                               "  insn 0x1000 4\n"
                               "  br -> b1\n"
-                              "b1:\n"
-                              "  insn 0x1004 4\n"
-                              "  %0:i64 = get {slot=x1}\n"
-                              "  %1:i64 = ld %0 {size=8 le}\n"
-                              "  %2:i64 = add %0, 8:i64\n"
-                              "  put %2 {slot=x1}\n"
-                              "  insn 0x1008 4\n"
-                              "  %3:i1 = eq %1, 1:i64\n");
+                              "b1:\n");
     const char *type = c->bits == 32 ? "i32" : "i64";
+
+    if (c->changed)
+        g_string_append_printf(s,
+                               "  insn 0x1001 1\n"
+                               "  %%12:i64 = get {slot=x%d}\n"
+                               "  %%13:i64 = xor %%12, 1:i64\n"
+                               "  put %%13 {slot=x%d}\n",
+                               c->changed, c->changed);
+    g_string_append(s, "  insn 0x1004 4\n"
+                       "  %0:i64 = get {slot=x1}\n"
+                       "  %1:i64 = ld %0 {size=8 le}\n"
+                       "  %2:i64 = add %0, 8:i64\n"
+                       "  put %2 {slot=x1}\n"
+                       "  insn 0x1008 4\n"
+                       "  %3:i1 = eq %1, 1:i64\n");
 
     g_string_append_printf(s,
                            "  %s\n"
@@ -145,10 +159,12 @@ static void flags_in_loops(void)
         uint64_t value;
     } constants[] = { { "1", 1 }, { "0xfffffffb", 0xfffffffb }, { "0x12345", 0x12345 } };
 
-    for (uint32_t i = 0; i < 2 * 3 * 3 * 5 * 8; i++) {
-        uint32_t which = i / 90;
+    for (uint32_t i = 0; i < 3 * 2 * 3 * 3 * 5 * 8; i++) {
+        static const int changes[] = { 0, 3, 4 };
+        uint32_t which = i / 90 % 8;
         comparison c = { .op = ops[i % 3],
                          .result_to = results[i / 3 % 3],
+                         .changed = changes[i / 720],
                          .bits = i / 9 & 1 ? 64 : 32,
                          .a_value = values[i / 18 % 5],
                          .b_value = values[which % 5] };
