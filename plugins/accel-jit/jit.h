@@ -118,8 +118,8 @@ typedef struct jit_vcpu {
     bool running; /* atomic */
     struct jit_vcpu *next;
     bool flush_wanted;
-    bool traps;            /* invalid operations of floating point do */
-    uint32_t n_traps;      /* since trapping_since: handler of signals */
+    bool traps;       /* invalid operations of floating point do */
+    uint32_t n_traps; /* atomic; counted in the handler of signals */
     uint64_t trapping_since;
     uint32_t watched; /* what vcpu->watched was when units were made */
     bool logging;     /* --log exec: units of one instruction, nothing kept */

@@ -190,17 +190,19 @@ static void drop_code(void *self, pb_vcpu *vcpu, uint64_t first, uint64_t last)
 static void vcpu_statistics(jit *j, void (*line)(void *opaque, const char *name, uint64_t value),
                             void *opaque)
 {
-    uint64_t looked_up = 0, counts[PB_CODE_COUNTS] = { 0 };
+    uint64_t looked_up = 0, trapped = 0, counts[PB_CODE_COUNTS] = { 0 };
     bool has_counts = PB_CODEGEN_HAS(j->codegen, count) && j->codegen->count;
 
     pthread_mutex_lock(&j->lock);
     for (const jit_vcpu *x = j->first; x; x = x->next) {
         looked_up += __atomic_load_n(&x->looked_up, __ATOMIC_RELAXED);
+        trapped += __atomic_load_n(&x->n_traps, __ATOMIC_RELAXED);
         for (uint32_t i = 0; i < PB_CODE_COUNTS && has_counts; i++)
             counts[i] += j->codegen->count(j->codegen_self, x->vcpu, i);
     }
     pthread_mutex_unlock(&j->lock);
     line(opaque, "indirect jumps looked up", looked_up);
+    line(opaque, "invalid operations that trapped", trapped);
     if (!has_counts)
         return;
     line(opaque, "accesses by the second level of the TLB", counts[PB_CODE_COUNT_REFILLS]);
@@ -290,8 +292,9 @@ static const pb_prop props[] = {
       .doc = "Evict some of the code whenever so many units were made (for tests); 0: never" },
     { "fp-traps", PB_PROP_ENUM, PB_MEMBER(jit, fp_traps), .initial = "adaptive",
       .choices = fp_traps_choices,
-      .doc = "Let invalid operations of floating point trap in the host, rather than test for them: "
-             "never, as long as they are rare, always (for tests)" },
+      .doc =
+          "Let invalid operations of floating point trap in the host, rather than test for them: "
+          "never, as long as they are rare, always (for tests)" },
     { "mixed-after", PB_PROP_UINT, PB_MEMBER(jit, mixed_after), .initial = "1024",
       .doc = "Stores beside the code of a page after which it is taken for one of code and data, "
              "whose code compares itself; 0: never" },

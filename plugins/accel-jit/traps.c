@@ -44,12 +44,14 @@ uint32_t flags_of_key(uint64_t key)
 
 static bool is_often(jit_vcpu *x)
 {
+    uint32_t before = x->n_traps;
     uint64_t now;
 
-    if (x->n_traps++ % MANY)
+    __atomic_store_n(&x->n_traps, before + 1, __ATOMIC_RELAXED);
+    if (before % MANY)
         return false;
     now = now_ns();
-    if (x->n_traps > 1 && now - x->trapping_since < SOON_NS)
+    if (before && now - x->trapping_since < SOON_NS)
         return true;
     x->trapping_since = now;
     return false;
@@ -66,7 +68,7 @@ bool take_trap(jit_vcpu *x, pb_host_trap *trap)
         j->tc_ops->unit_at(x->user, trap->pc);
     if (!j->codegen->trap(j->codegen_self, x->vcpu, trap))
         return false;
-    if (trap->signal == SIGFPE && j->fp_traps == FP_TRAPS_ADAPTIVE && is_often(x)) {
+    if (trap->signal == SIGFPE && is_often(x) && j->fp_traps == FP_TRAPS_ADAPTIVE) {
         __atomic_store_n(&j->tests, true, __ATOMIC_RELAXED);
         __atomic_fetch_or(&x->vcpu->exit_request, PB_EXIT_ACCEL, __ATOMIC_SEQ_CST);
     }

@@ -209,7 +209,8 @@ void cg_note_results(const cg *c, uint32_t record)
     for (uint32_t id = record << 1; id <= (record << 1 | 1); id++) {
         const cg_value *v = &c->values[c->values[id].rep];
 
-        if (c->values[id].uses == 0)
+        /* Behind a get there may be another name of the value (narrow.c). */
+        if (c->values[id].uses == 0 || (id & 1 && !cg_rules_second[r->op]))
             continue;
         place_of(c, v, text);
         tell(c, PB_NOTE_VALUE, record, id, text);
