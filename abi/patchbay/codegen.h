@@ -60,7 +60,9 @@ typedef enum pb_code_exit_kind {
     PB_CODE_EXIT_NEW_KEY, /* a jump after which the unit key may be another; the pc slot is written, as before */
     PB_CODE_EXIT_REASON,  /* `reason`; the pc slot is written */
     PB_CODE_EXIT_UNWOUND, /* an exception was taken, or a helper changed the flow (vcpu->unwind) */
-    PB_CODE_EXIT_ALONE, /* the instruction at the pc slot wants a unit of its own; nothing of it was done */
+    /* The instruction at the pc slot wants a unit of its own; nothing of it was done. From a region's entry, because slots were not as
+     * it hoped: `site` is in the region, else null. If that is often, a region with PB_CODE_ENTERED is better. */
+    PB_CODE_EXIT_ALONE,
     PB_CODE_EXIT_ENTRY, /* at the entry of a unit, whose pc is in the pc slot: a request, too little budget,
                             * or the unit is retired */
     /* At the entry of a unit that compares (ir_unit.compares), which `site` lies in: the bytes differ. The pc is in
@@ -113,6 +115,7 @@ typedef enum pb_code_flags {
     PB_CODE_REGION = 4,
     /* Invalid operations of floating point trap while the code executes (pb_codegen_type.traps): it need not test for them. */
     PB_CODE_TRAPS = 8,
+    PB_CODE_ENTERED = 16, /* of a region: it is entered whatever slots have, without PB_CODE_EXIT_ALONE there */
 } pb_code_flags;
 
 /* What a generator tells of its work, for people. */

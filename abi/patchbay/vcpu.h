@@ -200,6 +200,10 @@ struct pb_vcpu {
     uint64_t codegen[32];
     /* By MMU index: how emitted code refills the first level from the second; null: it cannot, now. */
     pb_tlb_refill *refill[PB_MMU_INDEXES];
+    /* Not 0: the host's signals that tell of traps (codegen.h) are blocked on its thread, so nothing may trap. Changes while the
+     * vCPU is outside of run(). */
+    uint32_t blocks_traps;
+    uint32_t reserved;
 };
 
 #define PB_VCPU_STATE_OFFSET 1024

@@ -346,6 +346,8 @@ void pb_user_signals_renew(pb_user *user);
 void pb_user_signals_renew_own(pb_user_thread *t);
 /* A new mask. */
 void pb_user_set_mask(pb_user_thread *t, uint64_t mask);
+/* Of the signals that are held those of the set, which are blocked in the host now, wait there. */
+void pb_user_return_held(pb_user_thread *t, uint64_t set);
 
 /* ---- what is not there: missing.c --------------------------------------------------------------------------- */
 

@@ -14,8 +14,10 @@
  *    Another access, of the emulator, to a page of a mapped file that somebody cut off gets memory, so that it can end,
  *    and the program SIGBUS, a few instructions late. Threads that translate in the background give up (guard.h). SIGFPE and SIGTRAP
  *    are emitted code's too (core/vcpu/trap.c).
- * 6. So these four are never blocked in the host. If somebody sends them to a thread that blocks them, or
- *    that has noted another one already, they are held until they can be noted.
+ * 6. So SIGSEGV and SIGBUS are never blocked in the host. If somebody sends them to a thread that blocks them, or
+ *    that has noted another one already, they are held until they can be noted. Of a thread that blocks SIGFPE or SIGTRAP no operation
+ *    traps (pb_vcpu.blocks_traps), so those are blocked in the host too; but not where only another signal was noted, for emitted code
+ *    goes on until it comes out: one that is sent then is held, and given back if the thread blocks it behind the delivery.
  * 7. A program may queue signals to itself that look like faults. Those are marked on their way into the host's kernel.
  */
 #include <core/user/core.h>
@@ -92,13 +94,25 @@ static void note_held(pb_user_thread *t)
     }
 }
 
+void pb_user_return_held(pb_user_thread *t, uint64_t set)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(of_code); i++) {
+        if (!(t->held & BIT(of_code[i]) & set))
+            continue;
+        __atomic_fetch_and(&t->held, ~BIT(of_code[i]), __ATOMIC_SEQ_CST);
+        syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), of_code[i], &t->held_info[i]);
+    }
+}
+
 void pb_user_set_mask(pb_user_thread *t, uint64_t mask)
 {
-    host_mask(SIG_SETMASK, ~OF_CODE, NULL);
+    host_mask(SIG_SETMASK, ~OF_MEMORY, NULL);
     t->mask = mask & ~UNBLOCKABLE;
+    t->vcpu->blocks_traps = (t->mask & OF_TRAPS) != 0;
+    pb_user_return_held(t, t->mask & OF_TRAPS);
     note_held(t);
     if (!t->queued) /* else all stay blocked until it is delivered */
-        host_mask(SIG_SETMASK, t->mask & ~OF_CODE, NULL);
+        host_mask(SIG_SETMASK, t->mask & ~OF_MEMORY, NULL);
 }
 
 /* ---- the host's handler ---------------------------------------------------------------------------------- */
@@ -180,41 +194,6 @@ static void pass_on(int signal, const siginfo_t *info, void *context)
     queue_to_process(info);
 }
 
-static void on_signal(int signal, siginfo_t *info, void *context)
-{
-    const uint64_t all = ~OF_CODE;
-    pb_user_thread *t = pb_user_current;
-    bool is_of_code = BIT(signal) & OF_CODE, fault = is_fault(info);
-    int error = errno;
-
-    if (fault && (BIT(signal) & OF_TRAPS) && pb_vcpu_host_trap(signal, info, context))
-        return;
-    if (fault && (BIT(signal) & OF_MEMORY) && t && divert(t, info, context))
-        return;
-    if (fault && (BIT(signal) & OF_MEMORY) && !t && pb_guard_recover(context))
-        return;
-    if (fault && (!t || !mend(t->user, info))) {
-        /* The emulator's own: it comes again, and ends it. Who has cores written wants the program's. */
-        setrlimit(RLIMIT_CORE, &(const struct rlimit){ 0, 0 });
-        pb_user_host_sigaction(signal, NULL, 0);
-        return;
-    }
-    if (!t) {
-        pass_on(signal, info, context);
-        errno = error;
-        return;
-    }
-    if (is_of_code && (t->queued || t->mask & BIT(signal))) { /* rule 6 */
-        *held_info(t, signal) = *info;
-        __atomic_fetch_or(&t->held, BIT(signal), __ATOMIC_SEQ_CST);
-        return;
-    }
-    note(t, info);
-    memcpy(&((ucontext_t *)context)->uc_sigmask, &all, MASK_BYTES);
-    pb_user_host_stop(context);
-    errno = error;
-}
-
 /* Nothing may end who shares memory while it holds a lock (share.c). */
 static bool is_sharing(void)
 {
@@ -237,13 +216,60 @@ static bool is_told(int signal, uint64_t handler)
            (pb_user_core_signal(signal) || (is_sharing() && !(no_end & BIT(signal))));
 }
 
+/* Ignored: the host cannot do that with what emitted code needs. */
+static bool is_dropped(int signal, const pb_user_action *action)
+{
+    return BIT(signal) & OF_CODE && action->handler == IGNORE_HANDLER && !pb_user_process->debug &&
+           !is_told(signal, action->handler);
+}
+
+static void on_signal(int signal, siginfo_t *info, void *context)
+{
+    pb_user_thread *t = pb_user_current;
+    bool fault = is_fault(info);
+    int error = errno;
+    uint64_t all;
+
+    if (fault && (BIT(signal) & OF_TRAPS) && pb_vcpu_host_trap(signal, info, context))
+        return;
+    if (fault && (BIT(signal) & OF_MEMORY) && t && divert(t, info, context))
+        return;
+    if (fault && (BIT(signal) & OF_MEMORY) && !t && pb_guard_recover(context))
+        return;
+    if (fault && (!t || !mend(t->user, info))) {
+        /* The emulator's own: it comes again, and ends it. Who has cores written wants the program's. */
+        setrlimit(RLIMIT_CORE, &(const struct rlimit){ 0, 0 });
+        pb_user_host_sigaction(signal, NULL, 0);
+        syscall(SYS_tgkill, getpid(), gettid(), signal);
+        return;
+    }
+    if (!t) {
+        pass_on(signal, info, context);
+        errno = error;
+        return;
+    }
+    if (is_dropped(signal, &t->actions[signal]))
+        return;
+    if (BIT(signal) & (t->queued ? OF_CODE : OF_MEMORY & t->mask)) { /* rule 6 */
+        *held_info(t, signal) = *info;
+        __atomic_fetch_or(&t->held, BIT(signal), __ATOMIC_SEQ_CST);
+        return;
+    }
+    note(t, info);
+    all = ~(t->vcpu->blocks_traps ? OF_MEMORY : OF_CODE);
+    memcpy(&((ucontext_t *)context)->uc_sigmask, &all, MASK_BYTES);
+    pb_user_host_stop(context);
+    errno = error;
+}
+
 /* Have the host do what the program asked for. */
 static int set_host_action(int signal, const pb_user_action *action)
 {
     uint64_t flags = SA_SIGINFO | (action->flags & (FLAG_NOCLDSTOP | FLAG_NOCLDWAIT));
 
     if (BIT(signal) & OF_CODE)
-        return pb_user_host_sigaction(signal, (const void *)(uintptr_t)on_signal, flags);
+        return pb_user_host_sigaction(signal, (const void *)(uintptr_t)on_signal,
+                                      flags | (is_dropped(signal, action) ? FLAG_RESTART : 0));
     if (pb_user_process->debug) /* which is told of all */
         return pb_user_host_sigaction(
             signal, (const void *)(uintptr_t)on_signal,
@@ -739,7 +765,7 @@ HANDLER(sys_rt_sigtimedwait)
     int64_t result;
 
     pb_user_space_read(user->space, a[0], &set, sizeof(set));
-    set &= OF_CODE;
+    set &= OF_MEMORY;
     host_mask(SIG_BLOCK, set, NULL);
     result = take_held(t, set, a[1]);
     if (!result)
@@ -767,25 +793,27 @@ void pb_user_signals_hold(void)
 
 bool pb_user_signals_begin_fork(const pb_user_thread *t)
 {
-    host_mask(SIG_BLOCK, ~OF_CODE, NULL);
+    host_mask(SIG_BLOCK, ~OF_MEMORY, NULL);
     return !t->queued; /* else all are blocked until it is delivered */
 }
 
 void pb_user_signals_end_fork(pb_user_thread *t, bool child)
 {
     if (child)
-        t->held = 0;
+        t->held = t->queued = 0;
     pb_user_set_mask(t, t->mask);
 }
 
 void pb_user_signals_end(pb_user_thread *t)
 {
     pb_user_signals_hold();
-    if (!t->queued)
-        return;
-    t->queued = 0;
-    if (t->info.si_code != SI_TKILL)
+    for (unsigned i = 0; i < G_N_ELEMENTS(of_code); i++)
+        if (t->held & BIT(of_code[i]) && t->held_info[i].si_code != SI_TKILL)
+            queue_to_process(&t->held_info[i]);
+    t->held = 0;
+    if (t->queued && t->info.si_code != SI_TKILL)
         queue_to_process(&t->info);
+    t->queued = 0;
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------- */

@@ -355,6 +355,7 @@ static void hand_over_signals(pb_user_thread *t)
         if (t->actions[signal].handler == 1)
             pb_user_host_sigaction(signal, (const void *)1, 0);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, sizeof(t->mask));
+    pb_user_return_held(t, t->mask); /* what waits goes on waiting */
 }
 
 /* The host's; `folder` and `flags` as of execveat(). A signal that comes before is delivered before, and the call made again. */
@@ -363,14 +364,15 @@ static int64_t execute_host(pb_user_thread *t, int folder, const char *path, con
 {
     int64_t result;
 
-    hand_over_signals(t);
+    /* The host ignores then what other threads' code needs: shortly before they end. */
     pb_user_share_execute(t);
+    hand_over_signals(t);
     result =
         pb_user_host_call(&t->queued, SYS_execveat, (uint64_t)folder, (uintptr_t)path,
                           (uintptr_t)argv->pdata, (uintptr_t)t->execution.envp->pdata, flags, 0);
-    pb_user_share_execute_failed(t);
     pb_user_signals_renew_own(t);
     pb_user_set_mask(t, t->mask);
+    pb_user_share_execute_failed(t);
     return result;
 }
 

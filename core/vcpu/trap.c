@@ -8,7 +8,9 @@
  */
 #include <core/vcpu/internal.h>
 
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 enum { SIGNALS = 2 };
 
@@ -61,20 +63,27 @@ bool pb_vcpu_host_trap(int signal, const siginfo_t *info, void *context)
     return signal == SIGFPE && mask_invalid(context);
 }
 
-/* What is not ours is whose it was before: it comes again. */
+/* What is not ours is whose it was before, and comes again: blocked here, it waits until the handler is left. */
 static void on_trap(int signal, siginfo_t *info, void *context)
 {
-    if (!pb_vcpu_host_trap(signal, info, context))
-        sigaction(signal, &before[signal != signals[0]], NULL);
+    if (pb_vcpu_host_trap(signal, info, context))
+        return;
+    sigaction(signal, &before[signal != signals[0]], NULL);
+    syscall(SYS_tgkill, getpid(), gettid(), signal);
 }
 
 static void catch_traps(void)
 {
     struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_RESTART };
+    sigset_t ours;
 
     sigfillset(&action.sa_mask);
-    for (int i = 0; i < SIGNALS; i++)
+    sigemptyset(&ours);
+    for (int i = 0; i < SIGNALS; i++) {
         sigaction(signals[i], &action, &before[i]);
+        sigaddset(&ours, signals[i]);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
 }
 
 void pb_vcpu_catch_traps(void)

@@ -83,7 +83,8 @@ const void *pb_vcpu_host_fault(pb_vcpu *vcpu, const pb_host_fault *fault);
  * says now. False: that was not emitted code, nor called by it. */
 bool pb_vcpu_host_trap(int signal, const siginfo_t *info, void *context);
 
-/* Have handlers for these in this process, where nobody else calls pb_vcpu_host_trap(). Once is enough. */
+/* Have handlers for these in this process, where nobody else calls pb_vcpu_host_trap(), and let them through, on this thread and those
+ * that it makes. Once is enough. */
 void pb_vcpu_catch_traps(void);
 
 /* The vCPU that this thread executes, or null. */

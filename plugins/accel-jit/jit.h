@@ -94,6 +94,8 @@ typedef struct jit {
     uint32_t regions;                           /* property: jit_regions */
     uint32_t fp_traps;                          /* property: jit_fp_traps */
     bool tests; /* atomic: traps came so often that units had better test (traps.c) */
+    bool
+        entered; /* atomic: regions refused to be entered so often that they had better not (refused()) */
     bool has_sampler;
     bool asleep;                 /* atomic: the sampler is */
     uint32_t compile_threads;    /* property; 0: regions are compiled on the vCPUs' threads */
@@ -118,9 +120,12 @@ typedef struct jit_vcpu {
     bool running; /* atomic */
     struct jit_vcpu *next;
     bool flush_wanted;
-    bool traps;       /* invalid operations of floating point do */
+    bool may_trap;    /* invalid operations of floating point, if that is wanted */
+    bool traps;       /* they do now */
     uint32_t n_traps; /* atomic; counted in the handler of signals */
     uint64_t trapping_since;
+    uint32_t refused; /* entries of regions */
+    uint64_t refused_at;
     uint32_t watched; /* what vcpu->watched was when units were made */
     bool logging;     /* --log exec: units of one instruction, nothing kept */
     uint32_t align_log2;
@@ -201,6 +206,8 @@ void remove_from_sampled(jit_vcpu *x);
 void say_running(jit_vcpu *x, bool running);
 /* A sample found the vCPU at the entry of what is at pc: perhaps make a region of it. */
 void met(jit_vcpu *x, uint64_t pc);
+/* A region that has `site` was not entered (PB_CODE_EXIT_ALONE). */
+void refused(jit_vcpu *x, const uint8_t *site);
 /* A region was asked for and made, for regions=always; whether it was published. */
 void count_region(jit *j, bool published);
 /* Translate and emit a region into x->ir and x->job; false if there is none. */

@@ -343,6 +343,7 @@ static const pb_state state[] = { PB_TRANSIENT(jit, translate, "a table of the h
                                   PB_TRANSIENT(jit, insns, "a statistic"),
                                   PB_TRANSIENT(jit, translating_ns, "a statistic"),
                                   PB_TRANSIENT(jit, tests, "what traps there were"),
+                                  PB_TRANSIENT(jit, entered, "what regions refused"),
                                   { 0 } };
 
 static const pb_accel_type jit_type = {

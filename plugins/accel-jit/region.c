@@ -21,6 +21,9 @@
 
 enum { REGION_INSNS = 256, REGION_PIECES = 32, SAMPLES = 3, PERIOD_NS = 1000000, TRIES = 4 };
 
+/* So many entries refused in such a time took about a percent of it. */
+enum { REFUSALS = 1024, REFUSALS_NS = 50 * 1000 * 1000 };
+
 /* ---- the sampler ------------------------------------------------------------------------------------------------ */
 
 /* Ask those that execute; whether there are any. */
@@ -305,6 +308,24 @@ void promote(jit_maker *m, const pb_tc_key *key, const pb_code_page *page)
         note(j, key, u, SAMPLES);
     __atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&j->compiling_ns, now_ns() - began, __ATOMIC_RELAXED);
+}
+
+void refused(jit_vcpu *x, const uint8_t *site)
+{
+    jit *j = x->jit;
+    uint64_t now;
+
+    if (!__atomic_load_n(&j->entered, __ATOMIC_RELAXED)) {
+        if (x->refused++ % REFUSALS)
+            return;
+        now = now_ns();
+        if (now - x->refused_at >= REFUSALS_NS) {
+            x->refused_at = now;
+            return;
+        }
+        __atomic_store_n(&j->entered, true, __ATOMIC_RELAXED);
+    }
+    j->tc_ops->changed(x->user, site);
 }
 
 void count_region(jit *j, bool published)

@@ -95,6 +95,8 @@ static step handle_exit(jit_vcpu *x, const pb_code_exit *exit, jit_want *want, b
     case PB_CODE_EXIT_ALONE:
         *same_key = true;
         *want = WANT_ALONE;
+        if (exit->site)
+            refused(x, exit->site);
         return STEP_GO;
     case PB_CODE_EXIT_ENTRY:
         *same_key = true;

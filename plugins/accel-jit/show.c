@@ -96,7 +96,8 @@ static void show_cached(jit_vcpu *x, const pb_tc_unit *u, uint64_t pc, show_func
     if (!ir)
         return;
     if (has_instruction(ir, pc))
-        show_unit(x, ir, alone ? PB_CODE_ALONE : 0, u->code, u->bytes, fn, opaque);
+        show_unit(x, ir, flags_of_key(u->key.key) | (alone ? PB_CODE_ALONE : 0), u->code, u->bytes,
+                  fn, opaque);
     translate->unit_free(ir);
 }
 

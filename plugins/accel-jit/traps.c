@@ -14,21 +14,21 @@ void begin_traps(jit_vcpu *x)
     const jit *j = x->jit;
 
     /* A handler cannot tell who executes, of two accelerators. */
-    x->traps = j->n_ranges == 0 && j->fp_traps != FP_TRAPS_OFF && PB_HAS(&j->info, traps) &&
-               j->info.traps && PB_CODEGEN_HAS(j->codegen, trap) &&
-               !__atomic_load_n(&j->tests, __ATOMIC_RELAXED);
-    if (x->traps)
-        j->codegen->traps(j->codegen_self, x->vcpu, true);
+    x->may_trap = j->n_ranges == 0 && j->fp_traps != FP_TRAPS_OFF && PB_HAS(&j->info, traps) &&
+                  j->info.traps && PB_CODEGEN_HAS(j->codegen, trap);
+    x->traps = false;
 }
 
 bool follow_traps(jit_vcpu *x)
 {
     const jit *j = x->jit;
+    bool traps =
+        x->may_trap && !x->vcpu->blocks_traps && !__atomic_load_n(&j->tests, __ATOMIC_RELAXED);
 
-    if (!x->traps || !__atomic_load_n(&j->tests, __ATOMIC_RELAXED))
+    if (traps == x->traps)
         return false;
-    x->traps = false;
-    j->codegen->traps(j->codegen_self, x->vcpu, false);
+    x->traps = traps;
+    j->codegen->traps(j->codegen_self, x->vcpu, traps);
     return true;
 }
 

@@ -53,7 +53,9 @@ static emitted emit(jit_vcpu *x, uint32_t flags)
 
 bool emit_region(const jit_maker *m, uint64_t key)
 {
-    return emit_for(m, key, PB_CODE_REGION) == EMITTED;
+    bool entered = __atomic_load_n(&m->jit->entered, __ATOMIC_RELAXED);
+
+    return emit_for(m, key, PB_CODE_REGION | (entered ? PB_CODE_ENTERED : 0)) == EMITTED;
 }
 
 static uint32_t limit_of(const jit_vcpu *x, jit_want want)

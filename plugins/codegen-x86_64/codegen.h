@@ -659,6 +659,8 @@ void cg_emit_pool(cg *c);
 /* ---- control.c ------------------------------------------------------------------------------------------------ */
 
 void cg_jump_thunk(cg *c, const uint8_t *thunk);
+/* rdx = where the unit's code begins, which tells an exit's `site`. */
+void cg_load_site(cg *c);
 void cg_call_thunk(cg *c, const uint8_t *thunk);
 void cg_jcc_thunk(cg *c, uint32_t cc, const uint8_t *thunk);
 /* A linkable jump (cc CG_NO_REG) or jcc for a jump record; all is synchronised. */

@@ -687,6 +687,8 @@ void cg_emit_cold(cg *c)
                 cg_leave(c);
             cg_credit(c, cold.credit);
             asm_mov_imm(&c->a, RAX, cold.pc);
+            if (cold.alone)
+                cg_load_site(c);
             cg_jump_thunk(c, cold.alone ? c->self->thunk_alone : c->self->thunk_entry);
             break;
         case COLD_FLAGS:

@@ -111,9 +111,7 @@ void cg_emit_changed(cg *c)
     }
     c->changed = here;
     cg_credit(c, cg_left_at(c, 0));
-    asm_room(&c->a);
-    here = asm_offset(&c->a);
-    asm_lea(&c->a, W64, RDX, asm_at(ASM_RIP, -(int32_t)(here + 7)));
+    cg_load_site(c);
     asm_mov_imm(&c->a, RAX, c->u->pc);
     cg_jump_thunk(c, c->self->thunk_changed);
 }

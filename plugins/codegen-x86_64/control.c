@@ -17,6 +17,15 @@ static void to_thunk(cg *c, uint32_t at, const uint8_t *thunk)
     memcpy(c->a.start + at, &distance, 4);
 }
 
+void cg_load_site(cg *c)
+{
+    uint32_t here;
+
+    asm_room(&c->a);
+    here = asm_offset(&c->a);
+    asm_lea(&c->a, W64, RDX, asm_at(ASM_RIP, -(int32_t)(here + 7)));
+}
+
 void cg_jump_thunk(cg *c, const uint8_t *thunk)
 {
     to_thunk(c, asm_jmp(&c->a), thunk);

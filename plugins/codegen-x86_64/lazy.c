@@ -230,24 +230,26 @@ static kept kept_by(const cg *c, uint32_t slot, uint32_t i, uint32_t end, bool w
 /* In cg_block.flags_way: the block is reached, by a way without and with a write; and what is behind it was looked at. */
 enum { REACHED = 1, REACHED_WRITTEN = 2, DONE_LOG2 = 2 };
 
+static bool reach_block(cg *c, uint32_t block, bool written)
+{
+    cg_block *to = &c->blocks[block];
+
+    if (!cg_same_map(c, block) || (written && to->checked))
+        return false;
+    to->flags_way |= written ? REACHED_WRITTEN : REACHED;
+    return true;
+}
+
 /* The ways on from a block. */
 static bool reach(cg *c, uint32_t block, kept how)
 {
     cg_target t[2];
     uint32_t n = cg_targets(c->u, &c->u->ops[c->u->blocks[block].end - 1], t);
+    bool so_far = how != IS_LOST && (how != IS_WRITTEN || n > 0);
 
-    if (how == IS_OVER)
-        return true;
-    if (how == IS_LOST || (how == IS_WRITTEN && n == 0))
-        return false;
-    for (uint32_t i = 0; i < n; i++) {
-        cg_block *to = &c->blocks[t[i].block];
-
-        if (!cg_same_map(c, t[i].block) || (how == IS_WRITTEN && to->checked))
-            return false;
-        to->flags_way |= how == IS_WRITTEN ? REACHED_WRITTEN : REACHED;
-    }
-    return true;
+    for (uint32_t i = 0; i < n && so_far && how != IS_OVER; i++)
+        so_far = reach_block(c, t[i].block, how == IS_WRITTEN);
+    return so_far;
 }
 
 /* The next block that is reached, in a way that was not followed yet. */
@@ -271,25 +273,30 @@ static bool follow_one(cg *c, uint32_t slot, bool *found)
     return true;
 }
 
-/* Whether a slot has its value, in the register that it has now, whenever somebody looks at the flags as they are. */
-static bool is_kept(cg *c, uint32_t slot)
+/* Whether a slot has its value, in the register that it has now, whenever somebody looks at the flags as they are. way: from the end
+ * of this block to that one; CG_NONE: on all ways from here. */
+static bool is_kept(cg *c, uint32_t slot, uint32_t way)
 {
     bool found = true, so_far;
 
     for (uint32_t b = 0; b < c->u->n_blocks; b++)
         c->blocks[b].flags_way = 0;
-    so_far = reach(c, c->block, kept_by(c, slot, c->position, c->u->blocks[c->block].end, false));
+    if (way != CG_NONE)
+        so_far = reach_block(c, way, false);
+    else
+        so_far =
+            reach(c, c->block, kept_by(c, slot, c->position, c->u->blocks[c->block].end, false));
     while (so_far && found)
         so_far = follow_one(c, slot, &found);
     return so_far;
 }
 
 /* Its number if the source is a register that need not go to a cell, else 0. */
-static uint32_t register_kept(cg *c, const source *s)
+static uint32_t register_kept(cg *c, const source *s, uint32_t way)
 {
     for (uint32_t i = 0; s->reg > 0 && i < c->n_pins; i++)
         if (c->pins[i].reg == s->reg)
-            return is_kept(c, c->pins[i].slot) ? (uint32_t)s->reg : 0;
+            return is_kept(c, c->pins[i].slot, way) ? (uint32_t)s->reg : 0;
     return 0;
 }
 
@@ -335,8 +342,8 @@ static bool find_sources(const cg *c, uint32_t bundle, source *a, source *b, uin
     return true;
 }
 
-/* What the bundle was made from to where who looks finds it. */
-static bool store_lazily(cg *c, uint32_t bundle)
+/* What the bundle was made from to where who looks finds it, on the way to a block, or on all (CG_NONE). */
+static bool store_lazily(cg *c, uint32_t bundle, uint32_t way)
 {
     uint32_t marker, kept_a, kept_b;
     source a, b;
@@ -346,8 +353,8 @@ static bool store_lazily(cg *c, uint32_t bundle)
         return true;
     if (!find_sources(c, bundle, &a, &b, &marker))
         return false;
-    kept_a = register_kept(c, &a);
-    kept_b = register_kept(c, &b);
+    kept_a = register_kept(c, &a, way);
+    kept_b = register_kept(c, &b, way);
     if (b.reg >= 0 && !(kept_a && kept_b) && is_full_of_stores(c))
         return false;
     is_imm = b.reg < 0 && b.imm == (int16_t)b.imm;
@@ -358,7 +365,8 @@ static bool store_lazily(cg *c, uint32_t bundle)
     marker |=
         LAZY | kept_a << LAZY_A | (is_imm ? LAZY_IMM | (uint32_t)b.imm << 16 : kept_b << LAZY_B);
     asm_store_imm(&c->a, W32, cg_home(c, c->lazy_slot), marker);
-    c->lazy_of = bundle;
+    /* On the other way registers may change. */
+    c->lazy_of = way == CG_NONE || !(kept_a | kept_b) ? bundle : CG_NONE;
     return true;
 }
 
@@ -372,7 +380,7 @@ static bool is_fresh(const cg *c)
            cg_is_in_flags(c, v);
 }
 
-static bool leave(cg *c, uint32_t use)
+static bool leave(cg *c, uint32_t use, uint32_t way)
 {
     uint32_t value = c->slots[c->lazy_slot].value;
 
@@ -380,7 +388,7 @@ static bool leave(cg *c, uint32_t use)
         return false;
     if (use & IS_SEEN) {
         if ((value == c->flags.bundle && c->flags.form != CG_FLAGS_INTEGER) ||
-            !store_lazily(c, value))
+            !store_lazily(c, value, way))
             return false;
         c->lazy = true;
     }
@@ -416,7 +424,7 @@ bool cg_leave_flags(cg *c, uint32_t bundle)
 
     if (c->lazy_slot == CG_NONE || c->packing || c->slots[c->lazy_slot].value != bundle ||
         !is_fresh(c) || v->uses > (ends ? cg_occurrences(c, v) : 0) ||
-        !leave(c, ends ? use_behind(c, c->block) : use_after(c, c->block, c->position)))
+        !leave(c, ends ? use_behind(c, c->block) : use_after(c, c->block, c->position), CG_NONE))
         return false;
     abandon(c, c->lazy_slot);
     return true;
@@ -429,7 +437,7 @@ bool cg_can_hold_flags(const cg *c, uint32_t block)
 
 bool cg_hold_flags(cg *c, uint32_t block)
 {
-    c->held = c->lazy_slot != CG_NONE && is_fresh(c) && leave(c, use_from(c, block));
+    c->held = c->lazy_slot != CG_NONE && is_fresh(c) && leave(c, use_from(c, block), block);
     return c->held;
 }
 

@@ -3,8 +3,11 @@
  *
  * A scalar's operation wants its operand without anything above it, or clears that first, since it leaves there what it finds. In the block
  * that computed the scalar that is known by its type; a loop begins with all slots unnamed, so each round would clear what the
- * round before had cleared. A slot is narrow where a block begins if it is on all ways to it: those of the region's entry have not
- * been seen, so nothing is there.
+ * round before had cleared. A slot is narrow where a block begins if it is on all ways to it.
+ *
+ * Of what is before the region nothing is known. If the region begins with a loop, slots that each round makes narrow, and that are
+ * read before, are looked at where it is entered: if one is wide, an instruction is executed alone, and other units do the rest of
+ * that round. Who executes the code sees that, and asks for code without questions (PB_CODE_ENTERED) if it is often.
  *
  * A value that a get gives in such a slot is another name of one of the scalar's type, as it is behind v.from of one.
  */
@@ -142,24 +145,65 @@ static uint32_t first_of_all(const cg *c)
     return block;
 }
 
+/* Which slots are read before they are written, from the start of a block: n->at has 1 for those. */
+static bool look_back(const cg *c, struct cg_narrow *n, uint32_t block)
+{
+    const ir_block_info *info = &c->u->blocks[block];
+    uint8_t *from = at(n, block);
+    bool changed = false;
+    cg_target t[2];
+    uint32_t n_targets = cg_targets(c->u, &c->u->ops[info->end - 1], t);
+
+    memset(n->now, 0, n->n_slots);
+    for (uint32_t k = 0; k < n_targets; k++)
+        for (uint32_t slot = 0; slot < n->n_slots; slot++)
+            n->now[slot] |= at(n, t[k].block)[slot];
+    for (uint32_t i = info->end; i-- > info->first;) {
+        const ir_op_record *r = &c->u->ops[i];
+
+        if ((r->op == IR_OP_GET || r->op == IR_OP_PUT) && !(c->values[i << 1].flags & CG_IS_DEAD))
+            n->now[r->attr & 0xffff] = r->op == IR_OP_GET;
+    }
+    for (uint32_t slot = 0; slot < n->n_slots; slot++) {
+        changed |= n->now[slot] != from[slot];
+        from[slot] = n->now[slot];
+    }
+    return changed;
+}
+
+/* Of slots that are not read before they are written nobody asks. */
+static void leave_unread(const cg *c, struct cg_narrow *n, uint32_t first)
+{
+    bool changed = true;
+
+    memset(n->at, 0, (size_t)c->u->n_blocks * n->n_slots);
+    while (changed) {
+        changed = false;
+        for (uint32_t i = c->n_order; i-- > 0;)
+            changed |= look_back(c, n, c->order[i]);
+    }
+    for (uint32_t slot = 0; slot < n->n_slots; slot++)
+        if (!at(n, first)[slot])
+            n->round[slot] = WIDE;
+}
+
 /* What each round makes of the slots, whatever they were: on all ways back to that block. */
 static void find_round(const cg *c, struct cg_narrow *n)
 {
     uint32_t first = first_of_all(c), asked = 0;
     uint8_t *back = at(n, first);
 
-    memset(n->round, WIDE, n->n_slots);
     look_at_all(c, n, n->round);
     memset(back, NOT_SEEN, n->n_slots); /* of what goes there once more */
     for (uint32_t i = c->blocks[first].place; i < c->n_order; i++)
         look_ahead(c, n, c->order[i], c->order[i] == first ? n->round : at(n, c->order[i]));
-    for (uint32_t slot = 0; slot < n->n_slots; slot++) {
-        bool asks = (back[slot] == BITS_64 || back[slot] == BITS_32) && asked < MOST_ASKED &&
-                    c->self->cpu->slots[slot].type == IR_V128;
-
-        n->round[slot] = asks ? back[slot] : WIDE;
-        asked += asks;
-    }
+    for (uint32_t slot = 0; slot < n->n_slots; slot++)
+        if (back[slot] != NOT_SEEN && c->self->cpu->slots[slot].type == IR_V128)
+            n->round[slot] = back[slot];
+    leave_unread(c, n, first);
+    for (uint32_t slot = 0; slot < n->n_slots; slot++)
+        if (n->round[slot] != WIDE && asked++ >= MOST_ASKED)
+            n->round[slot] = WIDE;
 }
 
 bool cg_find_narrow(cg *c)
@@ -171,7 +215,9 @@ bool cg_find_narrow(cg *c)
     n = c->narrow = make(c);
     if (!n || !n->at || !n->now || !n->value || !n->round)
         return false;
-    find_round(c, n);
+    memset(n->round, WIDE, n->n_slots);
+    if (!(c->job->flags & (PB_CODE_ENTERED | PB_CODE_ALONE)))
+        find_round(c, n);
     look_at_all(c, n, n->round);
     return true;
 }

@@ -193,7 +193,7 @@ static const uint8_t *make_exit(maker *m, uint32_t kind)
         asm_store(&m->a, W64, asm_at(RCX, offsetof(pb_code_exit, site)), RAX);
     else if (kind != PB_CODE_EXIT_UNWOUND)
         asm_store(&m->a, pc->type == IR_I32 ? W32 : W64, home_of(m, m->self->cpu->pc_slot), RAX);
-    if (kind == PB_CODE_EXIT_CHANGED)
+    if (kind == PB_CODE_EXIT_CHANGED || kind == PB_CODE_EXIT_ALONE)
         asm_store(&m->a, W64, asm_at(RCX, offsetof(pb_code_exit, site)), RDX);
     if (kind == PB_CODE_EXIT_REASON)
         asm_store(&m->a, W32, asm_at(RCX, offsetof(pb_code_exit, reason)), RDX);

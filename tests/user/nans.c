@@ -166,6 +166,49 @@ static void test_signals(void)
     CHECK(pthread_join(thread, NULL) == 0);
 }
 
+/* Somebody waits in a pipe for what a signal must not end. */
+static void *in_a_call(void *ends)
+{
+    char c = 0;
+
+    CHECK(read(*(int *)ends, &c, 1) == 1 && c == 'x');
+    return NULL;
+}
+
+static void test_calls(void)
+{
+    static const int signals[] = { SIGFPE, SIGTRAP };
+
+    for (int i = 0; i < 2; i++) {
+        sigset_t set, old, none;
+        pthread_t thread;
+        int ends[2];
+
+        sigemptyset(&none);
+        sigemptyset(&set);
+        sigaddset(&set, signals[i]);
+        CHECK(signal(signals[i], note) != SIG_ERR);
+        CHECK(sigprocmask(SIG_BLOCK, &set, &old) == 0);
+        seen = 0;
+        CHECK(raise(signals[i]) == 0 && seen == 0);
+        REFUSED(sigsuspend(&none), EINTR);
+        CHECK(seen == signals[i]);
+        /* Blocked, and ignored: neither is told of. */
+        for (int ignored = 0; ignored < 2; ignored++) {
+            CHECK(pipe(ends) == 0 && pthread_create(&thread, NULL, in_a_call, ends) == 0);
+            for (int k = 0; k < 20; k++) {
+                CHECK(pthread_kill(thread, signals[i]) == 0);
+                usleep(500);
+            }
+            CHECK(write(ends[1], "x", 1) == 1 && pthread_join(thread, NULL) == 0);
+            CHECK(close(ends[0]) == 0 && close(ends[1]) == 0);
+            CHECK(signal(signals[i], SIG_IGN) != SIG_ERR);
+            CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
+        }
+        CHECK(signal(signals[i], SIG_DFL) != SIG_ERR);
+    }
+}
+
 static void test_ends(void)
 {
     static const int signals[] = { SIGFPE, SIGTRAP };
@@ -195,6 +238,7 @@ int main(int argc, char **argv)
     test_results();
     test_zeros();
     test_signals();
+    test_calls();
     test_ends();
     return done("nans");
 }
