@@ -60,6 +60,8 @@ void jit_set(const char *text)
             jit_how.use_tlb = jit_how.use_second = true;
         else if (!strcmp(*w, "alone"))
             jit_how.alone = true;
+        else if (!strcmp(*w, "entered"))
+            jit_how.entered = true;
         else if (!strcmp(*w, "region"))
             jit_how.region = true;
         else if (g_str_has_prefix(*w, "pinned="))
@@ -191,7 +193,8 @@ static void begin_job(const jit *j, pb_vcpu *vcpu, const ir_unit *unit, pb_code_
 {
     *job = (pb_code_job){ .size = sizeof(*job), .unit = unit, .vcpu = vcpu, .slice = j->memory };
     job->flags = (alone || jit_how.alone ? PB_CODE_ALONE : 0) |
-                 (jit_how.region ? PB_CODE_REGION : 0) | (jit_how.traps ? PB_CODE_TRAPS : 0);
+                 (jit_how.region ? PB_CODE_REGION : 0) | (jit_how.traps ? PB_CODE_TRAPS : 0) |
+                 (jit_how.entered ? PB_CODE_ENTERED : 0);
     job->slice.rw += PB_CODEGEN_THUNK_BYTES;
     job->slice.rx += PB_CODEGEN_THUNK_BYTES;
     job->slice.bytes = jit_how.room ? jit_how.room : BUFFER - PB_CODEGEN_THUNK_BYTES;

@@ -17,6 +17,7 @@ typedef struct jit_options {
     uint32_t pinned;
     bool counted;
     bool region;     /* every unit is emitted as a region, and is one where the code loops */
+    bool entered;    /* PB_CODE_ENTERED for regions */
     bool alone;      /* PB_CODE_ALONE for every unit: units that are given, not translated */
     bool use_tlb;    /* fill the first-level TLB before each run */
     bool use_second; /* some of it the second level only */
