@@ -543,7 +543,7 @@ void cg_end_record(cg *c)
     }
     if (values[first].rep == first)
         cg_release_if_idle(c, &values[first]);
-    if (cg_rules_second[r->op] && values[first | 1].rep == (first | 1))
+    if (cg_second_of(cg_op_kinds[r->op]) && values[first | 1].rep == (first | 1))
         cg_release_if_idle(c, &values[first | 1]);
     c->locked = 0;
 }

@@ -186,14 +186,6 @@ static bool find_lengths(cg *c)
 
 /* ---- values ----------------------------------------------------------------------------------------------- */
 
-static void count_use(cg *c, uint32_t id, uint32_t record)
-{
-    cg_value *v = &c->values[cg_index(c, id)];
-
-    v->uses++;
-    v->last = record;
-}
-
 static const uint32_t *operands(const ir_unit *u, const ir_op_record *r)
 {
     return r->n_args > 4 ? &u->extra[r->arg[0]] : r->arg;
@@ -233,17 +225,19 @@ static uint32_t flags_read(const cg *c, const ir_op_record *r)
     }
 }
 
-/* What the sweeps ask of an operation: most records are of kinds that they have nothing to do with. */
+/* What the sweeps ask of an operation, beside its cg_op_kind, which is in the low byte: most records are of kinds that they
+ * have nothing to do with. */
 enum {
-    TRAIT_PURE = 1,    /* no effect but its results */
-    TRAIT_PRECISE = 2, /* somebody may look at the state */
-    TRAIT_END = 4,     /* of a block */
-    TRAIT_SLOT = 8,    /* reads or writes one */
-    TRAIT_MARK = 16,
-    TRAIT_PATTERN = 32, /* may become one instruction with another one */
+    TRAIT_PURE = CG_OP_PURE,
+    TRAIT_BUNDLE = CG_OP_BUNDLE,
+    TRAIT_PRECISE = 0x100, /* somebody may look at the state */
+    TRAIT_END = 0x200,     /* of a block */
+    TRAIT_SLOT = 0x400,    /* reads or writes one */
+    TRAIT_MARK = 0x800,
+    TRAIT_PATTERN = 0x1000, /* may become one instruction with another one */
 };
 
-static const uint8_t traits[IR_OP_COUNT] = {
+static const uint16_t traits[IR_OP_COUNT] = {
     [IR_OP_GET] = TRAIT_PURE | TRAIT_SLOT,
     [IR_OP_PUT] = TRAIT_SLOT,
     [IR_OP_INSN] = TRAIT_MARK,
@@ -275,7 +269,7 @@ static const uint8_t traits[IR_OP_COUNT] = {
 
 static uint32_t traits_of(const ir_op_record *r)
 {
-    return traits[r->op] | (r->op >= IR_OP_ADD ? cg_rules_pure[r->op] : 0);
+    return traits[r->op] | cg_op_kinds[r->op];
 }
 
 static bool has_no_effect(const ir_op_record *r)
@@ -290,31 +284,59 @@ bool cg_is_precise(const cg *c, const ir_op_record *r)
              c->self->cpu->translator->helpers[r->attr].flags & PB_HELPER_PURE);
 }
 
-static void init_value(cg_value *values, uint32_t i, uint32_t type, uint32_t flags)
+/* How it is used is there already: what uses it stands behind what makes it. */
+static void make_value(cg_value *v, uint32_t id, uint32_t type, uint32_t flags)
 {
-    static const cg_value fresh = {
-        .reg = CG_NO_REG, .spill = -1, .home = -1, .want = -1, .fl_valid = IR_FL_ALL
-    };
-    cg_value *v = &values[i];
-
-    *v = fresh;
-    v->rep = i;
+    v->rep = id;
+    v->reg = CG_NO_REG;
     v->type = (uint8_t)type;
+    v->dirty = 0;
     v->flags = (uint8_t)flags;
+    v->spill = v->home = v->want = -1;
+    v->fl_valid = IR_FL_ALL;
 }
 
+/* From the last one to the first one. */
+static void count_use(cg_value *v, uint32_t record)
+{
+    if (!v->uses++)
+        v->last = record;
+}
+
+/* cg_index(), for a loop. */
+static inline cg_value *value_at(cg_value *values, uint32_t n_ops, uint32_t id)
+{
+    return &values[(id & ~IR_CONST_BIT) + (id & IR_CONST_BIT ? 2 * n_ops : 0)];
+}
+
+/* A branch's. */
 static void count_uses_of_targets(cg *c, uint32_t record)
 {
-    cg_target t[2];
-    uint32_t n = cg_targets(c->u, &c->u->ops[record], t);
+    const ir_op_record *r = &c->u->ops[record];
+    const uint32_t *extra = &c->u->extra[r->aux];
 
-    for (uint32_t k = 0; k < n; k++) {
-        for (uint32_t j = 0; j < t[k].n; j++) {
-            count_use(c, t[k].values[j], record);
-            c->values[cg_index(c, t[k].values[j])].fl_need = IR_FL_ALL;
+    for (uint32_t k = r->op == IR_OP_BR ? 1 : 2; k > 0; k--) {
+        uint32_t n = extra[1];
+
+        for (uint32_t j = 0; j < n; j++) {
+            cg_value *v = &c->values[cg_index(c, extra[2 + j])];
+
+            count_use(v, record);
+            v->fl_need = IR_FL_ALL;
         }
-        c->crosses |= t[k].n > 0;
+        c->crosses |= n > 0;
+        extra += 2 + n;
     }
+}
+
+/* What the operands are asked for that are bundles. */
+static void note_flags_read(cg *c, const ir_op_record *r)
+{
+    const uint32_t *args = operands(c->u, r);
+
+    for (uint32_t k = 0; k < r->n_args; k++)
+        if (ir_value_type(c->u, (ir_val){ args[k] }) == IR_FL)
+            c->values[cg_index(c, args[k])].fl_need |= (uint16_t)flags_read(c, r);
 }
 
 static bool is_made_by(const cg *c, uint32_t id, uint32_t op)
@@ -339,47 +361,109 @@ static bool may_be_pattern(const cg *c, const ir_op_record *r)
     }
 }
 
-/* Values, and how often each is used: what is used is defined above. Of an operation's second result, if it has none, only
- * the number of uses is set. (Bytes may alias anything, so what c points to is loaded again behind each store of one: hence
- * the names of our own, here and below.) */
-static void count_uses(cg *c)
+static void clear_values(cg *c)
+{
+    uint32_t first = 2 * c->u->n_ops, n = c->n_values;
+    cg_value *values = c->values;
+
+    memset(c->first_of, 0, c->u->n_ops * sizeof(*c->first_of));
+    for (uint32_t i = 0; i < n; i++) {
+        values[i].uses = values[i].last = values[i].reserved = 0;
+        values[i].fl_need = values[i].copies = 0;
+    }
+    for (uint32_t i = first; i < n; i++)
+        make_value(&values[i], i, c->u->consts[i - first].type, CG_IS_CONST);
+}
+
+/* One sweep, from the last record to the first one: what is used is defined above.
+ * - Values, and how often each is used. Of marks, puts, and second results that there are none of, only the number of uses and
+ *   what is flagged below are set.
+ * - Dead are records without effect that nobody needs, and puts into a slot that gets another value before anybody
+ *   looks: in one block, with no precise point between. Counted, requests are looked at behind instructions that called (emit.c):
+ *   there any mark is such a point. What dead ones read is not used by them.
+ * - What is left of what has to do with slots is listed, from c->first_event on, and so is, from c->first_pattern on, what is
+ *   worth a second look when uses are counted.
+ * (Bytes may alias anything, so what c points to is loaded again behind each store of one: hence the names of our own.) */
+static void find_uses(cg *c)
 {
     const ir_unit *u = c->u;
-    cg_value *values = c->values;
-    uint32_t n = u->n_ops, n_patterns = 0, first = 0; /* first: of the block */
+    const ir_op_record *r = u->ops + u->n_ops;
+    cg_value *values = c->values, *v = values + 2 * u->n_ops;
+    uint32_t n = u->n_ops, now = cg_number_notes(c, n + 1) + 1, end = n; /* end: of the block */
+    uint32_t *over = c->room->noted; /* by slot, now: it is overwritten */
+    uint32_t *event = c->room->events + n, *pattern = c->room->patterns + n;
+    bool drops = cg_does(c, CG_PASS_DEAD), counted = c->self->counted, crosses = false;
 
-    for (uint32_t i = 0; i < u->n_consts; i++)
-        init_value(values, 2 * n + i, u->consts[i].type, CG_IS_CONST);
-    for (uint32_t i = 0; i < n; i++) {
-        const ir_op_record *r = &u->ops[i];
-        const uint32_t *args = operands(u, r);
-        uint32_t op = r->op, n_args = r->n_args, second = cg_rules_second[op], kind = traits[op];
+    for (uint32_t i = n; i-- > 0;) {
+        uint32_t kind = traits_of(--r);
 
-        init_value(values, i << 1, r->type, 0);
-        if (second)
-            init_value(values, i << 1 | 1, second, 0);
-        else
-            values[i << 1 | 1].uses = 0;
-        for (uint32_t k = 0; k < n_args; k++) {
-            uint32_t id = args[k], index = id & IR_CONST_BIT ? 2 * n + (id & ~IR_CONST_BIT) : id;
-            cg_value *v = &values[index];
-
-            v->uses++;
-            v->last = i;
-            if (__builtin_expect(v->type == IR_FL, 0))
-                v->fl_need |= (uint16_t)flags_read(c, r);
-            c->crosses |= index < first << 1;
+        v -= 2;
+        if (kind & TRAIT_MARK) {
+            now += counted;
+            v->flags = 0;
+            continue;
         }
+        if (kind & TRAIT_SLOT) {
+            uint32_t *of_slot = &over[r->attr & 0xffff];
+            bool overwritten = drops && *of_slot == now;
+
+            if (kind & TRAIT_PURE) { /* a get */
+                make_value(v, i << 1, r->type, overwritten ? CG_IS_LAST : 0);
+                if (drops && !v->uses) {
+                    v->flags = CG_IS_DEAD;
+                    continue;
+                }
+                crosses |= v->last > end;
+                *of_slot = 0;
+            } else {
+                v->flags = overwritten ? CG_IS_DEAD : 0;
+                if (overwritten)
+                    continue;
+                *of_slot = now;
+                count_use(value_at(values, n, r->arg[0]), i);
+                if (r->type == IR_FL)
+                    note_flags_read(c, r);
+            }
+            *--event = i;
+            continue;
+        }
+        make_value(v, i << 1, r->type, 0);
+        if (kind >> 4 & 15)
+            make_value(&v[1], i << 1 | 1, cg_second_of(kind), 0);
+        if (kind & TRAIT_PURE && drops && !(v[0].uses | v[1].uses)) {
+            v->flags = CG_IS_DEAD;
+            continue;
+        }
+        crosses |= (v[0].last > end) | (v[1].last > end);
+        if (kind & (TRAIT_END | TRAIT_PRECISE) && (kind & TRAIT_END || cg_is_precise(c, r))) {
+            now++;
+            *--event = i;
+            if (kind & TRAIT_END) {
+                end = i;
+                if (has_targets(r))
+                    count_uses_of_targets(c, i);
+            }
+        }
+        if (__builtin_expect(r->n_args > 4, 0)) {
+            for (uint32_t k = 0; k < r->n_args; k++)
+                count_use(value_at(values, n, u->extra[r->arg[0] + k]), i);
+        } else {
+            for (uint32_t k = r->n_args; k-- > 0;)
+                count_use(value_at(values, n, r->arg[k]), i);
+        }
+        if (kind & TRAIT_BUNDLE || r->type == IR_FL)
+            note_flags_read(c, r);
         if (kind & TRAIT_PATTERN && may_be_pattern(c, r))
-            c->room->patterns[n_patterns++] = i;
-        if (kind & TRAIT_END) {
-            first = i + 1;
-            if (has_targets(r))
-                count_uses_of_targets(c, i);
-        }
+            *--pattern = i;
     }
-    c->n_patterns = n_patterns;
-    memset(c->first_of, 0, n * sizeof(*c->first_of));
+    c->crosses |= crosses;
+    c->first_event = (uint32_t)(event - c->room->events);
+    c->first_pattern = (uint32_t)(pattern - c->room->patterns);
+}
+
+static void make_dead(cg *c, uint32_t record)
+{
+    c->values[record << 1].flags |= CG_IS_DEAD;
 }
 
 /* Guest instructions of each block. Blocks mostly follow one another, as marks do. */
@@ -401,56 +485,6 @@ static void count_marks(cg *c)
             m++;
         c->blocks[b].marks = m - first;
     }
-}
-
-static void make_dead(cg *c, uint32_t record)
-{
-    c->values[record << 1].flags |= CG_IS_DEAD;
-}
-
-/* Records without effect that nobody needs, and puts into a slot that gets another value before anybody looks: in one
- * block, with no precise point between. Counted, requests are looked at behind instructions that called (emit.c): there
- * any mark is such a point. What is left of what has to do with slots is listed, from c->first_event on. */
-static void find_dead(cg *c)
-{
-    const ir_op_record *ops = c->u->ops;
-    cg_value *values = c->values;
-    uint32_t *over = c->room->noted; /* now: it is overwritten */
-    uint32_t now = cg_number_notes(c, c->u->n_ops + 1) + 1, at = c->u->n_ops;
-    uint32_t *events = c->room->events;
-    bool drops = cg_does(c, CG_PASS_DEAD);
-
-    for (uint32_t i = at; i-- > 0;) {
-        const ir_op_record *r = &ops[i];
-        uint32_t slot = r->attr & 0xffff, kind = traits_of(r);
-
-        if (kind & TRAIT_PURE) {
-            if (drops && !(values[i << 1].uses | values[i << 1 | 1].uses)) {
-                make_dead(c, i);
-                for (uint32_t k = 0; k < r->n_args; k++)
-                    values[cg_index(c, r->arg[k])].uses--;
-            } else if (kind & TRAIT_SLOT) {
-                if (drops && over[slot] == now)
-                    values[i << 1].flags |= CG_IS_LAST;
-                over[slot] = 0;
-                events[--at] = i;
-            }
-        } else if (kind & TRAIT_MARK) {
-            now += c->self->counted;
-        } else if (kind & TRAIT_SLOT) {
-            if (!drops || over[slot] != now) {
-                over[slot] = now;
-                events[--at] = i;
-            } else {
-                make_dead(c, i);
-                values[cg_index(c, r->arg[0])].uses--;
-            }
-        } else if (kind & TRAIT_END || cg_is_precise(c, r)) {
-            now++;
-            events[--at] = i;
-        }
-    }
-    c->first_event = at;
 }
 
 /* ---- comparisons of a masked value with zero ----------------------------------------------------------------- */
@@ -551,7 +585,8 @@ static void fuse(cg *c, uint32_t first, uint32_t put, uint32_t get, uint32_t sec
 {
     uint32_t operand = c->u->ops[first].arg[0];
 
-    count_use(c, operand, second);
+    c->values[cg_index(c, operand)].uses++;
+    c->values[cg_index(c, operand)].last = second;
     c->first_of[second] = first + 1;
     if (c->values[first << 1].uses != 1)
         return;
@@ -662,24 +697,20 @@ static bool can_be_late(const cg *c, uint32_t record)
  * fault stands there. */
 static void find_wanted(cg *c)
 {
-    uint32_t notes = cg_number_notes(c, c->u->n_ops) + 1;
+    const ir_op_record *ops = c->u->ops;
+    const uint32_t *events = c->room->events;
+    cg_value *values = c->values;
+    uint32_t n = c->u->n_ops, notes = cg_number_notes(c, n) + 1;
     uint32_t *touched =
         c->room->noted; /* by slot: the last record that has to do with it, plus `notes` */
     uint32_t first = 0, precise = 0; /* of the block; the last precise record in it */
 
     cg_use_map_at(c, 0);
-    for (uint32_t at = c->first_event; at < c->u->n_ops; at++) {
-        uint32_t i = c->room->events[at], id;
-        const ir_op_record *r = &c->u->ops[i];
-        uint32_t slot = r->attr & 0xffff;
+    for (uint32_t at = c->first_event; at < n; at++) {
+        uint32_t i = events[at], id, op = ops[i].op, slot = ops[i].attr & 0xffff;
 
-        if (r->op == IR_OP_GET) {
-            if (!(c->values[i << 1].flags & CG_IS_DEAD))
-                touched[slot] = notes + i;
-            continue;
-        }
-        if (r->op != IR_OP_PUT) {
-            if (traits[r->op] & TRAIT_END) {
+        if (op != IR_OP_GET && op != IR_OP_PUT) {
+            if (traits[op] & TRAIT_END) {
                 first = precise = i + 1;
                 cg_use_map_at(c, i + 1);
             } else if (!c->first_of[i]) {
@@ -687,18 +718,18 @@ static void find_wanted(cg *c)
             }
             continue;
         }
-        if (c->values[i << 1].flags & CG_IS_DEAD)
+        if (values[i << 1].flags & CG_IS_DEAD)
             continue;
-        id = origin(c, r->arg[0]);
-        if (c->pin_of_slot[slot] != CG_NO_REG && !(id & IR_CONST_BIT)) {
+        if (op == IR_OP_PUT && c->pin_of_slot[slot] != CG_NO_REG &&
+            !((id = origin(c, ops[i].arg[0])) & IR_CONST_BIT)) {
             uint32_t def = id >> 1;
-            cg_value *v = &c->values[id];
+            cg_value *v = &values[id];
 
-            if (id == r->arg[0] && def >= first && def < precise && can_be_late(c, def)) {
+            if (id == ops[i].arg[0] && def >= first && def < precise && can_be_late(c, def)) {
                 v->flags |= CG_IS_LATE;
                 v->want = (int16_t)slot;
             } else if (def >= precise && touched[slot] < notes + def && v->want < 0 &&
-                       c->u->ops[def].op != IR_OP_GET && c->u->ops[def].op != IR_OP_PARAM) {
+                       ops[def].op != IR_OP_GET && ops[def].op != IR_OP_PARAM) {
                 v->want = (int16_t)slot;
             }
         }
@@ -801,7 +832,7 @@ static void find_patterns(cg *c)
 {
     uint32_t paired = 0;
 
-    for (uint32_t at = 0; at < c->n_patterns; at++) {
+    for (uint32_t at = c->first_pattern; at < c->u->n_ops; at++) {
         uint32_t i = c->room->patterns[at];
 
         switch (c->u->ops[i].op) {
@@ -836,13 +867,13 @@ bool cg_analyse(cg *c)
     for (uint32_t b = 0; b < c->u->n_blocks; b++)
         c->blocks[b] = (cg_block){ .place = CG_NONE, .offset = CG_NONE, .fixups = CG_NONE };
     count_preds(c);
-    count_uses(c);
     count_marks(c);
-    if (c->noting)
+    clear_values(c);
+    find_uses(c);
+    if (c->noting) {
         cg_note_flags(c);
-    find_dead(c);
-    if (c->noting)
         cg_note_dead(c);
+    }
     find_patterns(c);
     if (c->noting)
         cg_note_patterns(c);

@@ -148,7 +148,7 @@ void cg_note_places(const cg *c)
         const cg_value *v = &c->values[i << 1];
         char text[PLACE_TEXT];
 
-        if (v->want < 0)
+        if (!v->uses || v->want < 0) /* what is put is used */
             continue;
         snprintf(text, sizeof(text), "computed in the register of %s%s",
                  name_of_slot(c, (uint32_t)v->want), v->flags & CG_IS_LATE ? ", at its put" : "");
