@@ -154,7 +154,7 @@ void cg_drop(cg *c, cg_reg r)
     v = &c->values[value];
     cg_set_register(c, r, CG_NONE);
     if (v->reg == r)
-        v->reg = cg_other_pin(c, value, r);
+        v->reg = v->copies ? cg_other_pin(c, value, r) : CG_NO_REG;
 }
 
 /* Store the value, which is in a register, to the homes of the dirty slots that have it. */
@@ -193,46 +193,47 @@ static uint32_t vacant(const cg *c)
     return c->span.reg == CG_NO_REG ? c->empty : c->empty & ~CG_SET(c->span.reg);
 }
 
-static uint32_t cost_of(const cg *c, cg_reg r)
+/* Registers of a set that may be taken. */
+static uint32_t free_of(const cg *c, uint32_t set)
 {
-    const cg_value *v;
-
-    if (c->reg_value[r] == CG_NONE)
-        return r == c->span.reg;
-    v = &c->values[c->reg_value[r]];
-    if (!v->uses && !v->dirty)
-        return 1;
-    return in_memory(v) ? 2 : 3;
+    return set & c->free_set & ~c->locked;
 }
 
-/* Which free register to take from a set. */
-static cg_reg choose(cg *c, uint32_t set)
+/* From above: rax, rcx and rdx are wanted for their own sake. */
+static cg_reg highest(uint32_t set)
 {
-    uint32_t best_cost = UINT32_MAX, best_last = 0;
+    return 31 - (cg_reg)__builtin_clz(set);
+}
+
+/* Which one to take of those, all of which have something: the first one that nobody needs, then one that memory has too, then
+ * the one that is used last. */
+static cg_reg cheapest(const cg *c, uint32_t set)
+{
+    uint32_t best_last = 0;
+    bool best_in_memory = false;
     cg_reg best = CG_NO_REG;
 
-    /* From above: rax, rcx and rdx are wanted for their own sake. */
-    set &= c->free_set & ~c->locked;
-    if (set & vacant(c))
-        return 31 - (cg_reg)__builtin_clz(set & vacant(c));
-    while (set) {
-        cg_reg r = 31 - (cg_reg)__builtin_clz(set);
-        uint32_t cost = cost_of(c, r);
-        uint32_t last = cost > 1 ? c->values[c->reg_value[r]].last : 0;
+    for (; set; set &= ~CG_SET(highest(set))) {
+        cg_reg r = highest(set);
+        const cg_value *v = &c->values[c->reg_value[r]];
+        bool memory;
 
-        if (cost < best_cost || (cost == best_cost && last > best_last)) {
+        if (c->reg_value[r] == CG_NONE || !(v->uses | v->dirty)) /* the former: a span's */
+            return r;
+        memory = in_memory(v);
+        if (best == CG_NO_REG || memory > best_in_memory ||
+            (memory == best_in_memory && v->last > best_last)) {
             best = r;
-            best_cost = cost;
-            best_last = last;
+            best_in_memory = memory;
+            best_last = v->last;
         }
-        set &= ~CG_SET(r);
     }
     return best;
 }
 
-cg_reg cg_allocate(cg *c, uint32_t set)
+static __attribute__((noinline)) cg_reg allocate_taken(cg *c, uint32_t set)
 {
-    cg_reg r = choose(c, set);
+    cg_reg r = cheapest(c, free_of(c, set));
 
     if (r == CG_NO_REG) { /* a rule asks for too many: the unit is refused */
         c->failed = true;
@@ -243,28 +244,41 @@ cg_reg cg_allocate(cg *c, uint32_t set)
     return r;
 }
 
-void cg_own(cg *c, cg_reg r, cg_value *v)
+cg_reg cg_allocate(cg *c, uint32_t set)
 {
-    cg_set_register(c, r, index_of(c, v));
-    v->reg = (int8_t)r;
+    uint32_t empty = free_of(c, set) & vacant(c);
+    cg_reg r;
+
+    if (!empty)
+        return allocate_taken(c, set);
+    r = highest(empty);
+    c->locked |= CG_SET(r);
+    return r;
 }
 
 /* ---- verbs of rules -------------------------------------------------------------------------------------- */
 
-cg_reg cg_use_value(cg *c, cg_value *v)
+static __attribute__((noinline)) cg_reg fetch(cg *c, cg_value *v)
 {
     cg_reg r;
 
-    if (cg_is_in_flags(c, v))
+    if (cg_is_in_flags(c, v)) {
         cg_save_flags_value(c, index_of(c, v));
-    if (v->reg >= 0) {
-        c->locked |= CG_SET(v->reg);
-        return v->reg;
+        if (v->reg >= 0)
+            return cg_use_value(c, v);
     }
     r = cg_allocate(c, class_of(v));
     cg_load_value(c, v, r);
     cg_own(c, r, v);
     return r;
+}
+
+cg_reg cg_use_value(cg *c, cg_value *v)
+{
+    if (v->reg < 0)
+        return fetch(c, v);
+    c->locked |= CG_SET(v->reg);
+    return v->reg;
 }
 
 cg_reg cg_use(cg *c, uint32_t id)
@@ -344,6 +358,19 @@ void cg_release(cg *c, cg_reg r)
     c->locked &= ~CG_SET(r);
 }
 
+/* A register that has nothing which anybody needs. */
+static cg_reg idle_of(const cg *c, uint32_t set)
+{
+    uint32_t free = free_of(c, set);
+    cg_reg r = free & vacant(c) ? highest(free & vacant(c)) : cheapest(c, free);
+    const cg_value *v;
+
+    if (r == CG_NO_REG || c->reg_value[r] == CG_NONE)
+        return r;
+    v = &c->values[c->reg_value[r]];
+    return v->uses | v->dirty ? CG_NO_REG : r;
+}
+
 /* A value that this record still reads moves to another register. */
 void cg_take(cg *c, cg_reg r)
 {
@@ -354,8 +381,8 @@ void cg_take(cg *c, cg_reg r)
         cg_reg to;
 
         c->locked |= CG_SET(r);
-        to = choose(c, class_of(v));
-        if (to == CG_NO_REG || cost_of(c, to) > 1) {
+        to = idle_of(c, class_of(v));
+        if (to == CG_NO_REG) {
             evict(c, r);
         } else {
             evict(c, to);
@@ -393,11 +420,12 @@ static cg_reg dying_register(cg *c, uint32_t set)
 
     if (r->n_args > 4)
         return CG_NO_REG;
+    set &= c->free_set;
     for (uint32_t i = 0; i < r->n_args; i++) {
         const cg_value *v = cg_value_of(c, r->arg[i]);
 
-        if (v->reg >= 0 && set & CG_SET(v->reg) && c->free_set & CG_SET(v->reg) &&
-            cg_dies(c, r->arg[i]))
+        if (v->reg >= 0 && set & CG_SET(v->reg) &&
+            ((v->uses <= 1 && !v->dirty && !(v->flags & CG_IS_CONST)) || cg_dies(c, r->arg[i])))
             return v->reg;
     }
     return CG_NO_REG;
@@ -509,7 +537,8 @@ void cg_release_value(cg *c, cg_value *v)
 {
     if (v->uses || v->dirty || v->flags & CG_IS_CONST)
         return;
-    cg_end_made(c, v);
+    if (c->made != CG_NONE)
+        cg_end_made(c, v);
     if (v->reg >= 0 && c->free_set & CG_SET(v->reg) && v->home < 0)
         cg_drop(c, v->reg);
     free_spill(c, v);
@@ -529,23 +558,7 @@ void cg_end_fused(cg *c)
 
 void cg_end_record(cg *c)
 {
-    const ir_op_record *r = &c->u->ops[c->record];
-    const uint32_t *args = r->n_args > 4 ? &c->u->extra[r->arg[0]] : r->arg;
-    uint32_t n = r->n_args, first = c->record << 1;
-    cg_value *values = c->values;
-
-    for (uint32_t i = 0; i < n; i++) {
-        cg_value *v = &values[values[cg_index(c, args[i])].rep];
-
-        if (v->uses)
-            v->uses--;
-        cg_release_if_idle(c, v);
-    }
-    if (values[first].rep == first)
-        cg_release_if_idle(c, &values[first]);
-    if (cg_second_of(cg_op_kinds[r->op]) && values[first | 1].rep == (first | 1))
-        cg_release_if_idle(c, &values[first | 1]);
-    c->locked = 0;
+    cg_end_operation(c, &c->u->ops[c->record]);
 }
 
 void cg_save_value(cg *c, cg_value *v)

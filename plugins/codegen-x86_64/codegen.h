@@ -250,12 +250,13 @@ typedef struct cg {
     const ir_unit *u;
     pb_code_job *job;
     uint32_t features;
-    bool failed;       /* PB_EMIT_TOO_LARGE */
-    bool noting;       /* job->note wants to know */
-    bool watched;      /* a debugger wants to: no direct memory */
-    uint32_t record;   /* being emitted */
-    uint32_t position; /* the same, or the record that one left for later is emitted with */
-    uint32_t mark;     /* guest instruction, CG_NONE: none yet */
+    bool failed;        /* PB_EMIT_TOO_LARGE */
+    bool noting;        /* job->note wants to know */
+    bool watched;       /* a debugger wants to: no direct memory */
+    uint32_t record;    /* being emitted */
+    uint32_t mark;      /* guest instruction, CG_NONE: none yet */
+    uint32_t position;  /* `record`, or the record that one left for later is emitted with */
+    uint32_t max_lines; /* of job->lines, 0: nobody asks for them */
     uint32_t block;
     uint32_t after;     /* counted: instructions of the unit behind this one, on the longest path */
     bool effect_done;   /* counted: something of this instruction cannot be done twice */

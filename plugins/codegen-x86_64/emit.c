@@ -56,7 +56,7 @@ static void note_line(cg *c, uint32_t mark)
 {
     pb_code_job *job = c->job;
 
-    if (job->flags & PB_CODE_LINES && job->lines && job->n_lines < job->max_lines)
+    if (job->n_lines < c->max_lines)
         job->lines[job->n_lines++] = (pb_code_line){ asm_offset(&c->a), mark };
 }
 
@@ -83,7 +83,7 @@ void cg_emit_late(cg *c, uint32_t record)
     c->record = now;
 }
 
-static void emit_put(cg *c, const ir_op_record *r)
+static inline void emit_put(cg *c, const ir_op_record *r)
 {
     cg_value *v;
 
@@ -91,50 +91,69 @@ static void emit_put(cg *c, const ir_op_record *r)
         cg_emit_late(c, r->arg[0] >> 1);
     cg_put(c, r->attr & 0xffff, r->arg[0]);
     v = cg_value_of(c, r->arg[0]);
-    if (v->uses)
-        v->uses--;
-    cg_release_if_idle(c, v);
+    cg_end_use(c, v);
     c->locked = 0;
 }
 
-/* Marks, gets and puts are most of all records: they have no rules, and end what they use themselves. */
-static void emit_record(cg *c, uint32_t i)
+/* Marks, gets and puts are most of all records: they have no rules, and end what they use themselves. True: this one does
+ * not. */
+static inline bool emit_operation(cg *c, const ir_op_record *r)
 {
-    const ir_op_record *r = &c->u->ops[i];
-
-    c->record = c->position = i;
-    if (c->values[i << 1].flags & (CG_IS_DEAD | CG_IS_LATE)) {
-        if (c->noting)
-            cg_note_skipped(c, i);
-        return;
-    }
-    if (c->noting)
-        cg_note_record(c, i);
     switch (r->op) {
     case IR_OP_INSN:
         emit_mark(c, r);
         c->locked = 0;
-        return;
+        return false;
     case IR_OP_GET:
         cg_get(c, 0, r->attr & 0xffff);
         c->locked = 0;
-        break;
+        return false;
     case IR_OP_PUT:
         emit_put(c, r);
-        break;
+        return false;
     default:
         if (c->span.reg != CG_NO_REG && !cg_keeps_span(r->op))
             cg_end_span(c);
         if (!(cg_rules[r->op] && cg_rules[r->op](c, r)) && !cg_reference(c, r))
             c->failed = true;
-        if (c->self->inject_pc)
-            inject(c, i);
-        break;
+        return true;
     }
+}
+
+/* The same, while somebody wants to know, or to have wrong code. */
+static void emit_watched(cg *c, const ir_op_record *r)
+{
+    bool ends;
+
     if (c->noting)
-        cg_note_results(c, i);
-    if (r->op != IR_OP_GET && r->op != IR_OP_PUT)
+        cg_note_record(c, c->record);
+    ends = emit_operation(c, r);
+    if (ends && c->self->inject_pc)
+        inject(c, c->record);
+    if (c->noting && r->op != IR_OP_INSN)
+        cg_note_results(c, c->record);
+    if (ends)
         cg_end_record(c);
+}
+
+static void emit_records(cg *c, uint32_t first, uint32_t end)
+{
+    const ir_op_record *r = &c->u->ops[first];
+    const cg_value *v = &c->values[first << 1];
+    bool watched = c->noting || c->self->inject_pc;
+
+    for (uint32_t i = first; i < end; i++, r++, v += 2) {
+        c->position = i;
+        c->record = i;
+        if (v->flags & (CG_IS_DEAD | CG_IS_LATE)) {
+            if (c->noting)
+                cg_note_skipped(c, i);
+        } else if (__builtin_expect(watched, 0)) {
+            emit_watched(c, r);
+        } else if (emit_operation(c, r)) {
+            cg_end_operation(c, r);
+        }
+    }
 }
 
 /* ---- blocks -------------------------------------------------------------------------------------------------- */
@@ -203,8 +222,7 @@ static void emit_blocks(cg *c)
         while (next != CG_NONE && c->blocks[next].is_exit)
             next = ++i + 1 < c->n_order ? c->order[i + 1] : CG_NONE;
         begin_block(c, block, inherits);
-        for (uint32_t k = info->first + info->n_params; k + 1 < info->end; k++)
-            emit_record(c, k);
+        emit_records(c, info->first + info->n_params, info->end - 1);
         c->record = c->position = info->end - 1;
         if (c->noting)
             cg_note_record(c, c->record);
@@ -260,6 +278,7 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
              .features = self->features,
              .watched = self->direct && job->vcpu->watched,
              .more_pins = more_pins,
+             .max_lines = job->flags & PB_CODE_LINES && job->lines ? job->max_lines : 0,
              .empty = UINT32_MAX,
              .mark = CG_NONE,
              .span.reg = CG_NO_REG };

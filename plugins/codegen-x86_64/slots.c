@@ -61,7 +61,9 @@ void cg_load_slot(cg *c, uint32_t slot, cg_reg r)
 
 /* ---- slots ---------------------------------------------------------------------------------------------- */
 
-static cg_slot *name_slot(cg *c, uint32_t slot, uint32_t value)
+_Static_assert(CG_IS_SHARED == CG_IS_NAMED << 1, "who is named twice is shared");
+
+static cg_slot *name_slot(cg *c, uint32_t slot, cg_value *v)
 {
     cg_slot *s = &c->slots[slot];
 
@@ -70,8 +72,8 @@ static cg_slot *name_slot(cg *c, uint32_t slot, uint32_t value)
         s->place = (uint16_t)c->n_named;
         c->named[c->n_named++] = (uint16_t)slot;
     }
-    s->value = value;
-    c->values[value].flags |= c->values[value].flags & CG_IS_NAMED ? CG_IS_SHARED : CG_IS_NAMED;
+    s->value = index_of(c, v);
+    v->flags |= (uint8_t)((v->flags & CG_IS_NAMED) << 1 | CG_IS_NAMED);
     return s;
 }
 
@@ -80,8 +82,6 @@ static void lose_home(cg *c, cg_value *v, uint32_t slot)
 {
     uint32_t value = index_of(c, v);
 
-    if (v->home != (int32_t)slot)
-        return;
     v->home = -1;
     if (!(v->flags & CG_IS_SHARED))
         return;
@@ -177,73 +177,85 @@ static bool same_flags(const cg *c, const cg_value *asked, uint32_t slot)
     return asked->type != IR_FL || !(asked->fl_need & ~flags_kept(c, slot));
 }
 
-static void get(cg *c, uint32_t result, uint32_t slot)
+/* The value is made of the slot's home, though the slot has another one. */
+static __attribute__((noinline)) void get_kept(cg *c, uint32_t slot, cg_value *v)
 {
-    uint32_t index = c->record << 1 | result, now = c->slots[slot].value;
-    cg_value *v = &c->values[index];
-    int8_t pin = c->pin_of_slot[slot];
+    cg_reg r;
 
-    if (v->type == IR_FL)
-        v->fl_valid = (uint16_t)flags_kept(c, slot);
-    if (now != CG_NONE && same_flags(c, v, slot)) {
-        v->rep = now;
-        c->values[now].uses += v->uses;
-        if (v->last > c->values[now].last)
-            c->values[now].last = v->last;
-        return;
-    }
-    if (now != CG_NONE) {
-        cg_reg r;
+    if (c->slots[slot].dirty)
+        cg_store_dirty(c, slot);
+    r = cg_allocate(c, CG_GENERAL_SET);
+    cg_load_slot(c, slot, r);
+    cg_own(c, r, v);
+}
 
-        if (c->slots[slot].dirty)
-            cg_store_dirty(c, slot);
-        r = cg_allocate(c, CG_GENERAL_SET);
-        cg_load_slot(c, slot, r);
-        cg_own(c, r, v);
+/* Nobody asks for what the slot has. */
+static void end_slot(cg *c, uint32_t slot)
+{
+    if (!c->slots[slot].dirty)
         return;
-    }
-    c->failed |= c->lazy && slot == c->lazy_slot; /* a bug: see lazy.c */
-    name_slot(c, slot, index);
-    if (pin != CG_NO_REG)
-        cg_own(c, pin, v);
-    else
-        v->home = (int16_t)slot;
+    cg_clean_slot(c, slot);
+    c->slots[slot].value = CG_NONE; /* its home has something older */
 }
 
 void cg_get(cg *c, uint32_t result, uint32_t slot)
 {
-    get(c, result, slot);
-    if (c->values[c->record << 1 | result].flags & CG_IS_LAST && c->slots[slot].dirty) {
-        cg_clean_slot(c, slot);
-        c->slots[slot].value = CG_NONE; /* its home has something older, which nobody asks for */
+    uint32_t now = c->slots[slot].value;
+    cg_value *v = &c->values[c->record << 1 | result];
+    int8_t pin = c->pin_of_slot[slot];
+
+    if (v->type == IR_FL)
+        v->fl_valid = (uint16_t)flags_kept(c, slot);
+    if (now == CG_NONE) {
+        c->failed |= c->lazy && slot == c->lazy_slot; /* a bug: see lazy.c */
+        name_slot(c, slot, v);
+        if (pin != CG_NO_REG)
+            cg_own(c, pin, v);
+        else
+            v->home = (int16_t)slot;
+    } else if (same_flags(c, v, slot)) {
+        cg_value *same = &c->values[now];
+
+        v->rep = now;
+        same->uses += v->uses;
+        if (v->last > same->last)
+            same->last = v->last;
+    } else {
+        get_kept(c, slot, v);
     }
+    if (v->flags & CG_IS_LAST)
+        end_slot(c, slot);
 }
 
 /* The slot gets another value: the old one keeps a place if it is needed. */
-static void forget_slot(cg *c, uint32_t slot, const cg_value *but)
+static __attribute__((noinline)) void forget_slot(cg *c, uint32_t slot, const cg_value *but)
 {
     cg_slot *s = &c->slots[slot];
-    cg_value *old = s->value == CG_NONE ? NULL : &c->values[s->value];
+    cg_value *old = &c->values[s->value];
     bool needed;
 
-    if (!old)
-        return;
     if (s->dirty)
         cg_clean_slot(c, slot);
     s->value = CG_NONE;
     needed = old->uses || old->dirty || old == but;
     if (old->home == (int32_t)slot && needed && old->reg < 0 && old->spill < 0)
         cg_use_value(c, old);
-    lose_home(c, old, slot);
-    cg_release_value(c, old);
+    if (old->home == (int32_t)slot)
+        lose_home(c, old, slot);
+    if (cg_is_idle(c, old))
+        cg_release_value(c, old);
 }
 
-static void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
+static __attribute__((noinline)) void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
 {
     uint32_t value = index_of(c, v), before = c->reg_value[pin];
     bool part = ir_type_bits[v->type] > ir_type_bits[c->self->cpu->slots[slot].type];
 
     c->slots[slot].value = CG_NONE;
+    if (before == value && v->reg == pin && !part) { /* it was computed there */
+        name_slot(c, slot, v);
+        return;
+    }
     if (before != CG_NONE && before != value) {
         cg_value *old = &c->values[before];
 
@@ -280,30 +292,36 @@ static void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
     cg_set_register(c, pin, value);
     if (v->reg < 0)
         v->reg = (int8_t)pin;
-    name_slot(c, slot, value);
+    name_slot(c, slot, v);
+}
+
+/* A part of a wider value: at once. */
+static __attribute__((noinline)) void put_part(cg *c, uint32_t slot, uint32_t id)
+{
+    bool clean = c->self->cpu->slots[slot].type == IR_I1;
+
+    cg_store_slot(c, slot, clean ? cg_use_clean(c, id) : cg_use(c, id));
 }
 
 void cg_put(cg *c, uint32_t slot, uint32_t id)
 {
     cg_value *v = cg_value_of(c, id);
-    uint32_t type = c->self->cpu->slots[slot].type;
     int8_t pin = c->pin_of_slot[slot];
-    cg_slot *s;
+    cg_slot *s = &c->slots[slot];
 
-    if (c->slots[slot].value == index_of(c, v))
+    if (s->value == index_of(c, v))
         return;
     if (pin != CG_NO_REG) {
         put_pinned(c, slot, v, pin);
         return;
     }
-    forget_slot(c, slot, v);
-    if (ir_type_bits[v->type] > ir_type_bits[type]) { /* a part of a wider value: at once */
-        cg_reg r = type == IR_I1 ? cg_use_clean(c, id) : cg_use_value(c, v);
-
-        cg_store_slot(c, slot, r);
+    if (s->value != CG_NONE)
+        forget_slot(c, slot, v);
+    if (ir_type_bits[v->type] > ir_type_bits[c->self->cpu->slots[slot].type]) {
+        put_part(c, slot, id);
         return;
     }
-    s = name_slot(c, slot, index_of(c, v));
+    name_slot(c, slot, v);
     s->dirty = true;
     c->dirty_set[s->place / 64] |= UINT64_C(1) << s->place % 64;
     c->n_dirty++;
