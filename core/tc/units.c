@@ -313,6 +313,10 @@ static void find_lines(const ir_unit *ir, uint64_t lines[2])
         uint64_t first = ir->marks[i].pc & PB_PAGE_MASK;
         uint64_t last = first + MAX(ir->marks[i].length, 1) - 1;
 
+        if (first / TC_LINE_BYTES == last / TC_LINE_BYTES) { /* most */
+            lines[0] |= UINT64_C(1) << first / TC_LINE_BYTES;
+            continue;
+        }
         lines[0] |= lines_of(first, MIN(last, PB_PAGE_MASK));
         if (last > PB_PAGE_MASK)
             lines[1] |= lines_of(0, last & PB_PAGE_MASK);

@@ -189,6 +189,20 @@ static bool fp_trapped(const a64_ctx *c)
     return row >= 0 && !a64_rows[row].missing;
 }
 
+/* What comes before the instruction itself, or instead of it, as the unit's key says. */
+static __attribute__((noinline)) tr_status insn_watched(a64_ctx *c)
+{
+    if (c->key & KEY_BREAK)
+        call0(c, H_BREAKPOINT, IR_VOID);
+    if (c->key & KEY_IL)
+        return end_call(c, H_ILLEGAL_STATE, NULL, 0);
+    if (fp_trapped(c))
+        return end_call(c, H_FP_TRAP, NULL, 0);
+    if (c->key & KEY_STEP)
+        return stepped(c, a64_decode(c, c->insn));
+    return a64_decode(c, c->insn);
+}
+
 static tr_status insn(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t pc)
 {
     a64_ctx *c = ctx;
@@ -211,14 +225,8 @@ static tr_status insn(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t
               (uint32_t)bytes[3] << 24;
     ir_insn(b, pc, 4, is_load_store(c->insn) ? abort_syndrome(c->insn) : 0);
     c->load_exclusive = false;
-    if (c->key & KEY_BREAK)
-        call0(c, H_BREAKPOINT, IR_VOID);
-    if (c->key & KEY_IL)
-        return end_call(c, H_ILLEGAL_STATE, NULL, 0);
-    if (fp_trapped(c))
-        return end_call(c, H_FP_TRAP, NULL, 0);
-    if (c->key & KEY_STEP)
-        return stepped(c, a64_decode(c, c->insn));
+    if (c->key & (KEY_BREAK | KEY_IL | KEY_FP_TRAP | KEY_STEP))
+        return insn_watched(c);
     return a64_decode(c, c->insn);
 }
 
