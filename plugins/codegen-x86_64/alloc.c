@@ -16,22 +16,21 @@ pb_u128 cg_constant(const cg *c, const cg_value *v)
     return site_cut(c->u->consts[index_of(c, v) - 2 * c->u->n_ops].value, v->type);
 }
 
-bool cg_const(const cg *c, uint32_t id, uint64_t *value)
+bool cg_const_bits(const cg *c, uint32_t id, uint64_t *value)
 {
-    const cg_value *v = cg_value_of(c, id);
     uint32_t bits = ir_type_bits[cg_type(c, id)];
 
-    if (!(v->flags & CG_IS_CONST) || bits > 64)
+    if (bits > 64)
         return false;
-    *value = cg_constant(c, v).lo & ir_sem_mask(bits);
+    *value = cg_constant(c, cg_value_of(c, id)).lo & ir_sem_mask(bits);
     return true;
 }
 
-bool cg_const_imm(const cg *c, uint32_t id, uint32_t bits, int32_t *value)
+bool cg_const_imm_bits(const cg *c, uint32_t id, uint32_t bits, int32_t *value)
 {
     uint64_t k;
 
-    if (!cg_const(c, id, &k))
+    if (!cg_const_bits(c, id, &k))
         return false;
     if (bits < 64)
         k = (uint64_t)ir_sem_sx(k, bits);
@@ -213,11 +212,12 @@ static cg_reg cheapest(const cg *c, uint32_t set)
     bool best_in_memory = false;
     cg_reg best = CG_NO_REG;
 
-    for (; set; set &= ~CG_SET(highest(set))) {
-        cg_reg r = highest(set);
-        const cg_value *v = &c->values[c->reg_value[r]];
+    for (cg_reg r; set; set ^= CG_SET(r)) {
+        const cg_value *v;
         bool memory;
 
+        r = highest(set);
+        v = &c->values[c->reg_value[r]];
         if (c->reg_value[r] == CG_NONE || !(v->uses | v->dirty)) /* the former: a span's */
             return r;
         memory = in_memory(v);
@@ -435,11 +435,8 @@ static cg_reg dying_register(cg *c, uint32_t set)
 static cg_reg wanted_register(cg *c, const cg_value *v, uint32_t avoid)
 {
     const cg_value *old;
-    cg_reg r;
+    cg_reg r = c->pin_of_slot[v->want];
 
-    if (v->want < 0)
-        return CG_NO_REG;
-    r = c->pin_of_slot[v->want];
     if (avoid & CG_SET(r))
         return CG_NO_REG;
     if (c->reg_value[r] == CG_NONE)
@@ -466,9 +463,9 @@ static cg_value *result_of(cg *c, uint32_t result)
 cg_reg cg_def(cg *c, uint32_t result, uint32_t avoid)
 {
     cg_value *v = result_of(c, result);
-    cg_reg r = wanted_register(c, v, avoid);
+    cg_reg r;
 
-    if (r != CG_NO_REG) {
+    if (v->want >= 0 && (r = wanted_register(c, v, avoid)) != CG_NO_REG) {
         take_wanted(c, v, r);
         return r;
     }
@@ -492,8 +489,7 @@ cg_reg cg_def_from(cg *c, uint32_t result, uint32_t a, uint32_t b)
 
     if (cg_is_in_flags(c, x))
         cg_save_flags_value(c, index_of(c, x));
-    r = wanted_register(c, v, avoid);
-    if (r != CG_NO_REG) {
+    if (v->want >= 0 && (r = wanted_register(c, v, avoid)) != CG_NO_REG) {
         cg_load_value(c, x, r);
         take_wanted(c, v, r);
         return r;

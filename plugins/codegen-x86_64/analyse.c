@@ -330,7 +330,7 @@ static void count_uses_of_targets(cg *c, uint32_t record)
 }
 
 /* What the operands are asked for that are bundles. */
-static void note_flags_read(cg *c, const ir_op_record *r)
+static __attribute__((noinline)) void note_flags_read(cg *c, const ir_op_record *r)
 {
     const uint32_t *args = operands(c->u, r);
 
@@ -364,15 +364,17 @@ static bool may_be_pattern(const cg *c, const ir_op_record *r)
 static void clear_values(cg *c)
 {
     uint32_t first = 2 * c->u->n_ops, n = c->n_values;
-    cg_value *values = c->values;
+    cg_value *values = c->values, *end = values + first;
 
     memset(c->first_of, 0, c->u->n_ops * sizeof(*c->first_of));
-    for (uint32_t i = 0; i < n; i++) {
-        values[i].uses = values[i].last = values[i].reserved = 0;
-        values[i].fl_need = values[i].copies = 0;
+    for (cg_value *v = values; v < end; v += 2) {
+        memset(&v[0], 0, CG_VALUE_CLEARED);
+        memset(&v[1], 0, CG_VALUE_CLEARED);
     }
-    for (uint32_t i = first; i < n; i++)
+    for (uint32_t i = first; i < n; i++) {
+        memset(&values[i], 0, CG_VALUE_CLEARED);
         make_value(&values[i], i, c->u->consts[i - first].type, CG_IS_CONST);
+    }
 }
 
 /* One sweep, from the last record to the first one: what is used is defined above.

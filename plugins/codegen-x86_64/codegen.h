@@ -224,6 +224,8 @@ typedef struct cg_value {
     int16_t want;      /* pinned slot that it is put into soon: compute it there; -1 */
     uint16_t fl_valid; /* bundles: those that are there, the others read as zero */
 } cg_value;
+enum { CG_VALUE_CLEARED = offsetof(cg_value, rep) };
+_Static_assert(CG_VALUE_CLEARED == 16, "it is one store");
 _Static_assert(sizeof(cg_value) == 32, "there are two for each record");
 
 typedef struct cg_slot {
@@ -383,10 +385,24 @@ static inline void cg_set_register(cg *c, cg_reg r, uint32_t value)
     }
 }
 
+static inline bool cg_is_constant(const cg *c, uint32_t id)
+{
+    return cg_value_of(c, id)->flags & CG_IS_CONST;
+}
+
 /* Whether an operand is a constant of at most 64 bits; its value, cut to the operand's type. */
-bool cg_const(const cg *c, uint32_t id, uint64_t *value);
+bool cg_const_bits(const cg *c, uint32_t id, uint64_t *value);
+static inline bool cg_const(const cg *c, uint32_t id, uint64_t *value)
+{
+    return cg_is_constant(c, id) && cg_const_bits(c, id, value);
+}
+
 /* Whether it is one that an instruction can have as an immediate of 32 bits, sign-extended, at this width in bits. */
-bool cg_const_imm(const cg *c, uint32_t id, uint32_t bits, int32_t *value);
+bool cg_const_imm_bits(const cg *c, uint32_t id, uint32_t bits, int32_t *value);
+static inline bool cg_const_imm(const cg *c, uint32_t id, uint32_t bits, int32_t *value)
+{
+    return cg_is_constant(c, id) && cg_const_imm_bits(c, id, bits, value);
+}
 
 /* The operand's register, which is the rule's until it returns. */
 cg_reg cg_use(cg *c, uint32_t id);

@@ -38,7 +38,7 @@ static void emit_entry(cg *c)
 /* ---- records ------------------------------------------------------------------------------------------------- */
 
 /* Counted, behind a helper that may have set something: requests and the budget are looked at. */
-static void check_after_helper(cg *c, const ir_op_record *r)
+static __attribute__((noinline)) void check_after_helper(cg *c, const ir_op_record *r)
 {
     uint64_t pc = c->u->marks[r->guest].pc;
     uint32_t left = c->after;
@@ -60,7 +60,7 @@ static void note_line(cg *c, uint32_t mark)
         job->lines[job->n_lines++] = (pb_code_line){ asm_offset(&c->a), mark };
 }
 
-static void emit_mark(cg *c, const ir_op_record *r)
+static inline void emit_mark(cg *c, const ir_op_record *r)
 {
     if (c->self->counted && c->helper_called)
         check_after_helper(c, r);

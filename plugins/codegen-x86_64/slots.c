@@ -6,25 +6,25 @@
  */
 #include "alloc.h"
 
+/* Of a slot that a general register may have, in memory. Most are the widest. */
 static uint32_t slot_width(const cg *c, uint32_t slot)
 {
-    return pb_slot_bytes(c->self->cpu->slots[slot].type);
+    static const uint8_t widths[IR_TYPE_COUNT] = {
+        [IR_I1] = W8, [IR_I8] = W8, [IR_I16] = W16, [IR_I32] = W32, [IR_I64] = W64, [IR_FL] = W16,
+    };
+
+    return widths[c->self->cpu->slots[slot].type];
 }
 
 /* ---- homes ---------------------------------------------------------------------------------------------- */
 
-void cg_store_slot(cg *c, uint32_t slot, cg_reg r)
+static __attribute__((noinline)) void store_vector(cg *c, uint32_t slot, cg_reg r)
 {
     bool avx = c->features & CG_AVX;
-    uint32_t bytes = slot_width(c, slot), type = c->self->cpu->slots[slot].type;
+    uint32_t bytes = pb_slot_bytes(c->self->cpu->slots[slot].type);
     asm_mem m = cg_home(c, slot);
 
-    if (type == IR_FL) {
-        asm_store(&c->a, W16, m, r);
-        c->lazy &= slot != c->lazy_slot;
-    } else if (r < XMM0) {
-        asm_store(&c->a, bytes == 8 ? W64 : bytes == 4 ? W32 : bytes == 2 ? W16 : W8, m, r);
-    } else if (bytes == 2) { /* pextrw */
+    if (bytes == 2) { /* pextrw */
         asm_sse_mem(&c->a, avx, 0x15 | ASM_3A | ASM_66, r - XMM0, m);
         asm_8(&c->a, 0);
     } else {
@@ -36,17 +36,26 @@ void cg_store_slot(cg *c, uint32_t slot, cg_reg r)
     }
 }
 
-void cg_load_slot(cg *c, uint32_t slot, cg_reg r)
+void cg_store_slot(cg *c, uint32_t slot, cg_reg r)
+{
+    uint32_t w = slot_width(c, slot);
+
+    if (r >= XMM0)
+        store_vector(c, slot, r);
+    else if (w == W64)
+        asm_store(&c->a, W64, cg_home(c, slot), r);
+    else
+        asm_store(&c->a, w, cg_home(c, slot), r);
+    c->lazy &= slot != c->lazy_slot;
+}
+
+static __attribute__((noinline)) void load_vector(cg *c, uint32_t slot, cg_reg r)
 {
     bool avx = c->features & CG_AVX;
-    uint32_t bytes = slot_width(c, slot), type = c->self->cpu->slots[slot].type;
+    uint32_t bytes = pb_slot_bytes(c->self->cpu->slots[slot].type);
     asm_mem m = cg_home(c, slot);
 
-    if (type == IR_FL) {
-        asm_load(&c->a, W16, r, m);
-    } else if (r < XMM0) {
-        asm_load(&c->a, bytes == 8 ? W64 : bytes == 4 ? W32 : bytes == 2 ? W16 : W8, r, m);
-    } else if (bytes == 2) { /* pxor, pinsrw */
+    if (bytes == 2) { /* pxor, pinsrw */
         asm_sse3(&c->a, avx, SSE_PXOR, r - XMM0, r - XMM0, r - XMM0);
         asm_vrm(&c->a, 0xc4 | ASM_0F | ASM_66 | (avx ? ASM_VEX : 0), r - XMM0, r - XMM0, m);
         asm_8(&c->a, 0);
@@ -57,6 +66,18 @@ void cg_load_slot(cg *c, uint32_t slot, cg_reg r)
                                  : SSE_MOVUPS_LOAD,
                     r - XMM0, m);
     }
+}
+
+void cg_load_slot(cg *c, uint32_t slot, cg_reg r)
+{
+    uint32_t w = slot_width(c, slot);
+
+    if (r >= XMM0)
+        load_vector(c, slot, r);
+    else if (w == W64)
+        asm_load(&c->a, W64, r, cg_home(c, slot));
+    else
+        asm_load(&c->a, w, r, cg_home(c, slot));
 }
 
 /* ---- slots ---------------------------------------------------------------------------------------------- */
@@ -126,14 +147,7 @@ void cg_store_dirty(cg *c, uint32_t slot)
     }
     if (v->reg < 0 && v->flags & CG_IS_CONST && !cg_is_vector(type) && type != IR_FL &&
         (k = cg_constant(c, v), (int64_t)k.lo == (int32_t)k.lo)) {
-        uint32_t bytes = slot_width(c, slot);
-
-        asm_store_imm(&c->a,
-                      bytes == 8   ? W64
-                      : bytes == 4 ? W32
-                      : bytes == 2 ? W16
-                                   : W8,
-                      cg_home(c, slot), (uint32_t)k.lo);
+        asm_store_imm(&c->a, slot_width(c, slot), cg_home(c, slot), (uint32_t)k.lo);
     } else {
         cg_store_slot(c, slot, cg_use_value(c, v));
         if (type == IR_FL && flags_kept(c, slot) & ~v->fl_valid) {
