@@ -424,8 +424,9 @@ static cg_reg dying_register(cg *c, uint32_t set)
     for (uint32_t i = 0; i < r->n_args; i++) {
         const cg_value *v = cg_value_of(c, r->arg[i]);
 
-        if (v->reg >= 0 && set & CG_SET(v->reg) &&
-            ((v->uses <= 1 && !v->dirty && !(v->flags & CG_IS_CONST)) || cg_dies(c, r->arg[i])))
+        if (v->reg < 0 || !(set & CG_SET(v->reg)) || v->dirty || v->flags & CG_IS_CONST)
+            continue;
+        if (v->uses <= 1 || v->uses <= cg_occurrences(c, v))
             return v->reg;
     }
     return CG_NO_REG;

@@ -225,22 +225,18 @@ static uint32_t flags_read(const cg *c, const ir_op_record *r)
     }
 }
 
-/* What the sweeps ask of an operation, beside its cg_op_kind, which is in the low byte: most records are of kinds that they
- * have nothing to do with. */
+/* What is asked of an operation beside its cg_op_kind, which is in the low byte. Marks, gets and puts are most of all
+ * records, and are told from the others by their operation. */
 enum {
     TRAIT_PURE = CG_OP_PURE,
     TRAIT_BUNDLE = CG_OP_BUNDLE,
     TRAIT_PRECISE = 0x100, /* somebody may look at the state */
     TRAIT_END = 0x200,     /* of a block */
-    TRAIT_SLOT = 0x400,    /* reads or writes one */
-    TRAIT_MARK = 0x800,
-    TRAIT_PATTERN = 0x1000, /* may become one instruction with another one */
+    TRAIT_PATTERN = 0x400, /* may become one instruction with another one */
 };
 
 static const uint16_t traits[IR_OP_COUNT] = {
-    [IR_OP_GET] = TRAIT_PURE | TRAIT_SLOT,
-    [IR_OP_PUT] = TRAIT_SLOT,
-    [IR_OP_INSN] = TRAIT_MARK,
+    [IR_OP_GET] = TRAIT_PURE,
     [IR_OP_LD] = TRAIT_PRECISE | TRAIT_PATTERN,
     [IR_OP_ST] = TRAIT_PRECISE | TRAIT_PATTERN,
     [IR_OP_RMW] = TRAIT_PRECISE,
@@ -287,13 +283,15 @@ bool cg_is_precise(const cg *c, const ir_op_record *r)
 /* How it is used is there already: what uses it stands behind what makes it. */
 static void make_value(cg_value *v, uint32_t id, uint32_t type, uint32_t flags)
 {
+    static const cg_value fresh = {
+        .reg = CG_NO_REG, .spill = -1, .home = -1, .want = -1, .fl_valid = IR_FL_ALL
+    };
+
+    memcpy((char *)v + CG_VALUE_CLEARED, (const char *)&fresh + CG_VALUE_CLEARED,
+           sizeof(*v) - CG_VALUE_CLEARED);
     v->rep = id;
-    v->reg = CG_NO_REG;
     v->type = (uint8_t)type;
-    v->dirty = 0;
     v->flags = (uint8_t)flags;
-    v->spill = v->home = v->want = -1;
-    v->fl_valid = IR_FL_ALL;
 }
 
 /* From the last one to the first one. */
@@ -301,12 +299,6 @@ static void count_use(cg_value *v, uint32_t record)
 {
     if (!v->uses++)
         v->last = record;
-}
-
-/* cg_index(), for a loop. */
-static inline cg_value *value_at(cg_value *values, uint32_t n_ops, uint32_t id)
-{
-    return &values[(id & ~IR_CONST_BIT) + (id & IR_CONST_BIT ? 2 * n_ops : 0)];
 }
 
 /* A branch's. */
@@ -385,82 +377,126 @@ static void clear_values(cg *c)
  *   there any mark is such a point. What dead ones read is not used by them.
  * - What is left of what has to do with slots is listed, from c->first_event on, and so is, from c->first_pattern on, what is
  *   worth a second look when uses are counted.
- * (Bytes may alias anything, so what c points to is loaded again behind each store of one: hence the names of our own.) */
-static void find_uses(cg *c)
+ * (Bytes may alias anything, so what c points to is loaded again behind each store of one: hence names of our own.) */
+typedef struct sweep {
+    const ir_unit *u;
+    cg_value *values;
+    uint32_t n;                /* records */
+    uint32_t end;              /* of the block */
+    uint32_t *over, now;       /* by slot: if it has this number, it is overwritten */
+    uint32_t *event, *pattern; /* the first ones of those lists */
+    bool drops, crosses;
+} sweep;
+
+static inline void sweep_use(const sweep *s, uint32_t id, uint32_t record)
 {
-    const ir_unit *u = c->u;
-    const ir_op_record *r = u->ops + u->n_ops;
-    cg_value *values = c->values, *v = values + 2 * u->n_ops;
-    uint32_t n = u->n_ops, now = cg_number_notes(c, n + 1) + 1, end = n; /* end: of the block */
-    uint32_t *over = c->room->noted; /* by slot, now: it is overwritten */
-    uint32_t *event = c->room->events + n, *pattern = c->room->patterns + n;
-    bool drops = cg_does(c, CG_PASS_DEAD), counted = c->self->counted, crosses = false;
+    cg_value *v =
+        &s->values[(id & ~IR_CONST_BIT) + (id & IR_CONST_BIT ? 2 * s->n : 0)]; /* cg_index() */
+
+    count_use(v, record);
+}
+
+static inline void sweep_get(sweep *s, const ir_op_record *r, cg_value *v, uint32_t i)
+{
+    uint32_t *over = &s->over[r->attr & 0xffff];
+    bool last = s->drops && *over == s->now;
+
+    if (s->drops && !v->uses) {
+        make_value(v, i << 1, r->type, CG_IS_DEAD);
+        return;
+    }
+    make_value(v, i << 1, r->type, last ? CG_IS_LAST : 0);
+    if (v->last > s->end)
+        s->crosses = true;
+    *over = 0;
+    *--s->event = i;
+}
+
+static inline void sweep_put(sweep *s, cg *c, const ir_op_record *r, cg_value *v, uint32_t i)
+{
+    uint32_t *over = &s->over[r->attr & 0xffff];
+
+    if (s->drops && *over == s->now) {
+        v->flags = CG_IS_DEAD;
+        return;
+    }
+    v->flags = 0;
+    *over = s->now;
+    *--s->event = i;
+    sweep_use(s, r->arg[0], i);
+    if (r->type == IR_FL)
+        note_flags_read(c, r);
+}
+
+/* Who looks at slots, or ends a block. */
+static inline void sweep_edge(sweep *s, cg *c, const ir_op_record *r, uint32_t kind, uint32_t i)
+{
+    if (!(kind & TRAIT_END) && !cg_is_precise(c, r))
+        return;
+    s->now++;
+    *--s->event = i;
+    if (!(kind & TRAIT_END))
+        return;
+    s->end = i;
+    if (has_targets(r))
+        count_uses_of_targets(c, i);
+}
+
+static inline void sweep_operation(sweep *s, cg *c, const ir_op_record *r, cg_value *v, uint32_t i)
+{
+    const uint32_t kind = traits_of(r), *args = operands(s->u, r);
+
+    make_value(v, i << 1, r->type, 0);
+    if (cg_second_of(kind))
+        make_value(&v[1], i << 1 | 1, cg_second_of(kind), 0);
+    if (kind & TRAIT_PURE && s->drops && !(v[0].uses | v[1].uses)) {
+        v->flags = CG_IS_DEAD;
+        return;
+    }
+    if (v[0].last > s->end || v[1].last > s->end)
+        s->crosses = true;
+    if (kind & (TRAIT_END | TRAIT_PRECISE))
+        sweep_edge(s, c, r, kind, i);
+    for (uint32_t k = 0, n = r->n_args; k < n; k++)
+        sweep_use(s, args[k], i);
+    if (kind & TRAIT_BUNDLE || r->type == IR_FL)
+        note_flags_read(c, r);
+    if (kind & TRAIT_PATTERN && may_be_pattern(c, r))
+        *--s->pattern = i;
+}
+
+static __attribute__((noinline)) void find_uses(cg *c)
+{
+    uint32_t n = c->u->n_ops, counted = c->self->counted;
+    sweep s = { .u = c->u,
+                .values = c->values,
+                .n = n,
+                .end = n,
+                .over = c->room->noted,
+                .now = cg_number_notes(c, n + 1) + 1,
+                .event = c->room->events + n,
+                .pattern = c->room->patterns + n,
+                .drops = cg_does(c, CG_PASS_DEAD) };
+    const ir_op_record *r = s.u->ops + n;
+    cg_value *v = s.values + 2 * n;
 
     for (uint32_t i = n; i-- > 0;) {
-        uint32_t kind = traits_of(--r);
-
+        r--;
         v -= 2;
-        if (kind & TRAIT_MARK) {
-            now += counted;
+        if (r->op == IR_OP_INSN) {
             v->flags = 0;
-            continue;
-        }
-        if (kind & TRAIT_SLOT) {
-            uint32_t *of_slot = &over[r->attr & 0xffff];
-            bool overwritten = drops && *of_slot == now;
-
-            if (kind & TRAIT_PURE) { /* a get */
-                make_value(v, i << 1, r->type, overwritten ? CG_IS_LAST : 0);
-                if (drops && !v->uses) {
-                    v->flags = CG_IS_DEAD;
-                    continue;
-                }
-                crosses |= v->last > end;
-                *of_slot = 0;
-            } else {
-                v->flags = overwritten ? CG_IS_DEAD : 0;
-                if (overwritten)
-                    continue;
-                *of_slot = now;
-                count_use(value_at(values, n, r->arg[0]), i);
-                if (r->type == IR_FL)
-                    note_flags_read(c, r);
-            }
-            *--event = i;
-            continue;
-        }
-        make_value(v, i << 1, r->type, 0);
-        if (kind >> 4 & 15)
-            make_value(&v[1], i << 1 | 1, cg_second_of(kind), 0);
-        if (kind & TRAIT_PURE && drops && !(v[0].uses | v[1].uses)) {
-            v->flags = CG_IS_DEAD;
-            continue;
-        }
-        crosses |= (v[0].last > end) | (v[1].last > end);
-        if (kind & (TRAIT_END | TRAIT_PRECISE) && (kind & TRAIT_END || cg_is_precise(c, r))) {
-            now++;
-            *--event = i;
-            if (kind & TRAIT_END) {
-                end = i;
-                if (has_targets(r))
-                    count_uses_of_targets(c, i);
-            }
-        }
-        if (__builtin_expect(r->n_args > 4, 0)) {
-            for (uint32_t k = 0; k < r->n_args; k++)
-                count_use(value_at(values, n, u->extra[r->arg[0] + k]), i);
+            s.now += counted;
+        } else if (r->op == IR_OP_GET) {
+            sweep_get(&s, r, v, i);
+        } else if (r->op == IR_OP_PUT) {
+            sweep_put(&s, c, r, v, i);
         } else {
-            for (uint32_t k = r->n_args; k-- > 0;)
-                count_use(value_at(values, n, r->arg[k]), i);
+            sweep_operation(&s, c, r, v, i);
         }
-        if (kind & TRAIT_BUNDLE || r->type == IR_FL)
-            note_flags_read(c, r);
-        if (kind & TRAIT_PATTERN && may_be_pattern(c, r))
-            *--pattern = i;
     }
-    c->crosses |= crosses;
-    c->first_event = (uint32_t)(event - c->room->events);
-    c->first_pattern = (uint32_t)(pattern - c->room->patterns);
+    c->crosses |= s.crosses;
+    c->first_event = (uint32_t)(s.event - c->room->events);
+    c->first_pattern = (uint32_t)(s.pattern - c->room->patterns);
 }
 
 static void make_dead(cg *c, uint32_t record)
@@ -468,24 +504,14 @@ static void make_dead(cg *c, uint32_t record)
     c->values[record << 1].flags |= CG_IS_DEAD;
 }
 
-/* Guest instructions of each block. Blocks mostly follow one another, as marks do. */
+/* Guest instructions that begin in each block: records know which one they belong to. */
 static void count_marks(cg *c)
 {
-    const ir_unit *u = c->u;
-    uint32_t m = 0;
+    for (uint32_t b = 0; b < c->u->n_blocks; b++) {
+        const ir_block_info *info = &c->u->blocks[b];
+        const ir_op_record *first = &c->u->ops[info->first], *last = &c->u->ops[info->end - 1];
 
-    for (uint32_t b = 0; b < u->n_blocks; b++) {
-        const ir_block_info *info = &u->blocks[b];
-        uint32_t first;
-
-        if (m > 0 && u->marks[m - 1].record >= info->first)
-            m = 0;
-        while (m < u->n_marks && u->marks[m].record < info->first)
-            m++;
-        first = m;
-        while (m < u->n_marks && u->marks[m].record < info->end)
-            m++;
-        c->blocks[b].marks = m - first;
+        c->blocks[b].marks = last->guest - first->guest + (first->op == IR_OP_INSN);
     }
 }
 
@@ -697,7 +723,7 @@ static bool can_be_late(const cg *c, uint32_t record)
 
 /* The slot that a result is put into: it is computed there if nobody looks at the slot between, and nothing that may
  * fault stands there. */
-static void find_wanted(cg *c)
+static __attribute__((noinline)) void find_wanted(cg *c)
 {
     const ir_op_record *ops = c->u->ops;
     const uint32_t *events = c->room->events;

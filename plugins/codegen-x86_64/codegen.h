@@ -473,7 +473,7 @@ static inline asm_mem cg_frame_at(int32_t offset)
     return asm_at(RSP, offset);
 }
 
-void cg_get(cg *c, uint32_t result, uint32_t slot);
+void cg_get(cg *c, uint32_t slot);
 void cg_put(cg *c, uint32_t slot, uint32_t id);
 /* Store all dirty slots. The host's flags stay. */
 void cg_sync(cg *c);

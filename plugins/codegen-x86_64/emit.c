@@ -49,6 +49,7 @@ static __attribute__((noinline)) void check_after_helper(cg *c, const ir_op_reco
     cg_cold_entry(c, asm_jcc(&c->a, CC_NE), pc, left, true);
     asm_alu_mem_imm(&c->a, ALU_CMP, W64, cg_vcpu(offsetof(pb_vcpu, budget)), 0);
     cg_cold_entry(c, asm_jcc(&c->a, CC_L), pc, left, true);
+    c->locked = 0;
 }
 
 /* What follows belongs to the mark; CG_NONE: to none. */
@@ -99,25 +100,23 @@ static inline void emit_put(cg *c, const ir_op_record *r)
  * not. */
 static inline bool emit_operation(cg *c, const ir_op_record *r)
 {
-    switch (r->op) {
-    case IR_OP_INSN:
+    if (r->op == IR_OP_GET) {
+        cg_get(c, r->attr & 0xffff);
+        return false;
+    }
+    if (r->op == IR_OP_INSN) {
         emit_mark(c, r);
-        c->locked = 0;
         return false;
-    case IR_OP_GET:
-        cg_get(c, 0, r->attr & 0xffff);
-        c->locked = 0;
-        return false;
-    case IR_OP_PUT:
+    }
+    if (r->op == IR_OP_PUT) {
         emit_put(c, r);
         return false;
-    default:
-        if (c->span.reg != CG_NO_REG && !cg_keeps_span(r->op))
-            cg_end_span(c);
-        if (!(cg_rules[r->op] && cg_rules[r->op](c, r)) && !cg_reference(c, r))
-            c->failed = true;
-        return true;
     }
+    if (c->span.reg != CG_NO_REG && !cg_keeps_span(r->op))
+        cg_end_span(c);
+    if (!(cg_rules[r->op] && cg_rules[r->op](c, r)) && !cg_reference(c, r))
+        c->failed = true;
+    return true;
 }
 
 /* The same, while somebody wants to know, or to have wrong code. */

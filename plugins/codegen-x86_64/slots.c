@@ -201,6 +201,7 @@ static __attribute__((noinline)) void get_kept(cg *c, uint32_t slot, cg_value *v
     r = cg_allocate(c, CG_GENERAL_SET);
     cg_load_slot(c, slot, r);
     cg_own(c, r, v);
+    c->locked = 0;
 }
 
 /* Nobody asks for what the slot has. */
@@ -212,30 +213,38 @@ static void end_slot(cg *c, uint32_t slot)
     c->slots[slot].value = CG_NONE; /* its home has something older */
 }
 
-void cg_get(cg *c, uint32_t result, uint32_t slot)
+/* The slot has no name: it gets this one. */
+static __attribute__((noinline)) void get_unnamed(cg *c, uint32_t slot, cg_value *v)
+{
+    int8_t pin = c->pin_of_slot[slot];
+
+    c->failed |= c->lazy && slot == c->lazy_slot; /* a bug: see lazy.c */
+    name_slot(c, slot, v);
+    if (pin != CG_NO_REG)
+        cg_own(c, pin, v);
+    else
+        v->home = (int16_t)slot;
+}
+
+/* All but the flags' ways are one of the calls at the end. */
+void cg_get(cg *c, uint32_t slot)
 {
     uint32_t now = c->slots[slot].value;
-    cg_value *v = &c->values[c->record << 1 | result];
-    int8_t pin = c->pin_of_slot[slot];
+    cg_value *v = &c->values[c->record << 1], *same = &c->values[now];
 
     if (v->type == IR_FL)
         v->fl_valid = (uint16_t)flags_kept(c, slot);
-    if (now == CG_NONE) {
-        c->failed |= c->lazy && slot == c->lazy_slot; /* a bug: see lazy.c */
-        name_slot(c, slot, v);
-        if (pin != CG_NO_REG)
-            cg_own(c, pin, v);
-        else
-            v->home = (int16_t)slot;
-    } else if (same_flags(c, v, slot)) {
-        cg_value *same = &c->values[now];
-
+    if (now == CG_NONE) { /* and is not dirty */
+        get_unnamed(c, slot, v);
+        return;
+    }
+    if (!same_flags(c, v, slot)) {
+        get_kept(c, slot, v);
+    } else {
         v->rep = now;
         same->uses += v->uses;
         if (v->last > same->last)
             same->last = v->last;
-    } else {
-        get_kept(c, slot, v);
     }
     if (v->flags & CG_IS_LAST)
         end_slot(c, slot);
