@@ -414,13 +414,13 @@ void cg_use_in(cg *c, uint32_t id, cg_reg r)
 }
 
 /* Registers of operands that die here. */
-static cg_reg dying_register(cg *c, uint32_t set)
+static cg_reg dying_register(const cg *c, uint32_t set)
 {
     const ir_op_record *r = &c->u->ops[c->record];
 
-    if (r->n_args > 4)
+    set &= c->free_set & ~c->empty;
+    if (!set || r->n_args > 4)
         return CG_NO_REG;
-    set &= c->free_set;
     for (uint32_t i = 0; i < r->n_args; i++) {
         const cg_value *v = cg_value_of(c, r->arg[i]);
 
@@ -461,23 +461,28 @@ static cg_value *result_of(cg *c, uint32_t result)
     return &c->values[c->record << 1 | result];
 }
 
-cg_reg cg_def(cg *c, uint32_t result, uint32_t avoid)
+static cg_reg def_anywhere(cg *c, cg_value *v, uint32_t set)
 {
-    cg_value *v = result_of(c, result);
-    cg_reg r;
+    cg_reg r = dying_register(c, set);
 
-    if (v->want >= 0 && (r = wanted_register(c, v, avoid)) != CG_NO_REG) {
-        take_wanted(c, v, r);
-        return r;
-    }
-    r = dying_register(c, class_of(v) & ~avoid);
     if (r == CG_NO_REG) {
-        r = cg_allocate(c, class_of(v) & ~avoid);
+        r = cg_allocate(c, set);
     } else {
         cg_drop(c, r);
         c->locked |= CG_SET(r); /* a rule may have let go of the operand */
     }
     cg_own(c, r, v);
+    return r;
+}
+
+cg_reg cg_def(cg *c, uint32_t result, uint32_t avoid)
+{
+    cg_value *v = result_of(c, result);
+    cg_reg r;
+
+    if (v->want < 0 || (r = wanted_register(c, v, avoid)) == CG_NO_REG)
+        return def_anywhere(c, v, class_of(v) & ~avoid);
+    take_wanted(c, v, r);
     return r;
 }
 

@@ -730,7 +730,8 @@ static __attribute__((noinline)) void find_wanted(cg *c)
     cg_value *values = c->values;
     uint32_t n = c->u->n_ops, notes = cg_number_notes(c, n) + 1;
     uint32_t *touched =
-        c->room->noted; /* by slot: the last record that has to do with it, plus `notes` */
+        c->room
+            ->noted; /* by slot with a register: the last record that has to do with it, plus `notes` */
     uint32_t first = 0, precise = 0; /* of the block; the last precise record in it */
 
     cg_use_map_at(c, 0);
@@ -746,10 +747,9 @@ static __attribute__((noinline)) void find_wanted(cg *c)
             }
             continue;
         }
-        if (values[i << 1].flags & CG_IS_DEAD)
+        if (c->pin_of_slot[slot] == CG_NO_REG || values[i << 1].flags & CG_IS_DEAD)
             continue;
-        if (op == IR_OP_PUT && c->pin_of_slot[slot] != CG_NO_REG &&
-            !((id = origin(c, ops[i].arg[0])) & IR_CONST_BIT)) {
+        if (op == IR_OP_PUT && !((id = origin(c, ops[i].arg[0])) & IR_CONST_BIT)) {
             uint32_t def = id >> 1;
             cg_value *v = &values[id];
 
