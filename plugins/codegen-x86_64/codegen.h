@@ -474,7 +474,8 @@ static inline asm_mem cg_frame_at(int32_t offset)
 }
 
 void cg_get(cg *c, uint32_t slot);
-void cg_put(cg *c, uint32_t slot, uint32_t id);
+/* Gives the value. */
+cg_value *cg_put(cg *c, uint32_t slot, uint32_t id);
 /* Store all dirty slots. The host's flags stay. */
 void cg_sync(cg *c);
 /* The same, for somebody who looks at once: bundles are packed. */

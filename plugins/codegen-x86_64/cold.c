@@ -183,19 +183,22 @@ static uint8_t *put_place(cg *c, uint8_t *p, const cg_value *v)
 /* The dirty slots; their number. */
 static uint32_t append_dirty(cg *c)
 {
-    uint32_t n = c->n_dirty, place = 0;
+    const pb_slot *slots = c->self->cpu->slots;
+    uint32_t n = c->n_dirty;
     uint8_t *p = n ? reserve(c, n * SLOT_MOST) : NULL;
 
     if (!p)
         return 0;
-    for (uint32_t i = 0; i < n; i++, place++) {
-        uint32_t slot = c->named[place = cg_next_dirty(c, place)];
-        const cg_value *v = &c->values[c->slots[slot].value];
+    for (uint32_t first = 0; first < c->n_named; first += 64) {
+        for (uint64_t set = c->dirty_set[first / 64]; set; set &= set - 1) {
+            uint32_t slot = c->named[first + (uint32_t)__builtin_ctzll(set)];
+            const cg_value *v = &c->values[c->slots[slot].value];
 
-        put_word(&p, slot);
-        if (c->self->cpu->slots[slot].type == IR_FL)
-            put_word(&p, v->fl_valid);
-        p = put_place(c, p, v);
+            put_word(&p, slot);
+            if (slots[slot].type == IR_FL)
+                put_word(&p, v->fl_valid);
+            p = put_place(c, p, v);
+        }
     }
     written(c, p);
     return n;

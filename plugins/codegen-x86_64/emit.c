@@ -86,13 +86,9 @@ void cg_emit_late(cg *c, uint32_t record)
 
 static inline void emit_put(cg *c, const ir_op_record *r)
 {
-    cg_value *v;
-
     if (cg_late(c, r->arg[0]) != CG_NONE)
         cg_emit_late(c, r->arg[0] >> 1);
-    cg_put(c, r->attr & 0xffff, r->arg[0]);
-    v = cg_value_of(c, r->arg[0]);
-    cg_end_use(c, v);
+    cg_end_use(c, cg_put(c, r->attr & 0xffff, r->arg[0]));
     c->locked = 0;
 }
 

@@ -326,27 +326,28 @@ static __attribute__((noinline)) void put_part(cg *c, uint32_t slot, uint32_t id
     cg_store_slot(c, slot, clean ? cg_use_clean(c, id) : cg_use(c, id));
 }
 
-void cg_put(cg *c, uint32_t slot, uint32_t id)
+cg_value *cg_put(cg *c, uint32_t slot, uint32_t id)
 {
     cg_value *v = cg_value_of(c, id);
     int8_t pin = c->pin_of_slot[slot];
     cg_slot *s = &c->slots[slot];
 
     if (s->value == index_of(c, v))
-        return;
+        return v;
     if (pin != CG_NO_REG) {
         put_pinned(c, slot, v, pin);
-        return;
+        return v;
     }
     if (s->value != CG_NONE)
         forget_slot(c, slot, v);
     if (ir_type_bits[v->type] > ir_type_bits[c->self->cpu->slots[slot].type]) {
         put_part(c, slot, id);
-        return;
+        return v;
     }
     name_slot(c, slot, v);
     s->dirty = true;
     c->dirty_set[s->place / 64] |= UINT64_C(1) << s->place % 64;
     c->n_dirty++;
     v->dirty++;
+    return v;
 }
