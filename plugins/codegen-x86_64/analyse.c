@@ -375,7 +375,7 @@ static void clear_values(cg *c)
  * - Dead are records without effect that nobody needs, and puts into a slot that gets another value before anybody
  *   looks: in one block, with no precise point between. Counted, requests are looked at behind instructions that called (emit.c):
  *   there any mark is such a point. What dead ones read is not used by them.
- * - What is left of what has to do with slots is listed, from c->first_event on, and so is, from c->first_pattern on, what is
+ * - What is left of what has to do with slots with registers is listed, from c->first_event on, and so is, from c->first_pattern on, what is
  *   worth a second look when uses are counted.
  * (Bytes may alias anything, so what c points to is loaded again behind each store of one: hence names of our own.) */
 typedef struct sweep {
@@ -385,6 +385,7 @@ typedef struct sweep {
     uint32_t end;              /* of the block */
     uint32_t *over, now;       /* by slot: if it has this number, it is overwritten */
     uint32_t *event, *pattern; /* the first ones of those lists */
+    const int8_t *pin_of_slot; /* null: not chosen yet, any slot may get a register */
     bool drops, crosses;
 } sweep;
 
@@ -394,6 +395,13 @@ static inline void sweep_use(const sweep *s, uint32_t id, uint32_t record)
         &s->values[(id & ~IR_CONST_BIT) + (id & IR_CONST_BIT ? 2 * s->n : 0)]; /* cg_index() */
 
     count_use(v, record);
+}
+
+/* A record that has to do with a slot that has a register. Which ones have is hard to foresee: hence no branch. */
+static inline void sweep_event(sweep *s, uint32_t slot, uint32_t record)
+{
+    s->event[-1] = record;
+    s->event -= !s->pin_of_slot || s->pin_of_slot[slot] != CG_NO_REG;
 }
 
 static inline void sweep_get(sweep *s, const ir_op_record *r, cg_value *v, uint32_t i)
@@ -409,7 +417,7 @@ static inline void sweep_get(sweep *s, const ir_op_record *r, cg_value *v, uint3
     if (v->last > s->end)
         s->crosses = true;
     *over = 0;
-    *--s->event = i;
+    sweep_event(s, r->attr & 0xffff, i);
 }
 
 static inline void sweep_put(sweep *s, cg *c, const ir_op_record *r, cg_value *v, uint32_t i)
@@ -422,7 +430,7 @@ static inline void sweep_put(sweep *s, cg *c, const ir_op_record *r, cg_value *v
     }
     v->flags = 0;
     *over = s->now;
-    *--s->event = i;
+    sweep_event(s, r->attr & 0xffff, i);
     sweep_use(s, r->arg[0], i);
     if (r->type == IR_FL)
         note_flags_read(c, r);
@@ -476,6 +484,7 @@ static __attribute__((noinline)) void find_uses(cg *c)
                 .now = cg_number_notes(c, n + 1) + 1,
                 .event = c->room->events + n,
                 .pattern = c->room->patterns + n,
+                .pin_of_slot = c->job->flags & PB_CODE_REGION ? NULL : c->self->pin_of_slot,
                 .drops = cg_does(c, CG_PASS_DEAD) };
     const ir_op_record *r = s.u->ops + n;
     cg_value *v = s.values + 2 * n;
