@@ -201,7 +201,7 @@ static uint32_t free_of(const cg *c, uint32_t set)
 /* From above: rax, rcx and rdx are wanted for their own sake. */
 static cg_reg highest(uint32_t set)
 {
-    return 31 - (cg_reg)__builtin_clz(set);
+    return (cg_reg)(31u ^ (uint32_t)__builtin_clz(set)); /* which is one instruction */
 }
 
 /* Which one to take of those, all of which have something: the first one that nobody needs, then one that memory has too, then

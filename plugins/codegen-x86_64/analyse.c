@@ -325,10 +325,11 @@ static void count_uses_of_targets(cg *c, uint32_t record)
 static __attribute__((noinline)) void note_flags_read(cg *c, const ir_op_record *r)
 {
     const uint32_t *args = operands(c->u, r);
+    uint16_t flags = (uint16_t)flags_read(c, r);
 
     for (uint32_t k = 0; k < r->n_args; k++)
         if (ir_value_type(c->u, (ir_val){ args[k] }) == IR_FL)
-            c->values[cg_index(c, args[k])].fl_need |= (uint16_t)flags_read(c, r);
+            c->values[cg_index(c, args[k])].fl_need |= flags;
 }
 
 static bool is_made_by(const cg *c, uint32_t id, uint32_t op)

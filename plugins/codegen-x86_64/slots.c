@@ -40,13 +40,14 @@ void cg_store_slot(cg *c, uint32_t slot, cg_reg r)
 {
     uint32_t w = slot_width(c, slot);
 
-    if (r >= XMM0)
+    if (r >= XMM0) {
         store_vector(c, slot, r);
-    else if (w == W64)
+    } else if (w == W64) {
         asm_store(&c->a, W64, cg_home(c, slot), r);
-    else
+    } else {
         asm_store(&c->a, w, cg_home(c, slot), r);
-    c->lazy &= slot != c->lazy_slot;
+        c->lazy &= slot != c->lazy_slot;
+    }
 }
 
 static __attribute__((noinline)) void load_vector(cg *c, uint32_t slot, cg_reg r)
