@@ -217,8 +217,10 @@ static cg_reg cheapest(const cg *c, uint32_t set)
         bool memory;
 
         r = highest(set);
+        if (c->reg_value[r] == CG_NONE) /* a span's */
+            return r;
         v = &c->values[c->reg_value[r]];
-        if (c->reg_value[r] == CG_NONE || !(v->uses | v->dirty)) /* the former: a span's */
+        if (!(v->uses | v->dirty))
             return r;
         memory = in_memory(v);
         if (best == CG_NO_REG || memory > best_in_memory ||

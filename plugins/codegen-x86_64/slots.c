@@ -231,7 +231,7 @@ static __attribute__((noinline)) void get_unnamed(cg *c, uint32_t slot, cg_value
 void cg_get(cg *c, uint32_t slot)
 {
     uint32_t now = c->slots[slot].value;
-    cg_value *v = &c->values[c->record << 1], *same = &c->values[now];
+    cg_value *v = &c->values[c->record << 1], *same;
 
     if (v->type == IR_FL)
         v->fl_valid = (uint16_t)flags_kept(c, slot);
@@ -242,6 +242,7 @@ void cg_get(cg *c, uint32_t slot)
     if (!same_flags(c, v, slot)) {
         get_kept(c, slot, v);
     } else {
+        same = &c->values[now];
         v->rep = now;
         same->uses += v->uses;
         if (v->last > same->last)
