@@ -206,28 +206,35 @@ typedef struct ir_builder {
 /* ---- values ------------------------------------------------------------------------------------------ */
 
 /* Note the first misuse of the builder, and give the unit up. */
-static inline void ir_misuse(ir_unit *u, const char *what)
+static __attribute__((cold, noinline, unused)) void ir_misuse(ir_unit *u, const char *what)
 {
     if (!u->misuse)
         u->misuse = what;
     u->overflow = true;
 }
 
+/* Make room in one of the unit's arrays, which is full; false: there is none. Out of the builder functions' way, which save
+ * no registers for it. */
+static __attribute__((cold, noinline, unused)) bool ir_grow(ir_unit *u, void **array, uint32_t *cap,
+                                                            size_t each)
+{
+    uint32_t wanted = *cap * 2;
+    void *grown = wanted > u->max_records ? NULL : u->grow(u, *array, *cap * each, wanted * each);
+
+    if (!grown) {
+        u->overflow = true;
+        return false;
+    }
+    *array = grown;
+    *cap = wanted;
+    return true;
+}
+
 /* Index of a new entry of one of the unit's arrays; the last one again if there is no room. */
 static inline uint32_t ir_reserve(ir_unit *u, void **array, uint32_t *n, uint32_t *cap, size_t each)
 {
-    if (__builtin_expect(*n == *cap, 0)) {
-        uint32_t wanted = *cap * 2;
-        void *grown =
-            wanted > u->max_records ? NULL : u->grow(u, *array, *cap * each, wanted * each);
-
-        if (!grown) {
-            u->overflow = true;
-            return *n - 1;
-        }
-        *array = grown;
-        *cap = wanted;
-    }
+    if (__builtin_expect(*n == *cap, 0) && !ir_grow(u, array, cap, each))
+        return *n - 1;
     return (*n)++;
 }
 
@@ -254,14 +261,14 @@ static inline ir_type ir_type_of(const ir_builder *b, ir_val v)
 static inline ir_val ir_const128(ir_builder *b, ir_type type, pb_u128 value)
 {
     ir_unit *u = b->unit;
-    uint32_t first = u->n_consts > 8 ? u->n_consts - 8 : 0;
+    const ir_const *end = u->consts + u->n_consts;
+    const ir_const *first = u->n_consts > 8 ? end - 8 : u->consts;
     uint32_t i;
 
-    for (i = u->n_consts; i > first; i--) {
-        const ir_const *c = &u->consts[i - 1];
-
-        if (c->type == type && c->value.lo == value.lo && c->value.hi == value.hi)
-            return (ir_val){ (i - 1) | IR_CONST_BIT };
+    while (end > first) {
+        end--;
+        if (end->value.lo == value.lo && end->type == type && end->value.hi == value.hi)
+            return (ir_val){ (uint32_t)(end - u->consts) | IR_CONST_BIT };
     }
     i = ir_reserve(u, (void **)&u->consts, &u->n_consts, &u->cap_consts, sizeof(ir_const));
     u->consts[i] = (ir_const){ .value = value, .type = type };

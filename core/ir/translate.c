@@ -149,24 +149,9 @@ static bool read_page(reader *r, uint64_t gva, uint8_t *bytes, uint32_t length)
     return read_memory(r, i, gva, bytes, length);
 }
 
-/* Most instructions are four bytes of the same line as the one before. */
-static bool read_line(const reader *r, uint64_t gva, void *bytes, uint32_t length)
+static __attribute__((noinline)) bool read_lines(reader *r, uint64_t pc, uint8_t *to,
+                                                 uint32_t length)
 {
-    uint64_t at = gva - r->line_gva;
-
-    if (length != 4 || r->line_bytes < 4 || at > r->line_bytes - 4)
-        return false;
-    memcpy(bytes, r->line + at, 4);
-    return true;
-}
-
-static bool read_code(pb_code_reader *head, uint64_t pc, void *bytes, uint32_t length)
-{
-    reader *r = (reader *)head;
-    uint8_t *to = bytes;
-
-    if (read_line(r, pc & r->address_mask, bytes, length))
-        return true;
     while (length && !r->failed) {
         uint64_t gva = pc & r->address_mask;
         uint32_t here = (uint32_t)MIN(length, PB_PAGE_SIZE - (gva & PB_PAGE_MASK));
@@ -180,6 +165,18 @@ static bool read_code(pb_code_reader *head, uint64_t pc, void *bytes, uint32_t l
         length -= here;
     }
     return !r->failed;
+}
+
+/* Most instructions are four bytes of the same line as the one before. */
+static bool read_code(pb_code_reader *head, uint64_t pc, void *bytes, uint32_t length)
+{
+    reader *r = (reader *)head;
+    uint64_t at = (pc & r->address_mask) - r->line_gva;
+
+    if (length != 4 || at > LINE_BYTES - 4 || !r->line_bytes)
+        return read_lines(r, pc, bytes, length);
+    memcpy(bytes, r->line + at, 4);
+    return true;
 }
 
 /* ---- one unit -------------------------------------------------------------------------------------- */
@@ -198,6 +195,7 @@ typedef struct driver {
     void *opaque;
     /* Jumps that leave the unit for instructions of its page; the last ones, if there are many. */
     uint32_t n_exits;
+    uint64_t exits_at; /* exit_bit() of their targets */
     struct {
         uint64_t pc;
         uint32_t record;
@@ -261,6 +259,12 @@ static bool follow(driver *d, uint64_t *pc)
     return true;
 }
 
+/* Most instructions are no target: a hash of 64 places says so. */
+static uint32_t exit_bit(uint64_t pc)
+{
+    return (pc ^ pc >> 2) & 63;
+}
+
 /* Remember the jumps among the records from `first` on. */
 static void note_exits(driver *d, uint32_t first)
 {
@@ -271,6 +275,7 @@ static void note_exits(driver *d, uint32_t first)
         if (r->op != IR_OP_JUMP || r->attr & IR_NEW_KEY)
             continue;
         at = d->n_exits++ % MOST_EXITS;
+        d->exits_at |= UINT64_C(1) << exit_bit(d->u->consts[r->arg[0] & ~IR_CONST_BIT].value.lo);
         d->exits[at].pc = d->u->consts[r->arg[0] & ~IR_CONST_BIT].value.lo;
         d->exits[at].record = i;
     }
@@ -301,6 +306,8 @@ static void join(driver *d, uint64_t pc)
     uint32_t n = MIN(d->n_exits, MOST_EXITS), i = 0;
     ir_block block;
 
+    if (!(d->exits_at >> exit_bit(pc) & 1))
+        return;
     while (i < n && d->exits[i].pc != pc)
         i++;
     if (i == n || d->b.jump_flags || d->u->overflow)
@@ -406,6 +413,7 @@ static bool translate_once(driver *d)
                           .mmu = mmu,
                           .address_mask = ir_sem_mask(ir_type_bits[d->u->pc_type]) };
     d->n_exits = 0;
+    d->exits_at = 0;
     ir_block_begin(&d->b, ir_block_new(&d->b));
     begin(d, pc);
     return translate_insns(d);

@@ -305,14 +305,24 @@ void tc_drop_code(pb_tc *tc, uint64_t first, uint64_t last)
     pthread_mutex_unlock(&tc->lock);
 }
 
+/* The mark behind those from `i` on that follow one another in memory, and where these end. */
+static uint32_t end_of_run(const ir_unit *ir, uint32_t i, uint64_t *end)
+{
+    do
+        *end = ir->marks[i].pc + MAX(ir->marks[i].length, 1);
+    while (++i < ir->n_marks && ir->marks[i].pc == *end);
+    return i;
+}
+
 /* From which lines of its two pages a unit was made; from all of them if it does not tell. */
 static void find_lines(const ir_unit *ir, uint64_t lines[2])
 {
     lines[0] = lines[1] = ir->marks ? 0 : ~UINT64_C(0);
-    for (uint32_t i = 0; ir->marks && i < ir->n_marks; i++) {
-        uint64_t first = ir->marks[i].pc & PB_PAGE_MASK;
-        uint64_t last = first + MAX(ir->marks[i].length, 1) - 1;
+    for (uint32_t i = 0; ir->marks && i < ir->n_marks;) {
+        uint64_t start = ir->marks[i].pc, end, first = start & PB_PAGE_MASK, last;
 
+        i = end_of_run(ir, i, &end);
+        last = first + (end - start) - 1;
         lines[0] |= lines_of(first, MIN(last, PB_PAGE_MASK));
         if (last > PB_PAGE_MASK)
             lines[1] |= lines_of(0, last & PB_PAGE_MASK);

@@ -16,22 +16,21 @@ pb_u128 cg_constant(const cg *c, const cg_value *v)
     return site_cut(c->u->consts[index_of(c, v) - 2 * c->u->n_ops].value, v->type);
 }
 
-bool cg_const(const cg *c, uint32_t id, uint64_t *value)
+bool cg_const_bits(const cg *c, uint32_t id, uint64_t *value)
 {
-    const cg_value *v = cg_value_of(c, id);
     uint32_t bits = ir_type_bits[cg_type(c, id)];
 
-    if (!(v->flags & CG_IS_CONST) || bits > 64)
+    if (bits > 64)
         return false;
-    *value = cg_constant(c, v).lo & ir_sem_mask(bits);
+    *value = cg_constant(c, cg_value_of(c, id)).lo & ir_sem_mask(bits);
     return true;
 }
 
-bool cg_const_imm(const cg *c, uint32_t id, uint32_t bits, int32_t *value)
+bool cg_const_imm_bits(const cg *c, uint32_t id, uint32_t bits, int32_t *value)
 {
     uint64_t k;
 
-    if (!cg_const(c, id, &k))
+    if (!cg_const_bits(c, id, &k))
         return false;
     if (bits < 64)
         k = (uint64_t)ir_sem_sx(k, bits);
@@ -154,7 +153,7 @@ void cg_drop(cg *c, cg_reg r)
     v = &c->values[value];
     cg_set_register(c, r, CG_NONE);
     if (v->reg == r)
-        v->reg = cg_other_pin(c, value, r);
+        v->reg = v->copies ? cg_other_pin(c, value, r) : CG_NO_REG;
 }
 
 /* Store the value, which is in a register, to the homes of the dirty slots that have it. */
@@ -193,46 +192,50 @@ static uint32_t vacant(const cg *c)
     return c->span.reg == CG_NO_REG ? c->empty : c->empty & ~CG_SET(c->span.reg);
 }
 
-static uint32_t cost_of(const cg *c, cg_reg r)
+/* Registers of a set that may be taken. */
+static uint32_t free_of(const cg *c, uint32_t set)
 {
-    const cg_value *v;
-
-    if (c->reg_value[r] == CG_NONE)
-        return r == c->span.reg;
-    v = &c->values[c->reg_value[r]];
-    if (!v->uses && !v->dirty)
-        return 1;
-    return in_memory(v) ? 2 : 3;
+    return set & c->free_set & ~c->locked;
 }
 
-/* Which free register to take from a set. */
-static cg_reg choose(cg *c, uint32_t set)
+/* From above: rax, rcx and rdx are wanted for their own sake. */
+static cg_reg highest(uint32_t set)
 {
-    uint32_t best_cost = UINT32_MAX, best_last = 0;
+    return (cg_reg)(31u ^ (uint32_t)__builtin_clz(set)); /* which is one instruction */
+}
+
+/* Which one to take of those, all of which have something: the first one that nobody needs, then one that memory has too, then
+ * the one that is used last. */
+static cg_reg cheapest(const cg *c, uint32_t set)
+{
+    uint32_t best_last = 0;
+    bool best_in_memory = false;
     cg_reg best = CG_NO_REG;
 
-    /* From above: rax, rcx and rdx are wanted for their own sake. */
-    set &= c->free_set & ~c->locked;
-    if (set & vacant(c))
-        return 31 - (cg_reg)__builtin_clz(set & vacant(c));
-    while (set) {
-        cg_reg r = 31 - (cg_reg)__builtin_clz(set);
-        uint32_t cost = cost_of(c, r);
-        uint32_t last = cost > 1 ? c->values[c->reg_value[r]].last : 0;
+    for (cg_reg r; set; set ^= CG_SET(r)) {
+        const cg_value *v;
+        bool memory;
 
-        if (cost < best_cost || (cost == best_cost && last > best_last)) {
+        r = highest(set);
+        if (c->reg_value[r] == CG_NONE) /* a span's */
+            return r;
+        v = &c->values[c->reg_value[r]];
+        if (!(v->uses | v->dirty))
+            return r;
+        memory = in_memory(v);
+        if (best == CG_NO_REG || memory > best_in_memory ||
+            (memory == best_in_memory && v->last > best_last)) {
             best = r;
-            best_cost = cost;
-            best_last = last;
+            best_in_memory = memory;
+            best_last = v->last;
         }
-        set &= ~CG_SET(r);
     }
     return best;
 }
 
-cg_reg cg_allocate(cg *c, uint32_t set)
+static __attribute__((noinline)) cg_reg allocate_taken(cg *c, uint32_t set)
 {
-    cg_reg r = choose(c, set);
+    cg_reg r = cheapest(c, free_of(c, set));
 
     if (r == CG_NO_REG) { /* a rule asks for too many: the unit is refused */
         c->failed = true;
@@ -243,28 +246,41 @@ cg_reg cg_allocate(cg *c, uint32_t set)
     return r;
 }
 
-void cg_own(cg *c, cg_reg r, cg_value *v)
+cg_reg cg_allocate(cg *c, uint32_t set)
 {
-    cg_set_register(c, r, index_of(c, v));
-    v->reg = (int8_t)r;
+    uint32_t empty = free_of(c, set) & vacant(c);
+    cg_reg r;
+
+    if (!empty)
+        return allocate_taken(c, set);
+    r = highest(empty);
+    c->locked |= CG_SET(r);
+    return r;
 }
 
 /* ---- verbs of rules -------------------------------------------------------------------------------------- */
 
-cg_reg cg_use_value(cg *c, cg_value *v)
+static __attribute__((noinline)) cg_reg fetch(cg *c, cg_value *v)
 {
     cg_reg r;
 
-    if (cg_is_in_flags(c, v))
+    if (cg_is_in_flags(c, v)) {
         cg_save_flags_value(c, index_of(c, v));
-    if (v->reg >= 0) {
-        c->locked |= CG_SET(v->reg);
-        return v->reg;
+        if (v->reg >= 0)
+            return cg_use_value(c, v);
     }
     r = cg_allocate(c, class_of(v));
     cg_load_value(c, v, r);
     cg_own(c, r, v);
     return r;
+}
+
+cg_reg cg_use_value(cg *c, cg_value *v)
+{
+    if (v->reg < 0)
+        return fetch(c, v);
+    c->locked |= CG_SET(v->reg);
+    return v->reg;
 }
 
 cg_reg cg_use(cg *c, uint32_t id)
@@ -344,6 +360,19 @@ void cg_release(cg *c, cg_reg r)
     c->locked &= ~CG_SET(r);
 }
 
+/* A register that has nothing which anybody needs. */
+static cg_reg idle_of(const cg *c, uint32_t set)
+{
+    uint32_t free = free_of(c, set);
+    cg_reg r = free & vacant(c) ? highest(free & vacant(c)) : cheapest(c, free);
+    const cg_value *v;
+
+    if (r == CG_NO_REG || c->reg_value[r] == CG_NONE)
+        return r;
+    v = &c->values[c->reg_value[r]];
+    return v->uses | v->dirty ? CG_NO_REG : r;
+}
+
 /* A value that this record still reads moves to another register. */
 void cg_take(cg *c, cg_reg r)
 {
@@ -354,8 +383,8 @@ void cg_take(cg *c, cg_reg r)
         cg_reg to;
 
         c->locked |= CG_SET(r);
-        to = choose(c, class_of(v));
-        if (to == CG_NO_REG || cost_of(c, to) > 1) {
+        to = idle_of(c, class_of(v));
+        if (to == CG_NO_REG) {
             evict(c, r);
         } else {
             evict(c, to);
@@ -387,17 +416,19 @@ void cg_use_in(cg *c, uint32_t id, cg_reg r)
 }
 
 /* Registers of operands that die here. */
-static cg_reg dying_register(cg *c, uint32_t set)
+static cg_reg dying_register(const cg *c, uint32_t set)
 {
     const ir_op_record *r = &c->u->ops[c->record];
 
-    if (r->n_args > 4)
+    set &= c->free_set & ~c->empty;
+    if (!set || r->n_args > 4)
         return CG_NO_REG;
     for (uint32_t i = 0; i < r->n_args; i++) {
         const cg_value *v = cg_value_of(c, r->arg[i]);
 
-        if (v->reg >= 0 && set & CG_SET(v->reg) && c->free_set & CG_SET(v->reg) &&
-            cg_dies(c, r->arg[i]))
+        if (v->reg < 0 || !(set & CG_SET(v->reg)) || v->dirty || v->flags & CG_IS_CONST)
+            continue;
+        if (v->uses <= 1 || v->uses <= cg_occurrences(c, v))
             return v->reg;
     }
     return CG_NO_REG;
@@ -407,11 +438,8 @@ static cg_reg dying_register(cg *c, uint32_t set)
 static cg_reg wanted_register(cg *c, const cg_value *v, uint32_t avoid)
 {
     const cg_value *old;
-    cg_reg r;
+    cg_reg r = c->pin_of_slot[v->want];
 
-    if (v->want < 0)
-        return CG_NO_REG;
-    r = c->pin_of_slot[v->want];
     if (avoid & CG_SET(r))
         return CG_NO_REG;
     if (c->reg_value[r] == CG_NONE)
@@ -435,23 +463,28 @@ static cg_value *result_of(cg *c, uint32_t result)
     return &c->values[c->record << 1 | result];
 }
 
-cg_reg cg_def(cg *c, uint32_t result, uint32_t avoid)
+static cg_reg def_anywhere(cg *c, cg_value *v, uint32_t set)
 {
-    cg_value *v = result_of(c, result);
-    cg_reg r = wanted_register(c, v, avoid);
+    cg_reg r = dying_register(c, set);
 
-    if (r != CG_NO_REG) {
-        take_wanted(c, v, r);
-        return r;
-    }
-    r = dying_register(c, class_of(v) & ~avoid);
     if (r == CG_NO_REG) {
-        r = cg_allocate(c, class_of(v) & ~avoid);
+        r = cg_allocate(c, set);
     } else {
         cg_drop(c, r);
         c->locked |= CG_SET(r); /* a rule may have let go of the operand */
     }
     cg_own(c, r, v);
+    return r;
+}
+
+cg_reg cg_def(cg *c, uint32_t result, uint32_t avoid)
+{
+    cg_value *v = result_of(c, result);
+    cg_reg r;
+
+    if (v->want < 0 || (r = wanted_register(c, v, avoid)) == CG_NO_REG)
+        return def_anywhere(c, v, class_of(v) & ~avoid);
+    take_wanted(c, v, r);
     return r;
 }
 
@@ -464,8 +497,7 @@ cg_reg cg_def_from(cg *c, uint32_t result, uint32_t a, uint32_t b)
 
     if (cg_is_in_flags(c, x))
         cg_save_flags_value(c, index_of(c, x));
-    r = wanted_register(c, v, avoid);
-    if (r != CG_NO_REG) {
+    if (v->want >= 0 && (r = wanted_register(c, v, avoid)) != CG_NO_REG) {
         cg_load_value(c, x, r);
         take_wanted(c, v, r);
         return r;
@@ -509,7 +541,8 @@ void cg_release_value(cg *c, cg_value *v)
 {
     if (v->uses || v->dirty || v->flags & CG_IS_CONST)
         return;
-    cg_end_made(c, v);
+    if (c->made != CG_NONE)
+        cg_end_made(c, v);
     if (v->reg >= 0 && c->free_set & CG_SET(v->reg) && v->home < 0)
         cg_drop(c, v->reg);
     free_spill(c, v);
@@ -529,23 +562,7 @@ void cg_end_fused(cg *c)
 
 void cg_end_record(cg *c)
 {
-    const ir_op_record *r = &c->u->ops[c->record];
-    const uint32_t *args = r->n_args > 4 ? &c->u->extra[r->arg[0]] : r->arg;
-    uint32_t n = r->n_args, first = c->record << 1;
-    cg_value *values = c->values;
-
-    for (uint32_t i = 0; i < n; i++) {
-        cg_value *v = &values[values[cg_index(c, args[i])].rep];
-
-        if (v->uses)
-            v->uses--;
-        cg_release_if_idle(c, v);
-    }
-    if (values[first].rep == first)
-        cg_release_if_idle(c, &values[first]);
-    if (cg_rules_second[r->op] && values[first | 1].rep == (first | 1))
-        cg_release_if_idle(c, &values[first | 1]);
-    c->locked = 0;
+    cg_end_operation(c, &c->u->ops[c->record]);
 }
 
 void cg_save_value(cg *c, cg_value *v)

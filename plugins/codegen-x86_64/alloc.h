@@ -36,18 +36,54 @@ cg_reg cg_allocate(cg *c, uint32_t set);
 cg_reg cg_use_value(cg *c, cg_value *v);
 void cg_move(cg *c, cg_reg to, cg_reg from);
 /* The register has the value, or not any more. */
-void cg_own(cg *c, cg_reg r, cg_value *v);
+static inline void cg_own(cg *c, cg_reg r, cg_value *v)
+{
+    if (c->reg_value[r] != CG_NONE)
+        c->values[c->reg_value[r]].copies--;
+    c->reg_value[r] = index_of(c, v);
+    c->empty &= ~CG_SET(r);
+    v->copies++;
+    v->reg = (int8_t)r;
+}
 void cg_drop(cg *c, cg_reg r);
 /* Another pinned register that has the value, or CG_NO_REG. */
 int8_t cg_other_pin(const cg *c, uint32_t value, cg_reg but);
 /* Free a value's places if nobody needs it. */
 void cg_release_value(cg *c, cg_value *v);
 
-/* The same, in most cases without a call. */
-static inline void cg_release_if_idle(cg *c, cg_value *v)
+/* Whether that would do anything: a register of a slot stays, and what a clean slot's home has may stay too. */
+static inline bool cg_is_idle(const cg *c, const cg_value *v)
 {
-    if (!v->uses && (v->reg >= 0 || v->spill >= 0))
+    const uint64_t free = c->free_set; /* CG_NO_REG is above all registers */
+
+    return !v->uses && !v->dirty &&
+           ((free >> (v->reg & 63) & 1 && v->home < 0) || v->spill >= 0 || c->made != CG_NONE);
+}
+
+/* A record that uses it is done. */
+static inline void cg_end_use(cg *c, cg_value *v)
+{
+    if (v->uses)
+        v->uses--;
+    if (cg_is_idle(c, v))
         cg_release_value(c, v);
+}
+
+/* cg_end_record() of the record r, in the loop over all records. */
+static inline void cg_end_operation(cg *c, const ir_op_record *r)
+{
+    const uint32_t *args = r->n_args > 4 ? &c->u->extra[r->arg[0]] : r->arg;
+    uint32_t n = r->n_args, first = c->record << 1;
+    cg_value *values = c->values;
+
+    for (uint32_t i = 0; i < n; i++)
+        cg_end_use(c, &values[values[cg_index(c, args[i])].rep]);
+    if (!values[first].uses && values[first].rep == first && cg_is_idle(c, &values[first]))
+        cg_release_value(c, &values[first]);
+    if (cg_second_of(cg_op_kinds[r->op]) && values[first | 1].rep == (first | 1) &&
+        cg_is_idle(c, &values[first | 1]))
+        cg_release_value(c, &values[first | 1]);
+    c->locked = 0;
 }
 
 #endif

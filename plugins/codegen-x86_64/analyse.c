@@ -186,14 +186,6 @@ static bool find_lengths(cg *c)
 
 /* ---- values ----------------------------------------------------------------------------------------------- */
 
-static void count_use(cg *c, uint32_t id, uint32_t record)
-{
-    cg_value *v = &c->values[cg_index(c, id)];
-
-    v->uses++;
-    v->last = record;
-}
-
 static const uint32_t *operands(const ir_unit *u, const ir_op_record *r)
 {
     return r->n_args > 4 ? &u->extra[r->arg[0]] : r->arg;
@@ -233,20 +225,18 @@ static uint32_t flags_read(const cg *c, const ir_op_record *r)
     }
 }
 
-/* What the sweeps ask of an operation: most records are of kinds that they have nothing to do with. */
+/* What is asked of an operation beside its cg_op_kind, which is in the low byte. Marks, gets and puts are most of all
+ * records, and are told from the others by their operation. */
 enum {
-    TRAIT_PURE = 1,    /* no effect but its results */
-    TRAIT_PRECISE = 2, /* somebody may look at the state */
-    TRAIT_END = 4,     /* of a block */
-    TRAIT_SLOT = 8,    /* reads or writes one */
-    TRAIT_MARK = 16,
-    TRAIT_PATTERN = 32, /* may become one instruction with another one */
+    TRAIT_PURE = CG_OP_PURE,
+    TRAIT_BUNDLE = CG_OP_BUNDLE,
+    TRAIT_PRECISE = 0x100, /* somebody may look at the state */
+    TRAIT_END = 0x200,     /* of a block */
+    TRAIT_PATTERN = 0x400, /* may become one instruction with another one */
 };
 
-static const uint8_t traits[IR_OP_COUNT] = {
-    [IR_OP_GET] = TRAIT_PURE | TRAIT_SLOT,
-    [IR_OP_PUT] = TRAIT_SLOT,
-    [IR_OP_INSN] = TRAIT_MARK,
+static const uint16_t traits[IR_OP_COUNT] = {
+    [IR_OP_GET] = TRAIT_PURE,
     [IR_OP_LD] = TRAIT_PRECISE | TRAIT_PATTERN,
     [IR_OP_ST] = TRAIT_PRECISE | TRAIT_PATTERN,
     [IR_OP_RMW] = TRAIT_PRECISE,
@@ -275,7 +265,7 @@ static const uint8_t traits[IR_OP_COUNT] = {
 
 static uint32_t traits_of(const ir_op_record *r)
 {
-    return traits[r->op] | (r->op >= IR_OP_ADD ? cg_rules_pure[r->op] : 0);
+    return traits[r->op] | cg_op_kinds[r->op];
 }
 
 static bool has_no_effect(const ir_op_record *r)
@@ -290,31 +280,56 @@ bool cg_is_precise(const cg *c, const ir_op_record *r)
              c->self->cpu->translator->helpers[r->attr].flags & PB_HELPER_PURE);
 }
 
-static void init_value(cg_value *values, uint32_t i, uint32_t type, uint32_t flags)
+/* How it is used is there already: what uses it stands behind what makes it. */
+static void make_value(cg_value *v, uint32_t id, uint32_t type, uint32_t flags)
 {
     static const cg_value fresh = {
         .reg = CG_NO_REG, .spill = -1, .home = -1, .want = -1, .fl_valid = IR_FL_ALL
     };
-    cg_value *v = &values[i];
 
-    *v = fresh;
-    v->rep = i;
+    memcpy((char *)v + CG_VALUE_CLEARED, (const char *)&fresh + CG_VALUE_CLEARED,
+           sizeof(*v) - CG_VALUE_CLEARED);
+    v->rep = id;
     v->type = (uint8_t)type;
     v->flags = (uint8_t)flags;
 }
 
+/* From the last one to the first one. */
+static void count_use(cg_value *v, uint32_t record)
+{
+    if (!v->uses++)
+        v->last = record;
+}
+
+/* A branch's. */
 static void count_uses_of_targets(cg *c, uint32_t record)
 {
-    cg_target t[2];
-    uint32_t n = cg_targets(c->u, &c->u->ops[record], t);
+    const ir_op_record *r = &c->u->ops[record];
+    const uint32_t *extra = &c->u->extra[r->aux];
 
-    for (uint32_t k = 0; k < n; k++) {
-        for (uint32_t j = 0; j < t[k].n; j++) {
-            count_use(c, t[k].values[j], record);
-            c->values[cg_index(c, t[k].values[j])].fl_need = IR_FL_ALL;
+    for (uint32_t k = r->op == IR_OP_BR ? 1 : 2; k > 0; k--) {
+        uint32_t n = extra[1];
+
+        for (uint32_t j = 0; j < n; j++) {
+            cg_value *v = &c->values[cg_index(c, extra[2 + j])];
+
+            count_use(v, record);
+            v->fl_need = IR_FL_ALL;
         }
-        c->crosses |= t[k].n > 0;
+        c->crosses |= n > 0;
+        extra += 2 + n;
     }
+}
+
+/* What the operands are asked for that are bundles. */
+static __attribute__((noinline)) void note_flags_read(cg *c, const ir_op_record *r)
+{
+    const uint32_t *args = operands(c->u, r);
+    uint16_t flags = (uint16_t)flags_read(c, r);
+
+    for (uint32_t k = 0; k < r->n_args; k++)
+        if (ir_value_type(c->u, (ir_val){ args[k] }) == IR_FL)
+            c->values[cg_index(c, args[k])].fl_need |= flags;
 }
 
 static bool is_made_by(const cg *c, uint32_t id, uint32_t op)
@@ -339,68 +354,159 @@ static bool may_be_pattern(const cg *c, const ir_op_record *r)
     }
 }
 
-/* Values, and how often each is used: what is used is defined above. Of an operation's second result, if it has none, only
- * the number of uses is set. (Bytes may alias anything, so what c points to is loaded again behind each store of one: hence
- * the names of our own, here and below.) */
-static void count_uses(cg *c)
+static void clear_values(cg *c)
 {
-    const ir_unit *u = c->u;
-    cg_value *values = c->values;
-    uint32_t n = u->n_ops, n_patterns = 0, first = 0; /* first: of the block */
+    uint32_t first = 2 * c->u->n_ops, n = c->n_values;
+    cg_value *values = c->values, *end = values + first;
 
-    for (uint32_t i = 0; i < u->n_consts; i++)
-        init_value(values, 2 * n + i, u->consts[i].type, CG_IS_CONST);
-    for (uint32_t i = 0; i < n; i++) {
-        const ir_op_record *r = &u->ops[i];
-        const uint32_t *args = operands(u, r);
-        uint32_t op = r->op, n_args = r->n_args, second = cg_rules_second[op], kind = traits[op];
-
-        init_value(values, i << 1, r->type, 0);
-        if (second)
-            init_value(values, i << 1 | 1, second, 0);
-        else
-            values[i << 1 | 1].uses = 0;
-        for (uint32_t k = 0; k < n_args; k++) {
-            uint32_t id = args[k], index = id & IR_CONST_BIT ? 2 * n + (id & ~IR_CONST_BIT) : id;
-            cg_value *v = &values[index];
-
-            v->uses++;
-            v->last = i;
-            if (__builtin_expect(v->type == IR_FL, 0))
-                v->fl_need |= (uint16_t)flags_read(c, r);
-            c->crosses |= index < first << 1;
-        }
-        if (kind & TRAIT_PATTERN && may_be_pattern(c, r))
-            c->room->patterns[n_patterns++] = i;
-        if (kind & TRAIT_END) {
-            first = i + 1;
-            if (has_targets(r))
-                count_uses_of_targets(c, i);
-        }
+    memset(c->first_of, 0, c->u->n_ops * sizeof(*c->first_of));
+    for (cg_value *v = values; v < end; v += 2) {
+        memset(&v[0], 0, CG_VALUE_CLEARED);
+        memset(&v[1], 0, CG_VALUE_CLEARED);
     }
-    c->n_patterns = n_patterns;
-    memset(c->first_of, 0, n * sizeof(*c->first_of));
+    for (uint32_t i = first; i < n; i++) {
+        memset(&values[i], 0, CG_VALUE_CLEARED);
+        make_value(&values[i], i, c->u->consts[i - first].type, CG_IS_CONST);
+    }
 }
 
-/* Guest instructions of each block. Blocks mostly follow one another, as marks do. */
-static void count_marks(cg *c)
+/* One sweep, from the last record to the first one: what is used is defined above.
+ * - Values, and how often each is used. Of marks, puts, and second results that there are none of, only the number of uses and
+ *   what is flagged below are set.
+ * - Dead are records without effect that nobody needs, and puts into a slot that gets another value before anybody
+ *   looks: in one block, with no precise point between. Counted, requests are looked at behind instructions that called (emit.c):
+ *   there any mark is such a point. What dead ones read is not used by them.
+ * - What is left of what has to do with slots with registers is listed, from c->first_event on, and so is, from c->first_pattern on, what is
+ *   worth a second look when uses are counted.
+ * (Bytes may alias anything, so what c points to is loaded again behind each store of one: hence names of our own.) */
+typedef struct sweep {
+    const ir_unit *u;
+    cg_value *values;
+    uint32_t n;                /* records */
+    uint32_t end;              /* of the block */
+    uint32_t *over, now;       /* by slot: if it has this number, it is overwritten */
+    uint32_t *event, *pattern; /* the first ones of those lists */
+    const int8_t *pin_of_slot; /* null: not chosen yet, any slot may get a register */
+    bool drops, crosses;
+} sweep;
+
+static inline void sweep_use(const sweep *s, uint32_t id, uint32_t record)
 {
-    const ir_unit *u = c->u;
-    uint32_t m = 0;
+    cg_value *v =
+        &s->values[(id & ~IR_CONST_BIT) + (id & IR_CONST_BIT ? 2 * s->n : 0)]; /* cg_index() */
 
-    for (uint32_t b = 0; b < u->n_blocks; b++) {
-        const ir_block_info *info = &u->blocks[b];
-        uint32_t first;
+    count_use(v, record);
+}
 
-        if (m > 0 && u->marks[m - 1].record >= info->first)
-            m = 0;
-        while (m < u->n_marks && u->marks[m].record < info->first)
-            m++;
-        first = m;
-        while (m < u->n_marks && u->marks[m].record < info->end)
-            m++;
-        c->blocks[b].marks = m - first;
+/* A record that has to do with a slot that has a register. Which ones have is hard to foresee: hence no branch. */
+static inline void sweep_event(sweep *s, uint32_t slot, uint32_t record)
+{
+    s->event[-1] = record;
+    s->event -= !s->pin_of_slot || s->pin_of_slot[slot] != CG_NO_REG;
+}
+
+static inline void sweep_get(sweep *s, const ir_op_record *r, cg_value *v, uint32_t i)
+{
+    uint32_t *over = &s->over[r->attr & 0xffff];
+    bool last = s->drops && *over == s->now;
+
+    if (s->drops && !v->uses) {
+        make_value(v, i << 1, r->type, CG_IS_DEAD);
+        return;
     }
+    make_value(v, i << 1, r->type, last ? CG_IS_LAST : 0);
+    if (v->last > s->end)
+        s->crosses = true;
+    *over = 0;
+    sweep_event(s, r->attr & 0xffff, i);
+}
+
+static inline void sweep_put(sweep *s, cg *c, const ir_op_record *r, cg_value *v, uint32_t i)
+{
+    uint32_t *over = &s->over[r->attr & 0xffff];
+
+    if (s->drops && *over == s->now) {
+        v->flags = CG_IS_DEAD;
+        return;
+    }
+    v->flags = 0;
+    *over = s->now;
+    sweep_event(s, r->attr & 0xffff, i);
+    sweep_use(s, r->arg[0], i);
+    if (r->type == IR_FL)
+        note_flags_read(c, r);
+}
+
+/* Who looks at slots, or ends a block. */
+static inline void sweep_edge(sweep *s, cg *c, const ir_op_record *r, uint32_t kind, uint32_t i)
+{
+    if (!(kind & TRAIT_END) && !cg_is_precise(c, r))
+        return;
+    s->now++;
+    *--s->event = i;
+    if (!(kind & TRAIT_END))
+        return;
+    s->end = i;
+    if (has_targets(r))
+        count_uses_of_targets(c, i);
+}
+
+static inline void sweep_operation(sweep *s, cg *c, const ir_op_record *r, cg_value *v, uint32_t i)
+{
+    const uint32_t kind = traits_of(r), *args = operands(s->u, r);
+
+    make_value(v, i << 1, r->type, 0);
+    if (cg_second_of(kind))
+        make_value(&v[1], i << 1 | 1, cg_second_of(kind), 0);
+    if (kind & TRAIT_PURE && s->drops && !(v[0].uses | v[1].uses)) {
+        v->flags = CG_IS_DEAD;
+        return;
+    }
+    if (v[0].last > s->end || v[1].last > s->end)
+        s->crosses = true;
+    if (kind & (TRAIT_END | TRAIT_PRECISE))
+        sweep_edge(s, c, r, kind, i);
+    for (uint32_t k = 0, n = r->n_args; k < n; k++)
+        sweep_use(s, args[k], i);
+    if (kind & TRAIT_BUNDLE || r->type == IR_FL)
+        note_flags_read(c, r);
+    if (kind & TRAIT_PATTERN && may_be_pattern(c, r))
+        *--s->pattern = i;
+}
+
+static __attribute__((noinline)) void find_uses(cg *c)
+{
+    uint32_t n = c->u->n_ops, counted = c->self->counted;
+    sweep s = { .u = c->u,
+                .values = c->values,
+                .n = n,
+                .end = n,
+                .over = c->room->noted,
+                .now = cg_number_notes(c, n + 1) + 1,
+                .event = c->room->events + n,
+                .pattern = c->room->patterns + n,
+                .pin_of_slot = c->job->flags & PB_CODE_REGION ? NULL : c->self->pin_of_slot,
+                .drops = cg_does(c, CG_PASS_DEAD) };
+    const ir_op_record *r = s.u->ops + n;
+    cg_value *v = s.values + 2 * n;
+
+    for (uint32_t i = n; i-- > 0;) {
+        r--;
+        v -= 2;
+        if (r->op == IR_OP_INSN) {
+            v->flags = 0;
+            s.now += counted;
+        } else if (r->op == IR_OP_GET) {
+            sweep_get(&s, r, v, i);
+        } else if (r->op == IR_OP_PUT) {
+            sweep_put(&s, c, r, v, i);
+        } else {
+            sweep_operation(&s, c, r, v, i);
+        }
+    }
+    c->crosses |= s.crosses;
+    c->first_event = (uint32_t)(s.event - c->room->events);
+    c->first_pattern = (uint32_t)(s.pattern - c->room->patterns);
 }
 
 static void make_dead(cg *c, uint32_t record)
@@ -408,49 +514,15 @@ static void make_dead(cg *c, uint32_t record)
     c->values[record << 1].flags |= CG_IS_DEAD;
 }
 
-/* Records without effect that nobody needs, and puts into a slot that gets another value before anybody looks: in one
- * block, with no precise point between. Counted, requests are looked at behind instructions that called (emit.c): there
- * any mark is such a point. What is left of what has to do with slots is listed, from c->first_event on. */
-static void find_dead(cg *c)
+/* Guest instructions that begin in each block: records know which one they belong to. */
+static void count_marks(cg *c)
 {
-    const ir_op_record *ops = c->u->ops;
-    cg_value *values = c->values;
-    uint32_t *over = c->room->noted; /* now: it is overwritten */
-    uint32_t now = cg_number_notes(c, c->u->n_ops + 1) + 1, at = c->u->n_ops;
-    uint32_t *events = c->room->events;
-    bool drops = cg_does(c, CG_PASS_DEAD);
+    for (uint32_t b = 0; b < c->u->n_blocks; b++) {
+        const ir_block_info *info = &c->u->blocks[b];
+        const ir_op_record *first = &c->u->ops[info->first], *last = &c->u->ops[info->end - 1];
 
-    for (uint32_t i = at; i-- > 0;) {
-        const ir_op_record *r = &ops[i];
-        uint32_t slot = r->attr & 0xffff, kind = traits_of(r);
-
-        if (kind & TRAIT_PURE) {
-            if (drops && !(values[i << 1].uses | values[i << 1 | 1].uses)) {
-                make_dead(c, i);
-                for (uint32_t k = 0; k < r->n_args; k++)
-                    values[cg_index(c, r->arg[k])].uses--;
-            } else if (kind & TRAIT_SLOT) {
-                if (drops && over[slot] == now)
-                    values[i << 1].flags |= CG_IS_LAST;
-                over[slot] = 0;
-                events[--at] = i;
-            }
-        } else if (kind & TRAIT_MARK) {
-            now += c->self->counted;
-        } else if (kind & TRAIT_SLOT) {
-            if (!drops || over[slot] != now) {
-                over[slot] = now;
-                events[--at] = i;
-            } else {
-                make_dead(c, i);
-                values[cg_index(c, r->arg[0])].uses--;
-            }
-        } else if (kind & TRAIT_END || cg_is_precise(c, r)) {
-            now++;
-            events[--at] = i;
-        }
+        c->blocks[b].marks = last->guest - first->guest + (first->op == IR_OP_INSN);
     }
-    c->first_event = at;
 }
 
 /* ---- comparisons of a masked value with zero ----------------------------------------------------------------- */
@@ -551,7 +623,8 @@ static void fuse(cg *c, uint32_t first, uint32_t put, uint32_t get, uint32_t sec
 {
     uint32_t operand = c->u->ops[first].arg[0];
 
-    count_use(c, operand, second);
+    c->values[cg_index(c, operand)].uses++;
+    c->values[cg_index(c, operand)].last = second;
     c->first_of[second] = first + 1;
     if (c->values[first << 1].uses != 1)
         return;
@@ -660,26 +733,23 @@ static bool can_be_late(const cg *c, uint32_t record)
 
 /* The slot that a result is put into: it is computed there if nobody looks at the slot between, and nothing that may
  * fault stands there. */
-static void find_wanted(cg *c)
+static __attribute__((noinline)) void find_wanted(cg *c)
 {
-    uint32_t notes = cg_number_notes(c, c->u->n_ops) + 1;
+    const ir_op_record *ops = c->u->ops;
+    const uint32_t *events = c->room->events;
+    cg_value *values = c->values;
+    uint32_t n = c->u->n_ops, notes = cg_number_notes(c, n) + 1;
     uint32_t *touched =
-        c->room->noted; /* by slot: the last record that has to do with it, plus `notes` */
+        c->room
+            ->noted; /* by slot with a register: the last record that has to do with it, plus `notes` */
     uint32_t first = 0, precise = 0; /* of the block; the last precise record in it */
 
     cg_use_map_at(c, 0);
-    for (uint32_t at = c->first_event; at < c->u->n_ops; at++) {
-        uint32_t i = c->room->events[at], id;
-        const ir_op_record *r = &c->u->ops[i];
-        uint32_t slot = r->attr & 0xffff;
+    for (uint32_t at = c->first_event; at < n; at++) {
+        uint32_t i = events[at], id, op = ops[i].op, slot = ops[i].attr & 0xffff;
 
-        if (r->op == IR_OP_GET) {
-            if (!(c->values[i << 1].flags & CG_IS_DEAD))
-                touched[slot] = notes + i;
-            continue;
-        }
-        if (r->op != IR_OP_PUT) {
-            if (traits[r->op] & TRAIT_END) {
+        if (op != IR_OP_GET && op != IR_OP_PUT) {
+            if (traits[op] & TRAIT_END) {
                 first = precise = i + 1;
                 cg_use_map_at(c, i + 1);
             } else if (!c->first_of[i]) {
@@ -687,18 +757,17 @@ static void find_wanted(cg *c)
             }
             continue;
         }
-        if (c->values[i << 1].flags & CG_IS_DEAD)
+        if (c->pin_of_slot[slot] == CG_NO_REG || values[i << 1].flags & CG_IS_DEAD)
             continue;
-        id = origin(c, r->arg[0]);
-        if (c->pin_of_slot[slot] != CG_NO_REG && !(id & IR_CONST_BIT)) {
+        if (op == IR_OP_PUT && !((id = origin(c, ops[i].arg[0])) & IR_CONST_BIT)) {
             uint32_t def = id >> 1;
-            cg_value *v = &c->values[id];
+            cg_value *v = &values[id];
 
-            if (id == r->arg[0] && def >= first && def < precise && can_be_late(c, def)) {
+            if (id == ops[i].arg[0] && def >= first && def < precise && can_be_late(c, def)) {
                 v->flags |= CG_IS_LATE;
                 v->want = (int16_t)slot;
             } else if (def >= precise && touched[slot] < notes + def && v->want < 0 &&
-                       c->u->ops[def].op != IR_OP_GET && c->u->ops[def].op != IR_OP_PARAM) {
+                       ops[def].op != IR_OP_GET && ops[def].op != IR_OP_PARAM) {
                 v->want = (int16_t)slot;
             }
         }
@@ -801,7 +870,7 @@ static void find_patterns(cg *c)
 {
     uint32_t paired = 0;
 
-    for (uint32_t at = 0; at < c->n_patterns; at++) {
+    for (uint32_t at = c->first_pattern; at < c->u->n_ops; at++) {
         uint32_t i = c->room->patterns[at];
 
         switch (c->u->ops[i].op) {
@@ -836,13 +905,13 @@ bool cg_analyse(cg *c)
     for (uint32_t b = 0; b < c->u->n_blocks; b++)
         c->blocks[b] = (cg_block){ .place = CG_NONE, .offset = CG_NONE, .fixups = CG_NONE };
     count_preds(c);
-    count_uses(c);
     count_marks(c);
-    if (c->noting)
+    clear_values(c);
+    find_uses(c);
+    if (c->noting) {
         cg_note_flags(c);
-    find_dead(c);
-    if (c->noting)
         cg_note_dead(c);
+    }
     find_patterns(c);
     if (c->noting)
         cg_note_patterns(c);

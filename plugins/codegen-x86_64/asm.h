@@ -113,7 +113,7 @@ enum { ASM_MOST = 32 };
 
 static inline void asm_room(asm_buffer *a)
 {
-    if (__builtin_expect(a->end - a->p < ASM_MOST, 0)) {
+    if (__builtin_expect((uintptr_t)a->p + ASM_MOST > (uintptr_t)a->end, 0)) {
         a->full = true;
         a->p = a->start;
     }

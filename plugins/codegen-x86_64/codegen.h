@@ -211,9 +211,14 @@ typedef enum cg_value_flags {
 } cg_value_flags;
 
 typedef struct cg_value {
-    uint32_t rep;  /* the value that it is another name of: itself mostly */
-    uint32_t uses; /* that are still to come, this record's included */
-    uint32_t last; /* record of the last one */
+    /* Cleared together (analyse.c). */
+    uint32_t uses;     /* that are still to come, this record's included */
+    uint32_t last;     /* record of the last one */
+    uint16_t fl_need;  /* bundles: which flags anybody reads, IR_FLAG_* places */
+    uint16_t copies;   /* registers that have it */
+    uint32_t reserved; /* to be a power of two */
+
+    uint32_t rep; /* the value that it is another name of: itself mostly */
     int8_t reg;
     uint8_t type;      /* ir_type */
     uint8_t dirty;     /* slots that have this value and whose home does not */
@@ -221,11 +226,10 @@ typedef struct cg_value {
     int16_t spill;     /* number in the frame, or -1. It stays right */
     int16_t home;      /* slot whose home holds it, or -1 */
     int16_t want;      /* pinned slot that it is put into soon: compute it there; -1 */
-    uint16_t fl_need;  /* bundles: which flags anybody reads, IR_FLAG_* places */
     uint16_t fl_valid; /* bundles: those that are there, the others read as zero */
-    uint16_t copies;   /* registers that have it */
-    uint32_t reserved; /* to be a power of two */
 } cg_value;
+enum { CG_VALUE_CLEARED = offsetof(cg_value, rep) };
+_Static_assert(CG_VALUE_CLEARED == 16, "it is one store");
 _Static_assert(sizeof(cg_value) == 32, "there are two for each record");
 
 typedef struct cg_slot {
@@ -252,12 +256,13 @@ typedef struct cg {
     const ir_unit *u;
     pb_code_job *job;
     uint32_t features;
-    bool failed;       /* PB_EMIT_TOO_LARGE */
-    bool noting;       /* job->note wants to know */
-    bool watched;      /* a debugger wants to: no direct memory */
-    uint32_t record;   /* being emitted */
-    uint32_t position; /* the same, or the record that one left for later is emitted with */
-    uint32_t mark;     /* guest instruction, CG_NONE: none yet */
+    bool failed;        /* PB_EMIT_TOO_LARGE */
+    bool noting;        /* job->note wants to know */
+    bool watched;       /* a debugger wants to: no direct memory */
+    uint32_t record;    /* being emitted */
+    uint32_t mark;      /* guest instruction, CG_NONE: none yet */
+    uint32_t position;  /* `record`, or the record that one left for later is emitted with */
+    uint32_t max_lines; /* of job->lines, 0: nobody asks for them */
     uint32_t block;
     uint32_t after;     /* counted: instructions of the unit behind this one, on the longest path */
     bool effect_done;   /* counted: something of this instruction cannot be done twice */
@@ -326,7 +331,7 @@ typedef struct cg {
 
     uint32_t *
         first_of; /* by record of the second access of a pair, and of a fused operation: the first one, + 1 */
-    uint32_t n_patterns, first_event; /* of lists in the room (analyse.c) */
+    uint32_t first_event, first_pattern; /* of lists in the room (analyse.c) */
     struct cg_block *blocks;
     uint32_t *order; /* blocks in the order of emission: reverse postorder */
     uint32_t n_order;
@@ -385,10 +390,24 @@ static inline void cg_set_register(cg *c, cg_reg r, uint32_t value)
     }
 }
 
+static inline bool cg_is_constant(const cg *c, uint32_t id)
+{
+    return cg_value_of(c, id)->flags & CG_IS_CONST;
+}
+
 /* Whether an operand is a constant of at most 64 bits; its value, cut to the operand's type. */
-bool cg_const(const cg *c, uint32_t id, uint64_t *value);
+bool cg_const_bits(const cg *c, uint32_t id, uint64_t *value);
+static inline bool cg_const(const cg *c, uint32_t id, uint64_t *value)
+{
+    return cg_is_constant(c, id) && cg_const_bits(c, id, value);
+}
+
 /* Whether it is one that an instruction can have as an immediate of 32 bits, sign-extended, at this width in bits. */
-bool cg_const_imm(const cg *c, uint32_t id, uint32_t bits, int32_t *value);
+bool cg_const_imm_bits(const cg *c, uint32_t id, uint32_t bits, int32_t *value);
+static inline bool cg_const_imm(const cg *c, uint32_t id, uint32_t bits, int32_t *value)
+{
+    return cg_is_constant(c, id) && cg_const_imm_bits(c, id, bits, value);
+}
 
 /* The operand's register, which is the rule's until it returns. */
 cg_reg cg_use(cg *c, uint32_t id);
@@ -459,8 +478,9 @@ static inline asm_mem cg_frame_at(int32_t offset)
     return asm_at(RSP, offset);
 }
 
-void cg_get(cg *c, uint32_t result, uint32_t slot);
-void cg_put(cg *c, uint32_t slot, uint32_t id);
+void cg_get(cg *c, uint32_t slot);
+/* Gives the value. */
+cg_value *cg_put(cg *c, uint32_t slot, uint32_t id);
 /* Store all dirty slots. The host's flags stay. */
 void cg_sync(cg *c);
 /* The same, for somebody who looks at once: bundles are packed. */
@@ -687,10 +707,21 @@ bool cg_has_moves(const cg *c);
 typedef bool cg_rule(cg *c, const ir_op_record *r);
 
 extern cg_rule *const cg_rules[IR_OP_COUNT];
-/* 1: the operation has no effect but its results. */
-extern const uint8_t cg_rules_pure[IR_OP_COUNT];
-/* ir_type of the operation's second result; IR_VOID: it has none. */
-extern const uint8_t cg_rules_second[IR_OP_COUNT];
+
+/* What is known of an operation from its row in ops.def, in a byte. */
+enum {
+    CG_OP_PURE = 1,    /* no effect but its results */
+    CG_OP_BUNDLE = 2,  /* whatever its type, an operand may be a bundle */
+    CG_OP_SECOND = 16, /* times the ir_type of its second result, IR_VOID: it has none */
+};
+_Static_assert((IR_TYPE_COUNT - 1) * CG_OP_SECOND <= UINT8_MAX, "it is a byte");
+
+extern const uint8_t cg_op_kinds[IR_OP_COUNT];
+
+static inline uint32_t cg_second_of(uint32_t kind)
+{
+    return (kind & 0xff) / CG_OP_SECOND;
+}
 
 /* Emit a record that was left for later, in the middle of another one: before that asked for anything. */
 void cg_emit_late(cg *c, uint32_t record);
@@ -713,7 +744,7 @@ void cg_end_fused(cg *c);
 static inline bool cg_keeps_span(uint32_t op)
 {
     return op == IR_OP_GET || op == IR_OP_PUT || op == IR_OP_INSN || op == IR_OP_LD ||
-           op == IR_OP_ST || (op >= IR_OP_ADD && cg_rules_pure[op]);
+           op == IR_OP_ST || cg_op_kinds[op] & CG_OP_PURE;
 }
 
 /* Forget the host address that a span's register has. */

@@ -2,6 +2,7 @@
  * What stands behind a unit's code: slow paths with their site records, exits that store first, stubs of jumps that are
  * not linked.
  */
+#include "alloc.h"
 #include "emit.h"
 #include "note.h"
 #include "sites.h"
@@ -22,26 +23,28 @@ enum {
 
 typedef struct cg_cold {
     uint8_t kind;
-    uint32_t record; /* that it is of */
     uint8_t result, result_2;
     uint8_t n_sync;
     uint8_t n_from;
+    uint8_t map; /* the map in use where the path begins */
+    bool lazy;   /* cg.lazy there */
     bool inside, alone;
-    bool lazy;             /* cg.lazy where the path begins */
-    uint8_t map;           /* the map in use there */
-    uint32_t from[3];      /* displacements of the jumps that lead here */
-    const uint8_t *refill; /* thunk to call before the slow path, or null */
-    uint32_t again;        /* where the probe begins */
-    uint32_t start;        /* offset of the path, when it was emitted */
     bool relied_on;
+    uint32_t record;  /* that it is of */
+    uint32_t from[3]; /* displacements of the jumps that lead here */
+    uint32_t start;   /* offset of the path, when it was emitted */
     uint32_t back;
-    uint32_t credit;
     uint32_t data, bytes; /* in cold_data */
-    uint64_t pc;
-    const ir_op_record *jump;
-    uint32_t evicted;   /* cg.n_evicted where the path begins */
-    cg_fix fix;         /* COLD_REDO: without `emit` there is none */
-    cg_cold_emit *code; /* COLD_CODE */
+    uint32_t again;       /* COLD_SLOW: where the probe begins */
+    uint32_t credit;
+    uint32_t evicted;          /* cg.n_evicted where the path begins */
+    uint32_t fix;              /* COLD_REDO: of a cg_fix in cold_data, + 1; 0: there is none */
+    union {                    /* by kind */
+        const uint8_t *refill; /* COLD_SLOW: thunk to call before, or null */
+        cg_cold_emit *code;    /* COLD_CODE */
+        uint64_t pc;           /* COLD_ENTRY */
+        const ir_op_record *jump;
+    };
 } cg_cold;
 
 static bool grow(void **array, uint32_t *cap, uint32_t wanted, size_t each)
@@ -81,30 +84,50 @@ static cg_cold *new_cold(cg *c, uint32_t kind, uint32_t from)
 
 /* ---- records ---------------------------------------------------------------------------------------------- */
 
-void site_bytes(cg *c, const void *bytes, uint32_t n)
+/* The most that put_dirty() writes for a slot: number, flags, and a place made of two constants. */
+enum { SLOT_MOST = 2 + 2 + 2 + 2 * (1 + 16) };
+
+/* Where the next bytes of cold_data go, of which there are at most n; null: there is no memory. */
+static uint8_t *reserve(cg *c, uint32_t n)
 {
-    if (!n)
-        return;
-    if (!grow((void **)&c->cold_data, &c->cap_cold_data, c->n_cold_data + n, 1)) {
-        c->failed = true;
-        return;
-    }
-    memcpy(c->cold_data + c->n_cold_data, bytes, n);
-    c->n_cold_data += n;
+    if (grow((void **)&c->cold_data, &c->cap_cold_data, c->n_cold_data + n, 1))
+        return c->cold_data + c->n_cold_data;
+    c->failed = true;
+    return NULL;
 }
 
-static void site_byte(cg *c, uint32_t byte)
+/* They were written up to p. */
+static void written(cg *c, const uint8_t *p)
 {
-    uint8_t b = (uint8_t)byte;
-
-    site_bytes(c, &b, 1);
+    c->n_cold_data = (uint32_t)(p - c->cold_data);
 }
 
-static void site_word(cg *c, uint32_t word)
+static void put_bytes(uint8_t **p, const void *bytes, uint32_t n)
+{
+    memcpy(*p, bytes, n);
+    *p += n;
+}
+
+static void put_byte(uint8_t **p, uint32_t byte)
+{
+    *(*p)++ = (uint8_t)byte;
+}
+
+static void put_word(uint8_t **p, uint32_t word)
 {
     uint16_t w = (uint16_t)word;
 
-    site_bytes(c, &w, 2);
+    put_bytes(p, &w, 2);
+}
+
+static void append(cg *c, const void *bytes, uint32_t n)
+{
+    uint8_t *p = reserve(c, n);
+
+    if (!p)
+        return;
+    put_bytes(&p, bytes, n);
+    written(c, p);
 }
 
 static uint32_t condition_of(cg *c, uint32_t value)
@@ -116,63 +139,83 @@ static uint32_t condition_of(cg *c, uint32_t value)
     return 0;
 }
 
-static void site_place(cg *c, const cg_value *v)
+static uint8_t *put_place(cg *c, uint8_t *p, const cg_value *v);
+
+/* Of what is not in a register. */
+static __attribute__((noinline)) uint8_t *put_other_place(cg *c, uint8_t *p, const cg_value *v)
 {
-    if (v->reg >= 0) {
-        site_byte(c, (uint32_t)v->reg);
-    } else if (v->flags & CG_IS_CONST) {
-        site_byte(c, PLACE_CONST);
-        site_bytes(c, &c->u->consts[(uint32_t)(v - c->values) - 2 * c->u->n_ops].value, 16);
+    if (v->flags & CG_IS_CONST) {
+        put_byte(&p, PLACE_CONST);
+        put_bytes(&p, &c->u->consts[index_of(c, v) - 2 * c->u->n_ops].value, 16);
     } else if (v->spill >= 0) {
-        site_byte(c, PLACE_SPILL);
-        site_byte(c, (uint32_t)v->spill);
+        put_byte(&p, PLACE_SPILL);
+        put_byte(&p, (uint32_t)v->spill);
     } else if (v->home >= 0) {
-        site_byte(c, PLACE_HOME);
-        site_word(c, (uint32_t)v->home);
-    } else if (c->made == (uint32_t)(v - c->values)) {
-        site_byte(c, PLACE_MADE);
-        site_byte(c, c->made_kind);
+        put_byte(&p, PLACE_HOME);
+        put_word(&p, (uint32_t)v->home);
+    } else if (c->made == index_of(c, v)) {
+        put_byte(&p, PLACE_MADE);
+        put_byte(&p, c->made_kind);
         for (uint32_t i = 0; i < 2; i++)
-            site_place(c, cg_value_of(c, c->made_from[i]));
+            p = put_place(c, p, cg_value_of(c, c->made_from[i]));
     } else if (v->flags & CG_IN_FLAGS && v->type != IR_FL) {
-        site_byte(c, PLACE_CONDITION);
-        site_byte(c, condition_of(c, (uint32_t)(v - c->values)));
+        put_byte(&p, PLACE_CONDITION);
+        put_byte(&p, condition_of(c, index_of(c, v)));
     } else if (v->flags & CG_IN_FLAGS) {
-        site_byte(c, PLACE_FLAGS);
-        site_byte(c, (uint32_t)c->flags.inverted_c | (uint32_t)c->flags.inverted_a << 1 |
+        put_byte(&p, PLACE_FLAGS);
+        put_byte(&p, (uint32_t)c->flags.inverted_c | (uint32_t)c->flags.inverted_a << 1 |
                          (uint32_t)c->flags.form << 2);
     } else {
         c->failed = true;
-        site_byte(c, 0);
+        put_byte(&p, 0);
     }
+    return p;
 }
 
-uint32_t site_sync(cg *c)
+static uint8_t *put_place(cg *c, uint8_t *p, const cg_value *v)
 {
-    uint32_t n = 0;
+    if (v->reg < 0)
+        return put_other_place(c, p, v);
+    put_byte(&p, (uint32_t)v->reg);
+    return p;
+}
 
-    for (uint32_t i = cg_next_dirty(c, 0); i != CG_NONE; i = cg_next_dirty(c, i + 1)) {
-        uint32_t slot = c->named[i];
-        const cg_value *v = &c->values[c->slots[slot].value];
+/* The dirty slots; their number. */
+static uint32_t append_dirty(cg *c)
+{
+    const pb_slot *slots = c->self->cpu->slots;
+    uint32_t n = c->n_dirty;
+    uint8_t *p = n ? reserve(c, n * SLOT_MOST) : NULL;
 
-        site_word(c, slot);
-        if (c->self->cpu->slots[slot].type == IR_FL)
-            site_word(c, v->fl_valid);
-        site_place(c, v);
-        n++;
+    if (!p)
+        return 0;
+    for (uint32_t first = 0; first < c->n_named; first += 64) {
+        for (uint64_t set = c->dirty_set[first / 64]; set; set &= set - 1) {
+            uint32_t slot = c->named[first + (uint32_t)__builtin_ctzll(set)];
+            const cg_value *v = &c->values[c->slots[slot].value];
+
+            put_word(&p, slot);
+            if (slots[slot].type == IR_FL)
+                put_word(&p, v->fl_valid);
+            p = put_place(c, p, v);
+        }
     }
+    written(c, p);
     return n;
 }
 
 /* Slots whose registers are not those of the convention: as if they were dirty. */
-static uint32_t site_pins(cg *c)
+static uint32_t append_pins(cg *c)
 {
-    if (!c->region)
+    uint8_t *p = c->region ? reserve(c, c->n_pins * SLOT_MOST) : NULL;
+
+    if (!p)
         return 0;
     for (uint32_t i = 0; i < c->n_pins; i++) {
-        site_word(c, c->pins[i].slot);
-        site_byte(c, (uint32_t)c->pins[i].reg);
+        put_word(&p, c->pins[i].slot);
+        put_byte(&p, (uint32_t)c->pins[i].reg);
     }
+    written(c, p);
     return c->n_pins;
 }
 
@@ -183,19 +226,39 @@ static uint32_t check_count(cg *c, uint32_t n)
     return n;
 }
 
-/* An address, which is more than its register has. */
-static void site_sum(cg *c, cg_reg reg, int32_t distance)
+/* An operand's type and place; of an address that is more than its register has, the distance. */
+static uint8_t *put_operand(cg *c, uint8_t *p, uint32_t id, cg_reg reg, int32_t distance)
 {
-    site_byte(c, PLACE_SUM);
-    site_byte(c, (uint32_t)reg);
-    site_bytes(c, &distance, sizeof(distance));
+    put_byte(&p, cg_type(c, id));
+    if (reg == CG_NO_REG)
+        return put_place(c, p, cg_value_of(c, id));
+    if (distance)
+        put_byte(&p, PLACE_SUM);
+    put_byte(&p, (uint32_t)reg);
+    if (distance)
+        put_bytes(&p, &distance, sizeof(distance));
+    return p;
+}
+
+static void append_operands(cg *c, const ir_op_record *r, const ir_op_record *second,
+                            const cg_reg *args, int32_t distance)
+{
+    uint8_t *p = reserve(c, 4 * (1 + SLOT_MOST));
+
+    if (!p)
+        return;
+    for (uint32_t i = 0; i < r->n_args; i++)
+        p = put_operand(c, p, r->arg[i], args[i], i ? 0 : distance);
+    if (second && r->op == IR_OP_ST)
+        p = put_operand(c, p, second->arg[1], args[2], 0);
+    written(c, p);
 }
 
 uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_record *second,
                       const cg_reg *args, int32_t distance)
 {
     cg_cold *cold = new_cold(c, COLD_SLOW, from);
-    uint32_t number = c->n_cold - 1, at = c->n_cold_data, n;
+    uint32_t at = c->n_cold_data, n;
     const ir_mark *mark = &c->u->marks[c->mark];
     site_head head = { .pc = mark->pc,
                        .attr = r->attr,
@@ -216,26 +279,13 @@ uint32_t cg_cold_slow(cg *c, uint32_t from, const ir_op_record *r, const ir_op_r
         head.flags |= SITE_PAIR;
         head.n_args += r->op == IR_OP_ST;
     }
-    site_bytes(c, &head, sizeof(head));
-    for (uint32_t i = 0; i < r->n_args; i++) {
-        site_byte(c, cg_type(c, r->arg[i]));
-        if (i == 0 && distance)
-            site_sum(c, args[i], distance);
-        else if (args[i] != CG_NO_REG)
-            site_byte(c, (uint32_t)args[i]);
-        else
-            site_place(c, cg_value_of(c, r->arg[i]));
-    }
-    if (second && r->op == IR_OP_ST) {
-        site_byte(c, cg_type(c, second->arg[1]));
-        site_byte(c, (uint32_t)args[2]);
-    }
-    n = check_count(c, site_sync(c) + site_pins(c));
+    append(c, &head, sizeof(head));
+    append_operands(c, r, second, args, distance);
+    n = check_count(c, append_dirty(c) + append_pins(c));
     if (!c->failed)
         c->cold_data[at + offsetof(site_head, n_sync)] = (uint8_t)n;
-    cold = c->failed ? cold : &c->cold[number];
     cold->bytes = c->n_cold_data - at;
-    return number;
+    return c->n_cold - 1;
 }
 
 uint32_t cg_cold_redo(cg *c, uint32_t from, const ir_op_record *r, const cg_reg *args,
@@ -259,14 +309,15 @@ uint32_t cg_cold_redo(cg *c, uint32_t from, const ir_op_record *r, const cg_reg 
     k->evicted = c->n_evicted;
     k->result = (uint8_t)result;
     k->bytes = sizeof(head);
-    site_bytes(c, &head, sizeof(head));
+    append(c, &head, sizeof(head));
     return c->n_cold - 1;
 }
 
 void cg_cold_fix(cg *c, uint32_t cold, const cg_fix *fix)
 {
+    append(c, fix, sizeof(*fix));
     if (!c->failed)
-        c->cold[cold].fix = *fix;
+        c->cold[cold].fix = c->n_cold_data - (uint32_t)sizeof(*fix) + 1;
 }
 
 void cg_cold_relied_on(cg *c, uint32_t cold)
@@ -306,7 +357,7 @@ uint32_t cg_cold_code(cg *c, uint32_t from, cg_cold_emit *emit, const void *data
         return number;
     k->code = emit;
     k->bytes = bytes;
-    site_bytes(c, data, bytes);
+    append(c, data, bytes);
     return number;
 }
 
@@ -345,7 +396,7 @@ void cg_cold_exit(cg *c, uint32_t from, const ir_op_record *jump, uint32_t credi
 
     new_cold(c, COLD_EXIT, from);
     number = c->n_cold - 1;
-    n = check_count(c, site_sync(c));
+    n = check_count(c, append_dirty(c));
     if (c->failed)
         return;
     c->cold[number].n_sync = (uint8_t)n;
@@ -359,7 +410,7 @@ void cg_cold_branch(cg *c, uint32_t from, uint32_t block, uint32_t credit)
 
     new_cold(c, COLD_BRANCH, from);
     number = c->n_cold - 1;
-    n = check_count(c, site_sync(c));
+    n = check_count(c, append_dirty(c));
     if (c->failed)
         return;
     c->cold[number].n_sync = (uint8_t)n;
@@ -433,10 +484,12 @@ static void emit_slow(cg *c, const cg_cold *cold)
 
 static void emit_redo(cg *c, const cg_cold *cold)
 {
-    cg_fix fix = cold->fix;
     redo_head head;
 
-    if (fix.emit) {
+    if (cold->fix) {
+        cg_fix fix;
+
+        memcpy(&fix, c->cold_data + cold->fix - 1, sizeof(fix));
         fix.back = cold->back;
         fix.emit(c, &fix);
     }
@@ -483,30 +536,21 @@ static cg_reg fetch(cg *c, uint32_t place, const uint8_t *p, uint32_t type)
     return r;
 }
 
-enum {
-    ROUND_REGISTERS,
-    ROUND_MADE,
-    ROUND_MEMORY,
-    ROUND_CONDITIONS,
-    ROUND_FLAGS,
-    ROUND_MASKED,
-    ROUNDS
-};
-
 void cg_skip_place(const uint8_t **p)
 {
+    static const uint8_t bytes[] = {
+        [PLACE_SPILL - PLACE_SPILL] = 1, [PLACE_CONST - PLACE_SPILL] = 16,
+        [PLACE_HOME - PLACE_SPILL] = 2,  [PLACE_CONDITION - PLACE_SPILL] = 1,
+        [PLACE_FLAGS - PLACE_SPILL] = 1, [PLACE_SUM - PLACE_SPILL] = 5,
+    };
     uint32_t place = *(*p)++;
 
     if (place == PLACE_MADE) {
         ++*p;
         cg_skip_place(p);
         cg_skip_place(p);
-    } else {
-        *p += place == PLACE_SPILL || place == PLACE_FLAGS || place == PLACE_CONDITION ? 1
-              : place == PLACE_CONST                                                   ? 16
-              : place == PLACE_HOME                                                    ? 2
-              : place == PLACE_SUM                                                     ? 5
-                                                                                       : 0;
+    } else if (place >= PLACE_SPILL) {
+        *p += bytes[place - PLACE_SPILL];
     }
 }
 
@@ -525,83 +569,106 @@ static void mask_flags(cg *c, uint32_t slot, uint32_t valid)
     asm_alu_mem_imm(&c->a, ALU_AND, W32, cg_home(c, slot), (int32_t)valid);
 }
 
-/* Store one dirty slot if it is this round's: first what is in registers, for the others need some; flags before what
- * changes them. flipped: CF was made the carry; another slot may have the bundle too. */
-static void emit_store(cg *c, uint32_t round, uint32_t slot, uint32_t valid, uint32_t place,
-                       const uint8_t *p, bool *flipped)
-{
-    uint32_t type = c->self->cpu->slots[slot].type, mine = ROUND_MEMORY;
-    bool masked = type == IR_FL && pb_slot_flags(&c->self->cpu->slots[slot]) & ~valid;
-    cg_reg r = (cg_reg)place;
+/* Dirty slots are stored in rounds: at once what is in registers, for the others need some; flags before what changes
+ * them. */
+enum { ROUND_MADE, ROUND_MEMORY, ROUND_CONDITIONS, ROUND_FLAGS, ROUND_MASKED, ROUNDS };
 
-    if (place == PLACE_MADE)
-        mine = ROUND_MADE;
-    else if (place == PLACE_FLAGS)
-        mine = ROUND_FLAGS;
-    else if (place == PLACE_CONDITION)
-        mine = ROUND_CONDITIONS;
-    else if (masked)
-        mine = ROUND_MASKED;
-    else if (place < CG_REGS)
-        mine = ROUND_REGISTERS;
-    if (mine == ROUND_MASKED && round == ROUND_REGISTERS && place < CG_REGS) {
-        cg_store_slot(c, slot, r); /* out of the register's way; masked there */
-        return;
-    }
-    if (round == ROUND_MASKED && masked && (place == PLACE_FLAGS || place == PLACE_MADE))
-        mask_flags(c, slot, valid);
-    if (mine != round)
-        return;
-    if (mine == ROUND_CONDITIONS) {
-        asm_setcc(&c->a, p[0], RAX);
+/* What waits for one. */
+typedef struct store {
+    uint16_t slot, valid;
+    uint8_t place, round;
+    bool masked;      /* of a bundle in memory some flags are cleared, in ROUND_MASKED */
+    const uint8_t *p; /* what follows the place */
+} store;
+
+static uint32_t round_of(const store *s)
+{
+    return s->place == PLACE_MADE        ? ROUND_MADE
+           : s->place == PLACE_FLAGS     ? ROUND_FLAGS
+           : s->place == PLACE_CONDITION ? ROUND_CONDITIONS
+           : s->masked                   ? ROUND_MASKED
+                                         : ROUND_MEMORY;
+}
+
+/* What is in a register is stored; false: the rest of it waits. */
+static bool store_register(cg *c, store *s)
+{
+    bool bundle = c->self->cpu->slots[s->slot].type == IR_FL;
+
+    s->masked = bundle && pb_slot_flags(&c->self->cpu->slots[s->slot]) & ~s->valid;
+    if (s->place < CG_REGS)
+        cg_store_slot(c, s->slot, (cg_reg)s->place); /* a bundle is masked there */
+    s->round = (uint8_t)round_of(s);
+    return s->place < CG_REGS && !s->masked;
+}
+
+/* The value in a register, to be stored. flipped: CF was made the carry; another slot may have the bundle too. */
+static cg_reg fetch_for(cg *c, const store *s, bool *flipped)
+{
+    bool borrow;
+
+    switch (s->round) {
+    case ROUND_CONDITIONS:
+        asm_setcc(&c->a, s->p[0], RAX);
         asm_movzx(&c->a, W8, RAX, RAX); /* the slot may be wider: a condition that was extended */
-        r = RAX;
-    } else if (mine == ROUND_FLAGS) {
-        if (p[0] & 1 && !*flipped)
+        return RAX;
+    case ROUND_FLAGS:
+        if (s->p[0] & 1 && !*flipped)
             asm_cmc(&c->a);
         *flipped = true;
-        if (p[0] >> 2)
-            cg_pack_form(c, (cg_flags_form)(p[0] >> 2), RCX);
+        if (s->p[0] >> 2)
+            cg_pack_form(c, (cg_flags_form)(s->p[0] >> 2), RCX);
         else
-            pack(c, slot, valid, p[0] & 2);
-        r = RAX;
-    } else if (mine == ROUND_MADE) {
-        bool borrow = cg_remake_cold(c, p);
-
+            pack(c, s->slot, s->valid, s->p[0] & 2);
+        return RAX;
+    case ROUND_MADE:
+        borrow = cg_remake_cold(c, s->p);
         if (borrow)
             asm_cmc(&c->a);
-        pack(c, slot, valid, borrow);
-        r = RAX;
-    } else if (mine == ROUND_MASKED && place < CG_REGS) {
-        r = CG_NO_REG;
-    } else if (place >= CG_REGS) {
-        r = fetch(c, place, p, type);
+        pack(c, s->slot, s->valid, borrow);
+        return RAX;
+    default:
+        return fetch(c, s->place, s->p, c->self->cpu->slots[s->slot].type);
     }
-    if (r != CG_NO_REG)
-        cg_store_slot(c, slot, r);
-    if (mine == ROUND_MASKED)
-        mask_flags(c, slot, valid);
+}
+
+static void emit_waiting(cg *c, const store *stores, uint32_t n)
+{
+    bool flipped = false;
+
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        for (const store *s = stores; s < stores + n; s++) {
+            if (s->round == round && s->place >= CG_REGS)
+                cg_store_slot(c, s->slot, fetch_for(c, s, &flipped));
+            if (s->masked && round == ROUND_MASKED)
+                mask_flags(c, s->slot, s->valid);
+        }
+    }
 }
 
 static void emit_stores(cg *c, const cg_cold *cold)
 {
-    bool flipped = false, made = false, in_flags = false;
+    const uint8_t *p = c->cold_data + cold->data;
+    store stores[UINT8_MAX];
+    uint32_t n = 0;
+    bool made = false, in_flags = false;
 
-    for (uint32_t round = 0; round < ROUNDS; round++) {
-        const uint8_t *p = c->cold_data + cold->data;
+    for (uint32_t i = 0; i < cold->n_sync; i++) {
+        store *s = &stores[n];
 
-        for (uint32_t i = 0; i < cold->n_sync; i++) {
-            uint32_t slot = take_word(&p), valid = IR_FL_ALL, place;
-
-            if (c->self->cpu->slots[slot].type == IR_FL)
-                valid = take_word(&p);
-            place = *p;
-            emit_store(c, round, slot, valid, place, p + 1, &flipped);
-            cg_skip_place(&p);
-            made |= place == PLACE_MADE;
-            in_flags |= place == PLACE_FLAGS || place == PLACE_CONDITION;
-        }
+        s->slot = (uint16_t)take_word(&p);
+        s->valid = IR_FL_ALL;
+        if (c->self->cpu->slots[s->slot].type == IR_FL)
+            s->valid = (uint16_t)take_word(&p);
+        s->place = *p;
+        s->p = p + 1;
+        cg_skip_place(&p);
+        made |= s->place == PLACE_MADE;
+        in_flags |= s->place == PLACE_FLAGS || s->place == PLACE_CONDITION;
+        n += !store_register(c, s);
     }
+    if (n)
+        emit_waiting(c, stores, n);
     c->failed |= made && in_flags; /* to make one loses the other: the unit has to be shorter */
 }
 

@@ -38,7 +38,7 @@ static void emit_entry(cg *c)
 /* ---- records ------------------------------------------------------------------------------------------------- */
 
 /* Counted, behind a helper that may have set something: requests and the budget are looked at. */
-static void check_after_helper(cg *c, const ir_op_record *r)
+static __attribute__((noinline)) void check_after_helper(cg *c, const ir_op_record *r)
 {
     uint64_t pc = c->u->marks[r->guest].pc;
     uint32_t left = c->after;
@@ -49,6 +49,7 @@ static void check_after_helper(cg *c, const ir_op_record *r)
     cg_cold_entry(c, asm_jcc(&c->a, CC_NE), pc, left, true);
     asm_alu_mem_imm(&c->a, ALU_CMP, W64, cg_vcpu(offsetof(pb_vcpu, budget)), 0);
     cg_cold_entry(c, asm_jcc(&c->a, CC_L), pc, left, true);
+    c->locked = 0;
 }
 
 /* What follows belongs to the mark; CG_NONE: to none. */
@@ -56,11 +57,11 @@ static void note_line(cg *c, uint32_t mark)
 {
     pb_code_job *job = c->job;
 
-    if (job->flags & PB_CODE_LINES && job->lines && job->n_lines < job->max_lines)
+    if (job->n_lines < c->max_lines)
         job->lines[job->n_lines++] = (pb_code_line){ asm_offset(&c->a), mark };
 }
 
-static void emit_mark(cg *c, const ir_op_record *r)
+static inline void emit_mark(cg *c, const ir_op_record *r)
 {
     if (c->self->counted && c->helper_called)
         check_after_helper(c, r);
@@ -83,58 +84,71 @@ void cg_emit_late(cg *c, uint32_t record)
     c->record = now;
 }
 
-static void emit_put(cg *c, const ir_op_record *r)
+static inline void emit_put(cg *c, const ir_op_record *r)
 {
-    cg_value *v;
-
     if (cg_late(c, r->arg[0]) != CG_NONE)
         cg_emit_late(c, r->arg[0] >> 1);
-    cg_put(c, r->attr & 0xffff, r->arg[0]);
-    v = cg_value_of(c, r->arg[0]);
-    if (v->uses)
-        v->uses--;
-    cg_release_if_idle(c, v);
+    cg_end_use(c, cg_put(c, r->attr & 0xffff, r->arg[0]));
     c->locked = 0;
 }
 
-/* Marks, gets and puts are most of all records: they have no rules, and end what they use themselves. */
-static void emit_record(cg *c, uint32_t i)
+/* Marks, gets and puts are most of all records: they have no rules, and end what they use themselves. True: this one does
+ * not. */
+static inline bool emit_operation(cg *c, const ir_op_record *r)
 {
-    const ir_op_record *r = &c->u->ops[i];
-
-    c->record = c->position = i;
-    if (c->values[i << 1].flags & (CG_IS_DEAD | CG_IS_LATE)) {
-        if (c->noting)
-            cg_note_skipped(c, i);
-        return;
+    if (r->op == IR_OP_GET) {
+        cg_get(c, r->attr & 0xffff);
+        return false;
     }
-    if (c->noting)
-        cg_note_record(c, i);
-    switch (r->op) {
-    case IR_OP_INSN:
+    if (r->op == IR_OP_INSN) {
         emit_mark(c, r);
-        c->locked = 0;
-        return;
-    case IR_OP_GET:
-        cg_get(c, 0, r->attr & 0xffff);
-        c->locked = 0;
-        break;
-    case IR_OP_PUT:
-        emit_put(c, r);
-        break;
-    default:
-        if (c->span.reg != CG_NO_REG && !cg_keeps_span(r->op))
-            cg_end_span(c);
-        if (!(cg_rules[r->op] && cg_rules[r->op](c, r)) && !cg_reference(c, r))
-            c->failed = true;
-        if (c->self->inject_pc)
-            inject(c, i);
-        break;
+        return false;
     }
+    if (r->op == IR_OP_PUT) {
+        emit_put(c, r);
+        return false;
+    }
+    if (c->span.reg != CG_NO_REG && !cg_keeps_span(r->op))
+        cg_end_span(c);
+    if (!(cg_rules[r->op] && cg_rules[r->op](c, r)) && !cg_reference(c, r))
+        c->failed = true;
+    return true;
+}
+
+/* The same, while somebody wants to know, or to have wrong code. */
+static void emit_watched(cg *c, const ir_op_record *r)
+{
+    bool ends;
+
     if (c->noting)
-        cg_note_results(c, i);
-    if (r->op != IR_OP_GET && r->op != IR_OP_PUT)
+        cg_note_record(c, c->record);
+    ends = emit_operation(c, r);
+    if (ends && c->self->inject_pc)
+        inject(c, c->record);
+    if (c->noting && r->op != IR_OP_INSN)
+        cg_note_results(c, c->record);
+    if (ends)
         cg_end_record(c);
+}
+
+static void emit_records(cg *c, uint32_t first, uint32_t end)
+{
+    const ir_op_record *r = &c->u->ops[first];
+    const cg_value *v = &c->values[first << 1];
+    bool watched = c->noting || c->self->inject_pc;
+
+    for (uint32_t i = first; i < end; i++, r++, v += 2) {
+        c->position = i;
+        c->record = i;
+        if (v->flags & (CG_IS_DEAD | CG_IS_LATE)) {
+            if (c->noting)
+                cg_note_skipped(c, i);
+        } else if (__builtin_expect(watched, 0)) {
+            emit_watched(c, r);
+        } else if (emit_operation(c, r)) {
+            cg_end_operation(c, r);
+        }
+    }
 }
 
 /* ---- blocks -------------------------------------------------------------------------------------------------- */
@@ -204,8 +218,7 @@ static void emit_blocks(cg *c)
         while (next != CG_NONE && c->blocks[next].is_exit)
             next = ++i + 1 < c->n_order ? c->order[i + 1] : CG_NONE;
         begin_block(c, block, inherits);
-        for (uint32_t k = info->first + info->n_params; k + 1 < info->end; k++)
-            emit_record(c, k);
+        emit_records(c, info->first + info->n_params, info->end - 1);
         c->record = c->position = info->end - 1;
         if (c->noting)
             cg_note_record(c, c->record);
@@ -261,6 +274,7 @@ static uint32_t emit_once(const x86_codegen *self, pb_code_job *job, bool more_p
              .features = self->features,
              .watched = self->direct && job->vcpu->watched,
              .more_pins = more_pins,
+             .max_lines = job->flags & PB_CODE_LINES && job->lines ? job->max_lines : 0,
              .empty = UINT32_MAX,
              .mark = CG_NONE,
              .span.reg = CG_NO_REG };

@@ -404,6 +404,22 @@ static void abandon(cg *c, uint32_t slot)
     cg_end_made(c, v);
 }
 
+/* Whether the slot is put before anybody may look at it. */
+static bool is_put_unseen(const cg *c, uint32_t slot, uint32_t i, uint32_t end)
+{
+    for (; i < end; i++) {
+        const ir_op_record *r = &c->u->ops[i];
+
+        if (r->op == IR_OP_GET || r->op == IR_OP_PUT) {
+            if ((r->attr & 0xffff) == slot && !(c->values[i << 1].flags & CG_IS_DEAD))
+                return r->op == IR_OP_PUT;
+        } else if (r->op == IR_OP_INSN ? c->self->counted : cg_is_precise(c, r)) {
+            return false;
+        }
+    }
+    return false;
+}
+
 bool cg_forget_flags(cg *c, uint32_t bundle)
 {
     uint32_t slot = c->self->n_flag_slots ? c->self->flag_slots[0] : CG_NONE;
@@ -411,7 +427,7 @@ bool cg_forget_flags(cg *c, uint32_t bundle)
 
     if (slot == CG_NONE || !cg_does(c, CG_PASS_LAZY) || v->uses || v->dirty != 1 ||
         !c->slots[slot].dirty || c->slots[slot].value != bundle ||
-        first_use(c, slot, c->position, c->u->blocks[c->block].end))
+        !is_put_unseen(c, slot, c->position, c->u->blocks[c->block].end))
         return false;
     abandon(c, slot);
     return true;

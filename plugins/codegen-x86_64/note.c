@@ -148,7 +148,7 @@ void cg_note_places(const cg *c)
         const cg_value *v = &c->values[i << 1];
         char text[PLACE_TEXT];
 
-        if (v->want < 0)
+        if (!v->uses || v->want < 0) /* what is put is used */
             continue;
         snprintf(text, sizeof(text), "computed in the register of %s%s",
                  name_of_slot(c, (uint32_t)v->want), v->flags & CG_IS_LATE ? ", at its put" : "");
@@ -210,7 +210,7 @@ void cg_note_results(const cg *c, uint32_t record)
         const cg_value *v = &c->values[c->values[id].rep];
 
         /* Behind a get there may be another name of the value (narrow.c). */
-        if (c->values[id].uses == 0 || (id & 1 && !cg_rules_second[r->op]))
+        if (c->values[id].uses == 0 || (id & 1 && ir_second_type(r->op) == IR_VOID))
             continue;
         place_of(c, v, text);
         tell(c, PB_NOTE_VALUE, record, id, text);

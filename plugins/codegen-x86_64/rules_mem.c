@@ -77,11 +77,12 @@ static void emit_index(cg *c, cg_reg t, cg_reg address)
     }
 }
 
-static asm_mem entry_of(cg *c, const mem_access *m, cg_reg index, size_t array)
+/* Where the TLB is was found out when mem_can_probe() was asked. */
+static inline asm_mem entry_of(const cg *c, const mem_access *m, cg_reg index, size_t array)
 {
-    int64_t distance = 0;
+    intptr_t distance =
+        __atomic_load_n(&c->self->tlb[PB_MEM_GET_MMU(m->r->attr)], __ATOMIC_RELAXED);
 
-    tlb_of(c, PB_MEM_GET_MMU(m->r->attr), &distance);
     return asm_index(RBP, index, 3, (int32_t)distance + (int32_t)array);
 }
 

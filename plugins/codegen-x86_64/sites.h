@@ -75,9 +75,5 @@ void cg_skip_place(const uint8_t **p);
 bool cg_remake_cold(cg *c, const uint8_t *p);
 /* The flags of the operands; kind: CG_MADE_*. */
 uint64_t cg_made_flags(uint32_t kind, uint64_t a, uint64_t b);
-/* Append to cg.cold_data. */
-void site_bytes(cg *c, const void *bytes, uint32_t n);
-/* The dirty slots; their number. */
-uint32_t site_sync(cg *c);
 
 #endif

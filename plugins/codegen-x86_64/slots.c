@@ -7,25 +7,25 @@
 #include "alloc.h"
 #include "emit.h"
 
+/* Of a slot that a general register may have, in memory. Most are the widest. */
 static uint32_t slot_width(const cg *c, uint32_t slot)
 {
-    return pb_slot_bytes(c->self->cpu->slots[slot].type);
+    static const uint8_t widths[IR_TYPE_COUNT] = {
+        [IR_I1] = W8, [IR_I8] = W8, [IR_I16] = W16, [IR_I32] = W32, [IR_I64] = W64, [IR_FL] = W16,
+    };
+
+    return widths[c->self->cpu->slots[slot].type];
 }
 
 /* ---- homes ---------------------------------------------------------------------------------------------- */
 
-void cg_store_slot(cg *c, uint32_t slot, cg_reg r)
+static __attribute__((noinline)) void store_vector(cg *c, uint32_t slot, cg_reg r)
 {
     bool avx = c->features & CG_AVX;
-    uint32_t bytes = slot_width(c, slot), type = c->self->cpu->slots[slot].type;
+    uint32_t bytes = pb_slot_bytes(c->self->cpu->slots[slot].type);
     asm_mem m = cg_home(c, slot);
 
-    if (type == IR_FL) {
-        asm_store(&c->a, W16, m, r);
-        c->lazy &= slot != c->lazy_slot;
-    } else if (r < XMM0) {
-        asm_store(&c->a, bytes == 8 ? W64 : bytes == 4 ? W32 : bytes == 2 ? W16 : W8, m, r);
-    } else if (bytes == 2) { /* pextrw */
+    if (bytes == 2) { /* pextrw */
         asm_sse_mem(&c->a, avx, 0x15 | ASM_3A | ASM_66, r - XMM0, m);
         asm_8(&c->a, 0);
     } else {
@@ -37,17 +37,27 @@ void cg_store_slot(cg *c, uint32_t slot, cg_reg r)
     }
 }
 
-void cg_load_slot(cg *c, uint32_t slot, cg_reg r)
+void cg_store_slot(cg *c, uint32_t slot, cg_reg r)
+{
+    uint32_t w = slot_width(c, slot);
+
+    if (r >= XMM0) {
+        store_vector(c, slot, r);
+    } else if (w == W64) {
+        asm_store(&c->a, W64, cg_home(c, slot), r);
+    } else {
+        asm_store(&c->a, w, cg_home(c, slot), r);
+        c->lazy &= slot != c->lazy_slot;
+    }
+}
+
+static __attribute__((noinline)) void load_vector(cg *c, uint32_t slot, cg_reg r)
 {
     bool avx = c->features & CG_AVX;
-    uint32_t bytes = slot_width(c, slot), type = c->self->cpu->slots[slot].type;
+    uint32_t bytes = pb_slot_bytes(c->self->cpu->slots[slot].type);
     asm_mem m = cg_home(c, slot);
 
-    if (type == IR_FL) {
-        asm_load(&c->a, W16, r, m);
-    } else if (r < XMM0) {
-        asm_load(&c->a, bytes == 8 ? W64 : bytes == 4 ? W32 : bytes == 2 ? W16 : W8, r, m);
-    } else if (bytes == 2) { /* pxor, pinsrw */
+    if (bytes == 2) { /* pxor, pinsrw */
         asm_sse3(&c->a, avx, SSE_PXOR, r - XMM0, r - XMM0, r - XMM0);
         asm_vrm(&c->a, 0xc4 | ASM_0F | ASM_66 | (avx ? ASM_VEX : 0), r - XMM0, r - XMM0, m);
         asm_8(&c->a, 0);
@@ -60,9 +70,23 @@ void cg_load_slot(cg *c, uint32_t slot, cg_reg r)
     }
 }
 
+void cg_load_slot(cg *c, uint32_t slot, cg_reg r)
+{
+    uint32_t w = slot_width(c, slot);
+
+    if (r >= XMM0)
+        load_vector(c, slot, r);
+    else if (w == W64)
+        asm_load(&c->a, W64, r, cg_home(c, slot));
+    else
+        asm_load(&c->a, w, r, cg_home(c, slot));
+}
+
 /* ---- slots ---------------------------------------------------------------------------------------------- */
 
-static cg_slot *name_slot(cg *c, uint32_t slot, uint32_t value)
+_Static_assert(CG_IS_SHARED == CG_IS_NAMED << 1, "who is named twice is shared");
+
+static cg_slot *name_slot(cg *c, uint32_t slot, cg_value *v)
 {
     cg_slot *s = &c->slots[slot];
 
@@ -71,8 +95,8 @@ static cg_slot *name_slot(cg *c, uint32_t slot, uint32_t value)
         s->place = (uint16_t)c->n_named;
         c->named[c->n_named++] = (uint16_t)slot;
     }
-    s->value = value;
-    c->values[value].flags |= c->values[value].flags & CG_IS_NAMED ? CG_IS_SHARED : CG_IS_NAMED;
+    s->value = index_of(c, v);
+    v->flags |= (uint8_t)((v->flags & CG_IS_NAMED) << 1 | CG_IS_NAMED);
     return s;
 }
 
@@ -81,8 +105,6 @@ static void lose_home(cg *c, cg_value *v, uint32_t slot)
 {
     uint32_t value = index_of(c, v);
 
-    if (v->home != (int32_t)slot)
-        return;
     v->home = -1;
     if (!(v->flags & CG_IS_SHARED))
         return;
@@ -127,14 +149,7 @@ void cg_store_dirty(cg *c, uint32_t slot)
     }
     if (v->reg < 0 && v->flags & CG_IS_CONST && !cg_is_vector(type) && type != IR_FL &&
         (k = cg_constant(c, v), (int64_t)k.lo == (int32_t)k.lo)) {
-        uint32_t bytes = slot_width(c, slot);
-
-        asm_store_imm(&c->a,
-                      bytes == 8   ? W64
-                      : bytes == 4 ? W32
-                      : bytes == 2 ? W16
-                                   : W8,
-                      cg_home(c, slot), (uint32_t)k.lo);
+        asm_store_imm(&c->a, slot_width(c, slot), cg_home(c, slot), (uint32_t)k.lo);
     } else {
         cg_store_slot(c, slot, cg_use_value(c, v));
         if (type == IR_FL && flags_kept(c, slot) & ~v->fl_valid) {
@@ -178,75 +193,96 @@ static bool same_flags(const cg *c, const cg_value *asked, uint32_t slot)
     return asked->type != IR_FL || !(asked->fl_need & ~flags_kept(c, slot));
 }
 
-static void get(cg *c, uint32_t result, uint32_t slot)
+/* The value is made of the slot's home, though the slot has another one. */
+static __attribute__((noinline)) void get_kept(cg *c, uint32_t slot, cg_value *v)
 {
-    uint32_t index = c->record << 1 | result, now = c->slots[slot].value;
-    cg_value *v = &c->values[index];
+    cg_reg r;
+
+    if (c->slots[slot].dirty)
+        cg_store_dirty(c, slot);
+    r = cg_allocate(c, CG_GENERAL_SET);
+    cg_load_slot(c, slot, r);
+    cg_own(c, r, v);
+    c->locked = 0;
+}
+
+/* Nobody asks for what the slot has. */
+static void end_slot(cg *c, uint32_t slot)
+{
+    if (!c->slots[slot].dirty)
+        return;
+    cg_clean_slot(c, slot);
+    c->slots[slot].value = CG_NONE; /* its home has something older */
+}
+
+/* The slot has no name: it gets this one. */
+static __attribute__((noinline)) void get_unnamed(cg *c, uint32_t slot, cg_value *v)
+{
     int8_t pin = c->pin_of_slot[slot];
 
-    if (v->type == IR_FL)
-        v->fl_valid = (uint16_t)flags_kept(c, slot);
-    if (now != CG_NONE && same_flags(c, v, slot)) {
-        v->rep = now;
-        c->values[now].uses += v->uses;
-        if (v->last > c->values[now].last)
-            c->values[now].last = v->last;
-        return;
-    }
-    if (now != CG_NONE) {
-        cg_reg r;
-
-        if (c->slots[slot].dirty)
-            cg_store_dirty(c, slot);
-        r = cg_allocate(c, CG_GENERAL_SET);
-        cg_load_slot(c, slot, r);
-        cg_own(c, r, v);
-        return;
-    }
     c->failed |= c->lazy && slot == c->lazy_slot; /* a bug: see lazy.c */
-    index = cg_name_narrow(c, index, slot);
-    v = &c->values[index];
-    name_slot(c, slot, index);
+    v = &c->values[cg_name_narrow(c, index_of(c, v), slot)];
+    name_slot(c, slot, v);
     if (pin != CG_NO_REG)
         cg_own(c, pin, v);
     else
         v->home = (int16_t)slot;
 }
 
-void cg_get(cg *c, uint32_t result, uint32_t slot)
+/* All but the flags' ways are one of the calls at the end. */
+void cg_get(cg *c, uint32_t slot)
 {
-    get(c, result, slot);
-    if (c->values[c->record << 1 | result].flags & CG_IS_LAST && c->slots[slot].dirty) {
-        cg_clean_slot(c, slot);
-        c->slots[slot].value = CG_NONE; /* its home has something older, which nobody asks for */
+    uint32_t now = c->slots[slot].value;
+    cg_value *v = &c->values[c->record << 1], *same;
+
+    if (v->type == IR_FL)
+        v->fl_valid = (uint16_t)flags_kept(c, slot);
+    if (now == CG_NONE) { /* and is not dirty */
+        get_unnamed(c, slot, v);
+        return;
     }
+    if (!same_flags(c, v, slot)) {
+        get_kept(c, slot, v);
+    } else {
+        same = &c->values[now];
+        v->rep = now;
+        same->uses += v->uses;
+        if (v->last > same->last)
+            same->last = v->last;
+    }
+    if (v->flags & CG_IS_LAST)
+        end_slot(c, slot);
 }
 
 /* The slot gets another value: the old one keeps a place if it is needed. */
-static void forget_slot(cg *c, uint32_t slot, const cg_value *but)
+static __attribute__((noinline)) void forget_slot(cg *c, uint32_t slot, const cg_value *but)
 {
     cg_slot *s = &c->slots[slot];
-    cg_value *old = s->value == CG_NONE ? NULL : &c->values[s->value];
+    cg_value *old = &c->values[s->value];
     bool needed;
 
-    if (!old)
-        return;
     if (s->dirty)
         cg_clean_slot(c, slot);
     s->value = CG_NONE;
     needed = old->uses || old->dirty || old == but;
     if (old->home == (int32_t)slot && needed && old->reg < 0 && old->spill < 0)
         cg_use_value(c, old);
-    lose_home(c, old, slot);
-    cg_release_value(c, old);
+    if (old->home == (int32_t)slot)
+        lose_home(c, old, slot);
+    if (cg_is_idle(c, old))
+        cg_release_value(c, old);
 }
 
-static void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
+static __attribute__((noinline)) void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
 {
     uint32_t value = index_of(c, v), before = c->reg_value[pin];
     bool part = ir_type_bits[v->type] > ir_type_bits[c->self->cpu->slots[slot].type];
 
     c->slots[slot].value = CG_NONE;
+    if (before == value && v->reg == pin && !part) { /* it was computed there */
+        name_slot(c, slot, v);
+        return;
+    }
     if (before != CG_NONE && before != value) {
         cg_value *old = &c->values[before];
 
@@ -283,33 +319,40 @@ static void put_pinned(cg *c, uint32_t slot, cg_value *v, cg_reg pin)
     cg_set_register(c, pin, value);
     if (v->reg < 0)
         v->reg = (int8_t)pin;
-    name_slot(c, slot, value);
+    name_slot(c, slot, v);
 }
 
-void cg_put(cg *c, uint32_t slot, uint32_t id)
+/* A part of a wider value: at once. */
+static __attribute__((noinline)) void put_part(cg *c, uint32_t slot, uint32_t id)
+{
+    bool clean = c->self->cpu->slots[slot].type == IR_I1;
+
+    cg_store_slot(c, slot, clean ? cg_use_clean(c, id) : cg_use(c, id));
+}
+
+cg_value *cg_put(cg *c, uint32_t slot, uint32_t id)
 {
     cg_value *v = cg_value_of(c, id);
-    uint32_t type = c->self->cpu->slots[slot].type;
     int8_t pin = c->pin_of_slot[slot];
-    cg_slot *s;
+    cg_slot *s = &c->slots[slot];
 
-    if (c->slots[slot].value == index_of(c, v))
-        return;
+    if (s->value == index_of(c, v))
+        return v;
     cg_put_narrow(c, slot);
     if (pin != CG_NO_REG) {
         put_pinned(c, slot, v, pin);
-        return;
+        return v;
     }
-    forget_slot(c, slot, v);
-    if (ir_type_bits[v->type] > ir_type_bits[type]) { /* a part of a wider value: at once */
-        cg_reg r = type == IR_I1 ? cg_use_clean(c, id) : cg_use_value(c, v);
-
-        cg_store_slot(c, slot, r);
-        return;
+    if (s->value != CG_NONE)
+        forget_slot(c, slot, v);
+    if (ir_type_bits[v->type] > ir_type_bits[c->self->cpu->slots[slot].type]) {
+        put_part(c, slot, id);
+        return v;
     }
-    s = name_slot(c, slot, index_of(c, v));
+    name_slot(c, slot, v);
     s->dirty = true;
     c->dirty_set[s->place / 64] |= UINT64_C(1) << s->place % 64;
     c->n_dirty++;
     v->dirty++;
+    return v;
 }

@@ -133,26 +133,24 @@ tr_status a64_missing(a64_ctx *c, uint32_t insn, const a64_row *row)
  * ESR_ELx.ISS (D17 "ISS encoding for an exception from a Data Abort"). */
 static uint32_t abort_syndrome(uint32_t insn)
 {
-    bool atomic = (insn & 0x3f200c00) == 0x38200000 || /* LDADD ... SWP */
-                  (insn & 0x3fa07c00) == 0x08a07c00 || /* CAS */
-                  (insn & 0xbfa07c00) == 0x08207c00;   /* CASP */
-    uint32_t size = insn >> 30, opc = insn >> 22 & 3, rt = insn & 31;
-    bool unsigned_imm = (insn & 0x3f000000) == 0x39000000;
-    bool unscaled_or_user =
-        (insn & 0x3f200400) == 0x38000000 && ((insn >> 10 & 3) == 0 || (insn >> 10 & 3) == 2);
-    bool by_register = (insn & 0x3f200c00) == 0x38200800;
     bool ordered = (insn & 0x3fa08000) == 0x08808000; /* LDAR, STLR */
-    bool sign = !ordered && (opc & 2), sf;
+    uint32_t size = insn >> 30, opc = insn >> 22 & 3, rt = insn & 31;
+    bool sign = !ordered && (opc & 2);
 
-    if (atomic)
-        return AUX_ATOMIC;
-    if (!unsigned_imm && !unscaled_or_user && !by_register && !ordered)
-        return 0;
-    if (!ordered && size == 3 && opc >= 2)
+    if ((insn & 0x3f000000) != 0x39000000 && /* an unsigned offset */
+        (insn & 0x3f200400) != 0x38000000 && /* unscaled, or as the user */
+        (insn & 0x3f200c00) != 0x38200800 && /* by a register */
+        !ordered) {
+        bool atomic = (insn & 0x3f200c00) == 0x38200000 || /* LDADD ... SWP */
+                      (insn & 0x3fa07c00) == 0x08a07c00 || /* CAS */
+                      (insn & 0xbfa07c00) == 0x08207c00;   /* CASP */
+
+        return atomic ? AUX_ATOMIC : 0;
+    }
+    if (sign && size == 3)
         return 0; /* PRFM */
-    sf = sign ? opc == 2 : size == 3;
-    return 1u << 24 | size << 22 | (uint32_t)sign << 21 | rt << 16 | (uint32_t)sf << 15 |
-           (uint32_t)ordered << 14;
+    return 1u << 24 | size << 22 | (uint32_t)sign << 21 | rt << 16 |
+           (uint32_t)(sign ? opc == 2 : size == 3) << 15 | (uint32_t)ordered << 14;
 }
 
 /* C4.1 "Loads and Stores" */
@@ -189,6 +187,20 @@ static bool fp_trapped(const a64_ctx *c)
     return row >= 0 && !a64_rows[row].missing;
 }
 
+/* What comes before the instruction itself, or instead of it, as the unit's key says. */
+static __attribute__((noinline)) tr_status insn_watched(a64_ctx *c)
+{
+    if (c->key & KEY_BREAK)
+        call0(c, H_BREAKPOINT, IR_VOID);
+    if (c->key & KEY_IL)
+        return end_call(c, H_ILLEGAL_STATE, NULL, 0);
+    if (fp_trapped(c))
+        return end_call(c, H_FP_TRAP, NULL, 0);
+    if (c->key & KEY_STEP)
+        return stepped(c, a64_decode(c, c->insn));
+    return a64_decode(c, c->insn);
+}
+
 static tr_status insn(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t pc)
 {
     a64_ctx *c = ctx;
@@ -211,14 +223,8 @@ static tr_status insn(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t
               (uint32_t)bytes[3] << 24;
     ir_insn(b, pc, 4, is_load_store(c->insn) ? abort_syndrome(c->insn) : 0);
     c->load_exclusive = false;
-    if (c->key & KEY_BREAK)
-        call0(c, H_BREAKPOINT, IR_VOID);
-    if (c->key & KEY_IL)
-        return end_call(c, H_ILLEGAL_STATE, NULL, 0);
-    if (fp_trapped(c))
-        return end_call(c, H_FP_TRAP, NULL, 0);
-    if (c->key & KEY_STEP)
-        return stepped(c, a64_decode(c, c->insn));
+    if (c->key & (KEY_BREAK | KEY_IL | KEY_FP_TRAP | KEY_STEP))
+        return insn_watched(c);
     return a64_decode(c, c->insn);
 }
 
@@ -239,21 +245,30 @@ ir_val read_x(a64_ctx *c, uint32_t sf, uint32_t n, a64_r31 r31)
     return sf ? value : ir_trunc(c->ir, IR_I32, value);
 }
 
+static void note_known(a64_ctx *c, uint32_t n, uint64_t value)
+{
+    c->known |= UINT32_C(1) << n;
+    c->known_value[n] = value;
+}
+
 void write_x(a64_ctx *c, uint32_t sf, uint32_t n, a64_r31 r31, ir_val value)
 {
-    uint64_t k = 0;
-    bool known = ir_is_const(c->ir, value, &k);
+    uint64_t k;
 
     if (n == 31 && r31 == ZR)
         return;
-    if (n == 31) {
+    if (n == 31)
         c->sp_aligned = false;
-    } else {
-        c->known = (c->known & ~(UINT32_C(1) << n)) | (uint32_t)known << n;
-        c->known_value[n] = k;
+    else
+        c->known &= ~(UINT32_C(1) << n);
+    if (ir_is_const(c->ir, value, &k)) {
+        if (!sf)
+            value = ir_imm64(c->ir, k);
+        if (n != 31)
+            note_known(c, n, k);
+    } else if (!sf) {
+        value = ir_zext(c->ir, IR_I64, value);
     }
-    if (!sf)
-        value = known ? ir_imm64(c->ir, k) : ir_zext(c->ir, IR_I64, value);
     ir_put(c->ir, value, n == 31 ? SLOT_SP : SLOT_X0 + n);
 }
 

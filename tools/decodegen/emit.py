@@ -193,17 +193,19 @@ def rows_source(file, source, header_name):
     body.append("};\n\n")
     body.append(f"int {n}_find_row(const {file.context} *c, uint32_t insn)\n{{\n")
     numbers = {id(row): number for number, row in enumerate(file.rows)}
-    emit_node(body, file, tree.build(file.rows, file.width), numbers, 1)
+    emit_node(body, file, tree.build(file.rows, file.width),
+              lambda row: f"return {numbers[id(row)]};", 1)
     body.append("    return -1;\n}\n")
     text = "".join(body)
     return NOTICE.format(source=source) + f'#include "{header_name}"\n\n' + with_helpers(text)
 
 
-def emit_node(body, file, node, numbers, level):
+def emit_node(body, file, node, take, level):
+    """Nested switches that come to the statement take(row) for a word that is the row's, and end for one that is none's."""
     pad = "    " * level
     if isinstance(node, tree.Leaf):
         for row in node.rows:
-            body.append(f"{pad}{condition(file, row, node.known)}return {numbers[id(row)]};\n")
+            body.append(f"{pad}{condition(file, row, node.known)}{take(row)}\n")
             if not tests(file, row, node.known):
                 break  # takes every word that comes here
         return
@@ -211,7 +213,7 @@ def emit_node(body, file, node, numbers, level):
     for values, child in node.cases:
         for start in range(0, len(values), 8):
             body.append(pad + " ".join(f"case {v}:" for v in values[start : start + 8]) + "\n")
-        emit_node(body, file, child, numbers, level + 1)
+        emit_node(body, file, child, take, level + 1)
         if not returns(file, child):
             body.append(f"{pad}    break;\n")
     body.append(f"{pad}}}\n")
@@ -248,19 +250,22 @@ def raw(row, name):
 
 
 def decode_source(file, source, header_name):
-    """The function that extracts fields and calls translators."""
+    """The function that extracts fields and calls translators. It goes to a row's code from where the row is found: to ask
+    the other function for its number would be one more jump that processors cannot foresee."""
     n = file.name
+    numbers = {id(row): number for number, row in enumerate(file.rows)}
+
+    def take(row):
+        number = numbers[id(row)]
+        return f"return {n}_missing(c, insn, &{n}_rows[{number}]);" if row.missing else f"goto row_{number};"
+
     body = [f"{file.status} {n}_decode({file.context} *c, uint32_t insn)\n{{\n"]
-    body.append(f"    int row = {n}_find_row(c, insn);\n\n    switch (row) {{\n")
-    missing = [number for number, row in enumerate(file.rows) if row.missing]
+    emit_node(body, file, tree.build(file.rows, file.width), take, 1)
+    body.append(f"    return {n}_unallocated(c, insn);\n")
     for number, row in enumerate(file.rows):
         if not row.missing:
             emit_call(body, file, number, row)
-    body.append(f"    case -1:\n        return {n}_unallocated(c, insn);\n")
-    if missing:
-        body.append(f"    default:\n        return {n}_missing(c, insn, &{n}_rows[row]);\n    }}\n}}\n")
-    else:
-        body.append("    }\n    __builtin_unreachable();\n}\n")
+    body.append("}\n")
     text = "".join(body)
     return NOTICE.format(source=source) + f'#include "{header_name}"\n\n' + with_helpers(text)
 
@@ -268,27 +273,27 @@ def decode_source(file, source, header_name):
 def emit_call(body, file, number, row):
     members = row.members()
     if not members:
-        body.append(f"    case {number}:\n        return {row.function}(c);\n")
+        body.append(f"row_{number}:\n    return {row.function}(c);\n")
         return
 
     def place(name):
         return name if name.startswith("_") else f"(int64_t)a.{name}"
 
     used = set().union(*(expr.names(t) for _, t in row.sets)) if row.sets else set()
-    body.append(f"    case {number}: {{\n        {argument_type(file, row.function)} a;\n")
+    body.append(f"row_{number}: {{\n    {argument_type(file, row.function)} a;\n")
     for name, field in row.fields.items():
         if not field.hidden:
-            body.append(f"        a.{name} = {value_of(field)};\n")
+            body.append(f"    a.{name} = {value_of(field)};\n")
         elif name in used:
-            body.append(f"        int64_t {name} = {value_of(field)};\n")
+            body.append(f"    int64_t {name} = {value_of(field)};\n")
     rows = dict(file.functions())[row.function]
     for name, value in row.sets:
         text = expr.to_c(value, place)
         if name.startswith("_"):
-            body.append(f"        int64_t {name} = {text};\n")
+            body.append(f"    int64_t {name} = {text};\n")
         else:
-            body.append(f"        a.{name} = ({member_type(name, rows)}){strip(text)};\n")
-    body.append(f"        return {row.function}(c, &a);\n    }}\n")
+            body.append(f"    a.{name} = ({member_type(name, rows)}){strip(text)};\n")
+    body.append(f"    return {row.function}(c, &a);\n}}\n")
 
 
 def strip(text):

@@ -105,6 +105,16 @@ def case(op, numbers):
             f"        return (const uint16_t[]){{ {', '.join(map(str, numbers))} }}[{index}];"]
 
 
+def op_kind(op):
+    """What the code generator's analysis asks of an operation."""
+    kinds = ["CG_OP_PURE"] if "pure" in op.properties else []
+    if "fl" in op.operands or op.any_operands:
+        kinds.append("CG_OP_BUNDLE")
+    if len(op.results) == 2:
+        kinds.append(f"{type_symbol(op.results[1])} * CG_OP_SECOND")
+    return " | ".join(kinds)
+
+
 def reference(ops):
     bodies, rows = functions(ops)
     lines = HEAD + [""]
@@ -132,9 +142,6 @@ def reference(ops):
     for op, numbers in rows.items():
         lines += case(op, numbers)
     lines += ["    default:", "        return REFERENCE_NONE;", "    }", "}", "",
-              "/* Operations without any effect but their results. */",
-              "const uint8_t cg_rules_pure[IR_OP_COUNT] = {"]
-    lines += [f"    [{op.symbol}] = 1," for op in ops if "pure" in op.properties] + ["};", "",
-              "/* Types of second results. */", "const uint8_t cg_rules_second[IR_OP_COUNT] = {"]
-    lines += [f"    [{op.symbol}] = {type_symbol(op.results[1])}," for op in ops if len(op.results) == 2] + ["};", ""]
+              "/* See codegen.h. */", "const uint8_t cg_op_kinds[IR_OP_COUNT] = {"]
+    lines += [f"    [{op.symbol}] = {kind}," for op in ops if (kind := op_kind(op))] + ["};", ""]
     return "\n".join(lines)
