@@ -519,8 +519,11 @@ static void count_marks(cg *c)
 {
     for (uint32_t b = 0; b < c->u->n_blocks; b++) {
         const ir_block_info *info = &c->u->blocks[b];
-        const ir_op_record *first = &c->u->ops[info->first], *last = &c->u->ops[info->end - 1];
+        const ir_op_record *first = &c->u->ops[info->first], *last;
 
+        if (info->end == 0) /* made, and not built: nobody may lead there */
+            continue;
+        last = &c->u->ops[info->end - 1];
         c->blocks[b].marks = last->guest - first->guest + (first->op == IR_OP_INSN);
     }
 }

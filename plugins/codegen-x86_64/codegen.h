@@ -167,9 +167,9 @@ typedef struct x86_codegen {
     intptr_t tlb[PB_MMU_INDEXES]; /* from rbp; 0: not known yet. Atomic */
     /* Addresses of the thunks. */
     const uint8_t *thunk_enter, *thunk_exit, *thunk_link, *thunk_jump_miss, *thunk_new_key,
-        *thunk_reason, *thunk_entry, *thunk_alone, *thunk_changed, *thunk_unwound, *thunk_slow, *thunk_redo,
-        *thunk_flags, *thunk_reference, *thunk_pure_scalar, *thunk_pure_vector, *thunk_scalar,
-        *thunk_vector;
+        *thunk_reason, *thunk_entry, *thunk_alone, *thunk_changed, *thunk_unwound, *thunk_slow,
+        *thunk_redo, *thunk_flags, *thunk_reference, *thunk_pure_scalar, *thunk_pure_vector,
+        *thunk_scalar, *thunk_vector;
     const uint8_t *shared;              /* constants behind the thunks, by cg_shared */
     const uint8_t *thunk_refill[2][16]; /* by write, address register; null: there is none */
     char host[96];

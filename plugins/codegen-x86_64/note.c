@@ -207,12 +207,10 @@ void cg_note_results(const cg *c, uint32_t record)
     char text[PLACE_TEXT];
 
     for (uint32_t id = record << 1; id <= (record << 1 | 1); id++) {
-        const cg_value *v = &c->values[c->values[id].rep];
-
         /* Behind a get there may be another name of the value (narrow.c). */
         if (c->values[id].uses == 0 || (id & 1 && ir_second_type(r->op) == IR_VOID))
             continue;
-        place_of(c, v, text);
+        place_of(c, &c->values[c->values[id].rep], text);
         tell(c, PB_NOTE_VALUE, record, id, text);
     }
     if (r->op == IR_OP_PUT)

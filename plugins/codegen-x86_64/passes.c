@@ -9,14 +9,11 @@ static const struct {
     const char *name;
     uint32_t passes;
 } names[] = {
-    { "flags", CG_PASS_FLAGS },   { "dead", CG_PASS_DEAD },
-    { "pairs", CG_PASS_PAIRS },   { "tests", CG_PASS_TESTS },
-    { "lanes", CG_PASS_LANES },   { "scaled", CG_PASS_SCALED },
-    { "fused", CG_PASS_FUSED },   { "registers", CG_PASS_REGISTERS },
-    { "loops", CG_PASS_LOOPS },   { "lazy", CG_PASS_LAZY },
-    { "places", CG_PASS_PLACES }, { "spans", CG_PASS_SPANS },
-    { "remade", CG_PASS_REMADE }, { "narrow", CG_PASS_NARROW },
-    { "all", CG_PASS_ALL },
+    { "flags", CG_PASS_FLAGS },   { "dead", CG_PASS_DEAD },           { "pairs", CG_PASS_PAIRS },
+    { "tests", CG_PASS_TESTS },   { "lanes", CG_PASS_LANES },         { "scaled", CG_PASS_SCALED },
+    { "fused", CG_PASS_FUSED },   { "registers", CG_PASS_REGISTERS }, { "loops", CG_PASS_LOOPS },
+    { "lazy", CG_PASS_LAZY },     { "places", CG_PASS_PLACES },       { "spans", CG_PASS_SPANS },
+    { "remade", CG_PASS_REMADE }, { "narrow", CG_PASS_NARROW },       { "all", CG_PASS_ALL },
 };
 
 enum { NAMES = sizeof(names) / sizeof(names[0]) };

@@ -245,7 +245,7 @@ static void run(void *self, pb_vcpu *vcpu, const void *entry, pb_code_exit *exit
     if (host != guest)
         _mm_setcsr(guest);
     enter(vcpu, entry, exit, s);
-    merge_mxcsr(vcpu); /* which the host's is mostly */
+    merge_mxcsr(vcpu);                                    /* which the host's is mostly */
     if (s->counted && exit->kind != PB_CODE_EXIT_UNWOUND) /* then it is exact already */
         vcpu->retired = vcpu->codegen[CG_WORD_SUM] - (uint64_t)vcpu->budget;
     if (_mm_getcsr() != host)
