@@ -115,7 +115,7 @@ struct pb_user_thread {
     siginfo_t info;           /* of it */
     uint64_t held;            /* signals that wait to be noted; atomic */
     siginfo_t held_info[PB_USER_HELD]; /* of signals that are never blocked in the host */
-    uint64_t stack_base, stack_bytes; /* sigaltstack */
+    uint64_t stack_base, stack_bytes;  /* sigaltstack */
     int32_t stack_flags;
     pb_user_debugged *debugged; /* null: no debugger */
 };
