@@ -122,7 +122,7 @@ static void put_word(uint8_t **p, uint32_t word)
 
 static void append(cg *c, const void *bytes, uint32_t n)
 {
-    uint8_t *p = reserve(c, n);
+    uint8_t *p = n ? reserve(c, n) : NULL;
 
     if (!p)
         return;
