@@ -115,8 +115,8 @@ typedef enum pb_code_flags {
     PB_CODE_REGION = 4,
     /* Invalid operations of floating point trap while the code executes (pb_codegen_type.traps): it need not test for them. */
     PB_CODE_TRAPS = 8,
-    PB_CODE_ENTERED =
-        16, /* of a region: it is entered whatever slots have, without PB_CODE_EXIT_ALONE there */
+    /* Of a region: it is entered whatever slots have, without PB_CODE_EXIT_ALONE there. */
+    PB_CODE_ENTERED = 16,
 } pb_code_flags;
 
 /* What a generator tells of its work, for people. */

@@ -93,9 +93,8 @@ typedef struct jit {
     uint64_t translated, insns, translating_ns; /* statistics; atomic */
     uint32_t regions;                           /* property: jit_regions */
     uint32_t fp_traps;                          /* property: jit_fp_traps */
-    bool tests; /* atomic: traps came so often that units had better test (traps.c) */
-    bool
-        entered; /* atomic: regions refused to be entered so often that they had better not (refused()) */
+    bool tests;   /* atomic: traps came so often that units had better test (traps.c) */
+    bool entered; /* atomic: too often regions were not entered (refused()) */
     bool has_sampler;
     bool asleep;                 /* atomic: the sampler is */
     uint32_t compile_threads;    /* property; 0: regions are compiled on the vCPUs' threads */

@@ -38,11 +38,7 @@ void cg_move(cg *c, cg_reg to, cg_reg from);
 /* The register has the value, or not any more. */
 static inline void cg_own(cg *c, cg_reg r, cg_value *v)
 {
-    if (c->reg_value[r] != CG_NONE)
-        c->values[c->reg_value[r]].copies--;
-    c->reg_value[r] = index_of(c, v);
-    c->empty &= ~CG_SET(r);
-    v->copies++;
+    cg_set_register(c, r, index_of(c, v));
     v->reg = (int8_t)r;
 }
 void cg_drop(cg *c, cg_reg r);

@@ -66,6 +66,7 @@ typedef enum fp_nan_way {
     FP_NANS_DEFAULT, /* always Arm's default NaN */
 } fp_nan_way;
 fp_nan_way fp_nans(const cg *c);
+fp_nan_way fp_nans_by(const pb_fp_rules *rules);
 /* Whether a NaN that is the only operand comes out quieted, as the host has it. */
 bool fp_host_quiets(const cg *c);
 /* Let a cold path (cg_cold_redo) first look for NaNs. t, u: registers that are free from there on, CG_NO_REG if there are none.

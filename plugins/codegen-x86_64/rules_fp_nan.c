@@ -24,15 +24,18 @@ enum {
     CMP_ORDERED = 7,
 };
 
-fp_nan_way fp_nans(const cg *c)
+fp_nan_way fp_nans_by(const pb_fp_rules *rules)
 {
-    const pb_fp_rules *rules = &c->job->vcpu->fp[0].rules;
-
     if (rules->infzero != PB_FP_INFZERO_DEFAULT || rules->default_nan_negative)
         return FP_NANS_OTHER;
     if (rules->default_nan)
         return FP_NANS_DEFAULT;
     return rules->nan == PB_FP_NAN_ARM ? FP_NANS_ARM : FP_NANS_OTHER;
+}
+
+fp_nan_way fp_nans(const cg *c)
+{
+    return fp_nans_by(&c->job->vcpu->fp[0].rules);
 }
 
 bool fp_host_quiets(const cg *c)

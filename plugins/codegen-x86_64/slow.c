@@ -10,8 +10,6 @@
 
 /* ---- MXCSR -------------------------------------------------------------------------------------------------- */
 
-enum { MXCSR_DEFAULT = 0x1f80, MXCSR_IM = 0x80 };
-
 uint32_t guest_mxcsr(const pb_vcpu *vcpu)
 {
     /* x86's rounding control for PB_FP_NEAREST_EVEN, UP, DOWN, TO_ZERO; for others no host code is emitted. */

@@ -14,6 +14,8 @@ const uint8_t *redo(pb_vcpu *vcpu, cg_frame *frame, const uint8_t *record);
 void pack_lazy(pb_vcpu *vcpu, const cg_frame *frame);
 /* The same for thunk_flags, which goes on at `back`. */
 const uint8_t *pack_and_go_on(pb_vcpu *vcpu, cg_frame *frame, const uint8_t *back);
+/* All exceptions masked, to nearest, no flags; and the mask of invalid operations: Intel SDM volume 1, section 10.2.3. */
+enum { MXCSR_DEFAULT = 0x1f80, MXCSR_IM = 0x80 };
 /* trap.c: whether invalid operations may trap in this environment 0: all that is right but for them needs no test. */
 bool cg_can_trap(const pb_fp_env *env);
 /* MXCSR for the guest's rounding mode, and with or without traps, without flags. */

@@ -416,8 +416,8 @@ static const uint8_t *make_helper(maker *m, void (*call)(maker *m))
     asm_mov(&m->a, W64, RBX, RAX);
     asm_rm(&m->a, 0xae | ASM_0F, 3, mxcsr); /* stmxcsr */
     asm_load(&m->a, W32, RAX, mxcsr);
-    asm_alu_imm(&m->a, ALU_OR, W32, RAX, 0x80);
-    asm_alu_imm(&m->a, ALU_CMP, W32, RAX, 0x1f80);
+    asm_alu_imm(&m->a, ALU_OR, W32, RAX, MXCSR_IM);
+    asm_alu_imm(&m->a, ALU_CMP, W32, RAX, MXCSR_DEFAULT);
     plain = asm_jcc(&m->a, CC_E);
     move_stack(m, 8);
     asm_lea(&m->a, W64, RDI, asm_at(RBP, RDI_IS_VCPU));

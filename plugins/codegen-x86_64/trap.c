@@ -11,19 +11,17 @@
  *
  * A trap costs some microseconds, so who meets many of them had better go back to tests (pb_codegen_type.traps).
  */
+#include "rules_fp.h"
 #include "slow.h"
 
 #include <signal.h>
 #include <ucontext.h>
 
-enum { MXCSR_IM = 0x80, EFLAGS_TF = 0x100 };
+enum { EFLAGS_TF = 0x100 };
 
 bool cg_can_trap(const pb_fp_env *env)
 {
-    const pb_fp_rules *rules = &env->rules;
-
-    return rules->nan == PB_FP_NAN_ARM && !rules->default_nan && !rules->default_nan_negative &&
-           !rules->flush_in && !rules->flush_out;
+    return fp_nans_by(&env->rules) == FP_NANS_ARM && !env->rules.flush_in && !env->rules.flush_out;
 }
 
 void cg_traps(void *self, pb_vcpu *vcpu, bool on)
@@ -103,77 +101,49 @@ static void write_register(fp_state *state, uint32_t reg, const void *value, uin
     memcpy((char *)state + HEADER, &there, sizeof(there));
 }
 
-static bool emulate_64(const sse_insn *insn, const pb_fp_ops *fp, pb_fp_env *env, fp_state *state)
+/* a op b by the guest's rules, of the low 64 or 32 bits; false: it is none of those that are done here. */
+static bool compute(const pb_fp_ops *fp, pb_fp_env *env, const sse_insn *insn, uint64_t a,
+                    uint64_t b, uint64_t *d)
 {
-    uint64_t a, b, d;
+    bool wide = insn->prefix == 0xf2;
+    uint32_t a_32 = (uint32_t)a, b_32 = (uint32_t)b;
 
-    memcpy(&a, &state->_xmm[insn->a], sizeof(a));
-    memcpy(&b, &state->_xmm[insn->b], sizeof(b));
     switch (insn->opcode | ASM_0F) {
     case SSE_ADD:
-        d = fp->f64_add(a, b, env);
-        break;
+        *d = wide ? fp->f64_add(a, b, env) : fp->f32_add(a_32, b_32, env);
+        return true;
     case SSE_SUB:
-        d = fp->f64_sub(a, b, env);
-        break;
+        *d = wide ? fp->f64_sub(a, b, env) : fp->f32_sub(a_32, b_32, env);
+        return true;
     case SSE_DIV:
-        d = fp->f64_div(a, b, env);
-        break;
+        *d = wide ? fp->f64_div(a, b, env) : fp->f32_div(a_32, b_32, env);
+        return true;
     case SSE_SQRT:
-        d = fp->f64_sqrt(b, env);
-        break;
+        *d = wide ? fp->f64_sqrt(b, env) : fp->f32_sqrt(b_32, env);
+        return true;
     default:
         return false;
     }
-    if (insn->vex) /* what is above it */
-        write_register(state, insn->d, &state->_xmm[insn->a], 16);
-    write_register(state, insn->d, &d, sizeof(d));
-    return true;
-}
-
-static bool emulate_32(const sse_insn *insn, const pb_fp_ops *fp, pb_fp_env *env, fp_state *state)
-{
-    uint32_t a, b, d;
-
-    memcpy(&a, &state->_xmm[insn->a], sizeof(a));
-    memcpy(&b, &state->_xmm[insn->b], sizeof(b));
-    switch (insn->opcode | ASM_0F) {
-    case SSE_ADD:
-        d = fp->f32_add(a, b, env);
-        break;
-    case SSE_SUB:
-        d = fp->f32_sub(a, b, env);
-        break;
-    case SSE_DIV:
-        d = fp->f32_div(a, b, env);
-        break;
-    case SSE_SQRT:
-        d = fp->f32_sqrt(b, env);
-        break;
-    default:
-        return false;
-    }
-    if (insn->vex)
-        write_register(state, insn->d, &state->_xmm[insn->a], 16);
-    write_register(state, insn->d, &d, sizeof(d));
-    return true;
 }
 
 static bool emulate(const x86_codegen *s, pb_vcpu *vcpu, const pb_host_trap *trap)
 {
     ucontext_t *context = trap->context;
     fp_state *state = context->uc_mcontext.fpregs;
-    pb_fp_env *env = &vcpu->fp[0];
     sse_insn insn;
-    bool done;
+    uint64_t a, b, d;
 
     if (!decode(trap->pc, &insn) || (insn.prefix != 0xf2 && insn.prefix != 0xf3))
         return false;
-    done = insn.prefix == 0xf2 ? emulate_64(&insn, s->fp, env, state)
-                               : emulate_32(&insn, s->fp, env, state);
-    if (done)
-        context->uc_mcontext.gregs[REG_RIP] += insn.bytes;
-    return done;
+    memcpy(&a, &state->_xmm[insn.a], sizeof(a));
+    memcpy(&b, &state->_xmm[insn.b], sizeof(b));
+    if (!compute(s->fp, &vcpu->fp[0], &insn, a, b, &d))
+        return false;
+    if (insn.vex) /* what is above it */
+        write_register(state, insn.d, &state->_xmm[insn.a], 16);
+    write_register(state, insn.d, &d, insn.prefix == 0xf2 ? 8 : 4);
+    context->uc_mcontext.gregs[REG_RIP] += insn.bytes;
+    return true;
 }
 
 /* ---- traps ------------------------------------------------------------------------------------------------------ */
