@@ -40,6 +40,7 @@ typedef struct mapping {
     bool was_code; /* was executable at some time */
     origin *file;  /* or null */
     uint64_t offset;
+    bool moved; /* the host makes it one with nothing that is mapped beside it later */
 } mapping;
 
 struct pb_user_space {
@@ -271,7 +272,7 @@ static void add_mapping(pb_user_space *space, uint64_t gva, uint64_t end, uint32
     pthread_rwlock_wrlock(&space->lock);
     before = gva ? at(space, gva - 1) : NULL;
     if (!file && before && !before->file && before->prot == prot && before->shared == shared &&
-        !shared) {
+        !shared && !before->moved) {
         before->end = end; /* one mapping, so that mremap() takes it for one */
         before->was_code |= m->was_code;
         g_free(m);
@@ -477,7 +478,7 @@ static bool grow(pb_user_space *space, uint64_t gva, uint64_t end, uint64_t new_
 {
     const mapping m = *at(space, gva);
 
-    if (m.end != end || m.file || m.shared || new_end > space->bytes ||
+    if (m.end != end || m.file || m.shared || m.moved || new_end > space->bytes ||
         !is_free(space, end, new_end - end))
         return false;
     if (mmap(space->base + end, new_end - end, host_prot(m.prot),
@@ -489,33 +490,125 @@ static bool grow(pb_user_space *space, uint64_t gva, uint64_t end, uint64_t new_
     return true;
 }
 
+/* Addresses outside of the space, and whether the host has memory for what is added: other threads may write to what does not move in the
+ * end. */
+static uint8_t *make_room(uint64_t old_bytes, uint64_t new_bytes, bool takes_memory)
+{
+    uint8_t *room =
+        mmap(NULL, new_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (room != MAP_FAILED && takes_memory &&
+        mmap(room + old_bytes, new_bytes - old_bytes, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+        munmap(room, new_bytes);
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return room;
+}
+
+/* A mapping of the host's, made larger, at a place outside of the space, or MAP_FAILED: what was there is empty. Growing there leaves holes where
+ * nothing of the program's is. With 0 old bytes it is one more mapping of what is shared. */
+static uint8_t *take_out(const mapping *m, uint8_t *from, uint64_t old_bytes, uint64_t new_bytes)
+{
+    uint8_t *room, *host;
+    int error;
+
+    if (!old_bytes)
+        return mremap(from, 0, new_bytes, MREMAP_MAYMOVE);
+    room = make_room(old_bytes, new_bytes, !m->shared && m->prot & PB_PROT_WRITE);
+    if (room == MAP_FAILED)
+        return MAP_FAILED;
+    host =
+        mremap(from, old_bytes, old_bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, room);
+    if (host == MAP_FAILED) {
+        error = errno;
+        munmap(room, new_bytes);
+        errno = error;
+        return MAP_FAILED;
+    }
+    munmap(room + old_bytes, new_bytes - old_bytes);
+    host = mremap(room, old_bytes, new_bytes, MREMAP_MAYMOVE);
+    if (host != MAP_FAILED)
+        return host;
+    error = errno;
+    if (mremap(room, old_bytes, old_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, from) == MAP_FAILED)
+        g_error("cannot put memory of the program back: %s", g_strerror(errno));
+    errno = error;
+    return MAP_FAILED;
+}
+
+static void add_moved(pb_user_space *space, uint64_t gva, uint64_t end, const mapping *from)
+{
+    mapping *m = g_memdup2(from, sizeof(*from));
+
+    m->first = gva;
+    m->end = end;
+    m->moved = true;
+    pthread_rwlock_wrlock(&space->lock);
+    insert(space, m);
+    pthread_rwlock_unlock(&space->lock);
+}
+
+/* The host's part of move(): errno is EINVAL if the host cannot do it without a hole, which a mapping of another thread of the emulator could
+ * fall into. The old place stays mapped, and is empty. */
+static bool move_host(const pb_user_space *space, const mapping *m, uint64_t gva,
+                      uint64_t old_bytes, uint64_t new_bytes, uint64_t to)
+{
+    uint8_t *from = space->base + gva, *outside;
+    int fixed = MREMAP_MAYMOVE | MREMAP_FIXED;
+    int error;
+
+    if (old_bytes == new_bytes)
+        return mremap(from, old_bytes, new_bytes, fixed | MREMAP_DONTUNMAP, space->base + to) !=
+               MAP_FAILED;
+    outside = take_out(m, from, old_bytes, new_bytes);
+    if (outside == MAP_FAILED)
+        return false;
+    if (mremap(outside, new_bytes, new_bytes, fixed, space->base + to) != MAP_FAILED)
+        return true;
+    error = errno;
+    if (old_bytes) { /* as it was, but for what was added */
+        munmap(outside + old_bytes, new_bytes - old_bytes);
+        if (mremap(outside, old_bytes, old_bytes, fixed, from) == MAP_FAILED)
+            g_error("cannot put memory of the program back: %s", g_strerror(errno));
+    } else {
+        munmap(outside, new_bytes);
+    }
+    errno = error;
+    return false;
+}
+
+/* With a hole: hosts before 5.13 for mappings of files, and some devices' mappings. What is shared can be mapped twice instead. */
+static bool move_host_by_hole(const pb_user_space *space, const mapping *m, uint64_t gva,
+                              uint64_t old_bytes, uint64_t new_bytes, uint64_t to)
+{
+    uint8_t *from = space->base + gva;
+    int fixed = MREMAP_MAYMOVE | MREMAP_FIXED;
+
+    return (m->shared && mremap(from, 0, new_bytes, fixed, space->base + to) != MAP_FAILED) ||
+           mremap(from, old_bytes, new_bytes, fixed, space->base + to) != MAP_FAILED;
+}
+
 /* Move a mapping, or a part of one, to a place where nothing is. With 0 old bytes it stays where it is, too. */
 static int64_t move(pb_user_space *space, uint64_t gva, uint64_t old_bytes, uint64_t new_bytes,
                     uint64_t to, bool keep)
 {
     mapping m = *at(space, gva);
-    uint8_t *from = space->base + gva;
-    int fixed = MREMAP_MAYMOVE | MREMAP_FIXED;
-    void *host = MAP_FAILED;
+    bool moved;
 
     m.offset += gva - m.first;
     if (m.file)
         m.file->refs++;
     if (old_bytes)
         forget_range(space, gva, gva + old_bytes);
-    /* Without a hole that something of the emulator's could fall into, where the host can. */
-    if (old_bytes == new_bytes)
-        host = mremap(from, old_bytes, new_bytes, fixed | MREMAP_DONTUNMAP, space->base + to);
-    if (host == MAP_FAILED && keep) {
-        origin_unref(m.file);
-        add_mapping(space, gva, gva + old_bytes, m.prot, m.shared, NULL, m.offset);
-        return -EINVAL;
-    }
-    if (host == MAP_FAILED)
-        host = mremap(from, old_bytes, new_bytes, fixed, space->base + to);
-    if (host == MAP_FAILED) {
+    moved = move_host(space, &m, gva, old_bytes, new_bytes, to);
+    if (!moved && errno == EINVAL && !keep)
+        moved = move_host_by_hole(space, &m, gva, old_bytes, new_bytes, to);
+    if (!moved) {
         int error = errno;
 
+        reserve(space, to, new_bytes); /* the host may have begun */
         if (old_bytes)
             add_mapping(space, gva, gva + old_bytes, m.prot, m.shared, m.file, m.offset);
         else
@@ -526,7 +619,7 @@ static int64_t move(pb_user_space *space, uint64_t gva, uint64_t old_bytes, uint
         reserve(space, gva, old_bytes);
     if (keep)
         add_mapping(space, gva, gva + old_bytes, m.prot, m.shared, NULL, 0);
-    add_mapping(space, to, to + new_bytes, m.prot, m.shared, m.file, m.offset);
+    add_moved(space, to, to + new_bytes, &m);
     return (int64_t)to;
 }
 

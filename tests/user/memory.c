@@ -137,6 +137,57 @@ static void test_remap(void)
     munmap(q, 4 * PAGE);
 }
 
+/* Moved, and made larger, also what was larger before; pages of files and shared ones. */
+static void test_remap_again(void)
+{
+    char *room = map(NULL, 100 * PAGE, PROT_NONE, 0), *p, *q;
+    int fd = open("mapped", O_RDWR | O_CREAT | O_TRUNC, 0600),
+        flags[] = { MAP_PRIVATE, MAP_SHARED };
+
+    p = map(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, 0);
+    p[0] = 1;
+    p[PAGE] = 2;
+    CHECK(munmap(room + 10 * PAGE, 80 * PAGE) == 0);
+    p = mremap(p, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + 10 * PAGE);
+    CHECK(p == room + 10 * PAGE);
+    p = mremap(p, 2 * PAGE, 10 * PAGE, MREMAP_MAYMOVE);
+    CHECK(p != MAP_FAILED && p[0] == 1 && p[PAGE] == 2 && p[9 * PAGE] == 0);
+    p[9 * PAGE] = 3;
+    q = mremap(p, 10 * PAGE, 20 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + 60 * PAGE);
+    CHECK(q == room + 60 * PAGE && q[0] == 1 && q[9 * PAGE] == 3 && q[19 * PAGE] == 0);
+    CHECK(try_read(p) == SIGSEGV && try_read(q + 20 * PAGE) == SIGSEGV);
+    p = mremap(q, 20 * PAGE, 200 * PAGE, MREMAP_MAYMOVE);
+    CHECK(p != MAP_FAILED && p[0] == 1 && p[9 * PAGE] == 3 && p[199 * PAGE] == 0);
+    /* More than there is, mostly: it stays. */
+    q = mremap(p, 200 * PAGE, (size_t)1 << 44, MREMAP_MAYMOVE);
+    if (q != MAP_FAILED)
+        p = mremap(q, (size_t)1 << 44, 200 * PAGE, 0);
+    CHECK(p[0] == 1 && p[9 * PAGE] == 3);
+    CHECK(try_write(p + 5 * PAGE) == 0 && p[5 * PAGE] == 1);
+    q = mremap(p, 200 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + 50 * PAGE);
+    CHECK(q == room + 50 * PAGE && q[PAGE] == 2 && try_read(p) == SIGSEGV &&
+          try_read(p + 9 * PAGE) == SIGSEGV);
+    munmap(q, 3 * PAGE);
+    CHECK(ftruncate(fd, 4 * PAGE) == 0 && pwrite(fd, "x", 1, 3 * PAGE) == 1);
+    for (unsigned i = 0; i < 2; i++) {
+        p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, flags[i], fd, PAGE);
+        p[0] = 'a';
+        q = mremap(p, 2 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + 20 * PAGE);
+        CHECK(q == room + 20 * PAGE && q[0] == 'a' && q[2 * PAGE] == 'x' && try_read(p) == SIGSEGV);
+        if (flags[i] == MAP_SHARED) { /* the same pages once more */
+            p = mremap(q, 0, 3 * PAGE, MREMAP_MAYMOVE);
+            CHECK(p != MAP_FAILED && p != q);
+            p[5] = 'b';
+            CHECK(q[5] == 'b');
+            munmap(p, 3 * PAGE);
+        }
+        munmap(q, 3 * PAGE);
+    }
+    munmap(room, 100 * PAGE);
+    close(fd);
+    unlink("mapped");
+}
+
 static void on_bus_error(int signal, siginfo_t *info, void *context)
 {
     fault = *info;
@@ -283,6 +334,7 @@ int main(void)
     test_protection();
     test_places();
     test_remap();
+    test_remap_again();
     test_files();
     test_heap();
     test_many();
