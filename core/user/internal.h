@@ -199,6 +199,9 @@ const char *pb_user_shown_path(const pb_user *user, const char *path);
 int pb_user_open_proc(pb_user *user, const char *path, int flags);
 /* The same for the target of the link `exe`; null: it is not that. */
 const char *pb_user_proc_link(const pb_user *user, const char *path);
+/* Takes a path of the host, from an open folder on, or AT_FDCWD: the path by which these functions know it, if it leads to such an entry in another
+ * way ("maps" in /proc/self, /proc/self/cwd/...); else itself. */
+char *pb_user_proc_path(int folder, char *path);
 /* Whether it is a link of the program in /proc that leads to a path. */
 bool pb_user_is_own_link(const char *path);
 /* Whether it is a path about a descriptor or a thread that are not the program's. */

@@ -481,7 +481,7 @@ int pb_user_open_proc(pb_user *user, const char *path, int flags)
 
     if (!entry || (flags & O_ACCMODE) != O_RDONLY)
         return -1;
-    if (strcmp(entry, "exe") == 0)
+    if (strcmp(entry, "exe") == 0 && !(flags & O_NOFOLLOW))
         return open(user->path, flags);
     for (unsigned i = 0; i < G_N_ELEMENTS(entries); i++) {
         g_autoptr(GString) out = NULL;
@@ -493,4 +493,51 @@ int pb_user_open_proc(pb_user *user, const char *path, int flags)
         return open_text(out, flags);
     }
     return -1;
+}
+
+/* ---- other ways to the same ------------------------------------------------------------------------------ */
+
+/* What is told without asking the kernel: most paths do not lead there. */
+static bool may_be_own(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    uint64_t number;
+
+    if (!*name)
+        return false;
+    if (strcmp(name, "exe") == 0 || strcmp(name, "cwd") == 0 || take_number(name, &number))
+        return true;
+    for (unsigned i = 0; i < G_N_ELEMENTS(entries); i++) {
+        if (strcmp(name, entries[i].name) == 0)
+            return true;
+    }
+    return strstr(path, "task/") != NULL;
+}
+
+/* Where the folder of a path is, if it is one of /proc. */
+static char *proc_folder(int folder, const char *path, const char *slash)
+{
+    g_autofree char *name = slash ? g_strndup(path, (gsize)(slash + 1 - path)) : g_strdup(".");
+    int fd = openat(folder, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct statfs info;
+    char *found = NULL;
+
+    if (fd < 0)
+        return NULL;
+    if (fstatfs(fd, &info) == 0 && info.f_type == PROC_SUPER_MAGIC)
+        found = pb_file_of_descriptor(fd);
+    close(fd);
+    return found;
+}
+
+char *pb_user_proc_path(int folder, char *path)
+{
+    const char *slash = strrchr(path, '/');
+    g_autofree char *name = may_be_own(path) ? proc_folder(folder, path, slash) : NULL;
+    g_autofree char *whole = name ? g_strdup_printf("%s/%s", name, slash ? slash + 1 : path) : NULL;
+
+    if (!whole || !own_entry(whole))
+        return path;
+    g_free(path);
+    return g_steal_pointer(&whole);
 }

@@ -189,6 +189,7 @@ HANDLER(sys_openat2)
     struct open_how how;
     int64_t result = take_how(t, a, &how);
     g_autofree char *path = NULL;
+    int fd;
 
     if (result < 0)
         return result;
@@ -200,6 +201,9 @@ HANDLER(sys_openat2)
     path = pb_user_take_path(t, a[0], a[1], !(how.flags & (O_NOFOLLOW | O_EXCL)), &result);
     if (!path)
         return result;
+    fd = how.resolve ? -1 : pb_user_open_proc(t->user, path, (int)how.flags);
+    if (fd >= 0)
+        return fd;
     return pb_user_host(t, SYS_openat2, a[0], (uintptr_t)path, (uintptr_t)&how, sizeof(how), 0, 0);
 }
 
@@ -320,16 +324,11 @@ HANDLER(sys_newfstatat)
     int64_t result = 0;
     g_autofree char *path =
         pb_user_take_path(t, a[0], a[1], !(a[3] & AT_SYMLINK_NOFOLLOW), &result);
-    const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
     struct stat info;
 
     if (!path)
         return result;
-    if (link && !(a[3] & AT_SYMLINK_NOFOLLOW))
-        result = stat(link, &info) < 0 ? -errno : 0;
-    else
-        result =
-            pb_user_host(t, SYS_newfstatat, a[0], (uintptr_t)path, (uintptr_t)&info, a[3], 0, 0);
+    result = pb_user_host(t, SYS_newfstatat, a[0], (uintptr_t)path, (uintptr_t)&info, a[3], 0, 0);
     return result < 0 ? result : pb_user_put(t->user, a[2], PB_USER_STAT, &info);
 }
 
@@ -349,12 +348,10 @@ HANDLER(sys_statx)
     int64_t result = 0;
     bool follow = !(a[2] & AT_SYMLINK_NOFOLLOW);
     g_autofree char *path = a[1] ? pb_user_take_path(t, a[0], a[1], follow, &result) : NULL;
-    const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
 
     if (a[1] && !path)
         return result;
-    return pb_user_host(t, SYS_statx, a[0], (uintptr_t)(link && follow ? link : path), a[2], a[3],
-                        host(t, a[4]), 0);
+    return pb_user_host(t, SYS_statx, a[0], (uintptr_t)path, a[2], a[3], host(t, a[4]), 0);
 }
 
 /* What a link leads to, as the program sees it, into its memory; without an end, cut off as the kernel does. */

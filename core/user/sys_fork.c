@@ -474,16 +474,10 @@ static int64_t execute_path(pb_user_thread *t, char *path, uint64_t argv_gva, ui
 {
     pb_user_execution *e = &t->execution;
     int64_t result = 0;
-    const char *link;
 
     e->path = path;
     e->argv = take_texts(t, argv_gva, &result);
     e->envp = e->argv ? take_texts(t, envp_gva, &result) : NULL;
-    link = pb_user_proc_link(t->user, path);
-    if (link) {
-        g_free(e->path);
-        e->path = g_strdup(link);
-    }
     if (e->envp) {
         if (e->argv->len == 1) /* a program has a name */
             g_ptr_array_insert(e->argv, 0, g_strdup(""));

@@ -182,12 +182,22 @@ char *pb_user_take_path(pb_user_thread *t, uint64_t folder, uint64_t gva, bool f
     int error = 0;
     g_autofree char *path = pb_user_space_string(t->user->space, gva, MOST_PATH - 1, &error);
     char *found = path ? pb_user_host_path_at(t->user, (int)folder, path, follow) : NULL;
+    const char *link;
 
-    if (!found)
+    if (!found) {
         *result = path ? -ELOOP : -error;
-    else if (pb_user_proc_hides(t->user, found)) {
+        return NULL;
+    }
+    found = pb_user_proc_path((int)folder, found);
+    if (pb_user_proc_hides(t->user, found)) {
         *result = -ENOENT;
         g_clear_pointer(&found, g_free);
+        return NULL;
+    }
+    link = follow ? pb_user_proc_link(t->user, found) : NULL;
+    if (link) {
+        g_free(found);
+        return g_strdup(link);
     }
     return found;
 }

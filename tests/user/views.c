@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -194,6 +195,51 @@ static void test_environment(void)
     free(first);
 }
 
+/* The same by other ways: from folders on, over links. */
+static void test_ways(void)
+{
+    static const char *const ways[] = { "/proc/self/../self/maps", "/proc/self/./task/../maps",
+                                        "/proc//self/cwd/maps", "/proc/self/cwd/../self/maps",
+                                        "/proc/self/root/proc/self/maps" };
+    static char kept[4096];
+    char path[64], target[256] = "", expected[256] = "";
+    struct open_how {
+        unsigned long flags, mode, resolve;
+    } how = { O_RDONLY, 0, 0 };
+    int task = open("/proc/thread-self", O_RDONLY | O_DIRECTORY), fd;
+    struct stat info, of_exe;
+
+    CHECK(getcwd(kept, sizeof(kept)) == kept);
+    CHECK(readlink("/proc/self/exe", expected, sizeof(expected) - 1) > 0);
+    CHECK(chdir("/proc/self") == 0 && strstr(text_of("maps"), "[stack]"));
+    for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+        CHECK(strstr(text_of(ways[i]), "[stack]"));
+    CHECK(strstr(text_of("smaps"), "Size:") && strstr(text_of("cmdline"), "views"));
+    CHECK(strstr(text_of("./status"), "SigCgt:") && strstr(text_of("../self/stat"), "(views"));
+    CHECK(readlink("exe", target, sizeof(target) - 1) > 0 && strcmp(target, expected) == 0);
+    CHECK(stat("exe", &info) == 0 && stat(expected, &of_exe) == 0 && info.st_ino == of_exe.st_ino);
+    CHECK(faccessat(task, "exe", R_OK, 0) == 0);
+    fd = open("exe", O_RDONLY);
+    CHECK(fstat(fd, &info) == 0 && info.st_ino == of_exe.st_ino);
+    close(fd);
+    REFUSED(open("exe", O_RDONLY | O_NOFOLLOW), ELOOP);
+    for (fd = 992; fd < 1024; fd++) {
+        snprintf(path, sizeof(path), "fd/%d", fd);
+        REFUSED(open(path, O_RDONLY), ENOENT);
+        snprintf(path, sizeof(path), "/dev/fd/%d", fd);
+        REFUSED(open(path, O_RDONLY), ENOENT);
+    }
+    CHECK(chdir("/") == 0 && strstr(text_of("proc/self/maps"), "[stack]"));
+    fd = openat(task, "maps", O_RDONLY);
+    CHECK(read(fd, target, sizeof(target)) == sizeof(target) && target[8] == '-');
+    close(fd);
+    fd = (int)syscall(SYS_openat2, task, "maps", &how, sizeof(how));
+    CHECK(read(fd, target, sizeof(target)) == sizeof(target) && target[8] == '-');
+    close(fd);
+    close(task);
+    CHECK(chdir(kept) == 0);
+}
+
 int main(void)
 {
     test_environment();
@@ -203,5 +249,6 @@ int main(void)
     test_status();
     test_comm();
     test_smaps();
+    test_ways();
     return done("views");
 }
