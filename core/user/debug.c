@@ -261,7 +261,9 @@ static char *host_path(void *opaque, const char *name)
 
 static char *link_target(void *opaque, const char *name)
 {
-    return g_strdup(pb_user_proc_link(((pb_user_debug *)opaque)->user, name));
+    const pb_user *user = ((pb_user_debug *)opaque)->user;
+
+    return pb_user_proc_link(user, name) ? g_strdup(user->path) : NULL;
 }
 
 static int open_file(void *opaque, const char *name)

@@ -37,7 +37,8 @@ struct pb_user {
     pb_machine *machine;
     const pb_user_arch *arch;
     pb_user_space *space;
-    char *path;              /* of the program, absolute, without links */
+    char *path; /* of the program, absolute, without links; what it was, if it has none */
+    char *file; /* what it is opened by: that, or a descriptor's entry in /proc */
     uint64_t brk_first, brk; /* the program's break; pages below it are mapped */
     uint64_t restorer;       /* address of the code that handlers return to */
     uint64_t vdso;           /* address of its image, or 0 */
@@ -79,6 +80,8 @@ struct pb_user {
 /* What execve() is given: whoever has the memory afterwards frees it. */
 typedef struct pb_user_execution {
     char *path;
+    int file; /* a descriptor of the file that is executed, which has no path; 0: none */
+    bool is_inaccessible; /* by the path, which is what a descriptor was that is closed then */
     GPtrArray *argv, *envp;
     GPtrArray *words; /* of the emulator's command, or null */
 } pb_user_execution;
@@ -138,6 +141,8 @@ int pb_user_limit_files(const void *new, void *old);
 int pb_user_pipe(pb_user *user, int ends[2]);
 /* A descriptor with such a number instead of `fd`, which is closed; -1 with errno. */
 int pb_user_own_fd(pb_user *user, int fd);
+/* The same file once more by such a number, which is not the emulator's: to be handed over to another program; -1 with errno. */
+int pb_user_hand_fd(int fd);
 /* Whether a descriptor is the emulator's own, which the program does not see. */
 bool pb_user_owns_fd(const pb_user *user, uint64_t fd);
 
@@ -197,11 +202,13 @@ const char *pb_user_shown_path(const pb_user *user, const char *path);
 
 /* What the program's own entries of /proc are instead of the host's: a descriptor with it, or -1: it is none of them. */
 int pb_user_open_proc(pb_user *user, const char *path, int flags);
-/* The same for the target of the link `exe`; null: it is not that. */
+/* The same for what the link `exe` leads to: by what path it is opened; null: it is not that. */
 const char *pb_user_proc_link(const pb_user *user, const char *path);
 /* Takes a path of the host, from an open folder on, or AT_FDCWD: the path by which these functions know it, if it leads to such an entry in another
  * way ("maps" in /proc/self, /proc/self/cwd/...); else itself. */
 char *pb_user_proc_path(int folder, char *path);
+/* Whether it is one that stands for an open descriptor. */
+bool pb_user_is_own_file(const char *path);
 /* Whether it is a link of the program in /proc that leads to a path. */
 bool pb_user_is_own_link(const char *path);
 /* Whether it is a path about a descriptor or a thread that are not the program's. */

@@ -84,7 +84,16 @@ const char *pb_user_proc_link(const pb_user *user, const char *path)
 {
     const char *entry = own_entry(path);
 
-    return entry && strcmp(entry, "exe") == 0 ? user->path : NULL;
+    return entry && strcmp(entry, "exe") == 0 ? user->file : NULL;
+}
+
+bool pb_user_is_own_file(const char *path)
+{
+    const char *entry = own_entry(path), *rest = entry ? behind(entry, "fd") : NULL;
+    uint64_t number;
+
+    rest = rest ? take_number(rest, &number) : NULL;
+    return rest && *rest == '\0';
 }
 
 bool pb_user_is_own_link(const char *path)
@@ -94,10 +103,14 @@ bool pb_user_is_own_link(const char *path)
     return entry && (strcmp(entry, "cwd") == 0 || g_str_has_prefix(entry, "fd/"));
 }
 
+#define DELETED " (deleted)" /* behind what was a path */
+
 void pb_user_take_name(const pb_user *user)
 {
     g_autofree char *name = g_path_get_basename(user->path);
 
+    if (user->file != user->path && g_str_has_suffix(name, DELETED))
+        name[strlen(name) - strlen(DELETED)] = '\0';
     prctl(PR_SET_NAME, name);
 }
 
@@ -482,7 +495,7 @@ int pb_user_open_proc(pb_user *user, const char *path, int flags)
     if (!entry || (flags & O_ACCMODE) != O_RDONLY)
         return -1;
     if (strcmp(entry, "exe") == 0 && !(flags & O_NOFOLLOW))
-        return open(user->path, flags);
+        return open(user->file, flags);
     for (unsigned i = 0; i < G_N_ELEMENTS(entries); i++) {
         g_autoptr(GString) out = NULL;
 

@@ -7,7 +7,7 @@
  * 2. What is a process's and in memory it has for itself: what to do at signals. Descriptors, limits, masks are the host's.
  * 3. Nothing may end it while it holds a lock. So a signal that would has a handler, as if the program had one, and it ends where signals
  *    are delivered. Where it calls the host for the program it holds nothing, and says so (holds_nothing).
- * 4. What it leaves its parent clears up: its robust futexes, its number at clear_tid, what it had allocated for execve(), its vCPU.
+ * 4. What it leaves its parent clears up: its robust futexes, its number at clear_tid, what it had allocated or opened for execve(), its vCPU.
  * 5. SIGKILL comes at any time. If the child held something then, nobody can go on, and the parent ends by SIGKILL too.
  * 6. If the parent ends, others of its threads may have held locks: the child, which shares them, ends with it. exit_group() waits for
  *    children, before it stops the other threads, and another thread's execve() does: so this concerns signals only. The
@@ -231,6 +231,15 @@ static void clear_up(pb_user_thread *child)
         pb_user_thread_delist(child);
 }
 
+/* What it handed to the program that it executed it opened for its parent too, if they had the same descriptors. */
+static void close_handed(const pb_user_thread *child, const pb_user_clone *clone)
+{
+    int file = child->execution.file;
+
+    if (file && (clone->flags & CLONE_FILES) && !pb_user_owns_fd(child->user, (uint32_t)file))
+        close(file);
+}
+
 static void count_sharing(pb_user *user, int change)
 {
     pthread_mutex_lock(&user->threads_lock);
@@ -316,8 +325,10 @@ int64_t pb_user_share_process(pb_user_thread *t, const pb_user_clone *clone)
         take_robust(&waits);
         pid = run_child(&s);
         give_robust(&waits);
-        if (pid > 0)
+        if (pid > 0) {
             clear_up(s.child);
+            close_handed(s.child, clone);
+        }
         count_sharing(user, -1);
         pb_user_set_mask(t, t->mask);
         if (pid > 0 && (clone->flags & CLONE_PIDFD))

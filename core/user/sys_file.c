@@ -369,13 +369,12 @@ HANDLER(sys_readlinkat)
 {
     int64_t result = 0;
     g_autofree char *path = pb_user_take_path(t, a[0], a[1], false, &result);
-    const char *link = path ? pb_user_proc_link(t->user, path) : NULL;
     char target[PATH_MAX + 1];
 
     if (!path)
         return result;
-    if (link)
-        return put_link(t, link, a[2], a[3]);
+    if (pb_user_proc_link(t->user, path))
+        return put_link(t, t->user->path, a[2], a[3]);
     if (!pb_user_is_own_link(path))
         return pb_user_host(t, SYS_readlinkat, a[0], (uintptr_t)path, host(t, a[2]), a[3], 0, 0);
     result = readlink(path, target, PATH_MAX);

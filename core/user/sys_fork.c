@@ -322,6 +322,19 @@ static int64_t read_start(const char *path, char *start, size_t bytes, ssize_t *
     return *n < 0 ? -EIO : 0;
 }
 
+/* What the file is opened by. */
+static char *file_of(const pb_user_execution *e)
+{
+    return e->file ? g_strdup_printf("/proc/thread-self/fd/%d", e->file) : g_strdup(e->path);
+}
+
+static void close_file(pb_user_execution *e)
+{
+    if (e->file)
+        close(e->file);
+    e->file = 0;
+}
+
 /* `#!INTERPRETER [ARGUMENT]`: they come before the script's path, which takes the place of its name. */
 static int64_t take_script(pb_user_thread *t, char *line, char **path, GPtrArray *argv)
 {
@@ -399,6 +412,7 @@ static int64_t execute_self(pb_user_thread *t)
     GPtrArray *words = t->execution.words = g_ptr_array_new();
     g_autofree char *strace = t->user->strace ? pb_strace_execute(t->user, true) : NULL;
     g_autofree char *gdb = pb_user_debug_execute(t);
+    g_autofree char *file = e->file ? g_strdup_printf("--program-fd=%d", e->file) : NULL;
     int64_t error;
 
     for (const char *const *word = t->user->options.self; *word; word++)
@@ -407,6 +421,10 @@ static int64_t execute_self(pb_user_thread *t)
         g_ptr_array_add(words, strace);
     if (gdb)
         g_ptr_array_add(words, gdb);
+    if (file) {
+        g_ptr_array_add(words, file);
+        fcntl(e->file, F_SETFD, 0);
+    }
     g_ptr_array_add(words, (gpointer) "--argv0");
     g_ptr_array_add(words, e->argv->pdata[0]);
     g_ptr_array_add(words, (gpointer) "--");
@@ -415,6 +433,8 @@ static int64_t execute_self(pb_user_thread *t)
         g_ptr_array_add(words, e->argv->pdata[i]);
     g_ptr_array_add(words, NULL);
     error = execute_emulator(t, words);
+    if (file)
+        fcntl(e->file, F_SETFD, FD_CLOEXEC);
     if (gdb)
         pb_user_debug_execute_failed(t);
     if (strace)
@@ -431,15 +451,20 @@ static int64_t execute(pb_user_thread *t)
     ssize_t n = 0;
 
     for (unsigned i = 0;; i++) {
-        result = read_start(e->path, start, MOST_LINE, &n);
+        g_autofree char *file = file_of(e);
+
+        result = read_start(file, start, MOST_LINE, &n);
         if (result < 0)
             return result;
         start[n] = '\0';
         if (strncmp(start, "#!", 2) != 0)
             break;
+        if (e->is_inaccessible)
+            return -ENOENT;
         result = i < MOST_SCRIPTS ? take_script(t, start, &e->path, e->argv) : -ELOOP;
         if (result < 0)
             return result;
+        close_file(e);
     }
     machine = pb_user_machine_name((const uint8_t *)start, (size_t)n);
     if (!machine)
@@ -458,7 +483,8 @@ static int64_t execute(pb_user_thread *t)
     }
     if (t->user->strace)
         pb_strace_execute(t->user, false);
-    return execute_host(t, AT_FDCWD, e->path, e->argv, 0);
+    return e->file ? execute_host(t, e->file, "", e->argv, AT_EMPTY_PATH)
+                   : execute_host(t, AT_FDCWD, e->path, e->argv, 0);
 }
 
 void pb_user_free_execution(pb_user_execution *e)
@@ -469,8 +495,50 @@ void pb_user_free_execution(pb_user_execution *e)
     g_clear_pointer(&e->words, g_ptr_array_unref);
 }
 
+/* The path of an open file; null: it has none. */
+static char *path_of(int fd)
+{
+    g_autofree char *path = pb_file_of_descriptor(fd);
+    struct stat open, found;
+
+    if (!path || fstat(fd, &open) < 0 || stat(path, &found) < 0 || open.st_dev != found.st_dev ||
+        open.st_ino != found.st_ino)
+        return NULL;
+    return g_steal_pointer(&path);
+}
+
+/* What a descriptor's entry in /proc leads to: by the path that it has; else the next program is handed a descriptor, and sees the path `shown`
+ * if that is not null. */
+static int64_t take_descriptor(pb_user_execution *e, const char *shown)
+{
+    int fd = open(e->path, O_PATH | O_CLOEXEC);
+    char *path;
+
+    if (fd < 0)
+        return -errno;
+    path = path_of(fd);
+    if (!path) {
+        int handed = pb_user_hand_fd(fd);
+
+        if (handed < 0) {
+            int error = errno;
+
+            close(fd);
+            return -error;
+        }
+        e->file = handed;
+        path = shown ? g_strdup(shown) : g_steal_pointer(&e->path);
+    }
+    close(fd);
+    e->is_inaccessible &= e->file != 0;
+    g_free(e->path);
+    e->path = path;
+    return 0;
+}
+
 /* `path` is the host's, and freed. */
-static int64_t execute_path(pb_user_thread *t, char *path, uint64_t argv_gva, uint64_t envp_gva)
+static int64_t execute_path(pb_user_thread *t, char *path, const char *shown, uint64_t argv_gva,
+                            uint64_t envp_gva)
 {
     pb_user_execution *e = &t->execution;
     int64_t result = 0;
@@ -478,11 +546,14 @@ static int64_t execute_path(pb_user_thread *t, char *path, uint64_t argv_gva, ui
     e->path = path;
     e->argv = take_texts(t, argv_gva, &result);
     e->envp = e->argv ? take_texts(t, envp_gva, &result) : NULL;
-    if (e->envp) {
+    if (e->envp && pb_user_is_own_file(path))
+        result = take_descriptor(e, shown);
+    if (e->envp && result == 0) {
         if (e->argv->len == 1) /* a program has a name */
             g_ptr_array_insert(e->argv, 0, g_strdup(""));
         result = execute(t);
     }
+    close_file(e);
     pb_user_free_execution(e);
     return result;
 }
@@ -492,19 +563,22 @@ HANDLER(sys_execve)
     int64_t result = 0;
     char *path = pb_user_take_path(t, (uint64_t)AT_FDCWD, a[0], true, &result);
 
-    return path ? execute_path(t, path, a[1], a[2]) : result;
+    return path ? execute_path(t, path, NULL, a[1], a[2]) : result;
 }
 
-/* The path of a file, or of one in a folder, that is open: what is executed is opened anew. */
-static char *path_of(int fd, const char *rest)
+/* The file that is open. */
+static int64_t execute_open(pb_user_thread *t, int fd, uint64_t argv, uint64_t envp)
 {
-    g_autofree char *path = pb_file_of_descriptor(fd);
-    struct stat open, found;
+    g_autofree char *shown = g_strdup_printf("/dev/fd/%d", fd);
+    int fd_flags = fcntl(fd, F_GETFD);
+    int64_t result;
 
-    if (!path || fstat(fd, &open) < 0 || stat(path, &found) < 0 || open.st_dev != found.st_dev ||
-        open.st_ino != found.st_ino)
-        return NULL;
-    return *rest ? g_strconcat(path, "/", rest, NULL) : g_steal_pointer(&path);
+    if (fd_flags < 0)
+        return -EBADF;
+    t->execution.is_inaccessible = (fd_flags & FD_CLOEXEC) != 0;
+    result = execute_path(t, g_strdup_printf("/proc/thread-self/fd/%d", fd), shown, argv, envp);
+    t->execution.is_inaccessible = false;
+    return result;
 }
 
 HANDLER(sys_execveat)
@@ -521,17 +595,21 @@ HANDLER(sys_execveat)
     if (!*path && !(flags & AT_EMPTY_PATH))
         return -ENOENT;
     if (path[0] != '/' && fd != AT_FDCWD) {
+        g_autofree char *folder = NULL;
         char *whole;
 
         if (pb_user_owns_fd(t->user, (uint32_t)fd) || fcntl(fd, F_GETFD) < 0)
             return -EBADF;
-        whole = path_of(fd, path);
-        if (!whole)
-            return -ENOENT; /* a file without a name */
+        if (!*path)
+            return execute_open(t, fd, a[2], a[3]);
+        folder = path_of(fd);
+        if (!folder)
+            return -ENOENT;
+        whole = g_strconcat(folder, "/", path, NULL);
         g_free(path);
         path = whole;
     }
     if ((flags & AT_SYMLINK_NOFOLLOW) && lstat(path, &info) == 0 && S_ISLNK(info.st_mode))
         return -ELOOP;
-    return execute_path(t, g_steal_pointer(&path), a[2], a[3]);
+    return execute_path(t, g_steal_pointer(&path), NULL, a[2], a[3]);
 }

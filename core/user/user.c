@@ -2,6 +2,7 @@
 #include <core/semihosting/semihosting.h>
 #include <core/user/debug.h>
 #include <core/user/strace.h>
+#include <core/util/file.h>
 
 #include <fcntl.h>
 #include <limits.h>
@@ -133,15 +134,22 @@ int pb_user_limit_files(const void *new, void *old)
     return result;
 }
 
+/* While the limit is raised: the first number that is the emulator's. */
+static int first_own(void)
+{
+    struct rlimit limit = { 0 };
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur >= END_OWN ? FIRST_OWN : (int)limit.rlim_cur - (END_OWN - FIRST_OWN);
+}
+
 void pb_user_take_numbers(pb_user *user)
 {
-    struct rlimit limit;
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC), end;
 
     user->taken = g_array_new(FALSE, FALSE, sizeof(int));
     user->first_files = raise_files(); /* there are no threads yet */
-    getrlimit(RLIMIT_NOFILE, &limit);
-    end = limit.rlim_cur >= END_OWN ? FIRST_OWN : (int)limit.rlim_cur - (END_OWN - FIRST_OWN);
+    end = first_own();
     for (int fd = null; fd >= 0; fd = fcntl(null, F_DUPFD_CLOEXEC, 0)) {
         g_array_append_val(user->taken, fd);
         if (fd >= end - 1)
@@ -231,6 +239,21 @@ int pb_user_own_fd(pb_user *user, int fd)
     return own;
 }
 
+int pb_user_hand_fd(int fd)
+{
+    const struct rlimit limit = pb_user_raise_files();
+    int handed = fcntl(fd, F_DUPFD_CLOEXEC, first_own()), why = errno;
+
+    pb_user_lower_files(&limit);
+    if (handed >= END_OWN) {
+        close(handed);
+        handed = -1;
+        why = EMFILE;
+    }
+    errno = why;
+    return handed;
+}
+
 static void find_self(pb_user *user)
 {
     user->self_fd = user->options.self_fd;
@@ -238,6 +261,8 @@ static void find_self(pb_user *user)
         user->self_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
     else if (fcntl(user->self_fd, F_SETFD, FD_CLOEXEC) < 0)
         user->self_fd = -1;
+    if (user->options.program_fd)
+        fcntl(user->options.program_fd, F_SETFD, FD_CLOEXEC);
     user->self_word = g_strdup_printf("--self-fd=%d", user->self_fd);
 }
 
@@ -256,13 +281,21 @@ static bool fail_file(GError **error, const char *name, int code)
     return false;
 }
 
+/* What the program is opened by. */
+static char *program_file(const pb_user_options *options)
+{
+    return !options->program_fd ? g_strdup(options->program)
+                                : g_strdup_printf("/proc/thread-self/fd/%d", options->program_fd);
+}
+
 char *pb_user_architecture(const pb_user_options *options, GError **error)
 {
     uint8_t header[64];
     const char *name;
     struct stat info;
     ssize_t n;
-    int fd = open(options->program, O_RDONLY | O_CLOEXEC);
+    g_autofree char *file = program_file(options);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
         fail_file(error, options->program, errno);
@@ -270,7 +303,7 @@ char *pb_user_architecture(const pb_user_options *options, GError **error)
     }
     n = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? read(fd, header, sizeof(header)) : -1;
     close(fd);
-    if (n < 0 || access(options->program, X_OK) < 0) {
+    if (n < 0 || access(file, X_OK) < 0) {
         fail_file(error, options->program, n < 0 ? EACCES : errno);
         return NULL;
     }
@@ -340,6 +373,8 @@ void pb_user_free(pb_user *user)
         pb_user_give_numbers(user);
     pb_strace_free(user->strace);
     pb_semihosting_free(user->semihosting);
+    if (user->file != user->path)
+        g_free(user->file);
     g_free(user->path);
     g_free(user->self_word);
     g_free(user->auxv);
@@ -378,8 +413,7 @@ static bool load_images(pb_user *user, pb_vcpu *vcpu, GError **error)
 {
     pb_user_image program, interpreter = { 0 };
     uint64_t sp = 0;
-    bool ok = pb_user_image_load(user, user->options.program, user->options.program, false,
-                                 &program, error);
+    bool ok = pb_user_image_load(user, user->file, user->options.program, false, &program, error);
 
     if (!ok)
         return false;
@@ -395,16 +429,30 @@ static bool load_images(pb_user *user, pb_vcpu *vcpu, GError **error)
     return ok;
 }
 
+static void find_program(pb_user *user)
+{
+    const pb_user_options *o = &user->options;
+    char resolved[PATH_MAX];
+
+    if (!o->program_fd) {
+        user->path = g_strdup(realpath(o->program, resolved) ? resolved : o->program);
+        user->file = user->path;
+        return;
+    }
+    user->path = pb_file_of_descriptor(o->program_fd);
+    if (!user->path)
+        user->path = g_strdup(o->program);
+    user->file = program_file(o);
+}
+
 bool pb_user_load(pb_user *user, pb_machine *machine, GError **error)
 {
     pb_vcpu *vcpu = pb_cpus_at(pb_machine_cpus(machine), 0);
-    char resolved[PATH_MAX];
 
     pb_user_give_numbers(user);
     close_standard_files();
     user->machine = machine;
-    user->path =
-        g_strdup(realpath(user->options.program, resolved) ? resolved : user->options.program);
+    find_program(user);
     return find_arch(user, vcpu, error) &&
            pb_user_space_attach(user->space, pb_space_bus(pb_machine_memory(machine)),
                                 pb_machine_root(machine), flush, user, error) &&

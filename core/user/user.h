@@ -25,6 +25,7 @@ typedef enum pb_user_error {
 typedef struct pb_user_options {
     const char *sysroot;     /* where absolute paths are looked up first, or null */
     const char *program;     /* path */
+    int program_fd;          /* of its file, if it cannot be opened by that path; or 0 */
     const char *const *argv; /* the program's arguments, its name first; ends with null */
     const char *const *envp; /* the same */
     /* What another program that it executes is run with: the words of the command up to the program; ends with null. */

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -176,6 +177,81 @@ static void test_execute_at(void)
     close(folder_fd);
 }
 
+static void copy_to(int from, int to)
+{
+    char bytes[65536];
+    ssize_t n;
+
+    while ((n = read(from, bytes, sizeof(bytes))) > 0)
+        CHECK(write(to, bytes, (size_t)n) == n);
+}
+
+/* The same, of files without a name. */
+static void test_execute_nameless(void)
+{
+    char *words[] = { "name", "check", "a b", "", NULL };
+    char *again[] = { "name", "again", "a b", "", NULL };
+    char *variables[] = { "VARIABLE=value", NULL };
+    const char *script = "#!/bin/sh\nexit 44\n";
+    char path[64];
+
+    for (unsigned flags = 0; flags <= MFD_CLOEXEC; flags += MFD_CLOEXEC) {
+        int from = open(own, O_RDONLY | O_CLOEXEC), low = memfd_create("made", flags);
+        int fd = fcntl(low, flags ? F_DUPFD_CLOEXEC : F_DUPFD, 10);
+        int text = memfd_create("text", flags);
+
+        copy_to(from, fd);
+        close(from);
+        close(low);
+        CHECK(execveat_of(fd, "", words, variables, AT_EMPTY_PATH) == 33);
+        CHECK(execveat_of(fd, "", again, variables, AT_EMPTY_PATH) == 33);
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        CHECK(spawn(path, words, variables) == 33);
+        CHECK(execveat_of(AT_FDCWD, path, words, variables, 0) == 33);
+        snprintf(path, sizeof(path), "/dev/fd/%d", fd);
+        CHECK(execveat_of(AT_FDCWD, path, words, variables, 0) == 33);
+        CHECK(write(text, script, strlen(script)) == (ssize_t)strlen(script));
+        CHECK(execveat_of(text, "", words, variables, AT_EMPTY_PATH) == (flags ? ENOENT : 44));
+        CHECK(ftruncate(text, 0) == 0 &&
+              execveat_of(text, "", words, variables, AT_EMPTY_PATH) == ENOEXEC);
+        CHECK(fchmod(fd, 0600) == 0 &&
+              execveat_of(fd, "", words, variables, AT_EMPTY_PATH) == EACCES);
+        close(fd);
+        close(text);
+        /* A file that had one. */
+        from = open(own, O_RDONLY | O_CLOEXEC);
+        fd = open("gone", O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+        copy_to(from, fd);
+        close(from);
+        close(fd);
+        fd = open("gone", flags ? O_PATH | O_CLOEXEC : O_RDONLY);
+        CHECK(unlink("gone") == 0);
+        fd = fcntl(low = fd, flags ? F_DUPFD_CLOEXEC : F_DUPFD, 10);
+        close(low);
+        CHECK(execveat_of(fd, "", words, variables, AT_EMPTY_PATH) == 33);
+        close(fd);
+    }
+}
+
+/* In such a file: its name, and executed once more. */
+static int again(char **argv)
+{
+    extern char **environ;
+    char target[64] = "";
+    struct stat info;
+
+    CHECK(readlink("/proc/self/exe", target, sizeof(target) - 1) > 0);
+    CHECK(strcmp(target, "/memfd:made (deleted)") == 0);
+    CHECK(stat("/proc/self/exe", &info) == 0 && info.st_nlink == 0);
+    CHECK(strncmp((char *)getauxval(AT_EXECFN), "/dev/fd/", 8) == 0);
+    for (int fd = 900; fd < 1024; fd++)
+        CHECK(fcntl(fd, F_GETFD) == -1);
+    argv[1] = "check";
+    if (!failures)
+        execve("/proc/self/exe", argv, environ);
+    return errno;
+}
+
 /* In what was executed: everything is as it was handed over. */
 static int check(int argc, char **argv)
 {
@@ -231,6 +307,8 @@ int main(int argc, char **argv)
 
     if (readlink("/proc/self/exe", own, sizeof(own) - 1) <= 0)
         return 2;
+    if (argc > 1 && strcmp(argv[1], "again") == 0)
+        return again(argv);
     if (argc > 1)
         return check(argc, argv);
     test_fork();
@@ -242,5 +320,6 @@ int main(int argc, char **argv)
     signal(SIGUSR1, SIG_IGN);
     test_execute();
     test_execute_at();
+    test_execute_nameless();
     return done("processes");
 }

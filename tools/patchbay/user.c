@@ -14,7 +14,7 @@ typedef struct user_options {
     char *core, *semihosting;
     char *strace_file, *strace_only, *strace_shared;
     gboolean strace, statistics, no_record;
-    int self_fd;
+    int self_fd, program_fd;
 } user_options;
 
 static void print_number(void *opaque, const char *name, uint64_t value)
@@ -207,6 +207,7 @@ static bool parse(user_options *o, int *argc, char ***argv, int *status)
         { "strace-shared", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &o->strace_shared, NULL,
           NULL },
         { "self-fd", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &o->self_fd, NULL, NULL },
+        { "program-fd", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &o->program_fd, NULL, NULL },
         { "gdb", 'g', 0, G_OPTION_ARG_STRING, &o->gdb,
           "Let gdb debug the program: listen at PORT, tcp:HOST:PORT or unix:PATH, and wait for it",
           "ADDRESS" },
@@ -273,7 +274,8 @@ int command_user(int argc, char **argv)
                                         .strace_file = o.strace_file,
                                         .strace_only = o.strace_only,
                                         .strace_shared = o.strace_shared,
-                                        .self_fd = o.self_fd };
+                                        .self_fd = o.self_fd,
+                                        .program_fd = o.program_fd };
 
             if (!o.sysroot)
                 o.sysroot = g_strdup(g_getenv("PATCHBAY_SYSROOT"));
@@ -282,7 +284,8 @@ int command_user(int argc, char **argv)
             make_absolute(&o.sysroot);
             words = own_words(&o);
             options.sysroot = o.sysroot;
-            found = pb_user_find(o.sysroot, program, true);
+            if (!o.program_fd)
+                found = pb_user_find(o.sysroot, program, true);
             options.program = found ? found : program;
             options.self = (const char *const *)words->pdata;
             if (o.name)
