@@ -21,6 +21,10 @@ int64_t pb_user_take_iovec(pb_user_thread *t, uint64_t gva, uint64_t count, stru
 /* The kernel put n bytes into such buffers, which may have been code. */
 void pb_user_have_read_list(pb_user_thread *t, const struct iovec *list, int64_t count, int64_t n);
 
+/* Read or write by a descriptor of the program's memory (mem.c): at a position, or, if that is null, at the file's. */
+int64_t pb_user_access_memory(pb_user_thread *t, uint64_t fd, const struct iovec *list,
+                              int64_t count, const uint64_t *position, bool writes);
+
 /* What the third argument of fcntl() is. */
 typedef enum pb_user_fcntl {
     PB_USER_FCNTL_MISSING, /* the command is not there */
@@ -38,6 +42,8 @@ pb_user_fcntl pb_user_fcntl_argument(int command);
 /* sys_file.c */
 HANDLER(sys_read);
 HANDLER(sys_pread64);
+HANDLER(sys_write);
+HANDLER(sys_pwrite64);
 HANDLER(sys_readv);
 HANDLER(sys_preadv);
 HANDLER(sys_writev);

@@ -57,6 +57,7 @@ struct pb_user {
     uint64_t stack_low, stack_top, first_sp;
     struct pb_semihosting *semihosting;
     bool dumped;              /* a core file was written */
+    bool opens_memory;        /* atomic: it opened /proc/self/mem (mem.c) */
     uint32_t dying;           /* atomic: a thread ends the process by a signal */
     struct pb_strace *strace; /* strace.h; null: not asked for */
 
@@ -207,6 +208,8 @@ const char *pb_user_proc_link(const pb_user *user, const char *path);
 /* Takes a path of the host, from an open folder on, or AT_FDCWD: the path by which these functions know it, if it leads to such an entry in another
  * way ("maps" in /proc/self, /proc/self/cwd/...); else itself. */
 char *pb_user_proc_path(int folder, char *path);
+/* Whether it is the file of the program's memory (mem.c). */
+bool pb_user_is_own_memory(const char *path);
 /* Whether it is one that stands for an open descriptor. */
 bool pb_user_is_own_file(const char *path);
 /* Whether it is a link of the program in /proc that leads to a path. */
@@ -217,6 +220,25 @@ bool pb_user_proc_hides(pb_user *user, const char *path);
 int64_t pb_user_proc_list(pb_user *user, int fd, uint8_t *list, int64_t bytes);
 /* The process is called as the program's file. */
 void pb_user_take_name(const pb_user *user);
+
+/* ---- its memory as a file: mem.c ------------------------------------------------------------------------- */
+
+/* Whether a path of the host is such a file, the program's or another process's. */
+bool pb_user_names_memory(const char *path);
+/* How the host is to open it instead; other paths stay. 0 or an error. */
+int64_t pb_user_open_memory(pb_user *user, char **path, int *flags);
+
+typedef enum pb_user_memory {
+    PB_USER_NO_MEMORY, /* another file */
+    PB_USER_MEMORY_OF_OTHERS,
+    PB_USER_MEMORY_READABLE,
+    PB_USER_MEMORY_WRITABLE,
+} pb_user_memory;
+
+/* Whether a descriptor is of such a file. */
+bool pb_user_is_memory_file(int fd);
+/* What a descriptor is. */
+pb_user_memory pb_user_memory_of(const pb_user_thread *t, uint64_t fd);
 
 /* ---- system calls: syscall.c ------------------------------------------------------------------------------ */
 

@@ -87,6 +87,13 @@ const char *pb_user_proc_link(const pb_user *user, const char *path)
     return entry && strcmp(entry, "exe") == 0 ? user->file : NULL;
 }
 
+bool pb_user_is_own_memory(const char *path)
+{
+    const char *entry = own_entry(path);
+
+    return entry && strcmp(entry, "mem") == 0;
+}
+
 bool pb_user_is_own_file(const char *path)
 {
     const char *entry = own_entry(path), *rest = entry ? behind(entry, "fd") : NULL;
@@ -518,7 +525,8 @@ static bool may_be_own(const char *path)
 
     if (!*name)
         return false;
-    if (strcmp(name, "exe") == 0 || strcmp(name, "cwd") == 0 || take_number(name, &number))
+    if (strcmp(name, "exe") == 0 || strcmp(name, "cwd") == 0 || strcmp(name, "mem") == 0 ||
+        take_number(name, &number))
         return true;
     for (unsigned i = 0; i < G_N_ELEMENTS(entries); i++) {
         if (strcmp(name, entries[i].name) == 0)
@@ -549,7 +557,7 @@ char *pb_user_proc_path(int folder, char *path)
     g_autofree char *name = may_be_own(path) ? proc_folder(folder, path, slash) : NULL;
     g_autofree char *whole = name ? g_strdup_printf("%s/%s", name, slash ? slash + 1 : path) : NULL;
 
-    if (!whole || !own_entry(whole))
+    if (!whole || (!own_entry(whole) && !pb_user_names_memory(whole)))
         return path;
     g_free(path);
     return g_steal_pointer(&whole);

@@ -869,6 +869,40 @@ bool pb_user_space_write(pb_user_space *space, uint64_t gva, const void *from, u
     return all;
 }
 
+/* What is written becomes the program's own, as in the kernel's ptrace_access_vm(). */
+static bool poke_locked(const pb_user_space *space, const mapping *m, uint64_t gva,
+                        const void *from, uint64_t bytes)
+{
+    uint64_t first = gva & ~PB_PAGE_MASK, end = (gva + bytes + PB_PAGE_MASK) & ~PB_PAGE_MASK;
+    bool permitted = (m->prot & PB_PROT_WRITE) != 0;
+
+    if (!permitted &&
+        (m->shared || mprotect(space->base + first, end - first, PROT_READ | PROT_WRITE) < 0))
+        return false;
+    memcpy(space->base + gva, from, bytes);
+    if (!permitted)
+        mprotect(space->base + first, end - first, host_prot(m->prot));
+    return true;
+}
+
+uint64_t pb_user_space_poke(pb_user_space *space, uint64_t gva, const void *from, uint64_t bytes)
+{
+    uint64_t done = 0;
+
+    pthread_mutex_lock(&space->change);
+    while (done < bytes) {
+        const mapping *m = at(space, gva + done);
+        uint64_t n = m ? MIN(bytes - done, m->end - (gva + done)) : 0;
+
+        if (!m || !poke_locked(space, m, gva + done, (const uint8_t *)from + done, n))
+            break;
+        done += n;
+    }
+    pthread_mutex_unlock(&space->change);
+    pb_user_space_written(space, gva, done);
+    return done;
+}
+
 bool pb_user_space_compare_swap(pb_user_space *space, uint64_t gva, uint32_t *value, uint32_t next)
 {
     bool all;

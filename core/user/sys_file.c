@@ -27,10 +27,21 @@ static int64_t have_read(pb_user_thread *t, uint64_t gva, int64_t result)
     return result;
 }
 
+/* One buffer of the program's memory as a file; `at` null: at its position. */
+static int64_t access_memory(pb_user_thread *t, const uint64_t a[6], const uint64_t *at,
+                             bool writes)
+{
+    const struct iovec part = { pb_user_pointer(t->user, a[1]), a[2] };
+
+    return pb_user_access_memory(t, a[0], &part, 1, at, writes);
+}
+
 HANDLER(sys_read)
 {
     if (is_own(t, a[0]))
         return -EBADF;
+    if (pb_user_memory_of(t, a[0]))
+        return access_memory(t, a, NULL, false);
     return have_read(t, a[1], pb_user_host(t, SYS_read, a[0], host(t, a[1]), a[2], 0, 0, 0));
 }
 
@@ -38,7 +49,23 @@ HANDLER(sys_pread64)
 {
     if (is_own(t, a[0]))
         return -EBADF;
+    if (pb_user_memory_of(t, a[0]))
+        return access_memory(t, a, &a[3], false);
     return have_read(t, a[1], pb_user_host(t, SYS_pread64, a[0], host(t, a[1]), a[2], a[3], 0, 0));
+}
+
+HANDLER(sys_write)
+{
+    if (pb_user_memory_of(t, a[0]))
+        return access_memory(t, a, NULL, true);
+    return pb_user_host(t, SYS_write, a[0], host(t, a[1]), a[2], 0, 0, 0);
+}
+
+HANDLER(sys_pwrite64)
+{
+    if (pb_user_memory_of(t, a[0]))
+        return access_memory(t, a, &a[3], true);
+    return pb_user_host(t, SYS_pwrite64, a[0], host(t, a[1]), a[2], a[3], 0, 0);
 }
 
 int64_t pb_user_take_iovec(pb_user_thread *t, uint64_t gva, uint64_t count, struct iovec *list)
@@ -72,6 +99,14 @@ static int64_t by_list(pb_user_thread *t, long number, const uint64_t a[6], bool
         return -EBADF;
     if (count < 0)
         return count;
+    if (pb_user_memory_of(t, a[0])) {
+        bool newer = number == SYS_preadv2 || number == SYS_pwritev2;
+        bool at_own = number == SYS_readv || number == SYS_writev || (newer && a[3] == UINT64_MAX);
+
+        if (newer && a[5])
+            return -EOPNOTSUPP;
+        return pb_user_access_memory(t, a[0], list, count, at_own ? NULL : &a[3], !reads);
+    }
     result = pb_user_host(t, number, a[0], (uintptr_t)list, (uint64_t)count, a[3], a[4], a[5]);
     if (reads)
         pb_user_have_read_list(t, list, count, result);
@@ -148,6 +183,15 @@ static int64_t guest_flags(const pb_user *user, int flags)
     return move_bits((uint32_t)flags, host_bits, bits);
 }
 
+/* A file that was opened. The emulator's memory in a way that paths do not tell: nothing is written there. */
+static int64_t have_opened(int64_t fd, int flags)
+{
+    if (fd < 0 || (flags & O_ACCMODE) == O_RDONLY || !pb_user_is_memory_file((int)fd))
+        return fd;
+    close((int)fd);
+    return -EACCES;
+}
+
 HANDLER(sys_openat)
 {
     int64_t result = 0;
@@ -161,7 +205,11 @@ HANDLER(sys_openat)
     fd = pb_user_open_proc(t->user, path, flags);
     if (fd >= 0)
         return fd;
-    return pb_user_host(t, SYS_openat, a[0], (uintptr_t)path, (uint32_t)flags, a[3], 0, 0);
+    result = pb_user_open_memory(t->user, &path, &flags);
+    if (result < 0)
+        return result;
+    return have_opened(
+        pb_user_host(t, SYS_openat, a[0], (uintptr_t)path, (uint32_t)flags, a[3], 0, 0), flags);
 }
 
 /* As struct open_how and its longer successors: what is added is zero, or not understood. */
@@ -189,22 +237,30 @@ HANDLER(sys_openat2)
     struct open_how how;
     int64_t result = take_how(t, a, &how);
     g_autofree char *path = NULL;
-    int fd;
+    int flags, fd;
 
     if (result < 0)
         return result;
     how.flags = (uint32_t)host_flags(t->user, how.flags);
     /* Where `/` is the folder, or forbidden, the path is not one of the system root. */
     if (how.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH))
-        return pb_user_host(t, SYS_openat2, a[0], host(t, a[1]), (uintptr_t)&how, sizeof(how), 0,
-                            0);
+        return have_opened(
+            pb_user_host(t, SYS_openat2, a[0], host(t, a[1]), (uintptr_t)&how, sizeof(how), 0, 0),
+            (int)how.flags);
     path = pb_user_take_path(t, a[0], a[1], !(how.flags & (O_NOFOLLOW | O_EXCL)), &result);
     if (!path)
         return result;
-    fd = how.resolve ? -1 : pb_user_open_proc(t->user, path, (int)how.flags);
+    flags = (int)how.flags;
+    fd = how.resolve ? -1 : pb_user_open_proc(t->user, path, flags);
     if (fd >= 0)
         return fd;
-    return pb_user_host(t, SYS_openat2, a[0], (uintptr_t)path, (uintptr_t)&how, sizeof(how), 0, 0);
+    result = pb_user_open_memory(t->user, &path, &flags);
+    if (result < 0)
+        return result;
+    how.flags = (uint32_t)flags;
+    return have_opened(
+        pb_user_host(t, SYS_openat2, a[0], (uintptr_t)path, (uintptr_t)&how, sizeof(how), 0, 0),
+        flags);
 }
 
 HANDLER(sys_pipe2)
@@ -314,7 +370,11 @@ HANDLER(sys_fcntl)
         break;
     }
     result = pb_user_host(t, SYS_fcntl, a[0], a[1], argument, 0, 0, 0);
-    return (int)a[1] == F_GETFL && result >= 0 ? guest_flags(t->user, (int)result) : result;
+    if ((int)a[1] != F_GETFL || result < 0)
+        return result;
+    if (pb_user_memory_of(t, a[0]) == PB_USER_MEMORY_WRITABLE)
+        result |= O_RDWR;
+    return guest_flags(t->user, (int)result);
 }
 
 /* ---- about files ---------------------------------------------------------------------------------------- */

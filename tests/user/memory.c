@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define PAGE 4096ul
@@ -325,6 +326,66 @@ static void test_code(void)
     unlink("code");
 }
 
+/* As a file: whatever the permissions, but not what is the emulator's. */
+static void test_own_memory(void)
+{
+    int fd = open("/proc/self/mem", O_RDWR), reader = open("/proc/thread-self/mem", O_RDONLY), link;
+    char *p = map(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, 0), text[16] = "", *shared;
+    uint32_t *code = (uint32_t *)(void *)map(NULL, PAGE, PROT_READ | PROT_WRITE, 0), other[2];
+    int (*call)(void) = (int (*)(void))code;
+    char *volatile constant = (char *)(uintptr_t) "constant", *volatile nowhere = (char *)8;
+    struct iovec parts[] = { { text, 4 }, { text + 8, 4 } };
+    off_t at = (off_t)(intptr_t)p;
+
+    CHECK(fd >= 0 && reader >= 0 && fcntl(fd, F_GETFL) % 4 == O_RDWR);
+    munmap(p + 3 * PAGE, PAGE);
+    CHECK(pwrite(fd, "written", 8, at + 5) == 8 && strcmp(p + 5, "written") == 0);
+    CHECK(pread(reader, text, 8, at + 5) == 8 && strcmp(text, "written") == 0);
+    CHECK(lseek(fd, at + 4, SEEK_SET) == at + 4 && read(fd, text, 3) == 3 && text[1] == 'w');
+    CHECK(readv(fd, parts, 2) == 8 && memcmp(text, "itte", 4) == 0 && text[8] == 'n');
+    CHECK(lseek(fd, 0, SEEK_CUR) == at + 15);
+    CHECK(write(fd, "end", 3) == 3 && memcmp(p + 15, "end", 3) == 0);
+    REFUSED(pwrite(reader, "x", 1, at), EBADF);
+    REFUSED(write(reader, "x", 1), EBADF);
+    REFUSED(pwrite(fd, "x", 1, at + (off_t)(3 * PAGE)), EIO);
+    REFUSED(pread(fd, text, 1, at + (off_t)(3 * PAGE)), EIO);
+    REFUSED(pread(fd, text, 1, 0), EIO);
+    REFUSED(pread(fd, nowhere, 1, at), EFAULT);
+    REFUSED(pwrite(fd, nowhere, 1, at), EFAULT);
+    CHECK(pread(fd, p, 2 * PAGE, at + (off_t)(2 * PAGE)) == (ssize_t)PAGE);
+    /* Nobody may. */
+    CHECK(mprotect(p, 2 * PAGE, PROT_NONE) == 0);
+    CHECK(pwrite(fd, "acros", 6, at + (off_t)PAGE - 3) == 6);
+    CHECK(pread(fd, text, 6, at + (off_t)PAGE - 3) == 6 && strcmp(text, "acros") == 0);
+    check_fault(try_read(p), p, SEGV_ACCERR);
+    CHECK(pwrite(fd, "changed", 8, (off_t)(intptr_t)constant) == 8);
+    CHECK(strcmp(constant, "changed") == 0);
+    check_fault(try_write(constant), constant, SEGV_ACCERR);
+    shared = mmap(NULL, PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    REFUSED(pwrite(fd, "x", 1, (off_t)(intptr_t)shared), EIO);
+    munmap(shared, PAGE);
+    /* Code that was executed. */
+    write_code(code, 1);
+    CHECK(mprotect(code, PAGE, PROT_READ | PROT_EXEC) == 0);
+    for (uint32_t n = 1; n < 50; n++) {
+        CHECK(call() == (int)n);
+        other[0] = 0x52800000 | (n + 1) << 5;
+        other[1] = 0xd65f03c0;
+        CHECK(pwrite(fd, other, 8, (off_t)(intptr_t)code) == 8);
+    }
+    /* What the emulator has lies somewhere between the program's addresses and the end of all. */
+    for (off_t far = (off_t)1 << 40; far > 0; far += (off_t)1 << 42)
+        CHECK(pwrite(fd, p + 2 * PAGE, 1, far) != 1 || pread(fd, text, 1, far) == 1);
+    link = symlink("/proc/self/mem", "link");
+    CHECK(link == 0);
+    REFUSED(open("link", O_RDWR), EACCES);
+    unlink("link");
+    munmap(code, PAGE);
+    munmap(p, 3 * PAGE);
+    close(fd);
+    close(reader);
+}
+
 int main(void)
 {
     struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
@@ -339,5 +400,6 @@ int main(void)
     test_heap();
     test_many();
     test_code();
+    test_own_memory();
     return done("memory");
 }
