@@ -120,8 +120,8 @@ struct pb_user_thread {
     uint64_t held;            /* signals that wait to be noted; atomic */
     siginfo_t held_info[PB_USER_HELD]; /* of signals that are never blocked in the host */
     uint64_t stack_base, stack_bytes;  /* sigaltstack */
-    int32_t stack_flags;
-    pb_user_debugged *debugged; /* null: no debugger */
+    bool stack_disarms;                /* SS_AUTODISARM: there is none while a handler executes */
+    pb_user_debugged *debugged;        /* null: no debugger */
 };
 
 /* The thread's own, and the process's program. */

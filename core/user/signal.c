@@ -48,7 +48,7 @@ enum {
     FLAG_RESETHAND = (int)0x80000000,
     FLAG_RESTORER = 0x04000000,
 };
-enum { STACK_ONSTACK = 1, STACK_DISABLE = 2 };
+enum { STACK_ONSTACK = 1, STACK_DISABLE = 2, STACK_AUTODISARM = (int)0x80000000 };
 
 #define BIT(signal) (UINT64_C(1) << ((signal)-1))
 #define UNBLOCKABLE (BIT(SIGKILL) | BIT(SIGSTOP))
@@ -351,7 +351,37 @@ static void do_default(pb_user_thread *t, const siginfo_t *info)
 
 static bool is_on_stack(const pb_user_thread *t, uint64_t sp)
 {
-    return t->stack_bytes && sp > t->stack_base && sp - t->stack_base <= t->stack_bytes;
+    return t->stack_bytes && !t->stack_disarms && sp > t->stack_base &&
+           sp - t->stack_base <= t->stack_bytes;
+}
+
+/* As sigaltstack() tells it. */
+static int32_t stack_flags(const pb_user_thread *t)
+{
+    bool on = is_on_stack(t, t->user->arch->get_sp(t->vcpu));
+
+    return (!t->stack_bytes ? STACK_DISABLE
+            : on            ? STACK_ONSTACK
+                            : 0) |
+           (t->stack_disarms ? STACK_AUTODISARM : 0);
+}
+
+/* 0 or an error. */
+static int set_stack(pb_user_thread *t, uint64_t base, uint64_t bytes, int32_t flags,
+                     uint64_t least)
+{
+    int32_t mode = flags & ~STACK_AUTODISARM;
+
+    if (is_on_stack(t, t->user->arch->get_sp(t->vcpu)))
+        return -EPERM;
+    if (mode != 0 && mode != STACK_ONSTACK && mode != STACK_DISABLE)
+        return -EINVAL;
+    if (mode != STACK_DISABLE && bytes < least)
+        return -ENOMEM;
+    t->stack_base = mode == STACK_DISABLE ? 0 : base;
+    t->stack_bytes = mode == STACK_DISABLE ? 0 : bytes;
+    t->stack_disarms = (flags & STACK_AUTODISARM) != 0;
+    return 0;
 }
 
 /* Where the frame goes. */
@@ -403,9 +433,7 @@ static void push_frame(pb_user_thread *t, const pb_user_action *action, const si
         .mask = t->mask,
         .stack_base = t->stack_base,
         .stack_bytes = t->stack_bytes,
-        .stack_flags = !t->stack_bytes                               ? STACK_DISABLE
-                       : is_on_stack(t, user->arch->get_sp(t->vcpu)) ? STACK_ONSTACK
-                                                                     : 0,
+        .stack_flags = stack_flags(t),
         .is_fault = event != NULL,
         .address = event ? event->address : 0,
         .syndrome = event ? event->syndrome : 0,
@@ -420,6 +448,10 @@ static void push_frame(pb_user_thread *t, const pb_user_action *action, const si
     user->arch->deliver(t->vcpu, &d, frame);
     if (!pb_user_space_write(user->space, place, frame, bytes))
         die_of(t, &no_stack);
+    if (t->stack_disarms) {
+        t->stack_base = t->stack_bytes = 0;
+        t->stack_disarms = false;
+    }
     pb_user_set_mask(t, t->mask | action->mask |
                             (action->flags & FLAG_NODEFER ? 0 : BIT(info->si_signo)));
     pb_user_debug_moved(t);
@@ -688,10 +720,7 @@ HANDLER(sys_rt_sigreturn)
         force(t, &info, NULL);
         return -NO_RESULT;
     }
-    if (!(d.stack_flags & STACK_DISABLE) && d.stack_bytes >= LEAST_STACK) {
-        t->stack_base = d.stack_base;
-        t->stack_bytes = d.stack_bytes;
-    }
+    set_stack(t, d.stack_base, d.stack_bytes, d.stack_flags, LEAST_STACK); /* or it stays */
     pb_user_set_mask(t, d.mask);
     return -NO_RESULT;
 }
@@ -706,27 +735,17 @@ typedef struct stack {
 
 HANDLER(sys_sigaltstack)
 {
-    bool on = is_on_stack(t, t->user->arch->get_sp(t->vcpu));
-    const stack old = { .base = t->stack_base,
-                        .flags = !t->stack_bytes ? STACK_DISABLE
-                                 : on            ? STACK_ONSTACK
-                                                 : 0,
-                        .bytes = t->stack_bytes };
+    const stack old = { .base = t->stack_base, .flags = stack_flags(t), .bytes = t->stack_bytes };
     stack new;
+    int result;
 
     if (a[0]) {
         if (!pb_user_space_read(t->user->space, a[0], &new, sizeof(new)))
             return -EFAULT;
-        if (on)
-            return -EPERM;
-        if (new.flags & ~(STACK_DISABLE | STACK_ONSTACK))
-            return -EINVAL;
-        if (new.flags & STACK_DISABLE)
-            new.base = new.bytes = 0;
-        else if (new.bytes < MAX(LEAST_STACK, t->user->arch->frame_bytes))
-            return -ENOMEM;
-        t->stack_base = new.base;
-        t->stack_bytes = new.bytes;
+        result = set_stack(t, new.base, new.bytes, new.flags,
+                           MAX(LEAST_STACK, t->user->arch->frame_bytes));
+        if (result < 0)
+            return result;
     }
     return a[1] && !pb_user_space_write(t->user->space, a[1], &old, sizeof(old)) ? -EFAULT : 0;
 }

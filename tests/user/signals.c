@@ -141,6 +141,44 @@ static void test_stack(void)
     CHECK(sigaltstack(&stack, &old) == 0 && old.ss_sp == memory);
 }
 
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1u << 31)
+#endif
+
+/* There is no such stack in the handler; a new one is forgotten at its end, and the next signal comes to the same place. */
+static void disarmed(int signal, siginfo_t *info, void *context)
+{
+    static char second[65536];
+    stack_t stack = { .ss_sp = second, .ss_size = sizeof(second) }, now;
+
+    note(signal, info, context);
+    CHECK(sigaltstack(NULL, &now) == 0 && now.ss_flags == SS_DISABLE && now.ss_size == 0);
+    CHECK(((ucontext_t *)context)->uc_stack.ss_size == sizeof(second));
+    CHECK(sigaltstack(&stack, NULL) == 0);
+}
+
+static void test_disarmed_stack(void)
+{
+    static char memory[65536];
+    stack_t stack = { .ss_sp = memory, .ss_size = sizeof(memory) }, old;
+    void *first;
+
+    stack.ss_flags = (int)SS_AUTODISARM;
+    CHECK(sigaltstack(&stack, NULL) == 0);
+    handle(SIGUSR1, disarmed, SA_ONSTACK);
+    raise(SIGUSR1);
+    first = stack_seen;
+    CHECK((char *)first > memory && (char *)first < memory + sizeof(memory));
+    CHECK(sigaltstack(NULL, &old) == 0 && old.ss_sp == memory &&
+          old.ss_flags == (int)SS_AUTODISARM);
+    raise(SIGUSR1);
+    CHECK(stack_seen == first);
+    stack.ss_flags = SS_DISABLE | SS_ONSTACK;
+    REFUSED(sigaltstack(&stack, NULL), EINVAL);
+    stack.ss_flags = SS_DISABLE;
+    CHECK(sigaltstack(&stack, NULL) == 0);
+}
+
 static sigjmp_buf back;
 
 static void jump(int signal, siginfo_t *info, void *context)
@@ -373,6 +411,7 @@ int main(void)
     test_masks();
     test_nested();
     test_stack();
+    test_disarmed_stack();
     test_overflow();
     test_instructions();
     test_queued();
