@@ -64,6 +64,7 @@ HANDLER(sys_statx);
 HANDLER(sys_readlinkat);
 HANDLER(sys_getdents64);
 HANDLER(sys_getcwd);
+HANDLER(sys_ppoll);
 HANDLER(sys_pselect6);
 HANDLER(sys_epoll_ctl);
 HANDLER(sys_epoll_pwait);
@@ -126,6 +127,7 @@ HANDLER(sys_rt_sigaction);
 HANDLER(sys_rt_sigprocmask);
 HANDLER(sys_rt_sigreturn);
 HANDLER(sys_rt_sigpending);
+HANDLER(sys_rt_sigsuspend);
 HANDLER(sys_rt_sigtimedwait);
 HANDLER(sys_sigaltstack);
 

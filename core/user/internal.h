@@ -118,6 +118,7 @@ struct pb_user_thread {
     volatile uint32_t queued; /* a signal waits for its delivery; written by the host's handler */
     siginfo_t info;           /* of it */
     uint64_t held;            /* signals that wait to be noted; atomic */
+    volatile uint64_t lets_through;    /* of those that it blocks: a call does for a while */
     siginfo_t held_info[PB_USER_HELD]; /* of signals that are never blocked in the host */
     uint64_t stack_base, stack_bytes;  /* sigaltstack */
     bool stack_disarms;                /* SS_AUTODISARM: there is none while a handler executes */
@@ -378,6 +379,9 @@ void pb_user_signals_renew(pb_user *user);
 void pb_user_signals_renew_own(pb_user_thread *t);
 /* A new mask. */
 void pb_user_set_mask(pb_user_thread *t, uint64_t mask);
+/* pb_user_host() for a call that has another mask while it waits: `has_mask` if it was given one. */
+int64_t pb_user_host_masked(pb_user_thread *t, bool has_mask, long number, uint64_t a, uint64_t b,
+                            uint64_t c, uint64_t d, uint64_t e, uint64_t f);
 /* Of the signals that are held those of the set, which are blocked in the host now, wait there. */
 void pb_user_return_held(pb_user_thread *t, uint64_t set);
 

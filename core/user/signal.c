@@ -18,6 +18,8 @@
  *    that has noted another one already, they are held until they can be noted. Of a thread that blocks SIGFPE or SIGTRAP no operation
  *    traps (pb_vcpu.blocks_traps), so those are blocked in the host too; but not where only another signal was noted, for emitted code
  *    goes on until it comes out: one that is sent then is held, and given back if the thread blocks it behind the delivery.
+ *    A call that waits with another mask executes no emitted code: meanwhile the host blocks them, and its kernel lets through what
+ *    that mask does (pb_user_host_masked).
  * 7. A program may queue signals to itself that look like faults. Those are marked on their way into the host's kernel.
  */
 #include <core/user/core.h>
@@ -250,7 +252,7 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     }
     if (is_dropped(signal, &t->actions[signal]))
         return;
-    if (BIT(signal) & (t->queued ? OF_CODE : OF_MEMORY & t->mask)) { /* rule 6 */
+    if (BIT(signal) & (t->queued ? OF_CODE : OF_MEMORY & t->mask & ~t->lets_through)) { /* rule 6 */
         *held_info(t, signal) = *info;
         __atomic_fetch_or(&t->held, BIT(signal), __ATOMIC_SEQ_CST);
         return;
@@ -793,6 +795,28 @@ HANDLER(sys_rt_sigtimedwait)
                               (uintptr_t)pb_user_pointer(user, a[2]), a[3], 0, 0);
     host_mask(SIG_UNBLOCK, set, NULL);
     return result;
+}
+
+int64_t pb_user_host_masked(pb_user_thread *t, bool has_mask, long number, uint64_t a, uint64_t b,
+                            uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    uint64_t set = has_mask ? t->mask & OF_MEMORY : 0;
+    int64_t result;
+
+    if (!set)
+        return pb_user_host(t, number, a, b, c, d, e, f);
+    host_mask(SIG_BLOCK, set, NULL);
+    pb_user_return_held(t, set);
+    t->lets_through = set;
+    result = pb_user_host(t, number, a, b, c, d, e, f);
+    t->lets_through = 0;
+    host_mask(SIG_UNBLOCK, set, NULL); /* what came, and was not let through, is held */
+    return result;
+}
+
+HANDLER(sys_rt_sigsuspend)
+{
+    return pb_user_host_masked(t, true, SYS_rt_sigsuspend, host(t, a[0]), a[1], 0, 0, 0, 0);
 }
 
 void pb_user_clear_handlers(pb_user_thread *t)

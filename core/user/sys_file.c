@@ -482,6 +482,12 @@ HANDLER(sys_getcwd)
 
 /* ---- waiting -------------------------------------------------------------------------------------------- */
 
+HANDLER(sys_ppoll)
+{
+    return pb_user_host_masked(t, a[3] != 0, SYS_ppoll, host(t, a[0]), a[1], host(t, a[2]),
+                               host(t, a[3]), a[4], 0);
+}
+
 HANDLER(sys_pselect6)
 {
     uint64_t mask[2] = { 0, 0 };
@@ -489,8 +495,8 @@ HANDLER(sys_pselect6)
     if (a[5] && !pb_user_space_read(t->user->space, a[5], mask, sizeof(mask)))
         return -EFAULT;
     mask[0] = host(t, mask[0]);
-    return pb_user_host(t, SYS_pselect6, a[0], host(t, a[1]), host(t, a[2]), host(t, a[3]),
-                        host(t, a[4]), a[5] ? (uintptr_t)mask : 0);
+    return pb_user_host_masked(t, mask[0] != 0, SYS_pselect6, a[0], host(t, a[1]), host(t, a[2]),
+                               host(t, a[3]), host(t, a[4]), a[5] ? (uintptr_t)mask : 0);
 }
 
 HANDLER(sys_epoll_ctl)
@@ -518,8 +524,8 @@ static int64_t wait_epoll(pb_user_thread *t, long number, const uint64_t a[6], u
         return -EINVAL;
     most = MIN(most, MOST_EVENTS); /* fewer than could be told are told */
     events = g_new0(struct epoll_event, most);
-    result =
-        pb_user_host(t, number, a[0], (uintptr_t)events, (uint64_t)most, time, host(t, a[4]), a[5]);
+    result = pb_user_host_masked(t, a[4] != 0, number, a[0], (uintptr_t)events, (uint64_t)most,
+                                 time, host(t, a[4]), a[5]);
     for (int64_t i = 0; i < result; i++) {
         if (pb_user_put(t->user, a[1] + (uint64_t)i * bytes, PB_USER_EPOLL_EVENT, &events[i]) < 0)
             return -EFAULT;

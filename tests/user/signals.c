@@ -1,11 +1,14 @@
 /* Signals: handlers and what they are told, masks, stacks, interrupted calls, faults of instructions. */
 #include "check.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -350,6 +353,82 @@ static void test_waited_for(void)
     }
 }
 
+static const struct timespec never_soon = { 600, 0 }, at_once = { 0, 0 };
+
+static int by_suspend(const sigset_t *mask)
+{
+    return sigsuspend(mask);
+}
+
+static int by_poll(const sigset_t *mask)
+{
+    return ppoll(NULL, 0, &never_soon, mask);
+}
+
+static int by_select(const sigset_t *mask)
+{
+    return pselect(0, NULL, NULL, NULL, &never_soon, mask);
+}
+
+static int by_epoll(const sigset_t *mask)
+{
+    int fd = epoll_create1(0), result;
+    struct epoll_event event;
+
+    result = epoll_pwait(fd, &event, 1, 600000, mask);
+    close(fd);
+    return result;
+}
+
+static volatile sig_atomic_t to_send;
+
+static void *send_later(void *thread)
+{
+    pthread_kill(*(pthread_t *)thread, (int)to_send);
+    return NULL;
+}
+
+/* A mask for a while lets through what came before, or comes; what it does not waits. */
+static void test_let_through(void)
+{
+    static const int signals[] = { SIGTRAP, SIGSEGV, SIGBUS };
+    static int (*const waits[])(const sigset_t *) = { by_suspend, by_poll, by_select, by_epoll };
+    pthread_t self = pthread_self(), sender;
+    sigset_t all, others, old, pending;
+
+    handle(SIGUSR2, note, 0);
+    sigfillset(&all);
+    CHECK(sigprocmask(SIG_SETMASK, &all, &old) == 0);
+    for (int i = 0; i < 3; i++) {
+        handle(signals[i], note, 0);
+        others = all;
+        sigdelset(&others, signals[i]);
+        for (int k = 0; k < 4; k++) {
+            count = 0;
+            CHECK(raise(signals[i]) == 0 && count == 0);
+            REFUSED(waits[k](&others), EINTR);
+            CHECK(count == 1 && seen.si_signo == signals[i]);
+            CHECK(sigpending(&pending) == 0 && !sigismember(&pending, signals[i]));
+            to_send = signals[i];
+            CHECK(pthread_create(&sender, NULL, send_later, &self) == 0);
+            REFUSED(waits[k](&others), EINTR);
+            CHECK(count == 2 && pthread_join(sender, NULL) == 0);
+        }
+        /* Not what stays blocked, nor where something else is there. */
+        others = all;
+        sigdelset(&others, SIGUSR2);
+        CHECK(raise(signals[i]) == 0 && raise(SIGUSR2) == 0);
+        count = 0;
+        REFUSED(sigsuspend(&others), EINTR);
+        CHECK(count == 1 && seen.si_signo == SIGUSR2);
+        CHECK(ppoll(NULL, 0, &at_once, &all) == 0 && count == 1);
+        CHECK(sigpending(&pending) == 0 && sigismember(&pending, signals[i]));
+        CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0 && count == 2);
+        CHECK(sigprocmask(SIG_SETMASK, &all, NULL) == 0);
+    }
+    CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
+}
+
 static void test_registers(void)
 {
     uint64_t value, other;
@@ -416,6 +495,7 @@ int main(void)
     test_instructions();
     test_queued();
     test_waited_for();
+    test_let_through();
     test_registers();
     test_interrupted();
     return done("signals");
