@@ -65,6 +65,11 @@ void pb_user_host_go_on(void *ucontext, const void *pc)
     ((ucontext_t *)ucontext)->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)pc;
 }
 
+uintptr_t pb_user_host_fault_address(const void *ucontext)
+{
+    return (uintptr_t)((const ucontext_t *)ucontext)->uc_mcontext.gregs[REG_CR2];
+}
+
 #define SA_RESTORER_FLAG 0x04000000u
 
 int pb_user_host_sigaction(int signal, const void *handler, uint64_t flags)

@@ -57,6 +57,7 @@ struct pb_user {
     uint64_t stack_low, stack_top, first_sp;
     struct pb_semihosting *semihosting;
     bool dumped;              /* a core file was written */
+    bool ends_as_faults;      /* atomic: a child's end may be told by a signal of the processor's */
     bool opens_memory;        /* atomic: it opened /proc/self/mem (mem.c) */
     uint32_t dying;           /* atomic: a thread ends the process by a signal */
     struct pb_strace *strace; /* strace.h; null: not asked for */
@@ -358,6 +359,8 @@ void pb_user_signals_init(pb_user *user, pb_user_thread *t);
 void pb_user_clear_handlers(pb_user_thread *t);
 /* Block all, for a while: pb_user_set_mask() ends it. */
 void pb_user_signals_hold(void);
+/* A child is made whose end is told by this signal. */
+void pb_user_signals_expect_end(pb_user *user, uint64_t signal);
 /* Before and after fork(): what comes meanwhile is pending in the host, for the parent alone. False: one has come before,
  * and is delivered first, in the parent alone too. */
 bool pb_user_signals_begin_fork(const pb_user_thread *t);
@@ -407,6 +410,8 @@ void pb_user_host_stop(void *ucontext);
 /* Where a signal handler came from, and where it returns to instead. */
 uintptr_t pb_user_host_pc(const void *ucontext);
 void pb_user_host_go_on(void *ucontext, const void *pc);
+/* The address that the processor last could not access. */
+uintptr_t pb_user_host_fault_address(const void *ucontext);
 /* rt_sigaction() without the C library, which keeps some signals for itself. */
 int pb_user_host_sigaction(int signal, const void *handler, uint64_t flags);
 

@@ -321,6 +321,7 @@ int64_t pb_user_share_process(pb_user_thread *t, const pb_user_clone *clone)
         s.child->stack_base = t->stack_base;
         s.child->stack_bytes = t->stack_bytes;
         s.child->stack_disarms = t->stack_disarms;
+        pb_user_signals_expect_end(user, clone->exit_signal);
         pb_user_signals_hold();
         await_execution(t);
         take_robust(&waits);

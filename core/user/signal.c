@@ -20,7 +20,8 @@
  *    goes on until it comes out: one that is sent then is held, and given back if the thread blocks it behind the delivery.
  *    A call that waits with another mask executes no emitted code: meanwhile the host blocks them, and its kernel lets through what
  *    that mask does (pb_user_host_masked).
- * 7. A program may queue signals to itself that look like faults. Those are marked on their way into the host's kernel.
+ * 7. A program may queue signals to itself that look like faults. Those are marked on their way into the host's kernel. The ends of
+ *    its children may look so too (is_end_of_child).
  */
 #include <core/user/core.h>
 #include <core/user/debug.h>
@@ -148,9 +149,27 @@ static bool is_of_processor(int signal)
 /* Rule 7. The word is between two members, where the kernel has nothing, and carries along what there is; of faults it is 0. */
 #define BY_PROGRAM 0x71756575
 
-static bool is_fault(const siginfo_t *info)
+/* Such a signal may tell of a child's end, by the program's wish. Its codes are those of faults, and the child's number and user are where a
+ * fault has its address; which is one of two that the processor knows. */
+static bool is_end_of_child(const siginfo_t *info, const void *context)
 {
-    return is_of_processor(info->si_signo) && info->si_code > 0 && info->__pad0 != BY_PROGRAM;
+    uintptr_t address = (uintptr_t)info->si_addr;
+
+    return __atomic_load_n(&pb_user_process->ends_as_faults, __ATOMIC_SEQ_CST) &&
+           info->si_code >= CLD_EXITED && info->si_code <= CLD_DUMPED &&
+           address != pb_user_host_pc(context) && address != pb_user_host_fault_address(context);
+}
+
+static bool is_fault(const siginfo_t *info, const void *context)
+{
+    return is_of_processor(info->si_signo) && info->si_code > 0 && info->__pad0 != BY_PROGRAM &&
+           !is_end_of_child(info, context);
+}
+
+void pb_user_signals_expect_end(pb_user *user, uint64_t signal)
+{
+    if (is_of_processor((int)signal))
+        __atomic_store_n(&user->ends_as_faults, true, __ATOMIC_SEQ_CST);
 }
 
 /* What the host's kernel is to read of a signal that the program queues: `copy`, or what cannot be read. */
@@ -228,7 +247,7 @@ static bool is_dropped(int signal, const pb_user_action *action)
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
     pb_user_thread *t = pb_user_current;
-    bool fault = is_fault(info);
+    bool fault = is_fault(info, context);
     int error = errno;
     uint64_t all;
 

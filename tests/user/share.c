@@ -210,6 +210,32 @@ static int clone_in_limit(unsigned now, unsigned most)
     return status_of(outer);
 }
 
+/* Ends that are told by what faults are, too. */
+static void test_end_signals(void)
+{
+    static const int signals[] = { SIGILL, SIGTRAP, SIGFPE, SIGSEGV, SIGBUS };
+    sigset_t set, old;
+
+    for (int i = 0; i < 5; i++) {
+        pid_t pid;
+
+        sigemptyset(&set);
+        sigaddset(&set, signals[i]);
+        signal(signals[i], on_signal);
+        for (int blocks = 0; blocks < 2; blocks++) {
+            seen = 0;
+            CHECK(sigprocmask(blocks ? SIG_BLOCK : SIG_UNBLOCK, &set, &old) == 0);
+            pid = clone_here(CLONE_VM | CLONE_VFORK | signals[i], NULL, NULL);
+            if (pid == 0)
+                _exit(11);
+            CHECK(status_of(pid) == 11 && seen == (blocks ? 0 : signals[i]));
+            CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
+            CHECK(sigprocmask(SIG_UNBLOCK, &set, NULL) == 0 && seen == signals[i]);
+        }
+        signal(signals[i], SIG_DFL);
+    }
+}
+
 static void test_clone(void)
 {
     int pidfd = -1, fd = open("/dev/null", O_RDONLY), tid = 0;
@@ -238,6 +264,7 @@ static void test_clone(void)
         _exit(11);
     CHECK(status_of(pid) == 11 && seen == SIGUSR1);
     signal(SIGUSR1, SIG_DFL);
+    test_end_signals();
     CHECK(clone_in_limit(lowest() + 3, 1024) == 12);
     CHECK(clone_in_limit(lowest() + 3, lowest() + 3) == 12);
     CHECK(clone_here(CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, (int *)8, NULL) == -EFAULT);
