@@ -25,6 +25,9 @@ void pb_user_have_read_list(pb_user_thread *t, const struct iovec *list, int64_t
 int64_t pb_user_access_memory(pb_user_thread *t, uint64_t fd, const struct iovec *list,
                               int64_t count, const uint64_t *position, bool writes);
 
+/* Whether it is a call about a socket with a limit of time: SO_RCVTIMEO, SO_SNDTIMEO. */
+bool pb_user_has_limit(const pb_user_row *row, const uint64_t a[6]);
+
 /* What the third argument of fcntl() is. */
 typedef enum pb_user_fcntl {
     PB_USER_FCNTL_MISSING, /* the command is not there */

@@ -579,6 +579,8 @@ uint32_t pb_user_restarts(const pb_user_row *row, const uint64_t a[6])
                                                                      : PB_USER_RESTARTS;
     if (row->host == SYS_clock_nanosleep && (a[1] & TIMER_ABSTIME))
         return PB_USER_NO_HANDLER;
+    if ((row->flags & PB_USER_RESTARTS) && pb_user_has_limit(row, a))
+        return 0;
     return row->flags & (PB_USER_RESTARTS | PB_USER_NO_HANDLER | PB_USER_GOES_ON);
 }
 

@@ -18,6 +18,24 @@ typedef struct message {
     uint8_t *control; /* copied, or null; g_free() it */
 } message;
 
+/* socket(7): such a call is not made again. Of those that have a socket, and may begin again, these send. */
+bool pb_user_has_limit(const pb_user_row *row, const uint64_t a[6])
+{
+    static const char *const senders[] = { "send", "write", "pwrite", "connect" };
+    int option = SO_RCVTIMEO;
+    struct timeval limit = { 0, 0 };
+    socklen_t bytes = sizeof(limit);
+
+    if (row->arguments[0] != 'f')
+        return false;
+    for (unsigned i = 0; i < G_N_ELEMENTS(senders); i++) {
+        if (g_str_has_prefix(row->name, senders[i]))
+            option = SO_SNDTIMEO;
+    }
+    return getsockopt((int)a[0], SOL_SOCKET, option, &limit, &bytes) == 0 &&
+           (limit.tv_sec || limit.tv_usec);
+}
+
 static int64_t take_message(pb_user_thread *t, uint64_t gva, message *m)
 {
     struct msghdr *header = &m->header;

@@ -9,8 +9,10 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -484,6 +486,55 @@ static void test_interrupted(void)
     close(ends[1]);
 }
 
+static int to_wake;
+
+static void wake_later(int signal, siginfo_t *info, void *context)
+{
+    if (++count == 5)
+        CHECK(write(to_wake, "x", 1) == 1);
+}
+
+/* With SA_RESTART: those that wait no longer than their socket has them wait do not begin again. */
+static void test_limits(void)
+{
+    struct itimerval often = { { 0, 2000 }, { 0, 2000 } }, never = { { 0, 0 }, { 0, 0 } };
+    const struct timeval limit = { 600, 0 }, none = { 0, 0 };
+    struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "socket" };
+    int ends[2], waits = socket(AF_UNIX, SOCK_STREAM, 0);
+    static char bytes[65536];
+    char c;
+    struct iovec part = { &c, 1 };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    CHECK(bind(waits, (struct sockaddr *)&name, sizeof(name)) == 0 && listen(waits, 1) == 0);
+    handle(SIGALRM, wake_later, SA_RESTART);
+    to_wake = ends[1];
+    CHECK(setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0);
+    count = 0;
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+    CHECK(recv(ends[0], &c, 1, 0) == 1 && count >= 5);
+    count = 6;
+    CHECK(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0);
+    CHECK(setsockopt(waits, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0);
+    REFUSED(recv(ends[0], &c, 1, 0), EINTR);
+    REFUSED(read(ends[0], &c, 1), EINTR);
+    REFUSED(recvmsg(ends[0], &message, 0), EINTR);
+    REFUSED(accept(waits, NULL, NULL), EINTR);
+    while (send(ends[0], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        ;
+    REFUSED(send(ends[0], bytes, 1, 0), EINTR);
+    REFUSED(write(ends[0], bytes, 1), EINTR);
+    CHECK(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)) == 0);
+    count = 0;
+    CHECK(recv(ends[0], &c, 1, 0) == 1 && count >= 5);
+    CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+    close(ends[0]);
+    close(ends[1]);
+    close(waits);
+    unlink("socket");
+}
+
 int main(void)
 {
     test_simple();
@@ -498,5 +549,6 @@ int main(void)
     test_let_through();
     test_registers();
     test_interrupted();
+    test_limits();
     return done("signals");
 }
