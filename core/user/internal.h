@@ -110,8 +110,9 @@ struct pb_user_thread {
     int status;
     uint64_t clear_tid;   /* address that is cleared at the thread's end, or 0 */
     uint64_t robust_list; /* atomic: address, or 0 */
-    int64_t call_began; /* by CLOCK_MONOTONIC, in ns: a call with PB_USER_GOES_ON that is watched */
-    int64_t waited;     /* of the call that goes on, until now, in ns; 0: none does */
+    int64_t
+        call_began; /* by CLOCK_MONOTONIC, in ns: a call with PB_USER_GOES_ON that may end in vain */
+    int64_t waited;      /* of the call that goes on, until now, in ns; 0: none does */
     uint64_t goes_on_at; /* pc behind that call */
 
     /* Signals. The host's mask is `mask`, or everything while one is queued. */
@@ -119,6 +120,8 @@ struct pb_user_thread {
     volatile uint32_t queued; /* a signal waits for its delivery; written by the host's handler */
     siginfo_t info;           /* of it */
     uint64_t held;            /* signals that wait to be noted; atomic */
+    volatile uint32_t
+        held_in_call; /* one has come since the host was last called, and ended that call in vain */
     volatile uint64_t lets_through;    /* of those that it blocks: a call does for a while */
     siginfo_t held_info[PB_USER_HELD]; /* of signals that are never blocked in the host */
     uint64_t stack_base, stack_bytes;  /* sigaltstack */
@@ -279,6 +282,8 @@ static inline bool pb_user_is_watched(const pb_user *user)
     return user->strace || user->debug;
 }
 
+/* Whether a call may end by a signal that is nothing to the program: such a one, or one that the thread blocks and the host cannot. */
+bool pb_user_may_end_in_vain(const pb_user_thread *t);
 /* How a call goes on that a signal interrupted: one of these flags, or 0. */
 uint32_t pb_user_restarts(const pb_user_row *row, const uint64_t a[6]);
 /* The time of a row's `t`, for the host: the program's own, or what is left of it. */

@@ -107,6 +107,11 @@ void pb_user_return_held(pb_user_thread *t, uint64_t set)
     }
 }
 
+bool pb_user_may_end_in_vain(const pb_user_thread *t)
+{
+    return pb_user_is_watched(t->user) || (t->mask & OF_MEMORY);
+}
+
 void pb_user_set_mask(pb_user_thread *t, uint64_t mask)
 {
     host_mask(SIG_SETMASK, ~OF_MEMORY, NULL);
@@ -274,6 +279,7 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     if (BIT(signal) & (t->queued ? OF_CODE : OF_MEMORY & t->mask & ~t->lets_through)) { /* rule 6 */
         *held_info(t, signal) = *info;
         __atomic_fetch_or(&t->held, BIT(signal), __ATOMIC_SEQ_CST);
+        t->held_in_call = 1;
         return;
     }
     note(t, info);
@@ -602,6 +608,8 @@ void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, const uint64
 
     if (interrupted && pb_user_is_watched(t->user))
         without = is_without_handler(t);
+    if (result == -EINTR && !t->queued && t->held_in_call)
+        without = true; /* the thread blocks what came */
     if (interrupted && t->queued && pb_user_restarts(row, a) == PB_USER_RESTARTS)
         again |= (t->actions[t->info.si_signo].flags & FLAG_RESTART) != 0;
     t->goes_on_at = arch->get_pc(t->vcpu);

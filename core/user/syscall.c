@@ -167,6 +167,7 @@ int64_t pb_user_host(pb_user_thread *t, long number, uint64_t a, uint64_t b, uin
 {
     int64_t result;
 
+    t->held_in_call = 0;
     pb_user_work_end(t);
     pb_user_share_open(t);
     result = pb_user_host_call(&t->queued, number, a, b, c, d, e, f);
@@ -295,7 +296,7 @@ static void begin_wait(pb_user_thread *t, const pb_user_row *row)
 
     if (t->waited && t->user->arch->get_pc(t->vcpu) != t->goes_on_at)
         t->waited = 0;
-    if (!row || !(row->flags & PB_USER_GOES_ON) || !pb_user_is_watched(t->user))
+    if (!row || !(row->flags & PB_USER_GOES_ON) || !pb_user_may_end_in_vain(t))
         return;
     clock_gettime(CLOCK_MONOTONIC, &now);
     t->call_began = (int64_t)now.tv_sec * NS + now.tv_nsec - t->waited;

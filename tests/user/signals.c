@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -431,6 +432,58 @@ static void test_let_through(void)
     CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
 }
 
+static int woken;
+
+static void *send_many(void *thread)
+{
+    for (int i = 0; i < 200; i++) {
+        pthread_kill(*(pthread_t *)thread, (int)to_send);
+        sched_yield();
+    }
+    CHECK(write(woken, "x", 1) == 1);
+    return NULL;
+}
+
+/* What a thread blocks ends none of its calls. */
+static void test_blocked(void)
+{
+    static const int signals[] = { SIGTRAP, SIGSEGV, SIGBUS };
+    const struct timespec some = { 0, 30000000 };
+    pthread_t self = pthread_self(), sender;
+    struct timespec before, after;
+    struct pollfd ready;
+    sigset_t set, old;
+    int ends[2];
+    char c;
+
+    CHECK(pipe(ends) == 0);
+    woken = ends[1];
+    ready = (struct pollfd){ .fd = ends[0], .events = POLLIN };
+    for (int i = 0; i < 3; i++) {
+        handle(signals[i], note, 0);
+        to_send = signals[i];
+        count = 0;
+        sigemptyset(&set);
+        sigaddset(&set, signals[i]);
+        CHECK(sigprocmask(SIG_BLOCK, &set, &old) == 0);
+        CHECK(pthread_create(&sender, NULL, send_many, &self) == 0);
+        CHECK(read(ends[0], &c, 1) == 1 && pthread_join(sender, NULL) == 0);
+        CHECK(pthread_create(&sender, NULL, send_many, &self) == 0);
+        CHECK(poll(&ready, 1, -1) == 1 && read(ends[0], &c, 1) == 1);
+        CHECK(pthread_join(sender, NULL) == 0);
+        CHECK(pthread_create(&sender, NULL, send_many, &self) == 0);
+        clock_gettime(CLOCK_MONOTONIC, &before);
+        CHECK(nanosleep(&some, NULL) == 0);
+        clock_gettime(CLOCK_MONOTONIC, &after);
+        CHECK((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec >=
+              some.tv_nsec);
+        CHECK(pthread_join(sender, NULL) == 0 && read(ends[0], &c, 1) == 1 && count == 0);
+        CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0 && count == 1);
+    }
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void test_registers(void)
 {
     uint64_t value, other;
@@ -547,6 +600,7 @@ int main(void)
     test_queued();
     test_waited_for();
     test_let_through();
+    test_blocked();
     test_registers();
     test_interrupted();
     test_limits();
