@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
@@ -54,14 +55,18 @@ int64_t pb_user_open_memory(pb_user *user, char **path, int *flags)
 static char *path_of(int fd)
 {
     g_autofree char *path = NULL;
-    struct statfs info;
+    struct statfs system;
+    struct stat info;
 
-    if (fstatfs(fd, &info) < 0 || info.f_type != PROC_SUPER_MAGIC)
+    /* What costs little first: most files are others. */
+    if (fstat(fd, &info) < 0 || info.st_size != 0 || (info.st_mode & 07777) != 0600)
         return NULL;
     path = pb_file_of_descriptor(fd);
     if (path && g_str_has_suffix(path, " (deleted)")) /* its thread has ended */
         path[strlen(path) - strlen(" (deleted)")] = '\0';
-    return path && is_memory(path) ? g_steal_pointer(&path) : NULL;
+    if (!path || !is_memory(path) || fstatfs(fd, &system) < 0 || system.f_type != PROC_SUPER_MAGIC)
+        return NULL;
+    return g_steal_pointer(&path);
 }
 
 bool pb_user_is_memory_file(int fd)

@@ -540,15 +540,13 @@ static char *proc_folder(int folder, const char *path, const char *slash)
 {
     g_autofree char *name = slash ? g_strndup(path, (gsize)(slash + 1 - path)) : g_strdup(".");
     int fd = openat(folder, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct statfs info;
-    char *found = NULL;
+    g_autofree char *found = NULL;
 
     if (fd < 0)
         return NULL;
-    if (fstatfs(fd, &info) == 0 && info.f_type == PROC_SUPER_MAGIC)
-        found = pb_file_of_descriptor(fd);
+    found = pb_file_of_descriptor(fd);
     close(fd);
-    return found;
+    return found && g_str_has_prefix(found, "/proc/") ? g_steal_pointer(&found) : NULL;
 }
 
 char *pb_user_proc_path(int folder, char *path)

@@ -609,10 +609,12 @@ static int64_t move(pb_user_space *space, uint64_t gva, uint64_t old_bytes, uint
         int error = errno;
 
         reserve(space, to, new_bytes); /* the host may have begun */
-        if (old_bytes)
-            add_mapping(space, gva, gva + old_bytes, m.prot, m.shared, m.file, m.offset);
-        else
+        if (!old_bytes)
             origin_unref(m.file);
+        else if (m.moved)
+            add_moved(space, gva, gva + old_bytes, &m);
+        else
+            add_mapping(space, gva, gva + old_bytes, m.prot, m.shared, m.file, m.offset);
         return -error;
     }
     if (old_bytes && !keep)

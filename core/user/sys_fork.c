@@ -71,18 +71,25 @@ static int64_t begin_child(pb_user_thread *t, const pb_user_clone *clone)
     return 0;
 }
 
-/* fork() with other flags than the C library's. All threads stand, and no lock of the library's is held; what else it does in the child is to
- * keep its own number, where the kernel writes it, and the list of robust mutexes, which is empty. */
-static pid_t fork_by_clone(uint64_t flags)
+/* Where the C library has the thread's number, which it would write in a child of its fork(). Null: the kernel, one without checkpoints, does not
+ * tell; or the thread has the library's memory of its parent's, with a robust mutex. */
+static pid_t *library_number(const pb_user_thread *t)
 {
-    pid_t *number = NULL, pid;
+    pid_t *number = NULL;
+
+    if (t->shares || prctl(PR_GET_TID_ADDRESS, &number) < 0 || !number || *number != gettid())
+        return NULL;
+    return number;
+}
+
+/* fork() with other flags than the C library's. All threads stand, and no lock of the library's is held; what else it does in the child is to
+ * keep its own number and the list of robust mutexes, which is empty. */
+static pid_t fork_by_clone(uint64_t flags, pid_t *number)
+{
     void *robust = NULL;
     size_t bytes = 0;
+    pid_t pid;
 
-    if (prctl(PR_GET_TID_ADDRESS, &number) < 0 || !number || *number != gettid()) {
-        errno = EINVAL; /* a kernel without checkpoints */
-        return -1;
-    }
     syscall(SYS_get_robust_list, 0, &robust, &bytes);
     pid = (pid_t)syscall(SYS_clone, flags | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID, 0, NULL,
                          number, 0);
@@ -94,16 +101,16 @@ static pid_t fork_by_clone(uint64_t flags)
 static pid_t fork_by_host(const pb_user_thread *t, const pb_user_clone *clone)
 {
     uint64_t flags = (clone->flags & HOST_FLAGS) | clone->exit_signal;
+    pid_t *number = flags == SIGCHLD ? NULL : library_number(t);
 
-    /* Who shares memory has the library's of its parent's thread, with a robust mutex and another number. */
-    if (flags == SIGCHLD || (t->shares && !(clone->flags & HOST_FLAGS)))
-        return fork();
-    if (t->shares) {
-        errno = EINVAL;
-        return -1;
+    if (number) {
+        pb_user_signals_expect_end(t->user, clone->exit_signal);
+        return fork_by_clone(flags, number);
     }
-    pb_user_signals_expect_end(t->user, clone->exit_signal);
-    return fork_by_clone(flags);
+    if (!(clone->flags & HOST_FLAGS))
+        return fork();
+    errno = EINVAL;
+    return -1;
 }
 
 static pid_t fork_process(pb_user_thread *t, const pb_user_clone *clone, int ends[2])
@@ -450,7 +457,7 @@ static int64_t execute_self(pb_user_thread *t)
     GPtrArray *words = t->execution.words = g_ptr_array_new();
     g_autofree char *strace = t->user->strace ? pb_strace_execute(t->user, true) : NULL;
     g_autofree char *gdb = pb_user_debug_execute(t);
-    g_autofree char *file = e->file ? g_strdup_printf("--program-fd=%d", e->file) : NULL;
+    char file[32]; /* who shares memory frees nothing after this */
     int64_t error;
 
     for (const char *const *word = t->user->options.self; *word; word++)
@@ -459,7 +466,8 @@ static int64_t execute_self(pb_user_thread *t)
         g_ptr_array_add(words, strace);
     if (gdb)
         g_ptr_array_add(words, gdb);
-    if (file) {
+    if (e->file) {
+        g_snprintf(file, sizeof(file), "--program-fd=%d", e->file);
         g_ptr_array_add(words, file);
         fcntl(e->file, F_SETFD, 0);
     }
@@ -471,7 +479,7 @@ static int64_t execute_self(pb_user_thread *t)
         g_ptr_array_add(words, e->argv->pdata[i]);
     g_ptr_array_add(words, NULL);
     error = execute_emulator(t, words);
-    if (file)
+    if (e->file)
         fcntl(e->file, F_SETFD, FD_CLOEXEC);
     if (gdb)
         pb_user_debug_execute_failed(t);
@@ -607,12 +615,13 @@ HANDLER(sys_execve)
 /* The file that is open. */
 static int64_t execute_open(pb_user_thread *t, int fd, uint64_t argv, uint64_t envp)
 {
-    g_autofree char *shown = g_strdup_printf("/dev/fd/%d", fd);
+    char shown[32];
     int fd_flags = fcntl(fd, F_GETFD);
     int64_t result;
 
     if (fd_flags < 0)
         return -EBADF;
+    g_snprintf(shown, sizeof(shown), "/dev/fd/%d", fd);
     t->execution.is_inaccessible = (fd_flags & FD_CLOEXEC) != 0;
     result = execute_path(t, g_strdup_printf("/proc/thread-self/fd/%d", fd), shown, argv, envp);
     t->execution.is_inaccessible = false;
@@ -638,8 +647,10 @@ HANDLER(sys_execveat)
 
         if (pb_user_owns_fd(t->user, (uint32_t)fd) || fcntl(fd, F_GETFD) < 0)
             return -EBADF;
-        if (!*path)
+        if (!*path) {
+            g_clear_pointer(&path, g_free);
             return execute_open(t, fd, a[2], a[3]);
+        }
         folder = path_of(fd);
         if (!folder)
             return -ENOENT;
