@@ -303,10 +303,6 @@ int64_t pb_user_host(pb_user_thread *t, long number, uint64_t a, uint64_t b, uin
 #define CLONE_CLEAR_SIGHAND UINT64_C(0x100000000)
 #endif
 
-#define PB_USER_NAMESPACES                                                                        \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
-     CLONE_NEWNET)
-
 /* ---- threads: thread.c ------------------------------------------------------------------------------------- */
 
 /* What clone() and clone3() ask for. */

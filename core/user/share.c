@@ -289,8 +289,7 @@ static pid_t run_child(sharing *s)
 {
     const pb_user_clone *clone_of = s->clone;
     pb_user_thread *t = pb_user_current;
-    const uint64_t passed =
-        CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_PIDFD | PB_USER_NAMESPACES;
+    const uint64_t passed = CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_PIDFD;
     uint64_t flags =
         CLONE_VM | CLONE_VFORK | (clone_of->flags & passed) | (clone_of->exit_signal & CSIGNAL);
     pid_t pid;

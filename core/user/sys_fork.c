@@ -20,7 +20,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,12 +27,10 @@
 
 #define IGNORED_FLAGS (CLONE_PTRACE | CLONE_UNTRACED | CLONE_DETACHED | CLONE_IO)
 #define TID_FLAGS     (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
-/* What the host's kernel does, and only it. */
-#define HOST_FLAGS (PB_USER_NAMESPACES | CLONE_FS | CLONE_SYSVSEM | CLONE_PARENT)
 #define FORK_FLAGS                                                                           \
     (CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | TID_FLAGS | \
-     IGNORED_FLAGS | HOST_FLAGS)
-#define SHARE_FLAGS ((FORK_FLAGS & ~(uint64_t)CLONE_PARENT) | CLONE_FILES)
+     IGNORED_FLAGS)
+#define SHARE_FLAGS (FORK_FLAGS | CLONE_FILES | CLONE_FS | CLONE_SYSVSEM)
 #define THREAD_FLAGS                                                                   \
     (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_PARENT | \
      CLONE_SYSVSEM | CLONE_SETTLS | TID_FLAGS | IGNORED_FLAGS)
@@ -71,49 +68,7 @@ static int64_t begin_child(pb_user_thread *t, const pb_user_clone *clone)
     return 0;
 }
 
-/* Where the C library has the thread's number, which it would write in a child of its fork(). Null: the kernel, one without checkpoints, does not
- * tell; or the thread has the library's memory of its parent's, with a robust mutex. */
-static pid_t *library_number(const pb_user_thread *t)
-{
-    pid_t *number = NULL;
-
-    if (t->shares || prctl(PR_GET_TID_ADDRESS, &number) < 0 || !number || *number != gettid())
-        return NULL;
-    return number;
-}
-
-/* fork() with other flags than the C library's. All threads stand, and no lock of the library's is held; what else it does in the child is to
- * keep its own number and the list of robust mutexes, which is empty. */
-static pid_t fork_by_clone(uint64_t flags, pid_t *number)
-{
-    void *robust = NULL;
-    size_t bytes = 0;
-    pid_t pid;
-
-    syscall(SYS_get_robust_list, 0, &robust, &bytes);
-    pid = (pid_t)syscall(SYS_clone, flags | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID, 0, NULL,
-                         number, 0);
-    if (pid == 0 && robust)
-        syscall(SYS_set_robust_list, robust, bytes);
-    return pid;
-}
-
-static pid_t fork_by_host(const pb_user_thread *t, const pb_user_clone *clone)
-{
-    uint64_t flags = (clone->flags & HOST_FLAGS) | clone->exit_signal;
-    pid_t *number = flags == SIGCHLD ? NULL : library_number(t);
-
-    if (number) {
-        pb_user_signals_expect_end(t->user, clone->exit_signal);
-        return fork_by_clone(flags, number);
-    }
-    if (!(clone->flags & HOST_FLAGS))
-        return fork();
-    errno = EINVAL;
-    return -1;
-}
-
-static pid_t fork_process(pb_user_thread *t, const pb_user_clone *clone, int ends[2])
+static pid_t fork_process(pb_user_thread *t, int ends[2])
 {
     pb_user *user = t->user;
     pb_cpus *cpus = pb_machine_cpus(user->machine);
@@ -132,7 +87,7 @@ static pid_t fork_process(pb_user_thread *t, const pb_user_clone *clone, int end
     if (pb_cpus_fork(cpus, PB_FORK_BEFORE, NULL)) {
         fflush(NULL);
         pb_user_space_fork_begin(user->space);
-        pid = fork_by_host(t, clone);
+        pid = fork();
         error = errno;
         pb_user_space_fork_end(user->space, pid == 0);
         if (!pb_cpus_fork(cpus, pid == 0 ? PB_FORK_CHILD : PB_FORK_PARENT, &failure)) {
@@ -186,7 +141,7 @@ static int64_t make_process(pb_user_thread *t, const pb_user_clone *clone)
         return -EINVAL;
     if (waits && pb_user_pipe(t->user, ends) < 0)
         return -errno;
-    pid = fork_process(t, clone, ends);
+    pid = fork_process(t, ends);
     if (pid == 0)
         return begin_child(t, clone);
     if (pid < 0) {

@@ -3,8 +3,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/auxv.h>
@@ -12,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,127 +57,6 @@ static void test_fork(void)
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
     REFUSED(waitpid(-1, &status, 0), ECHILD);
     munmap(shared, 4096);
-}
-
-static siginfo_t told;
-
-static void on_end(int signal, siginfo_t *info, void *context)
-{
-    told = *info;
-}
-
-/* As fork(), but with flags and a signal for its end. */
-static pid_t fork_by(unsigned long flags)
-{
-    fflush(stdout);
-    return (pid_t)syscall(SYS_clone, flags, 0, 0, 0, 0);
-}
-
-static int end_of(pid_t pid)
-{
-    int status = -1;
-
-    CHECK(waitpid(pid, &status, __WALL) == pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-static void test_end_signals(void)
-{
-    static const int signals[] = { SIGUSR1, SIGWINCH, SIGTRAP, SIGFPE, SIGSEGV, SIGBUS, SIGILL };
-    struct sigaction action = { .sa_sigaction = on_end, .sa_flags = SA_SIGINFO };
-    pid_t none;
-
-    for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-        pid_t pid;
-
-        CHECK(sigaction(signals[i], &action, NULL) == 0);
-        memset(&told, 0, sizeof(told));
-        pid = fork_by((unsigned)signals[i]);
-        if (pid == 0)
-            _exit(9);
-        CHECK(end_of(pid) == 9 && told.si_signo == signals[i] && told.si_code == CLD_EXITED);
-        CHECK(told.si_pid == pid && told.si_status == 9);
-        signal(signals[i], SIG_DFL);
-    }
-    told.si_signo = 0;
-    CHECK(sigaction(SIGCHLD, &action, NULL) == 0);
-    none = fork_by(0);
-    if (none == 0)
-        _exit(5);
-    CHECK(end_of(none) == 5 && told.si_signo == 0);
-    signal(SIGCHLD, SIG_DFL);
-}
-
-static void *set_five(void *to)
-{
-    *(int *)to = 5;
-    return NULL;
-}
-
-/* A child whose kernel's view is another: it goes on as others do. */
-static int go_on(void)
-{
-    char *words[] = { "true", NULL };
-    pthread_t thread;
-    int number = 0, status = -1;
-    pid_t pid;
-
-    if (pthread_create(&thread, NULL, set_five, &number) || pthread_join(thread, NULL))
-        return 1;
-    pid = fork();
-    if (pid == 0)
-        _exit(number);
-    if (waitpid(pid, &status, 0) != pid || WEXITSTATUS(status) != 5)
-        return 2;
-    return posix_spawn(&pid, "/nothing", NULL, NULL, words, words + 1) == ENOENT ? 7 : 3;
-}
-
-static void test_clone_flags(void)
-{
-    unsigned long names = CLONE_NEWUTS | (geteuid() == 0 ? 0 : CLONE_NEWUSER);
-    struct utsname before, after;
-    char path[PATH_MAX], now[PATH_MAX];
-    int ends[2];
-    pid_t pid, sibling = 0;
-
-    /* What is the folder of both. */
-    CHECK(getcwd(path, sizeof(path)) == path);
-    pid = fork_by(CLONE_FS | SIGCHLD);
-    if (pid == 0)
-        _exit(chdir("/") == 0 && umask(0123) >= 0 ? go_on() : 4);
-    CHECK(end_of(pid) == 7 && getcwd(now, sizeof(now)) == now && strcmp(now, "/") == 0);
-    CHECK(umask(022) == 0123 && chdir(path) == 0);
-    /* A child's child is its parent's. */
-    CHECK(pipe(ends) == 0);
-    pid = fork();
-    if (pid == 0) {
-        sibling = fork_by(CLONE_PARENT | SIGCHLD);
-        if (sibling == 0)
-            _exit(go_on());
-        _exit(write(ends[1], &sibling, sizeof(sibling)) == sizeof(sibling) ? 0 : 1);
-    }
-    CHECK(end_of(pid) == 0 && read(ends[0], &sibling, sizeof(sibling)) == sizeof(sibling));
-    CHECK(end_of(sibling) == 7);
-    close(ends[0]);
-    close(ends[1]);
-    pid = fork_by(names | SIGCHLD);
-    CHECK(pid >= 0 || errno == EPERM || errno == ENOSPC || errno == EINVAL);
-    uname(&before);
-    if (pid == 0) {
-        CHECK(sethostname("another", 7) == 0 && uname(&after) == 0 &&
-              strcmp(after.nodename, "another") == 0);
-        _exit(failures ? 1 : go_on());
-    }
-    if (pid > 0)
-        CHECK(end_of(pid) == 7 && uname(&after) == 0 &&
-              memcmp(&before, &after, sizeof(after)) == 0);
-    pid = fork_by(names | CLONE_NEWPID | SIGCHLD);
-    if (pid == 0)
-        _exit(getpid() == 1 && gettid() == 1 && getppid() == 0 ? go_on() : 4);
-    if (pid > 0)
-        CHECK(end_of(pid) == 7);
-    REFUSED(fork_by(CLONE_NEWNS | CLONE_FS | SIGCHLD), EINVAL);
-    REFUSED(fork_by(CLONE_SIGHAND | SIGCHLD), EINVAL);
 }
 
 static volatile sig_atomic_t children;
@@ -437,8 +313,6 @@ int main(int argc, char **argv)
         return check(argc, argv);
     test_fork();
     test_many();
-    test_end_signals();
-    test_clone_flags();
     test_signals();
     sigemptyset(&mask);
     sigaddset(&mask, SIGUSR2);
