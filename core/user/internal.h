@@ -51,6 +51,7 @@ struct pb_user {
     struct pb_user_missing *missing; /* missing.c */
     int self_fd;                     /* the emulator's file; -1: it cannot be named */
     char *self_word;                 /* option that tells it the next one */
+    int memory_fd;                   /* the emulator's memory; -1: it cannot be opened (mem.c) */
     GArray *taken; /* int: descriptors that keep numbers free for the program, during setup */
     struct rlimit first_files; /* RLIMIT_NOFILE that it was started with */
     uint64_t fds[16];          /* bit for each number that is the emulator's */
@@ -232,6 +233,10 @@ void pb_user_take_name(const pb_user *user);
 bool pb_user_names_memory(const char *path);
 /* How the host is to open it instead; other paths stay. 0 or an error. */
 int64_t pb_user_open_memory(pb_user *user, char **path, int *flags);
+
+/* The emulator's own descriptor of it; in a child of fork(), while the limit is raised, that of its own memory instead. */
+void pb_user_take_memory(pb_user *user);
+void pb_user_renew_memory(pb_user *user);
 
 typedef enum pb_user_memory {
     PB_USER_NO_MEMORY, /* another file */

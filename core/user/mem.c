@@ -3,7 +3,7 @@
  *
  * The host's file of that name is the emulator's memory, in which the program's has other addresses. The program gets a descriptor of it by which
  * nothing can be written, not by other calls (sendfile) nor by who is handed it. What it reads by that has its addresses moved here; what it
- * writes the emulator writes, and drops the code that was made of it. Which of the file's two names the descriptor has tells whether
+ * writes the emulator writes by one of its own, and drops the code that was made of it. Which of the file's two names the descriptor has tells whether
  * the program may write.
  *
  * Left out: a descriptor that was opened before fork() is of no use in the child (EIO), where it is the parent's memory.
@@ -20,6 +20,34 @@
 
 #define READ_NAME  "/proc/self/mem"
 #define WRITE_NAME "/proc/thread-self/mem"
+
+/* ---- the emulator's own, by which it writes ----------------------------------------------------------------- */
+
+static int open_own(void)
+{
+    return open(READ_NAME, O_RDWR | O_CLOEXEC);
+}
+
+/* Before the program has threads that could take the number away which it is opened by. */
+void pb_user_take_memory(pb_user *user)
+{
+    user->memory_fd = open_own();
+}
+
+void pb_user_renew_memory(pb_user *user)
+{
+    int fd = open_own();
+
+    /* Rather none than the parent's. */
+    if (fd < 0 || dup3(fd, user->memory_fd, O_CLOEXEC) < 0) {
+        close(user->memory_fd);
+        user->memory_fd = -1;
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+/* ---- the program's ------------------------------------------------------------------------------------------ */
 
 /* Whether a path is such a file of any process. */
 static bool is_memory(const char *path)
@@ -121,7 +149,7 @@ static int64_t write_one(const pb_user_thread *t, const struct iovec *from, uint
 
         if (!pb_user_space_read(space, source + done, bytes, n))
             return done ? (int64_t)done : -EFAULT;
-        written = pb_user_space_poke(space, gva + done, bytes, n);
+        written = pb_user_space_poke(space, gva + done, bytes, n, t->user->memory_fd);
         done += written;
         if (written < n)
             return done ? (int64_t)done : -EIO;

@@ -871,23 +871,9 @@ bool pb_user_space_write(pb_user_space *space, uint64_t gva, const void *from, u
     return all;
 }
 
-/* What is written becomes the program's own, as in the kernel's ptrace_access_vm(). */
-static bool poke_locked(const pb_user_space *space, const mapping *m, uint64_t gva,
-                        const void *from, uint64_t bytes)
-{
-    uint64_t first = gva & ~PB_PAGE_MASK, end = (gva + bytes + PB_PAGE_MASK) & ~PB_PAGE_MASK;
-    bool permitted = (m->prot & PB_PROT_WRITE) != 0;
-
-    if (!permitted &&
-        (m->shared || mprotect(space->base + first, end - first, PROT_READ | PROT_WRITE) < 0))
-        return false;
-    memcpy(space->base + gva, from, bytes);
-    if (!permitted)
-        mprotect(space->base + first, end - first, host_prot(m->prot));
-    return true;
-}
-
-uint64_t pb_user_space_poke(pb_user_space *space, uint64_t gva, const void *from, uint64_t bytes)
+/* The host forces it: permitted for a moment it would be to other threads, too, and its mapping might stay in parts. */
+uint64_t pb_user_space_poke(pb_user_space *space, uint64_t gva, const void *from, uint64_t bytes,
+                            int memory)
 {
     uint64_t done = 0;
 
@@ -895,10 +881,12 @@ uint64_t pb_user_space_poke(pb_user_space *space, uint64_t gva, const void *from
     while (done < bytes) {
         const mapping *m = at(space, gva + done);
         uint64_t n = m ? MIN(bytes - done, m->end - (gva + done)) : 0;
+        off_t to = (off_t)((uintptr_t)space->base + gva + done);
+        ssize_t written = n ? pwrite(memory, (const uint8_t *)from + done, n, to) : 0;
 
-        if (!m || !poke_locked(space, m, gva + done, (const uint8_t *)from + done, n))
+        if (written <= 0)
             break;
-        done += n;
+        done += (uint64_t)written;
     }
     pthread_mutex_unlock(&space->change);
     pb_user_space_written(space, gva, done);

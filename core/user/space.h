@@ -62,8 +62,10 @@ uint64_t pb_user_space_reach(pb_user_space *space, uint64_t gva, uint64_t bytes,
 /* Copy to and from the program's memory, if all of it may be accessed so; false: nothing or a part was copied. [any] */
 bool pb_user_space_read(pb_user_space *space, uint64_t gva, void *to, uint64_t bytes);
 bool pb_user_space_write(pb_user_space *space, uint64_t gva, const void *from, uint64_t bytes);
-/* The same also where the program may not write: how many bytes, from the first on. Not what is shared, or is not there. Outside of the guest. */
-uint64_t pb_user_space_poke(pb_user_space *space, uint64_t gva, const void *from, uint64_t bytes);
+/* The same also where the program may not write: how many bytes, from the first on. Not what is shared, or is not there, or what the host
+ * refuses. `memory` is the process's /proc/self/mem, open for writing. Outside of the guest. */
+uint64_t pb_user_space_poke(pb_user_space *space, uint64_t gva, const void *from, uint64_t bytes,
+                            int memory);
 /* An aligned number of 4 bytes in the host's order, atomically: it becomes `next` if it was *value, which becomes what it was.
  * False: it cannot be accessed. [any] */
 bool pb_user_space_compare_swap(pb_user_space *space, uint64_t gva, uint32_t *value, uint32_t next);

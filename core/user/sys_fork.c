@@ -89,6 +89,8 @@ static pid_t fork_process(pb_user_thread *t, int ends[2])
         pb_user_space_fork_begin(user->space);
         pid = fork();
         error = errno;
+        if (pid == 0 && user->memory_fd >= 0)
+            pb_user_renew_memory(user);
         pb_user_space_fork_end(user->space, pid == 0);
         if (!pb_cpus_fork(cpus, pid == 0 ? PB_FORK_CHILD : PB_FORK_PARENT, &failure)) {
             fprintf(stderr, "patchbay: %s\n", failure->message);

@@ -336,6 +336,7 @@ pb_user *pb_user_new(const pb_user_options *options, GError **error)
     pb_user_block_signals(user);
     pb_user_take_numbers(user);
     find_self(user);
+    pb_user_take_memory(user);
     pb_user_process = user;
     if (!pb_strace_new(user, error) || !allow_semihosting(user, error)) {
         pb_user_free(user);
@@ -371,6 +372,8 @@ void pb_user_free(pb_user *user)
     pthread_cond_destroy(&user->threads_cond);
     if (user->taken)
         pb_user_give_numbers(user);
+    if (user->memory_fd >= 0)
+        close(user->memory_fd);
     pb_strace_free(user->strace);
     pb_semihosting_free(user->semihosting);
     if (user->file != user->path)

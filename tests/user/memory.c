@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096ul
@@ -326,6 +328,57 @@ static void test_code(void)
     unlink("code");
 }
 
+static char *read_only;
+static int reads;
+
+/* Nobody else may write meanwhile. */
+static void *read_into(void *opaque)
+{
+    int zero = open("/dev/zero", O_RDONLY);
+
+    while (__atomic_load_n(&reads, __ATOMIC_SEQ_CST))
+        CHECK(read(zero, read_only + PAGE, 1) == -1 && errno == EFAULT);
+    close(zero);
+    return NULL;
+}
+
+/* What is written without permission stays one mapping, which can be moved. */
+static void test_forced(int fd)
+{
+    enum { PAGES = 140000 };
+    char *p = map(NULL, PAGES * PAGE, PROT_READ, 0), *q;
+    pthread_t thread;
+    int wrong = 0;
+    pid_t pid;
+    int status = -1;
+
+    read_only = p;
+    reads = 1;
+    CHECK(pthread_create(&thread, NULL, read_into, NULL) == 0);
+    for (int i = 0; i < 2000; i++)
+        wrong += pwrite(fd, "x", 1, (off_t)(intptr_t)p + (off_t)PAGE) != 1;
+    __atomic_store_n(&reads, 0, __ATOMIC_SEQ_CST);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < PAGES; i += 2)
+        wrong += pwrite(fd, "y", 1, (off_t)(intptr_t)p + (off_t)(i * PAGE)) != 1;
+    CHECK(wrong == 0);
+    q = mremap(p, PAGES * PAGE, 2 * PAGES * PAGE, MREMAP_MAYMOVE);
+    CHECK(q != MAP_FAILED && q[0] == 'y' && q[PAGE] == 'x' && q[(PAGES - 2) * PAGE] == 'y');
+    CHECK(try_write(q) == SIGSEGV);
+    /* A child writes to its own. */
+    pid = fork();
+    if (pid == 0) {
+        int own = open("/proc/self/mem", O_RDWR);
+
+        CHECK(pwrite(own, "z", 1, (off_t)(intptr_t)q) == 1 && q[0] == 'z');
+        CHECK(pwrite(fd, "z", 1, (off_t)(intptr_t)q) == -1 && errno == EIO);
+        fflush(stdout);
+        _exit(failures != 0);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0 && q[0] == 'y');
+    munmap(q, 2 * PAGES * PAGE);
+}
+
 /* As a file: whatever the permissions, but not what is the emulator's. */
 static void test_own_memory(void)
 {
@@ -374,8 +427,9 @@ static void test_own_memory(void)
         CHECK(pwrite(fd, other, 8, (off_t)(intptr_t)code) == 8);
     }
     /* What the emulator has lies somewhere between the program's addresses and the end of all. */
-    for (off_t far = (off_t)1 << 40; far > 0; far += (off_t)1 << 42)
+    for (off_t far = (off_t)1 << 40; far < (off_t)1 << 47; far += (off_t)1 << 42)
         CHECK(pwrite(fd, p + 2 * PAGE, 1, far) != 1 || pread(fd, text, 1, far) == 1);
+    test_forced(fd);
     link = symlink("/proc/self/mem", "link");
     CHECK(link == 0);
     REFUSED(open("link", O_RDWR), EACCES);
