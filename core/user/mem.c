@@ -79,7 +79,7 @@ int64_t pb_user_open_memory(pb_user *user, char **path, int *flags)
     return 0;
 }
 
-/* The path of such a file that is open; null: it is another one. */
+/* The path of such a file that is open, wherever /proc is mounted; null: it is another one. */
 static char *path_of(int fd)
 {
     g_autofree char *path = NULL;
@@ -87,12 +87,13 @@ static char *path_of(int fd)
     struct stat info;
 
     /* What costs little first: most files are others. */
-    if (fstat(fd, &info) < 0 || info.st_size != 0 || (info.st_mode & 07777) != 0600)
+    if (fstat(fd, &info) < 0 || info.st_size != 0 || (info.st_mode & 07777) != 0600 ||
+        fstatfs(fd, &system) < 0 || system.f_type != PROC_SUPER_MAGIC)
         return NULL;
     path = pb_file_of_descriptor(fd);
     if (path && g_str_has_suffix(path, " (deleted)")) /* its thread has ended */
         path[strlen(path) - strlen(" (deleted)")] = '\0';
-    if (!path || !is_memory(path) || fstatfs(fd, &system) < 0 || system.f_type != PROC_SUPER_MAGIC)
+    if (!path || !g_str_has_suffix(path, "/mem"))
         return NULL;
     return g_steal_pointer(&path);
 }
@@ -111,7 +112,7 @@ static pb_user_memory kind_of(int fd)
 
     if (!path)
         return PB_USER_NO_MEMORY;
-    if (!g_str_has_prefix(path, own))
+    if (!g_str_has_prefix(path, own) || !is_memory(path))
         return PB_USER_MEMORY_OF_OTHERS;
     return strstr(path, "/task/") ? PB_USER_MEMORY_WRITABLE : PB_USER_MEMORY_READABLE;
 }

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -328,6 +330,31 @@ static void test_code(void)
     unlink("code");
 }
 
+/* Where /proc is mounted elsewhere, as far as that may be done. */
+static void test_other_mount(void)
+{
+    int status = -1, fd;
+    pid_t pid;
+
+    CHECK(mkdir("other", 0700) == 0);
+    pid = fork();
+    if (pid == 0) {
+        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("/proc", "other", NULL, MS_BIND, NULL) < 0)
+            _exit(0);
+        REFUSED(open("other/self/mem", O_RDWR), EACCES);
+        REFUSED(open("other/thread-self/mem", O_WRONLY), EACCES);
+        fd = open("other/self/mem", O_RDONLY);
+        CHECK(fd >= 0);
+        CHECK(chdir("other/self") == 0);
+        REFUSED(open("mem", O_RDWR), EACCES);
+        fflush(stdout);
+        _exit(failures != 0);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+    CHECK(rmdir("other") == 0);
+}
+
 static char *read_only;
 static int reads;
 
@@ -455,5 +482,6 @@ int main(void)
     test_many();
     test_code();
     test_own_memory();
+    test_other_mount();
     return done("memory");
 }
