@@ -40,7 +40,8 @@ typedef struct mapping {
     bool was_code; /* was executable at some time */
     origin *file;  /* or null */
     uint64_t offset;
-    bool moved; /* the host makes it one with nothing that is mapped beside it later */
+    bool moved;      /* the host makes it one with nothing that is mapped beside it later */
+    bool unreserved; /* the host keeps no memory for it: MAP_NORESERVE */
 } mapping;
 
 struct pb_user_space {
@@ -263,17 +264,18 @@ static void forget_range(pb_user_space *space, uint64_t gva, uint64_t end)
         pb_ram_renew_code(space->ram, gva, end - gva);
 }
 
-static void add_mapping(pb_user_space *space, uint64_t gva, uint64_t end, uint32_t prot,
-                        bool shared, origin *file, uint64_t offset)
+/* A copy, which has the reference of its file; what it was before does not count. */
+static void add_mapping(pb_user_space *space, const mapping *new)
 {
-    mapping *m = g_new0(mapping, 1), *before;
+    mapping *m = g_memdup2(new, sizeof(*new)), *before;
 
-    *m = (mapping){ gva, end, prot, shared, (prot & PB_PROT_EXEC) != 0, file, offset };
+    m->was_code = (m->prot & PB_PROT_EXEC) != 0;
+    m->moved = false;
     pthread_rwlock_wrlock(&space->lock);
-    before = gva ? at(space, gva - 1) : NULL;
-    if (!file && before && !before->file && before->prot == prot && before->shared == shared &&
-        !shared && !before->moved) {
-        before->end = end; /* one mapping, so that mremap() takes it for one */
+    before = m->first ? at(space, m->first - 1) : NULL;
+    if (!m->file && before && !before->file && before->prot == m->prot && !before->shared &&
+        !m->shared && !before->moved && before->unreserved == m->unreserved) {
+        before->end = m->end; /* one mapping, so that mremap() takes it for one */
         before->was_code |= m->was_code;
         g_free(m);
     } else {
@@ -345,9 +347,14 @@ static int64_t map_locked(pb_user_space *space, uint64_t gva, uint64_t bytes, in
         reserve(space, gva, bytes);
         return -error;
     }
-    add_mapping(space, gva, gva + bytes, allowed,
-                (flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE,
-                fd >= 0 ? origin_of(fd) : NULL, offset);
+    add_mapping(space, &(const mapping){ .first = gva,
+                                         .end = gva + bytes,
+                                         .prot = allowed,
+                                         .shared = (flags & MAP_TYPE) == MAP_SHARED ||
+                                                   (flags & MAP_TYPE) == MAP_SHARED_VALIDATE,
+                                         .file = fd >= 0 ? origin_of(fd) : NULL,
+                                         .offset = offset,
+                                         .unreserved = (keep & MAP_NORESERVE) != 0 });
     return to;
 }
 
@@ -476,17 +483,20 @@ int pb_user_space_protect(pb_user_space *space, uint64_t gva, uint64_t bytes, in
 /* More of an anonymous mapping, behind it. */
 static bool grow(pb_user_space *space, uint64_t gva, uint64_t end, uint64_t new_end)
 {
-    const mapping m = *at(space, gva);
+    mapping m = *at(space, gva);
 
     if (m.end != end || m.file || m.shared || m.moved || new_end > space->bytes ||
         !is_free(space, end, new_end - end))
         return false;
     if (mmap(space->base + end, new_end - end, host_prot(m.prot),
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | (m.unreserved ? MAP_NORESERVE : 0), -1,
+             0) == MAP_FAILED) {
         reserve(space, end, new_end - end);
         return false;
     }
-    add_mapping(space, end, new_end, m.prot, false, NULL, 0);
+    m.first = end;
+    m.end = new_end;
+    add_mapping(space, &m);
     return true;
 }
 
@@ -516,7 +526,7 @@ static uint8_t *take_out(const mapping *m, uint8_t *from, uint64_t old_bytes, ui
 
     if (!old_bytes)
         return mremap(from, 0, new_bytes, MREMAP_MAYMOVE);
-    room = make_room(old_bytes, new_bytes, !m->shared && m->prot & PB_PROT_WRITE);
+    room = make_room(old_bytes, new_bytes, !m->shared && !m->unreserved && m->prot & PB_PROT_WRITE);
     if (room == MAP_FAILED)
         return MAP_FAILED;
     host =
@@ -598,6 +608,8 @@ static int64_t move(pb_user_space *space, uint64_t gva, uint64_t old_bytes, uint
     bool moved;
 
     m.offset += gva - m.first;
+    m.first = gva;
+    m.end = gva + old_bytes;
     if (m.file)
         m.file->refs++;
     if (old_bytes)
@@ -614,13 +626,18 @@ static int64_t move(pb_user_space *space, uint64_t gva, uint64_t old_bytes, uint
         else if (m.moved)
             add_moved(space, gva, gva + old_bytes, &m);
         else
-            add_mapping(space, gva, gva + old_bytes, m.prot, m.shared, m.file, m.offset);
+            add_mapping(space, &m);
         return -error;
     }
     if (old_bytes && !keep)
         reserve(space, gva, old_bytes);
-    if (keep)
-        add_mapping(space, gva, gva + old_bytes, m.prot, m.shared, NULL, 0);
+    if (keep) {
+        mapping empty = m;
+
+        empty.file = NULL;
+        empty.offset = 0;
+        add_mapping(space, &empty);
+    }
     add_moved(space, to, to + new_bytes, &m);
     return (int64_t)to;
 }
@@ -714,7 +731,11 @@ static int64_t attach_locked(pb_user_space *space, uint64_t gva, uint64_t bytes,
         reserve(space, gva, bytes);
         return -error;
     }
-    add_mapping(space, gva, gva + bytes, prot, true, origin_new("/SYSV", 0, (uint64_t)id), 0);
+    add_mapping(space, &(const mapping){ .first = gva,
+                                         .end = gva + bytes,
+                                         .prot = prot,
+                                         .shared = true,
+                                         .file = origin_new("/SYSV", 0, (uint64_t)id) });
     return to;
 }
 

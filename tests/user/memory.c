@@ -193,6 +193,34 @@ static void test_remap_again(void)
     unlink("mapped");
 }
 
+/* More than there is, of which nothing is kept. */
+static void test_remap_unreserved(void)
+{
+    const size_t most = (size_t)1 << 40; /* 1 TiB */
+    int mode = open("/proc/sys/vm/overcommit_memory", O_RDONLY);
+    char c = '2', *room, *p, *q;
+
+    CHECK(mode < 0 || read(mode, &c, 1) == 1);
+    close(mode);
+    room = map(NULL, most + 4 * PAGE, PROT_NONE, MAP_NORESERVE);
+    if (c == '2' || room == MAP_FAILED)
+        return;
+    /* Where it is, and then elsewhere: something lies behind it. */
+    CHECK(munmap(room, most) == 0);
+    p = map(room, PAGE, PROT_READ | PROT_WRITE, MAP_NORESERVE | MAP_FIXED);
+    CHECK(p == room);
+    p[0] = 1;
+    q = mremap(p, PAGE, most / 2, 0);
+    CHECK(q == p && q[0] == 1 && q[most / 2 - 1] == 0);
+    q[most / 2 - 1] = 2;
+    p = mremap(q, most / 2, most + PAGE, MREMAP_MAYMOVE);
+    CHECK(p != MAP_FAILED && p != q && p[0] == 1 && p[most / 2 - 1] == 2 && p[most] == 0);
+    if (p == MAP_FAILED)
+        p = q;
+    munmap(p, most + PAGE);
+    munmap(room, most + 4 * PAGE);
+}
+
 static void on_bus_error(int signal, siginfo_t *info, void *context)
 {
     fault = *info;
@@ -477,6 +505,7 @@ int main(void)
     test_places();
     test_remap();
     test_remap_again();
+    test_remap_unreserved();
     test_files();
     test_heap();
     test_many();
