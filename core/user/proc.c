@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <linux/magic.h>
@@ -535,18 +536,34 @@ static bool may_be_own(const char *path)
     return strstr(path, "task/") != NULL;
 }
 
-/* Where the folder of a path is, if it is one of /proc. */
+/* Whether a folder may be one of /proc, by its name only: another file system may not answer. */
+static bool may_be_proc(const char *name)
+{
+    g_autofree char *whole = NULL;
+
+    name += strspn(name, "/") - 1; /* more than one mean one */
+    whole = g_canonicalize_filename(name, "/");
+    return behind(name, "/proc") || behind(name, "/dev/fd") || behind(whole, "/proc") ||
+           strcmp(whole, "/dev/fd") == 0;
+}
+
+/* Where the folder of a path is, if it is one of /proc. Nothing is opened: another thread might take the number. */
 static char *proc_folder(int folder, const char *path, const char *slash)
 {
-    g_autofree char *name = slash ? g_strndup(path, (gsize)(slash + 1 - path)) : g_strdup(".");
-    int fd = openat(folder, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    g_autofree char *found = NULL;
+    g_autofree char *name = slash ? g_strndup(path, (gsize)(slash + 1 - path)) : g_strdup("");
+    g_autofree char *start = NULL, *whole = NULL;
+    char found[PATH_MAX];
 
-    if (fd < 0)
+    if (*name != '/') {
+        start = folder == AT_FDCWD ? g_file_read_link("/proc/thread-self/cwd", NULL)
+                                   : pb_file_of_descriptor(folder);
+        if (!start || *start != '/')
+            return NULL;
+        whole = g_strconcat(start, "/", name, NULL);
+    }
+    if (!may_be_proc(whole ? whole : name) || !realpath(whole ? whole : name, found))
         return NULL;
-    found = pb_file_of_descriptor(fd);
-    close(fd);
-    return found && g_str_has_prefix(found, "/proc/") ? g_steal_pointer(&found) : NULL;
+    return g_str_has_prefix(found, "/proc/") ? g_strdup(found) : NULL;
 }
 
 char *pb_user_proc_path(int folder, char *path)
