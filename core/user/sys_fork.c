@@ -612,6 +612,7 @@ HANDLER(sys_execveat)
         if (!folder)
             return -ENOENT;
         whole = g_strconcat(folder, "/", path, NULL);
+        g_clear_pointer(&folder, g_free); /* who shares memory does not come back */
         g_free(path);
         path = whole;
     }
