@@ -122,7 +122,7 @@ struct pb_user_thread {
     siginfo_t info;           /* of it */
     uint64_t held;            /* signals that wait to be noted; atomic */
     volatile uint32_t
-        held_in_call; /* one has come since the host was last called, and ended that call in vain */
+        held_in_call; /* one has come since the host was last called, to be held or dropped, and ended that call in vain */
     volatile uint64_t lets_through;    /* of those that it blocks: a call does for a while */
     siginfo_t held_info[PB_USER_HELD]; /* of signals that are never blocked in the host */
     uint64_t stack_base, stack_bytes;  /* sigaltstack */
@@ -287,7 +287,8 @@ static inline bool pb_user_is_watched(const pb_user *user)
     return user->strace || user->debug;
 }
 
-/* Whether a call may end by a signal that is nothing to the program: such a one, or one that the thread blocks and the host cannot. */
+/* Whether a call may end by a signal that is nothing to the program: such a one, or one that the thread blocks or ignores, and the host
+ * cannot. */
 bool pb_user_may_end_in_vain(const pb_user_thread *t);
 /* How a call goes on that a signal interrupted: one of these flags, or 0. */
 uint32_t pb_user_restarts(const pb_user_row *row, const uint64_t a[6]);

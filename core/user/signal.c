@@ -109,7 +109,13 @@ void pb_user_return_held(pb_user_thread *t, uint64_t set)
 
 bool pb_user_may_end_in_vain(const pb_user_thread *t)
 {
-    return pb_user_is_watched(t->user) || (t->mask & OF_MEMORY);
+    if (pb_user_is_watched(t->user) || (t->mask & OF_MEMORY))
+        return true;
+    for (unsigned i = 0; i < G_N_ELEMENTS(of_code); i++) {
+        if (t->actions[of_code[i]].handler == IGNORE_HANDLER)
+            return true;
+    }
+    return false;
 }
 
 void pb_user_set_mask(pb_user_thread *t, uint64_t mask)
@@ -274,8 +280,10 @@ static void on_signal(int signal, siginfo_t *info, void *context)
         errno = error;
         return;
     }
-    if (is_dropped(signal, &t->actions[signal]))
+    if (is_dropped(signal, &t->actions[signal])) {
+        t->held_in_call = 1;
         return;
+    }
     if (BIT(signal) & (t->queued ? OF_CODE : OF_MEMORY & t->mask & ~t->lets_through)) { /* rule 6 */
         *held_info(t, signal) = *info;
         __atomic_fetch_or(&t->held, BIT(signal), __ATOMIC_SEQ_CST);
@@ -596,7 +604,9 @@ static void go_on(pb_user_thread *t)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    t->waited = MAX((int64_t)now.tv_sec * 1000000000 + now.tv_nsec - t->call_began, 1);
+    /* If nobody knew when it began that it would: all of it once more. */
+    t->waited =
+        t->call_began ? MAX((int64_t)now.tv_sec * 1000000000 + now.tv_nsec - t->call_began, 1) : 1;
 }
 
 void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, const uint64_t a[6],
@@ -609,7 +619,7 @@ void pb_user_finish_call(pb_user_thread *t, const pb_user_row *row, const uint64
     if (interrupted && pb_user_is_watched(t->user))
         without = is_without_handler(t);
     if (result == -EINTR && !t->queued && t->held_in_call)
-        without = true; /* the thread blocks what came */
+        without = true; /* the thread blocks what came, or it is ignored */
     if (interrupted && t->queued && pb_user_restarts(row, a) == PB_USER_RESTARTS)
         again |= (t->actions[t->info.si_signo].flags & FLAG_RESTART) != 0;
     t->goes_on_at = arch->get_pc(t->vcpu);

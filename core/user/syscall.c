@@ -296,6 +296,7 @@ static void begin_wait(pb_user_thread *t, const pb_user_row *row)
 
     if (t->waited && t->user->arch->get_pc(t->vcpu) != t->goes_on_at)
         t->waited = 0;
+    t->call_began = 0;
     if (!row || !(row->flags & PB_USER_GOES_ON) || !pb_user_may_end_in_vain(t))
         return;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -1,11 +1,13 @@
 /* Signals: handlers and what they are told, masks, stacks, interrupted calls, faults of instructions. */
 #include "check.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -432,53 +434,128 @@ static void test_let_through(void)
     CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
 }
 
-static int woken;
+static int woken, last_signal;
+static struct timespec first_sent;
 
+static bool is_asleep(pid_t tid)
+{
+    char path[64], text[512] = "";
+    const char *rest;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+    fd = open(path, O_RDONLY);
+    CHECK(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+    close(fd);
+    rest = strrchr(text, ')');
+    return rest && rest[2] == 'S';
+}
+
+/* While the first thread waits. */
 static void *send_many(void *thread)
 {
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 50; i++) {
+        while (!is_asleep(getpid()))
+            sched_yield();
+        if (i == 0)
+            clock_gettime(CLOCK_MONOTONIC, &first_sent);
         pthread_kill(*(pthread_t *)thread, (int)to_send);
-        sched_yield();
     }
-    CHECK(write(woken, "x", 1) == 1);
+    if (last_signal)
+        CHECK(pthread_kill(*(pthread_t *)thread, last_signal) == 0);
+    else
+        CHECK(write(woken, "x", 1) == 1);
     return NULL;
 }
 
-/* What a thread blocks ends none of its calls. */
-static void test_blocked(void)
+static int64_t from_to(const struct timespec *from, const struct timespec *to)
 {
-    static const int signals[] = { SIGTRAP, SIGSEGV, SIGBUS };
-    const struct timespec some = { 0, 30000000 };
-    pthread_t self = pthread_self(), sender;
-    struct timespec before, after;
-    struct pollfd ready;
+    return (int64_t)(to->tv_sec - from->tv_sec) * 1000000000 + to->tv_nsec - from->tv_nsec;
+}
+
+/* A sleep has its whole time. Again, if it was over before a signal came. */
+static void sleep_through(pthread_t *self, int end)
+{
+    struct timespec before, after, some = { 0, 30000000 };
+    pthread_t sender;
+    char c;
+
+    for (int i = 0; i < 5; i++, some.tv_nsec *= 2) {
+        CHECK(pthread_create(&sender, NULL, send_many, self) == 0);
+        clock_gettime(CLOCK_MONOTONIC, &before);
+        CHECK(nanosleep(&some, NULL) == 0);
+        clock_gettime(CLOCK_MONOTONIC, &after);
+        CHECK(from_to(&before, &after) >= some.tv_nsec);
+        CHECK(pthread_join(sender, NULL) == 0 && read(end, &c, 1) == 1);
+        if (from_to(&first_sent, &after) > 0)
+            return;
+    }
+}
+
+static void wait_through(pthread_t *self, int end)
+{
+    struct pollfd ready = { .fd = end, .events = POLLIN };
+    struct epoll_event event = { .events = EPOLLIN };
+    int epoll = epoll_create1(0);
+    pthread_t sender;
+    char c;
+
+    CHECK(epoll_ctl(epoll, EPOLL_CTL_ADD, end, &event) == 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK(pthread_create(&sender, NULL, send_many, self) == 0);
+        if (i == 1)
+            CHECK(poll(&ready, 1, -1) == 1);
+        if (i == 2)
+            CHECK(epoll_wait(epoll, &event, 1, -1) == 1);
+        CHECK(read(end, &c, 1) == 1 && pthread_join(sender, NULL) == 0);
+    }
+    close(epoll);
+}
+
+/* Only another one ends it. */
+static void suspend_through(pthread_t *self)
+{
+    sigset_t set, old;
+    pthread_t sender;
+
+    handle(SIGUSR2, note, 0);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    CHECK(sigprocmask(SIG_BLOCK, &set, &old) == 0);
+    last_signal = SIGUSR2;
+    CHECK(pthread_create(&sender, NULL, send_many, self) == 0);
+    REFUSED(sigsuspend(&old), EINTR);
+    CHECK(count == 1 && seen.si_signo == SIGUSR2 && pthread_join(sender, NULL) == 0);
+    last_signal = 0;
+    count = 0;
+    CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
+}
+
+/* What a thread blocks, or the program ignores, ends none of its calls. */
+static void test_nothing_ends(bool ignored)
+{
+    static const int signals[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGFPE };
+    pthread_t self = pthread_self();
     sigset_t set, old;
     int ends[2];
-    char c;
 
     CHECK(pipe(ends) == 0);
     woken = ends[1];
-    ready = (struct pollfd){ .fd = ends[0], .events = POLLIN };
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         handle(signals[i], note, 0);
         to_send = signals[i];
         count = 0;
         sigemptyset(&set);
         sigaddset(&set, signals[i]);
-        CHECK(sigprocmask(SIG_BLOCK, &set, &old) == 0);
-        CHECK(pthread_create(&sender, NULL, send_many, &self) == 0);
-        CHECK(read(ends[0], &c, 1) == 1 && pthread_join(sender, NULL) == 0);
-        CHECK(pthread_create(&sender, NULL, send_many, &self) == 0);
-        CHECK(poll(&ready, 1, -1) == 1 && read(ends[0], &c, 1) == 1);
-        CHECK(pthread_join(sender, NULL) == 0);
-        CHECK(pthread_create(&sender, NULL, send_many, &self) == 0);
-        clock_gettime(CLOCK_MONOTONIC, &before);
-        CHECK(nanosleep(&some, NULL) == 0);
-        clock_gettime(CLOCK_MONOTONIC, &after);
-        CHECK((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec >=
-              some.tv_nsec);
-        CHECK(pthread_join(sender, NULL) == 0 && read(ends[0], &c, 1) == 1 && count == 0);
-        CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0 && count == 1);
+        if (ignored)
+            signal(signals[i], SIG_IGN);
+        CHECK(sigprocmask(ignored ? SIG_UNBLOCK : SIG_BLOCK, &set, &old) == 0);
+        wait_through(&self, ends[0]);
+        sleep_through(&self, ends[0]);
+        suspend_through(&self);
+        CHECK(count == 0);
+        CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0 && count == !ignored);
+        signal(signals[i], SIG_DFL);
     }
     close(ends[0]);
     close(ends[1]);
@@ -600,7 +677,8 @@ int main(void)
     test_queued();
     test_waited_for();
     test_let_through();
-    test_blocked();
+    test_nothing_ends(false);
+    test_nothing_ends(true);
     test_registers();
     test_interrupted();
     test_limits();
