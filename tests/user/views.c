@@ -195,6 +195,36 @@ static void test_environment(void)
     free(first);
 }
 
+/* What others see open of the process, and it does not: the emulator's. */
+static void test_hidden(void)
+{
+    char line[64], path[64];
+    int hidden = 0;
+    FILE *list;
+
+    snprintf(line, sizeof(line), "ls /proc/%d/fd", getpid());
+    list = popen(line, "r");
+    CHECK(list != NULL);
+    while (list && fgets(line, sizeof(line), list)) {
+        int fd = atoi(line);
+
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        hidden++;
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        REFUSED(open(path, O_RDONLY), ENOENT);
+        REFUSED(open(path + strlen("/proc/self/"), O_RDONLY), ENOENT);
+        snprintf(path, sizeof(path), "/dev/fd/%d", fd);
+        REFUSED(open(path, O_RDONLY), ENOENT);
+    }
+    CHECK(list && pclose(list) == 0);
+#ifdef __aarch64__
+    CHECK(hidden > 0);
+#else
+    CHECK(hidden == 0);
+#endif
+}
+
 /* The same by other ways: from folders on, over links. */
 static void test_ways(void)
 {
@@ -223,6 +253,7 @@ static void test_ways(void)
     CHECK(fstat(fd, &info) == 0 && info.st_ino == of_exe.st_ino);
     close(fd);
     REFUSED(open("exe", O_RDONLY | O_NOFOLLOW), ELOOP);
+    test_hidden();
     CHECK(chdir("/") == 0 && strstr(text_of("proc/self/maps"), "[stack]"));
     fd = openat(task, "maps", O_RDONLY);
     CHECK(read(fd, target, sizeof(target)) == sizeof(target) && target[8] == '-');
