@@ -100,7 +100,12 @@ typedef enum ir_cc {
 
 #define IR_ROUND_ENV 15 /* rm attribute: the environment's rounding mode */
 
-typedef enum ir_jump_hint { IR_HINT_JUMP = 0, IR_HINT_CALL, IR_HINT_RETURN } ir_jump_hint;
+/* What a jump is. It decides what is translated together, nothing else. */
+typedef enum ir_jump_hint {
+    IR_HINT_JUMP = 0,
+    IR_HINT_CALL,   /* it will be returned from to the address behind the instruction */
+    IR_HINT_RETURN, /* from such a call, probably the last one */
+} ir_jump_hint;
 
 /* Or-ed to a jump's attribute: the unit key at the target may be another one. */
 #define IR_NEW_KEY 0x80
@@ -439,7 +444,7 @@ static inline void ir_br_cc(ir_builder *b, ir_cc cc, ir_val flags, ir_block yes,
     ir_end_block(b);
 }
 
-/* Leave for a constant guest pc, which becomes the pc slot. flags: 0 or IR_NEW_KEY. */
+/* Leave for a constant guest pc, which becomes the pc slot. flags: an ir_jump_hint, and IR_NEW_KEY. */
 static inline void ir_jump_flags(ir_builder *b, uint64_t pc, uint32_t flags)
 {
     ir_type type = (ir_type)b->unit->pc_type;

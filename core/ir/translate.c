@@ -575,8 +575,35 @@ static bool piece_ends(const region *g, uint64_t pc, uint32_t n)
            g->d.u->n_marks >= g->request->max_insns;
 }
 
+/* A call that a piece goes on behind, in what is called. */
+typedef struct piece_call {
+    bool open; /* it has not returned yet */
+    uint64_t pc, back;
+    checkpoint before;
+} piece_call;
+
+/* The unit's last record was followed, from the instruction at pc. Of calls in calls the first one is of interest. */
+static void note_call(piece_call *call, const ir_op_record *jump, uint64_t pc, uint64_t back,
+                      uint64_t to, const checkpoint *before)
+{
+    if (call->open && jump->attr == IR_HINT_RETURN && to == call->back)
+        call->open = false;
+    else if (!call->open && jump->attr == IR_HINT_CALL)
+        *call = (piece_call){ true, pc, back, *before };
+}
+
+/* The piece ends with the call, if it ends before what is called has returned: a loop through it would be one of calls, which the
+ * first return leaves. */
+static void end_with_call(driver *d, const piece_call *call)
+{
+    if (!call->open || d->u->overflow)
+        return;
+    take_back(d, &call->before);
+    d->cpu->translator->insn(d->ctx, &d->b, &d->reader.head, call->pc);
+}
+
 /* False: its first instruction cannot be in a region. */
-static bool translate_piece(region *g, uint64_t pc)
+static bool translate_insns_of(region *g, uint64_t pc, piece_call *call)
 {
     driver *d = &g->d;
     uint32_t n = 0;
@@ -590,6 +617,7 @@ static bool translate_piece(region *g, uint64_t pc)
     do {
         checkpoint before = remember(d);
         pb_tr_status status = d->cpu->translator->insn(d->ctx, &d->b, &d->reader.head, pc);
+        uint64_t next;
 
         if (d->u->overflow)
             return true;
@@ -599,19 +627,35 @@ static bool translate_piece(region *g, uint64_t pc)
             return n > 0;
         }
         n++;
-        if (status == PB_TR_NEXT)
-            pc = (pc + d->u->marks[d->u->n_marks - 1].length) & d->reader.address_mask;
-        else if (!follow(d, &pc))
-            return true;
+        next = (pc + d->u->marks[d->u->n_marks - 1].length) & d->reader.address_mask;
+        if (status == PB_TR_NEXT) {
+            pc = next;
+        } else {
+            ir_op_record last = d->u->ops[d->u->n_ops - 1];
+            uint64_t from = pc;
+
+            if (!follow(d, &pc))
+                return true;
+            note_call(call, &last, from, next, pc, &before);
+        }
     } while (!piece_ends(g, pc, n));
     ir_jump(&d->b, pc);
     return true;
 }
 
-/* Where a jump leads that may stay in the region; false: it leaves. */
+static bool translate_piece(region *g, uint64_t pc)
+{
+    piece_call call = { .open = false };
+    bool can = translate_insns_of(g, pc, &call);
+
+    end_with_call(&g->d, &call);
+    return can;
+}
+
+/* Where a jump leads that may stay in the region; false: it leaves, as calls do. */
 static bool target_of(const region *g, const ir_op_record *r, uint64_t *pc)
 {
-    if (r->op != IR_OP_JUMP || r->attr & IR_NEW_KEY)
+    if (r->op != IR_OP_JUMP || r->attr & IR_NEW_KEY || r->attr == IR_HINT_CALL)
         return false;
     *pc = g->d.u->consts[r->arg[0] & ~IR_CONST_BIT].value.lo;
     return on_page(&g->d, *pc);

@@ -299,8 +299,7 @@ static bool check_leave(verifier *v, uint32_t record, const uint32_t *args)
         return fail(v, record, "the pc slot has the type %s", ir_type_names[v->u->pc_type]);
     if (r->op == IR_OP_JUMP && !(args[0] & IR_CONST_BIT))
         return fail(v, record, "a jump goes to a constant; use jump.ind");
-    if (r->op != IR_OP_EXIT && r->attr & ~(uint32_t)IR_NEW_KEY &&
-        (r->op == IR_OP_JUMP || (r->attr & ~(uint32_t)IR_NEW_KEY) > IR_HINT_RETURN))
+    if (r->op != IR_OP_EXIT && (r->attr & ~(uint32_t)IR_NEW_KEY) > IR_HINT_RETURN)
         return fail(v, record, "attribute n is out of range");
     return true;
 }

@@ -11,21 +11,21 @@ tr_status tr_b_cond(a64_ctx *c, const a64_arg_b_cond *a)
     uint64_t target = c->pc + (uint64_t)a->imm;
 
     if (a->cond >= 14) /* AL, and NV that acts as it */
-        return end_jump(c, target);
+        return end_jump(c, target, IR_HINT_JUMP);
     return end_branch_cc(c, (ir_cc)a->cond, target);
 }
 
 /* B */
 tr_status tr_b(a64_ctx *c, const a64_arg_b *a)
 {
-    return end_jump(c, c->pc + (uint64_t)a->imm);
+    return end_jump(c, c->pc + (uint64_t)a->imm, IR_HINT_JUMP);
 }
 
 /* BL */
 tr_status tr_bl(a64_ctx *c, const a64_arg_bl *a)
 {
     write_x(c, 1, 30, ZR, ir_imm64(c->ir, c->pc + 4));
-    return end_jump(c, c->pc + (uint64_t)a->imm);
+    return end_jump(c, c->pc + (uint64_t)a->imm, IR_HINT_CALL);
 }
 
 /* CBZ, CBNZ */
@@ -68,7 +68,7 @@ tr_status tr_ret(a64_ctx *c, const a64_arg_ret *a)
     uint64_t known;
 
     if (is_known(c, a->rn, &known))
-        return end_jump(c, known);
+        return end_jump(c, known, IR_HINT_RETURN);
     return end_jump_ind(c, read_x(c, 1, a->rn, ZR), IR_HINT_RETURN);
 }
 

@@ -171,7 +171,7 @@ static void clear_ss(a64_ctx *c)
 
 static tr_status stepped(a64_ctx *c, tr_status status)
 {
-    return status == TR_NEXT ? end_jump(c, c->pc + 4) : status;
+    return status == TR_NEXT ? end_jump(c, c->pc + 4, IR_HINT_JUMP) : status;
 }
 
 /* Whether the instruction is a floating-point or vector one, which are those with bits 27:26 set
@@ -447,11 +447,12 @@ tr_status end_call(a64_ctx *c, uint32_t helper, const ir_val *args, uint32_t n)
     return TR_END;
 }
 
-tr_status end_jump(a64_ctx *c, uint64_t target)
+tr_status end_jump(a64_ctx *c, uint64_t target, ir_jump_hint hint)
 {
     if (stepping(c))
         clear_ss(c);
-    ir_jump_flags(c->ir, static_branch_address(c, target), stepping(c) ? IR_NEW_KEY : 0);
+    ir_jump_flags(c->ir, static_branch_address(c, target),
+                  stepping(c) ? hint | IR_NEW_KEY : hint);
     return TR_END;
 }
 

@@ -107,7 +107,7 @@ uint32_t mem_attr_aligned(const a64_ctx *c, uint32_t size_log2, pb_mem_order ord
 
 /* ---- verbs: control -------------------------------------------------------------------------- */
 
-tr_status end_jump(a64_ctx *c, uint64_t target);
+tr_status end_jump(a64_ctx *c, uint64_t target, ir_jump_hint hint);
 tr_status end_jump_ind(a64_ctx *c, ir_val target, ir_jump_hint hint);
 tr_status end_branch(a64_ctx *c, ir_val condition, uint64_t taken);
 tr_status end_branch_cc(a64_ctx *c, ir_cc cc, uint64_t taken);

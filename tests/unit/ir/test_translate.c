@@ -409,6 +409,43 @@ static void no_region(void)
     CU_ASSERT_PTR_NULL(region(m, 0x1000, 3, yes, NULL)); /* the way back lies beyond the limit */
 }
 
+/* A call is followed if it returns in the region; a loop is none if it goes by way of a call that does not. */
+static void calls(void)
+{
+    static const uint32_t code[] = {
+        [0] = TOY_I_MOVI,
+        [1] = TOY_I_CALL | 3 << 16,      /* to 0x1010 */
+        [2] = TOY_I_BNE | 0xfffeu << 16, /* back to 0x1000 */
+        [3] = TOY_I_IDLE,
+        [4] = TOY_I_MOVI,
+        [5] = TOY_I_RETURN | 0xfffdu << 16, /* to 0x1008 */
+        [6] = TOY_I_IDLE,
+    };
+    uint32_t other[G_N_ELEMENTS(code)];
+    g_autoptr(toy_machine) m = toy_new();
+    g_autoptr(ir_unit) u = NULL, v = NULL;
+
+    toy_load(m, 0x1000, code, G_N_ELEMENTS(code));
+    u = region(m, 0x1000, 200, yes, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(u);
+    has_insns(u, (uint64_t[]){ 0x1000, 0x1004, 0x1010, 0x1014, 0x1008, 0x100c, 1 });
+    has_heads(u, (uint64_t[]){ 0x1000, 1 });
+    memcpy(other, code, sizeof(code));
+    other[5] = TOY_I_JR;
+    toy_load(m, 0x1000, other, G_N_ELEMENTS(other));
+    CU_ASSERT_PTR_NULL(region(m, 0x1000, 200, yes, NULL));
+    other[5] = TOY_I_BNE | 0xffffu << 16; /* a loop in what is called, behind which the return is not known */
+    other[0] = other[2] = TOY_I_MOVI;
+    toy_load(m, 0x1000, other, G_N_ELEMENTS(other));
+    CU_ASSERT_PTR_NULL(region(m, 0x1000, 200, yes, NULL));
+    v = region(m, 0x1010, 200, yes, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(v);
+    has_heads(v, (uint64_t[]){ 0x1010, 1 });
+    other[1] = TOY_I_CALL | 0xffffu << 16; /* a recursion */
+    toy_load(m, 0x1000, other, G_N_ELEMENTS(other));
+    CU_ASSERT_PTR_NULL(region(m, 0x1000, 200, yes, NULL));
+}
+
 int main(void)
 {
     static const unit_case cases[] = {
@@ -428,6 +465,7 @@ int main(void)
         { "regions", regions },
         { "regions whose pieces overlap", split },
         { "what is no region", no_region },
+        { "regions with calls", calls },
         { 0 },
     };
 

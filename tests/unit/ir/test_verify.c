@@ -134,7 +134,7 @@ static void control(void)
     verify("b0:\n  exit 0:i64\n", "attribute n is out of range");
     verify("b0:\n  jump 0:i32\n", "the pc slot has the type i64");
     verify("b0:\n  %0:i64 = get {slot=x0}\n  jump %0\n", "use jump.ind");
-    verify("b0:\n  jump 0:i64 {n=1}\n", "attribute n is out of range");
+    verify("b0:\n  jump 0:i64 {n=3}\n", "attribute n is out of range");
     verify("b0:\n  jump 0:i64 {n=0x80}\n", NULL);
     verify("b0:\n  jump.ind 0:i64 {n=3}\n", "attribute n is out of range");
     verify("b0:\n  br -> b1(1:i32)\nb1(%0:i32):\n  jump 0:i64\n", NULL);

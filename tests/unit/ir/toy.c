@@ -245,6 +245,12 @@ static pb_tr_status translate_flow(ir_builder *b, uint64_t pc, uint32_t op, uint
     case TOY_I_B:
         ir_jump(b, pc + (uint64_t)offset);
         break;
+    case TOY_I_CALL:
+        ir_jump_flags(b, pc + (uint64_t)offset, IR_HINT_CALL);
+        break;
+    case TOY_I_RETURN:
+        ir_jump_flags(b, pc + (uint64_t)offset, IR_HINT_RETURN);
+        break;
     case TOY_I_JR:
         ir_jump_ind(b, ir_get(b, IR_I64, a), IR_HINT_JUMP);
         break;

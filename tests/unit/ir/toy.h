@@ -105,6 +105,8 @@ enum {
     TOY_I_MODE,     /* the unit key becomes a */
     TOY_I_LONG,     /* eight bytes: xa = the second word */
     TOY_I_WORD,     /* word [xb + c * 4] = the low half of xa */
+    TOY_I_CALL,     /* TOY_I_B that says so */
+    TOY_I_RETURN,   /* the same */
     TOY_I_MAX
 };
 
