@@ -20,7 +20,8 @@ typedef enum pb_exit_request {
     PB_EXIT_INTERRUPT = 1, /* an interrupt input changed: the cpu type's interrupt() decides */
     PB_EXIT_WORK = 2,      /* the core has work for this vCPU: flushes, exclusive sections, stop */
     PB_EXIT_ACCEL = 4,     /* the accelerator's own, which clears it: no reason to leave run() */
-    PB_EXIT_USER = 8, /* who runs the vCPU on a thread of its own wants it back, and clears this */
+    PB_EXIT_USER = 8,  /* who runs the vCPU on a thread of its own wants it back, and clears this */
+    PB_EXIT_BITS = 63, /* there are no others */
 } pb_exit_request;
 
 /* Results of memory operations. */

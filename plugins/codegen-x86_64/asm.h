@@ -390,6 +390,11 @@ static inline void asm_test_imm(asm_buffer *a, uint32_t w, int x, int32_t imm)
     asm_imm_of(a, w, false, imm);
 }
 
+static inline void asm_test_mem(asm_buffer *a, uint32_t w, asm_mem m, int r)
+{
+    asm_rm(a, asm_wide(0x85, w), r, m);
+}
+
 static inline void asm_test_mem_imm(asm_buffer *a, uint32_t w, asm_mem m, int32_t imm)
 {
     asm_rm(a, w == W8 ? 0xf6 : asm_wide(0xf7, w), 0, m);

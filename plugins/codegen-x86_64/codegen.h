@@ -23,7 +23,7 @@
  * not. Results must be clean. Flags bundles in general registers are "raw": bits of fl_valid count, others are junk.
  *
  * Registers (cg_reg): 0 to 15 general, 16 to 31 XMM. In use:
- *   rbp  state + 128        rsp  the frame below        r14  control word for bextr
+ *   rbp  state + CG_BIAS    rsp  the frame below        r14  control word for bextr
  *   rbx rsi rdi r8 to r12   pinned general slots, rax rcx rdx r13 r15 free; pinned ones that the cpu type has no slot
  *                           for are free too
  *   xmm0 to xmm7            pinned vector slots, xmm8 to xmm15 free
@@ -301,12 +301,15 @@ typedef struct cg {
     uint32_t made;         /* bundle that is made again when it is wanted (remake.c), CG_NONE */
     uint32_t made_kind;    /* CG_MADE_* */
     uint32_t made_from[2]; /* ids */
+    uint32_t next;         /* block that follows in the code, CG_NONE */
     uint32_t left_by;      /* block that has been branched to, with all that it needs, CG_NONE */
     uint32_t lazy_slot;    /* lazy.c: slot whose bundles are made later, CG_NONE: none */
     uint32_t lazy_of;      /* bundle that a marker stands for which is there for sure, CG_NONE */
-    bool lazy;             /* its home may have a marker */
-    bool packing;          /* not now: somebody is about to look */
-    bool held;             /* cg_sync() leaves the slot dirty: see cg_hold_flags() */
+    uint32_t ahead,
+        ahead_way; /* the same, on the way to a block: it was stored before the comparison */
+    bool lazy;     /* its home may have a marker */
+    bool packing;  /* not now: somebody is about to look */
+    bool held;     /* cg_sync() leaves the slot dirty: see cg_hold_flags() */
 
     /* Accesses near to one another that one probe was for (rules_mem.c). */
     struct {
@@ -461,14 +464,27 @@ void cg_give_spill(cg *c, cg_value *v);
 
 /* ---- slots ---------------------------------------------------------------------------------------------- */
 
+/* rbp is so far above the state: the displacements of most slots are bytes, and the lowest bits are set, so that
+ * cg_compare_request() has a mask at hand. */
+enum { CG_BIAS = 127, CG_STATE_ALIGN = 64 };
+
 static inline asm_mem cg_state(int64_t offset)
 {
-    return asm_at(RBP, (int32_t)(offset - 128));
+    return asm_at(RBP, (int32_t)(offset - CG_BIAS));
 }
 static inline asm_mem cg_vcpu(int64_t offset)
 {
     return cg_state(offset - PB_VCPU_STATE_OFFSET);
 }
+/* ZF: exit_request is 0. TEST with a register becomes one operation with the jump behind it, CMP with a constant in memory does
+ * not. */
+static inline void cg_compare_request(asm_buffer *a)
+{
+    asm_test_mem(a, W32, cg_vcpu(offsetof(pb_vcpu, exit_request)), RBP);
+}
+_Static_assert((PB_EXIT_BITS & ~(CG_BIAS & (CG_STATE_ALIGN - 1))) == 0,
+               "requests are below rbp's lowest 0");
+
 static inline asm_mem cg_home(const cg *c, uint32_t slot)
 {
     return cg_state(c->self->cpu->slots[slot].offset);
@@ -564,6 +580,9 @@ void cg_end_made(cg *c, const cg_value *v);
 /* Do without packing a bundle that is dirty, and in the host's flags or cg.made: leave what it was made from, or nothing if nobody looks.
  * The host's flags and all registers stay. False: it has to be packed. */
 bool cg_leave_flags(cg *c, uint32_t bundle);
+/* Before a comparison, whose operands are in registers: if the branch at the end of its block would have to store what flags are
+ * made from, do so now. */
+void cg_mark_ahead(cg *c);
 /* The same for what nobody looks at before it is overwritten, in this block. */
 bool cg_forget_flags(cg *c, uint32_t bundle);
 /* Before a branch: if the block needs no packed flags, leave it what it does need, and have cg_sync() keep the slot dirty, for

@@ -303,10 +303,10 @@ void cg_branch_to(cg *c, uint32_t at, uint32_t block)
 }
 
 /* The block follows in the code and is reached from here alone, and nobody looks where it begins. */
-static bool goes_on(const cg *c, const cg_target *t, uint32_t next)
+static bool goes_on(const cg *c, const cg_target *t)
 {
-    return t->block == next && c->blocks[next].n_preds == 1 && !c->blocks[next].checked &&
-           cg_same_map(c, next);
+    return t->block == c->next && c->blocks[c->next].n_preds == 1 && !c->blocks[c->next].checked &&
+           cg_same_map(c, c->next);
 }
 
 /* Everything is in memory, rax and xmm15 are empty. */
@@ -336,20 +336,20 @@ static void empty_scratch(cg *c)
 
 /* ---- terminators --------------------------------------------------------------------------------------------- */
 
-static bool emit_br(cg *c, const ir_op_record *r, uint32_t next)
+static bool emit_br(cg *c, const ir_op_record *r)
 {
     cg_target t[2];
     bool alone;
 
     cg_targets(c->u, r, t);
-    alone = goes_on(c, &t[0], next);
+    alone = goes_on(c, &t[0]);
     settle(c, &t[0]);
     if (alone) {
         alias_params(c, &t[0]);
     } else {
         to_memory(c);
         empty_scratch(c);
-        emit_edge(c, &t[0], next);
+        emit_edge(c, &t[0], c->next);
     }
     done_with(c, &t[0]);
     return alone;
@@ -378,12 +378,11 @@ static void branch_out(cg *c, const ir_op_record *r, const cg_target *t)
 }
 
 /* One way leaves the unit, the other one goes on. */
-static bool branch_side(cg *c, const ir_op_record *r, const cg_target *t, uint32_t out,
-                        uint32_t next)
+static bool branch_side(cg *c, const ir_op_record *r, const cg_target *t, uint32_t out)
 {
     const cg_target *on = &t[out ^ 1];
     const ir_op_record *jump = jump_of(c, &t[out]);
-    bool alone = goes_on(c, on, next);
+    bool alone = goes_on(c, on);
     uint32_t cc, credit = c->self->counted ? c->after : 0;
 
     settle(c, on);
@@ -401,7 +400,7 @@ static bool branch_side(cg *c, const ir_op_record *r, const cg_target *t, uint32
         if (c->region)
             to_memory(c);
         empty_scratch(c);
-        emit_edge(c, on, next);
+        emit_edge(c, on, c->next);
     }
     done_with(c, on);
     return alone;
@@ -428,11 +427,11 @@ static bool can_branch_over(const cg *c, const cg_target *on, const cg_target *o
            c->blocks[other->block].place > c->blocks[c->block].place;
 }
 
-static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t next)
+static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t)
 {
-    uint32_t fall = t[0].block == next && t[1].block != next ? 0 : 1, cc, over;
+    uint32_t fall = cg_falls(c, t), cc, over;
     const cg_target *on = &t[fall], *other = &t[fall ^ 1];
-    bool alone = goes_on(c, on, next);
+    bool alone = goes_on(c, on);
 
     if (can_branch_over(c, on, other)) {
         branch_over(c, r, other, fall ^ 1);
@@ -440,7 +439,7 @@ static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t
         if (!alone) {
             to_memory(c);
             empty_scratch(c);
-            emit_edge(c, on, next);
+            emit_edge(c, on, c->next);
         }
         return alone;
     }
@@ -468,14 +467,14 @@ static bool branch_in(cg *c, const ir_op_record *r, const cg_target *t, uint32_t
     } else {
         cg_sync(c); /* flags that were held */
         empty_scratch(c);
-        emit_edge(c, on, next);
+        emit_edge(c, on, c->next);
     }
     done_with(c, on);
     done_with(c, other);
     return alone;
 }
 
-bool cg_terminate(cg *c, const ir_op_record *r, uint32_t next)
+bool cg_terminate(cg *c, const ir_op_record *r)
 {
     cg_target t[2];
     uint32_t n = cg_targets(c->u, r, t);
@@ -496,15 +495,15 @@ bool cg_terminate(cg *c, const ir_op_record *r, uint32_t next)
         emit_exit(c, r);
         return false;
     case IR_OP_BR:
-        return emit_br(c, r, next);
+        return emit_br(c, r);
     case IR_OP_BR_IF:
     case IR_OP_BR_CC:
         if (c->blocks[t[0].block].is_exit && c->blocks[t[1].block].is_exit)
             branch_out(c, r, t);
         else if (c->blocks[t[0].block].is_exit || c->blocks[t[1].block].is_exit)
-            return branch_side(c, r, t, c->blocks[t[1].block].is_exit, next);
+            return branch_side(c, r, t, c->blocks[t[1].block].is_exit);
         else
-            return branch_in(c, r, t, next);
+            return branch_in(c, r, t);
         return false;
     default:
         c->failed = true;

@@ -18,7 +18,7 @@ static void emit_check(cg *c, uint64_t pc, uint32_t n, bool inside)
         asm_alu_mem_imm(&c->a, ALU_SUB, W64, cg_vcpu(offsetof(pb_vcpu, budget)), (int32_t)n);
         cg_cold_entry(c, asm_jcc(&c->a, CC_L), pc, n, inside);
     }
-    asm_alu_mem_imm(&c->a, ALU_CMP, W32, cg_vcpu(offsetof(pb_vcpu, exit_request)), 0);
+    cg_compare_request(&c->a);
     cg_cold_entry(c, asm_jcc(&c->a, CC_NE), pc, c->self->counted ? n : 0, inside);
 }
 
@@ -45,7 +45,7 @@ static __attribute__((noinline)) void check_after_helper(cg *c, const ir_op_reco
 
     cg_sync(c);
     cg_clobber_flags(c);
-    asm_alu_mem_imm(&c->a, ALU_CMP, W32, cg_vcpu(offsetof(pb_vcpu, exit_request)), 0);
+    cg_compare_request(&c->a);
     cg_cold_entry(c, asm_jcc(&c->a, CC_NE), pc, left, true);
     asm_alu_mem_imm(&c->a, ALU_CMP, W64, cg_vcpu(offsetof(pb_vcpu, budget)), 0);
     cg_cold_entry(c, asm_jcc(&c->a, CC_L), pc, left, true);
@@ -217,12 +217,13 @@ static void emit_blocks(cg *c)
             continue; /* emitted with the branch to it */
         while (next != CG_NONE && c->blocks[next].is_exit)
             next = ++i + 1 < c->n_order ? c->order[i + 1] : CG_NONE;
+        c->next = next;
         begin_block(c, block, inherits);
         emit_records(c, info->first + info->n_params, info->end - 1);
         c->record = c->position = info->end - 1;
         if (c->noting)
             cg_note_record(c, c->record);
-        inherits = cg_terminate(c, &c->u->ops[info->end - 1], next);
+        inherits = cg_terminate(c, &c->u->ops[info->end - 1]);
         cg_end_record(c);
     }
 }
@@ -258,7 +259,7 @@ static bool begin(cg *c)
         c->reg_value[i] = CG_NONE;
     memset(c->spill_free, 0xff, sizeof(c->spill_free));
     c->spill_free[CG_SPILLS / 32] = (1u << CG_SPILLS % 32) - 1;
-    c->flags.bundle = c->made = c->lazy_of = CG_NONE;
+    c->flags.bundle = c->made = c->lazy_of = c->ahead = CG_NONE;
     return true;
 }
 

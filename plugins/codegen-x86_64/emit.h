@@ -79,12 +79,16 @@ bool cg_is_precise(const cg *c, const ir_op_record *r);
 
 /* lazy.c: fills lazy_slot, and what blocks do with it. */
 void cg_find_flags(cg *c);
+/* Of a branch within the unit, the target that follows. */
+static inline uint32_t cg_falls(const cg *c, const cg_target t[2])
+{
+    return t[0].block == c->next && t[1].block != c->next ? 0 : 1;
+}
 /* Where a block begins that inherits nothing. */
 void cg_begin_lazy(cg *c, uint32_t block);
 
-/* control.c: emits the terminator of a block. next: the block that follows in the code, CG_NONE: none. True: it may go
- * on with what registers and flags hold. */
-bool cg_terminate(cg *c, const ir_op_record *r, uint32_t next);
+/* control.c: emits the terminator of a block. True: the next one may go on with what registers and flags hold. */
+bool cg_terminate(cg *c, const ir_op_record *r);
 
 /* compare.c: behind both entries, if the unit was made from pages that are not watched; and where that leads. */
 void cg_emit_compare(cg *c);

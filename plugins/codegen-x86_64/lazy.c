@@ -22,6 +22,7 @@
  *    is reached, or a helper that looks: then who looks is a request, or a fault.
  *
  * The slot is the first one of type IR_FL; there are cells for one.
+ * 6. Stores stand before the comparison if they can, so that the host makes one operation of it and the jump.
  */
 #include "alloc.h"
 #include "emit.h"
@@ -349,7 +350,7 @@ static bool store_lazily(cg *c, uint32_t bundle, uint32_t way)
     source a, b;
     bool is_imm;
 
-    if (c->lazy_of == bundle)
+    if (c->lazy_of == bundle || (c->ahead == bundle && c->ahead_way == way))
         return true;
     if (!find_sources(c, bundle, &a, &b, &marker))
         return false;
@@ -455,6 +456,50 @@ bool cg_hold_flags(cg *c, uint32_t block)
 {
     c->held = c->lazy_slot != CG_NONE && is_fresh(c) && leave(c, use_from(c, block), block);
     return c->held;
+}
+
+/* ---- ahead of the comparison --------------------------------------------------------------------------------------- */
+
+/* Whether this record's bundle is for the slot and the branch at the end of the block, and nothing happens in between. */
+static bool is_for_branch(const cg *c, uint32_t bundle)
+{
+    uint32_t last = c->u->blocks[c->block].end - 1;
+    bool is_put = false;
+
+    for (uint32_t i = c->record + 1; i < last; i++) {
+        const ir_op_record *r = &c->u->ops[i];
+
+        if (r->op == IR_OP_PUT && (r->attr & 0xffff) == c->lazy_slot && r->arg[0] == bundle)
+            is_put = true;
+        else if (r->op != IR_OP_INSN && (r->op != IR_OP_GET || (r->attr & 0xffff) != c->lazy_slot))
+            return false;
+    }
+    return is_put && c->u->ops[last].op == IR_OP_BR_CC;
+}
+
+/* The block that the branch leads to if it is taken; CG_NONE: it leaves the region, or need not be told of flags. */
+static uint32_t branch_target(const cg *c)
+{
+    cg_target t[2];
+    uint32_t n = cg_targets(c->u, &c->u->ops[c->u->blocks[c->block].end - 1], t), other;
+
+    if (n != 2 || c->blocks[t[0].block].is_exit || c->blocks[t[1].block].is_exit)
+        return CG_NONE;
+    other = t[cg_falls(c, t) ^ 1].block;
+    return may_leave(use_from(c, other)) ? other : CG_NONE;
+}
+
+void cg_mark_ahead(cg *c)
+{
+    uint32_t bundle = c->record << 1 | 1, way;
+
+    if (c->lazy_slot == CG_NONE || c->self->counted || !is_for_branch(c, bundle))
+        return;
+    way = branch_target(c);
+    if (way == CG_NONE || !store_lazily(c, bundle, way))
+        return;
+    c->ahead = bundle;
+    c->ahead_way = way;
 }
 
 /* ---- packing ---------------------------------------------------------------------------------------------------- */

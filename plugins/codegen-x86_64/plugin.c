@@ -164,6 +164,8 @@ static bool start(void *self, const pb_codegen_setup *setup, pb_codegen_info *in
 {
     x86_codegen *s = self;
 
+    if ((uintptr_t)pb_vcpu_state(setup->vcpu) % CG_STATE_ALIGN)
+        return pb_fail(error, "the vCPU's state is not aligned to %d bytes", CG_STATE_ALIGN);
     s->counted = setup->counted;
     s->parallel = setup->parallel;
     s->vcpu = setup->vcpu;

@@ -70,9 +70,9 @@ static void make_start(refiller *r)
     asm_load(a, W32, RAX, asm_at(RAX, REFILL_AGAIN + offsetof(site_head, attr)));
     asm_shift_imm(a, SHIFT_SHR, W32, RAX, 12); /* PB_MEM_GET_MMU */
     asm_alu_imm(a, ALU_AND, W32, RAX, PB_MMU_INDEXES - 1);
-    asm_load(
-        a, W64, RCX,
-        asm_index(RBP, RAX, 3, (int32_t)offsetof(pb_vcpu, refill) - PB_VCPU_STATE_OFFSET - 128));
+    asm_load(a, W64, RCX,
+             asm_index(RBP, RAX, 3,
+                       (int32_t)offsetof(pb_vcpu, refill) - PB_VCPU_STATE_OFFSET - CG_BIAS));
     asm_test(a, W64, RCX, RCX);
     to_general(r, CC_E);
     make_index(r);

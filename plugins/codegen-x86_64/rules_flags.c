@@ -23,7 +23,7 @@ static void compute(cg *c, uint32_t alu, uint32_t bits, uint32_t a, uint32_t b)
     rule_cut(c, bits, to);
 }
 
-/* The same without the result: cmp, test. */
+/* The same without the result: cmp, test. One operation with the jump, if nothing comes between them. */
 static void compare(cg *c, bool test, uint32_t bits, uint32_t a, uint32_t b)
 {
     uint32_t w = rule_exact(bits);
@@ -33,15 +33,18 @@ static void compare(cg *c, bool test, uint32_t bits, uint32_t a, uint32_t b)
     if (!cg_const_imm(c, b, bits, &imm)) {
         cg_reg y = cg_use(c, b);
 
+        cg_mark_ahead(c);
         if (test)
             asm_test(&c->a, w, x, y);
         else
             asm_alu(&c->a, ALU_CMP, w, x, y);
-    } else if (test) {
-        asm_test_imm(&c->a, w, x, imm);
-    } else {
-        asm_alu_imm(&c->a, ALU_CMP, w, x, imm);
+        return;
     }
+    cg_mark_ahead(c);
+    if (test)
+        asm_test_imm(&c->a, w, x, imm);
+    else
+        asm_alu_imm(&c->a, ALU_CMP, w, x, imm);
 }
 
 bool rule_add_fl(cg *c, const ir_op_record *r)

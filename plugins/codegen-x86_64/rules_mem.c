@@ -37,7 +37,7 @@ static bool tlb_of(cg *c, uint32_t mmu, int64_t *distance)
     if (!known) {
         if (!PB_HAS(vcpu->ops, tlb_prepare) || !vcpu->ops->tlb_prepare)
             return false;
-        known = vcpu->ops->tlb_prepare(vcpu, mmu) - (PB_VCPU_STATE_OFFSET + 128);
+        known = vcpu->ops->tlb_prepare(vcpu, mmu) - (PB_VCPU_STATE_OFFSET + CG_BIAS);
         __atomic_store_n(cell, known, __ATOMIC_RELAXED);
     }
     *distance = known;

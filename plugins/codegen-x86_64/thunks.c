@@ -6,7 +6,7 @@
  */
 #include "slow.h"
 
-enum { RDI_IS_VCPU = -(PB_VCPU_STATE_OFFSET + 128) };
+enum { RDI_IS_VCPU = -(PB_VCPU_STATE_OFFSET + CG_BIAS) };
 
 typedef struct maker {
     asm_buffer a;
@@ -32,12 +32,12 @@ static void begin(maker *m)
 
 static asm_mem home_of(const maker *m, uint32_t slot)
 {
-    return asm_at(RBP, (int32_t)m->self->cpu->slots[slot].offset - 128);
+    return asm_at(RBP, (int32_t)m->self->cpu->slots[slot].offset - CG_BIAS);
 }
 
 static asm_mem vcpu_at(int64_t offset)
 {
-    return asm_at(RBP, (int32_t)(offset - PB_VCPU_STATE_OFFSET - 128));
+    return asm_at(RBP, (int32_t)(offset - PB_VCPU_STATE_OFFSET - CG_BIAS));
 }
 
 static void move_pin(maker *m, const cg_pin *pin, bool load)

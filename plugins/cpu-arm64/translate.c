@@ -451,8 +451,7 @@ tr_status end_jump(a64_ctx *c, uint64_t target, ir_jump_hint hint)
 {
     if (stepping(c))
         clear_ss(c);
-    ir_jump_flags(c->ir, static_branch_address(c, target),
-                  stepping(c) ? hint | IR_NEW_KEY : hint);
+    ir_jump_flags(c->ir, static_branch_address(c, target), stepping(c) ? hint | IR_NEW_KEY : hint);
     return TR_END;
 }
 

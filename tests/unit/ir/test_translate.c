@@ -434,7 +434,8 @@ static void calls(void)
     other[5] = TOY_I_JR;
     toy_load(m, 0x1000, other, G_N_ELEMENTS(other));
     CU_ASSERT_PTR_NULL(region(m, 0x1000, 200, yes, NULL));
-    other[5] = TOY_I_BNE | 0xffffu << 16; /* a loop in what is called, behind which the return is not known */
+    other[5] = TOY_I_BNE |
+               0xffffu << 16; /* a loop in what is called, behind which the return is not known */
     other[0] = other[2] = TOY_I_MOVI;
     toy_load(m, 0x1000, other, G_N_ELEMENTS(other));
     CU_ASSERT_PTR_NULL(region(m, 0x1000, 200, yes, NULL));
