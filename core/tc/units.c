@@ -5,14 +5,19 @@
 
 /* ---- names ----------------------------------------------------------------------------------------------- */
 
+/* The buckets of instructions near to one another lie in one line of the host's cache: who translates asks for one after the
+ * other. */
+enum { NEAR_LOG2 = 4 };
+
 static uint32_t *bucket_of(const pb_tc *tc, const pb_tc_key *key)
 {
     const uint64_t odd = 0x9e3779b97f4a7c15;
-    uint64_t h = key->pc * odd ^ (uintptr_t)key->page;
+    uint64_t h = (key->pc >> (NEAR_LOG2 + 2)) * odd ^ (uintptr_t)key->page;
+    uint32_t near = (uint32_t)(key->pc ^ key->pc >> 2) & ((1u << NEAR_LOG2) - 1);
 
     h = (h ^ h >> 29 ^ key->flags) * odd + key->key;
     h = (h ^ h >> 32) * odd;
-    return &tc->buckets[h >> (64 - tc->bucket_bits)];
+    return &tc->buckets[h >> (64 - tc->bucket_bits + NEAR_LOG2) << NEAR_LOG2 | near];
 }
 
 static bool same_key(const pb_tc_key *a, const pb_tc_key *b)

@@ -492,7 +492,7 @@ class Runs(Command):
         self.assertRegex(log, r"(?m)^0x000000004008000c:  620400f1  subs x2, x3, #1$")
         self.assertRegex(log, r"(?m)^  ; %\d+:i64, %\d+:fl = sub\.fl %?\w+(:i64)?, 1:i64$")
         self.assertRegex(log, r"(?m)^  ;   x2 is in \w+, its own$")
-        self.assertRegex(log, r"(?m)^    0x[0-9a-f]{16}:  [0-9a-f]+  cmp dword ptr \[rbp ")
+        self.assertRegex(log, r"(?m)^    0x[0-9a-f]{16}:  [0-9a-f]+  test dword ptr \[rbp ")
         path = re.search(r"(?m)^off the main path: slow path, of st %\d+, %\d+ .*\n((?:  ; .*\n)+)    0x.*  call 0x", log)
         self.assertTrue(path, log)
         self.assertRegex(path[1], r"(?m)^  ;   x20 is in \w+$")
