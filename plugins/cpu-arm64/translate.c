@@ -27,7 +27,7 @@ static uint64_t unit_key(const pb_vcpu *vcpu)
     if (sctlr & SCTLR_A)
         key |= KEY_A;
     if (sctlr & (el == 0 ? SCTLR_SA0 : SCTLR_SA))
-        key |= KEY_SA;
+        key |= cpu->sp & 15 ? KEY_SA | KEY_SP_ODD : KEY_SA;
     if (sctlr & (el == 0 ? SCTLR_E0E : SCTLR_EE))
         key |= KEY_BE;
     if (arm64_fp_trap(cpu, &ec))
@@ -70,10 +70,10 @@ static uint32_t fetch_mmu(uint64_t key)
 
 static void key_text(uint64_t key, char *text, uint32_t size)
 {
-    snprintf(text, size, "el%u%s.%s%s%s%s%s%s%s%s.tbi%u.fpcr%x", KEY_GET_EL(key),
+    snprintf(text, size, "el%u%s.%s%s%s%s%s%s%s%s%s.tbi%u.fpcr%x", KEY_GET_EL(key),
              key & KEY_SPSEL ? "h" : "t", key & KEY_BE ? "be" : "le", key & KEY_A ? ".a" : "",
-             key & KEY_SA ? ".sa" : "", key & KEY_PAN ? ".pan" : "", key & KEY_UAO ? ".uao" : "",
-             key & KEY_FP_TRAP ? "" : ".fp",
+             key & KEY_SA ? ".sa" : "", key & KEY_SP_ODD ? ".odd" : "", key & KEY_PAN ? ".pan" : "",
+             key & KEY_UAO ? ".uao" : "", key & KEY_FP_TRAP ? "" : ".fp",
              key & KEY_STEP    ? key & KEY_SS ? ".step" : ".stepped"
              : key & KEY_BREAK ? ".break"
                                : "",
@@ -96,7 +96,8 @@ static void begin(void *ctx, ir_builder *b, const pb_vcpu *vcpu, uint64_t pc, ui
     c->big_endian = (key & KEY_BE) != 0;
     c->strict_align = (key & KEY_A) != 0;
     c->check_sp = (key & KEY_SA) != 0;
-    c->sp_aligned = false;
+    c->sp_aligned = !(key & KEY_SP_ODD);
+    c->sp_moved = false;
 }
 
 /* ---- one instruction ------------------------------------------------------------------------- */
@@ -187,6 +188,13 @@ static bool fp_trapped(const a64_ctx *c)
     return row >= 0 && !a64_rows[row].missing;
 }
 
+static ir_val is_odd(a64_ctx *c)
+{
+    ir_val low = ir_and(c->ir, read_x(c, 1, 31, SP), ir_imm64(c->ir, 15));
+
+    return ir_ne(c->ir, low, ir_imm64(c->ir, 0));
+}
+
 /* What comes before the instruction itself, or instead of it, as the unit's key says. */
 static __attribute__((noinline)) tr_status insn_watched(a64_ctx *c)
 {
@@ -201,10 +209,32 @@ static __attribute__((noinline)) tr_status insn_watched(a64_ctx *c)
     return a64_decode(c, c->insn);
 }
 
+/* sp was written: the key holds behind the instruction only if sp is as aligned as before. */
+static tr_status behind_sp(a64_ctx *c)
+{
+    ir_builder *b = c->ir;
+    ir_block odd, even;
+
+    c->sp_moved = false;
+    if (c->key & KEY_SP_ODD)
+        return end_unit(c);
+    if (c->sp_aligned || !c->check_sp)
+        return TR_NEXT;
+    odd = ir_block_new(b);
+    even = ir_block_new(b);
+    ir_br_if(b, is_odd(c), odd, even);
+    ir_block_begin(b, odd);
+    ir_jump_flags(b, c->pc + 4, IR_NEW_KEY);
+    ir_block_begin(b, even);
+    c->sp_aligned = true;
+    return TR_NEXT;
+}
+
 static tr_status insn(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t pc)
 {
     a64_ctx *c = ctx;
     uint8_t bytes[4];
+    tr_status status;
 
     c->ir = b;
     c->pc = pc;
@@ -224,8 +254,10 @@ static tr_status insn(void *ctx, ir_builder *b, pb_code_reader *reader, uint64_t
     ir_insn(b, pc, 4, is_load_store(c->insn) ? abort_syndrome(c->insn) : 0);
     c->load_exclusive = false;
     if (c->key & (KEY_BREAK | KEY_IL | KEY_FP_TRAP | KEY_STEP))
-        return insn_watched(c);
-    return a64_decode(c, c->insn);
+        status = insn_watched(c);
+    else
+        status = a64_decode(c, c->insn);
+    return c->sp_moved && status == TR_NEXT ? behind_sp(c) : status;
 }
 
 /* ---- verbs: registers ------------------------------------------------------------------------ */
@@ -257,10 +289,12 @@ void write_x(a64_ctx *c, uint32_t sf, uint32_t n, a64_r31 r31, ir_val value)
 
     if (n == 31 && r31 == ZR)
         return;
-    if (n == 31)
-        c->sp_aligned = false;
-    else
+    if (n == 31) {
+        c->sp_moved = true;
+        c->sp_aligned = ir_is_const(c->ir, value, &k) && k % 16 == 0;
+    } else {
         c->known &= ~(UINT32_C(1) << n);
+    }
     if (ir_is_const(c->ir, value, &k)) {
         if (!sf)
             value = ir_imm64(c->ir, k);
@@ -364,30 +398,25 @@ bool bitmask_imm(uint32_t sf, uint32_t n, uint32_t imms, uint32_t immr, uint64_t
 
 /* ---- verbs: memory --------------------------------------------------------------------------- */
 
-/* SCTLR_ELx.SA: an access with sp as its base faults unless sp is a multiple of 16 (D1.8.2). */
-static void check_sp_alignment(a64_ctx *c, ir_val sp)
+/* SCTLR_ELx.SA: an access with sp as its base faults unless sp is a multiple of 16 (D1.8.2). The key says which: sp is looked at
+ * where it is written. */
+static void check_sp_alignment(a64_ctx *c)
 {
     ir_builder *b = c->ir;
-    ir_val low = ir_and(b, sp, ir_imm64(b, 15));
     ir_block bad = ir_block_new(b), good = ir_block_new(b);
 
-    ir_br_if(b, ir_ne(b, low, ir_imm64(b, 0)), bad, good);
+    ir_br_if(b, is_odd(c), bad, good);
     ir_block_begin(b, bad);
     ir_call(b, H_SP_ALIGNMENT, IR_VOID, NULL, 0);
     ir_exit(b, PB_RUN_REQUEST, c->pc);
     ir_block_begin(b, good);
-    c->sp_aligned = true;
 }
 
 ir_val base_x(a64_ctx *c, uint32_t n)
 {
-    ir_val base = read_x(c, 1, n, SP);
-
-    if (n == 31 && c->check_sp && !c->sp_aligned) {
-        check_sp_alignment(c, base);
-        return read_x(c, 1, n, SP); /* again: no value has to outlast the branch */
-    }
-    return base;
+    if (n == 31 && c->key & KEY_SP_ODD)
+        check_sp_alignment(c);
+    return read_x(c, 1, n, SP);
 }
 
 ir_val add_imm(a64_ctx *c, ir_val base, int64_t offset)

@@ -37,6 +37,7 @@ typedef pb_tr_status tr_status;
 #define KEY_FPCR(fpcr)  ((uint64_t)((fpcr) >> 22 & 31u) << 16) /* AHP DN FZ RMode: bits 20:16 */
 #define KEY_ARMED       (UINT64_C(1) << 21) /* debug exceptions are on: changes of PSTATE.D count */
 #define KEY_BREAK       (UINT64_C(1) << 22) /* a breakpoint may match */
+#define KEY_SP_ODD      (UINT64_C(1) << 23) /* KEY_SA, and sp is no multiple of 16 */
 #define KEY_GET_FPCR(k) ((uint32_t)((k) >> 16 & 31u) << 22)
 
 /* ---- the context ----------------------------------------------------------------------------- */
@@ -52,7 +53,8 @@ struct a64_ctx {
     uint32_t mmu_unpriv; /* of LDTR, STTR */
     bool big_endian, strict_align, check_sp;
     bool load_exclusive; /* the instruction is one */
-    bool sp_aligned;     /* sp was checked in this unit, and changed by multiples of 16 since */
+    bool sp_aligned;     /* sp is a multiple of 16, as the key and what followed say */
+    bool sp_moved;       /* by this instruction: the key may not hold behind it */
     uint32_t known;      /* registers that were set to a constant in this unit, one bit each */
     uint64_t known_value[31];
 };

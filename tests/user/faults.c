@@ -548,6 +548,81 @@ static void test_conditions(void)
         CHECK(functions[i % 2](i / 2 % 3, i / 6 % 2) == (i / 2 % 3 < i / 6 % 2));
 }
 
+/* ---- a stack pointer that is no multiple of 16 ------------------------------------------------------------------ */
+
+/* Each of them moves sp by x0 in some way and accesses memory by it, at NAME_access; sp is right again behind NAME_end. */
+#define ODD(name, code)                                                                   \
+    extern const char name##_access[];                                                    \
+    void name(uint64_t by, uint64_t rounds);                                              \
+    __asm__(".globl " #name "\n" #name ":\n"                                              \
+            "   mov x9, sp\n   mov x13, x30\n   sub sp, sp, #256\n" code "odd_end_" #name \
+            ": mov sp, x9\n   ret x13\n")
+#define ACCESS(name) #name "_access: ldr x10, [sp]\n"
+
+ODD(by_register, "   sub sp, sp, x0\n" ACCESS(by_register));
+ODD(by_move, "   mov x10, sp\n   sub x10, x10, x0\n   mov sp, x10\n" ACCESS(by_move));
+ODD(by_mask, "   sub x10, x9, x0\n   and sp, x10, #0xfffffffffffffffc\n" ACCESS(by_mask));
+ODD(by_post_index, "   ldr x10, [sp], #8\n" ACCESS(by_post_index));
+ODD(by_pair, "   stp x10, x11, [sp, #-24]!\n" ACCESS(by_pair));
+ODD(by_vector, "   ld1 {v16.2d}, [sp], x0\n" ACCESS(by_vector));
+ODD(by_store, "   sub sp, sp, x0\nby_store_access: stp x9, x13, [sp, #-16]!\n");
+/* An odd sp that nothing is accessed by does no harm: two times eight are sixteen. */
+ODD(by_halves,
+    "   lsr x0, x0, #1\n   sub sp, sp, x0\n   add x11, sp, #1\n   sub sp, sp, x0\n" ACCESS(
+        by_halves));
+/* In what is called. */
+ODD(by_caller, "   sub sp, sp, x0\n   bl 1f\n   b odd_end_by_caller\n1: add x11, x11, #1\n" ACCESS(
+                   by_caller) "   ret\n");
+/* The same code again and again, at first with 16. */
+ODD(by_rounds, "   mov x12, #16\n"
+               "1: subs x1, x1, #1\n   csel x12, x0, x12, eq\n   sub sp, sp, x12\n" ACCESS(
+                   by_rounds) "   add sp, sp, x12\n   cbnz x1, 1b\n");
+
+static const struct odd {
+    void (*run)(uint64_t by, uint64_t rounds);
+    const char *access;
+    bool always; /* whatever it is moved by */
+} odd[] = {
+    { by_register, by_register_access }, { by_move, by_move_access },
+    { by_mask, by_mask_access },         { by_post_index, by_post_index_access, true },
+    { by_pair, by_pair_access, true },   { by_vector, by_vector_access },
+    { by_store, by_store_access },       { by_halves, by_halves_access },
+    { by_caller, by_caller_access },     { by_rounds, by_rounds_access },
+};
+static const struct odd *volatile odd_now;
+static volatile int odd_met;
+
+/* Goes on with sp as it was, at the end of the function: x13 is where it returns to. */
+static void on_odd(int signal, siginfo_t *info, void *opaque)
+{
+    mcontext_t *m = &((ucontext_t *)opaque)->uc_mcontext;
+
+    odd_met++;
+    CHECK(signal == SIGBUS && info->si_code == BUS_ADRALN);
+    CHECK(m->pc == (uintptr_t)odd_now->access && m->sp % 16 != 0);
+    m->sp = m->regs[9];
+    m->pc = m->regs[13];
+}
+
+static void test_stack_pointer(void)
+{
+    struct sigaction action = { .sa_sigaction = on_odd, .sa_flags = SA_SIGINFO }, old;
+    int expected = 0;
+
+    CHECK(sigaction(SIGBUS, &action, &old) == 0);
+    for (unsigned i = 0; i < 20 * sizeof(odd) / sizeof(odd[0]); i++) {
+        bool halves;
+
+        odd_now = &odd[i / 20];
+        halves = odd_now->run == by_halves;
+        /* By 16, and by what is none; halves of 16 are 8. */
+        odd_now->run(i % 2 && !halves ? 8 : i % 2 ? 24 : 16, i % 20 < 18 ? 3 : 100000);
+        expected += i % 2 || odd_now->always;
+        CHECK(odd_met == expected);
+    }
+    CHECK(sigaction(SIGBUS, &old, NULL) == 0);
+}
+
 /* ---- signals that somebody sends ------------------------------------------------------------------------------ */
 
 static volatile int sent;
@@ -588,6 +663,7 @@ int main(int argc, char **argv)
     test_loops();
     test_flags();
     test_conditions();
+    test_stack_pointer();
     test_sent();
     return done("faults");
 }
