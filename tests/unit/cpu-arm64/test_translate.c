@@ -145,10 +145,10 @@ static void test_keys(void)
      * SCTLR_ELx.SA says so; add sp, sp, #16 */
     CU_ASSERT_TRUE(mentions(0xf94003e0, KEY_EL(1) | KEY_SA | KEY_SP_ODD, "sp_alignment"));
     CU_ASSERT_FALSE(mentions(0xf94003e0, KEY_EL(1) | KEY_SA, "sp_alignment"));
-    CU_ASSERT_TRUE(mentions(0x9100013f, KEY_EL(1) | KEY_SA, "n=128"));
-    CU_ASSERT_FALSE(mentions(0x9100013f, KEY_EL(1), "n=128"));
-    CU_ASSERT_FALSE(mentions(0x910043ff, KEY_EL(1) | KEY_SA, "n=128"));
-    CU_ASSERT_TRUE(mentions(0x910043ff, KEY_EL(1) | KEY_SA | KEY_SP_ODD, "n=128"));
+    CU_ASSERT_TRUE(mentions(0x9100013f, KEY_EL(1) | KEY_SA, "n=0x80"));
+    CU_ASSERT_FALSE(mentions(0x9100013f, KEY_EL(1), "n=0x80"));
+    CU_ASSERT_FALSE(mentions(0x910043ff, KEY_EL(1) | KEY_SA, "n=0x80"));
+    CU_ASSERT_TRUE(mentions(0x910043ff, KEY_EL(1) | KEY_SA | KEY_SP_ODD, "n=0x80"));
     /* big-endian, alignment, MMU indexes */
     CU_ASSERT_TRUE(mentions(0xf9400020, KEY_EL(0) | KEY_BE, " be"));
     CU_ASSERT_TRUE(mentions(0xf9400020, KEY_EL(0) | KEY_A, "align=8"));
