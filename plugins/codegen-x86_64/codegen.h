@@ -302,9 +302,10 @@ typedef struct cg {
     uint32_t made_kind;    /* CG_MADE_* */
     uint32_t made_from[2]; /* ids */
     uint32_t next;         /* block that follows in the code, CG_NONE */
-    uint32_t left_by;      /* block that has been branched to, with all that it needs, CG_NONE */
-    uint32_t lazy_slot;    /* lazy.c: slot whose bundles are made later, CG_NONE: none */
-    uint32_t lazy_of;      /* bundle that a marker stands for which is there for sure, CG_NONE */
+    uint32_t equal;   /* bundle whose zero flag is set on the way out that is being made, CG_NONE */
+    uint32_t left_by; /* block that has been branched to, with all that it needs, CG_NONE */
+    uint32_t lazy_slot; /* lazy.c: slot whose bundles are made later, CG_NONE: none */
+    uint32_t lazy_of;   /* bundle that a marker stands for which is there for sure, CG_NONE */
     uint32_t ahead,
         ahead_way; /* the same, on the way to a block: it was stored before the comparison */
     bool lazy;     /* its home may have a marker */

@@ -141,6 +141,15 @@ static uint32_t condition_of(cg *c, uint32_t value)
 
 static uint8_t *put_place(cg *c, uint8_t *p, const cg_value *v);
 
+/* A subtraction with the result 0 has no borrow, whose opposite a bundle has, and an AND has no carry. */
+static uint64_t bundle_of_equal(const cg *c, const cg_value *v)
+{
+    uint32_t carries = 1 << IR_FLAG_C | 1 << IR_FLAG_A;
+    bool is_and = c->u->ops[index_of(c, v) >> 1].op == IR_OP_AND_FL;
+
+    return v->fl_valid & (1 << IR_FLAG_Z | 1 << IR_FLAG_P | (is_and ? 0 : carries));
+}
+
 /* Of what is not in a register. */
 static __attribute__((noinline)) uint8_t *put_other_place(cg *c, uint8_t *p, const cg_value *v)
 {
@@ -158,6 +167,9 @@ static __attribute__((noinline)) uint8_t *put_other_place(cg *c, uint8_t *p, con
         put_byte(&p, c->made_kind);
         for (uint32_t i = 0; i < 2; i++)
             p = put_place(c, p, cg_value_of(c, c->made_from[i]));
+    } else if (c->equal == index_of(c, v)) {
+        put_byte(&p, PLACE_CONST);
+        put_bytes(&p, &(pb_u128){ bundle_of_equal(c, v), 0 }, 16);
     } else if (v->flags & CG_IN_FLAGS && v->type != IR_FL) {
         put_byte(&p, PLACE_CONDITION);
         put_byte(&p, condition_of(c, index_of(c, v)));

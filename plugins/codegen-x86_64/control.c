@@ -377,6 +377,19 @@ static void branch_out(cg *c, const ir_op_record *r, const cg_target *t)
     cg_link(c, CG_NO_REG, jump_of(c, &t[1]));
 }
 
+/* The bundle in the flags if it is known where CC_E is taken: all of it follows from the result. */
+static uint32_t equal_bundle(const cg *c, const ir_op_record *r, uint32_t cc)
+{
+    uint32_t bundle = c->flags.bundle, op;
+
+    if (r->op != IR_OP_BR_CC || cc != CC_E || bundle == CG_NONE ||
+        c->flags.form != CG_FLAGS_INTEGER || bundle >= 2 * c->u->n_ops ||
+        bundle != (uint32_t)(cg_value_of(c, r->arg[0]) - c->values))
+        return CG_NONE;
+    op = c->u->ops[bundle >> 1].op;
+    return op == IR_OP_SUB_FL || op == IR_OP_AND_FL ? bundle : CG_NONE;
+}
+
 /* One way leaves the unit, the other one goes on. */
 static bool branch_side(cg *c, const ir_op_record *r, const cg_target *t, uint32_t out)
 {
@@ -389,10 +402,13 @@ static bool branch_side(cg *c, const ir_op_record *r, const cg_target *t, uint32
     if (!alone && !c->region)
         to_memory(c);
     cc = condition(c, r) ^ out;
-    if (c->n_dirty || credit || jump->attr & IR_NEW_KEY || c->lazy || cg_has_moves(c))
+    if (c->n_dirty || credit || jump->attr & IR_NEW_KEY || c->lazy || cg_has_moves(c)) {
+        c->equal = equal_bundle(c, r, cc);
         cg_cold_exit(c, asm_jcc(&c->a, cc), jump, credit);
-    else
+        c->equal = CG_NONE;
+    } else {
         cg_link(c, (int)cc, jump);
+    }
     c->left_by = t[out].block;
     if (alone) {
         alias_params(c, on);

@@ -259,7 +259,7 @@ static bool begin(cg *c)
         c->reg_value[i] = CG_NONE;
     memset(c->spill_free, 0xff, sizeof(c->spill_free));
     c->spill_free[CG_SPILLS / 32] = (1u << CG_SPILLS % 32) - 1;
-    c->flags.bundle = c->made = c->lazy_of = c->ahead = CG_NONE;
+    c->flags.bundle = c->made = c->lazy_of = c->ahead = c->equal = CG_NONE;
     return true;
 }
 
