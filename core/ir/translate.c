@@ -541,7 +541,9 @@ static ir_unit *translate(pb_vcpu *vcpu, uint64_t pc, uint64_t key,
 typedef struct region {
     driver d;
     const pb_region_request *request;
-    bool closed; /* no more of them are asked for */
+    bool closed;   /* no more of them are asked for */
+    bool has_cut;  /* a piece ended with a call before it, in this round */
+    bool no_calls; /* none is followed */
     uint32_t n;
     struct {
         uint64_t pc;
@@ -594,12 +596,19 @@ static void note_call(piece_call *call, const ir_op_record *jump, uint64_t pc, u
 
 /* The piece ends with the call, if it ends before what is called has returned: a loop through it would be one of calls, which the
  * first return leaves. */
-static void end_with_call(driver *d, const piece_call *call)
+static void end_with_call(region *g, const piece_call *call)
 {
+    driver *d = &g->d;
+
     if (!call->open || d->u->overflow)
         return;
+    g->has_cut = true;
     take_back(d, &call->before);
     d->cpu->translator->insn(d->ctx, &d->b, &d->reader.head, call->pc);
+    if (ir_block_open(&d->b)) { /* the code changes, or is not there any more */
+        take_back(d, &call->before);
+        ir_jump(&d->b, call->pc);
+    }
 }
 
 /* False: its first instruction cannot be in a region. */
@@ -634,7 +643,7 @@ static bool translate_insns_of(region *g, uint64_t pc, piece_call *call)
             ir_op_record last = d->u->ops[d->u->n_ops - 1];
             uint64_t from = pc;
 
-            if (!follow(d, &pc))
+            if ((g->no_calls && last.attr == IR_HINT_CALL) || !follow(d, &pc))
                 return true;
             note_call(call, &last, from, next, pc, &before);
         }
@@ -648,7 +657,7 @@ static bool translate_piece(region *g, uint64_t pc)
     piece_call call = { .open = false };
     bool can = translate_insns_of(g, pc, &call);
 
-    end_with_call(&g->d, &call);
+    end_with_call(g, &call);
     return can;
 }
 
@@ -765,6 +774,7 @@ static bool make_region(region *g)
         g_autofree uint8_t *seen = NULL;
         bool loops;
 
+        g->has_cut = false;
         /* Each time one piece more is known, of which there is a greatest number. */
         while (!translate_pieces(g))
             ;
@@ -777,6 +787,7 @@ static bool make_region(region *g)
         loops = search(u, 0, seen);
         if (!loops || !forget_pieces(g, seen))
             return loops;
+        g->no_calls = g->has_cut; /* what is called, and has loops, would part the piece again */
     }
     return false;
 }

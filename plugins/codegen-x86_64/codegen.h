@@ -306,11 +306,11 @@ typedef struct cg {
     uint32_t left_by; /* block that has been branched to, with all that it needs, CG_NONE */
     uint32_t lazy_slot; /* lazy.c: slot whose bundles are made later, CG_NONE: none */
     uint32_t lazy_of;   /* bundle that a marker stands for which is there for sure, CG_NONE */
-    uint32_t ahead,
-        ahead_way; /* the same, on the way to a block: it was stored before the comparison */
-    bool lazy;     /* its home may have a marker */
-    bool packing;  /* not now: somebody is about to look */
-    bool held;     /* cg_sync() leaves the slot dirty: see cg_hold_flags() */
+    uint32_t ahead; /* the same, of one way from this block: it was stored before the comparison */
+    uint32_t ahead_way; /* the block where that leads */
+    bool lazy;          /* its home may have a marker */
+    bool packing;       /* not now: somebody is about to look */
+    bool held;          /* cg_sync() leaves the slot dirty: see cg_hold_flags() */
 
     /* Accesses near to one another that one probe was for (rules_mem.c). */
     struct {

@@ -193,7 +193,7 @@ static void begin_block(cg *c, uint32_t block, bool inherits)
     c->block = block;
     cg_use_map_of(c, block);
     cg_begin_narrow(c, block);
-    c->left_by = CG_NONE;
+    c->left_by = c->ahead = CG_NONE;
     c->after = c->blocks[block].left;
     if (!inherits || !c->blocks[block].place)
         cg_begin_lazy(c, block);

@@ -460,6 +460,15 @@ bool cg_hold_flags(cg *c, uint32_t block)
 
 /* ---- ahead of the comparison --------------------------------------------------------------------------------------- */
 
+/* Whether a branch is on this record's bundle, also by way of the slot. */
+static bool is_read_by(const cg *c, uint32_t bundle, const ir_op_record *branch)
+{
+    uint32_t id = branch->arg[0];
+
+    return branch->op == IR_OP_BR_CC &&
+           (id == bundle || (!(id & IR_CONST_BIT) && id >> 1 > c->record));
+}
+
 /* Whether this record's bundle is for the slot and the branch at the end of the block, and nothing happens in between. */
 static bool is_for_branch(const cg *c, uint32_t bundle)
 {
@@ -474,7 +483,7 @@ static bool is_for_branch(const cg *c, uint32_t bundle)
         else if (r->op != IR_OP_INSN && (r->op != IR_OP_GET || (r->attr & 0xffff) != c->lazy_slot))
             return false;
     }
-    return is_put && c->u->ops[last].op == IR_OP_BR_CC;
+    return is_put && is_read_by(c, bundle, &c->u->ops[last]);
 }
 
 /* The block that the branch leads to if it is taken; CG_NONE: it leaves the region, or need not be told of flags. */
@@ -483,7 +492,8 @@ static uint32_t branch_target(const cg *c)
     cg_target t[2];
     uint32_t n = cg_targets(c->u, &c->u->ops[c->u->blocks[c->block].end - 1], t), other;
 
-    if (n != 2 || c->blocks[t[0].block].is_exit || c->blocks[t[1].block].is_exit)
+    if (n != 2 || t[0].n || t[1].n || c->blocks[t[0].block].is_exit ||
+        c->blocks[t[1].block].is_exit)
         return CG_NONE;
     other = t[cg_falls(c, t) ^ 1].block;
     return may_leave(use_from(c, other)) ? other : CG_NONE;

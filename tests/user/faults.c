@@ -512,6 +512,45 @@ static void test_flags(void)
     munmap(p, 2 * PAGE);
 }
 
+/* Two branches on the same flags in a loop, with what they were made from changed in between; what both lead to has them looked at, in the
+ * last round, by an access to `bad`. */
+void flags_twice(const void *bad, int64_t a, int64_t b, const void *good, uint64_t rounds);
+__asm__(".globl flags_twice\n"
+        "flags_twice:\n"
+        "   mov x9, x1\n"
+        "1: subs x4, x4, #1\n"
+        "   csel x3, x0, x3, eq\n"
+        "   and x1, x9, #0xff\n"
+        "   cmp x1, x2\n"
+        "   b.eq 2f\n"
+        "   mov x1, #5\n"
+        "   b.gt 2f\n"
+        "   add x5, x5, #1\n"
+        "   b 1b\n"
+        "2: ldr x6, [x3]\n"
+        "   cmp x6, x4\n"
+        "   cbnz x4, 1b\n"
+        "   ret\n");
+
+static void test_flags_of_two(void)
+{
+    struct sigaction action = { .sa_sigaction = on_flags, .sa_flags = SA_SIGINFO }, old;
+    char *p = map(2 * PAGE, PROT_READ | PROT_WRITE);
+
+    CHECK(sigaction(SIGSEGV, &action, &old) == 0);
+    loop_page = p + PAGE;
+    for (unsigned i = 0; i < 8; i++) {
+        int64_t a = i % 2 ? 9 : 7;
+
+        CHECK(mprotect(loop_page, PAGE, PROT_NONE) == 0);
+        flags_at_fault = 0;
+        flags_twice(loop_page, a, 7, p, i < 6 ? 2 + i : 1000000);
+        CHECK(flags_at_fault == flags_of(SUB, 64, (uint64_t)a, 7));
+    }
+    CHECK(sigaction(SIGSEGV, &old, NULL) == 0);
+    munmap(p, 2 * PAGE);
+}
+
 /* ---- ways out with a condition --------------------------------------------------------------------------------- */
 
 /* x0 < x1 as a number, which is in a register that units do not keep where the unit is left, behind something else there. */
@@ -662,6 +701,7 @@ int main(int argc, char **argv)
     test_several();
     test_loops();
     test_flags();
+    test_flags_of_two();
     test_conditions();
     test_stack_pointer();
     test_sent();

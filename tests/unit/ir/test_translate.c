@@ -423,7 +423,7 @@ static void calls(void)
     };
     uint32_t other[G_N_ELEMENTS(code)];
     g_autoptr(toy_machine) m = toy_new();
-    g_autoptr(ir_unit) u = NULL, v = NULL;
+    g_autoptr(ir_unit) u = NULL, v = NULL, w = NULL;
 
     toy_load(m, 0x1000, code, G_N_ELEMENTS(code));
     u = region(m, 0x1000, 200, yes, NULL);
@@ -442,6 +442,15 @@ static void calls(void)
     v = region(m, 0x1010, 200, yes, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(v);
     has_heads(v, (uint64_t[]){ 0x1010, 1 });
+    /* The same behind a loop, which is a region without it. */
+    other[1] = TOY_I_BNE | 0xffffu << 16;
+    other[2] = TOY_I_CALL | 2 << 16;
+    other[6] = TOY_I_RETURN | 0xfffdu << 16;
+    toy_load(m, 0x1000, other, G_N_ELEMENTS(other));
+    w = region(m, 0x1000, 200, yes, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(w);
+    has_insns(w, (uint64_t[]){ 0x1000, 0x1004, 0x1008, 1 });
+    has_jumps(w, (uint64_t[]){ 0x1010, 1 });
     other[1] = TOY_I_CALL | 0xffffu << 16; /* a recursion */
     toy_load(m, 0x1000, other, G_N_ELEMENTS(other));
     CU_ASSERT_PTR_NULL(region(m, 0x1000, 200, yes, NULL));
