@@ -54,6 +54,8 @@ static bool is_memory(const char *path)
 {
     int end = 0;
 
+    if (!g_str_has_prefix(path, "/proc/"))
+        return false;
     if (sscanf(path, "/proc/%*u/mem%n", &end) < 0 || !end)
         sscanf(path, "/proc/%*u/task/%*u/mem%n", &end);
     return end && path[end] == '\0';
@@ -79,18 +81,21 @@ int64_t pb_user_open_memory(pb_user *user, char **path, int *flags)
     return 0;
 }
 
-/* The path of such a file that is open, wherever /proc is mounted; null: it is another one. */
-static char *path_of(int fd)
+/* Whether it may be one, as it looks but for its name. What costs little is asked first: most files are others. */
+static bool looks_like_memory(int fd)
 {
-    g_autofree char *path = NULL;
     struct statfs system;
     struct stat info;
 
-    /* What costs little first: most files are others. */
-    if (fstat(fd, &info) < 0 || info.st_size != 0 || (info.st_mode & 07777) != 0600 ||
-        fstatfs(fd, &system) < 0 || system.f_type != PROC_SUPER_MAGIC)
-        return NULL;
-    path = pb_file_of_descriptor(fd);
+    return fstat(fd, &info) == 0 && info.st_size == 0 && (info.st_mode & 07777) == 0600 &&
+           fstatfs(fd, &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
+}
+
+/* The path of such a file that is open, wherever /proc is mounted; null: it is another one. */
+static char *path_of(int fd)
+{
+    g_autofree char *path = looks_like_memory(fd) ? pb_file_of_descriptor(fd) : NULL;
+
     if (path && g_str_has_suffix(path, " (deleted)")) /* its thread has ended */
         path[strlen(path) - strlen(" (deleted)")] = '\0';
     if (!path || !g_str_has_suffix(path, "/mem"))
@@ -98,11 +103,16 @@ static char *path_of(int fd)
     return g_steal_pointer(&path);
 }
 
+/* Under another name, or where nobody can say under which, it is taken for one. */
 bool pb_user_is_memory_file(int fd)
 {
-    g_autofree char *path = path_of(fd);
+    g_autofree char *path = NULL, *known = NULL;
 
-    return path != NULL;
+    if (!looks_like_memory(fd))
+        return false;
+    path = pb_file_of_descriptor(fd);
+    known = path_of(fd);
+    return known || !path || !g_str_has_prefix(path, "/proc/");
 }
 
 static pb_user_memory kind_of(int fd)

@@ -53,11 +53,14 @@ static const char *take_number(const char *path, uint64_t *number)
 /* What follows /proc/self/, or the same by number, or by one of the threads; null: something else. *tid: the thread, or 0. */
 static const char *own_entry_of(const char *path, pid_t *tid)
 {
-    g_autofree char *by_number = g_strdup_printf("/proc/%d", (int)getpid());
+    g_autofree char *by_number = NULL;
     const char *entry, *inner;
     uint64_t number;
 
     *tid = 0;
+    if (!g_str_has_prefix(path, "/proc/")) /* as most paths: the rest has system calls */
+        return NULL;
+    by_number = g_strdup_printf("/proc/%d", (int)getpid());
     entry = behind(path, "/proc/thread-self");
     if (entry) {
         *tid = current_tid();

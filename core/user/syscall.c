@@ -173,6 +173,8 @@ int64_t pb_user_host(pb_user_thread *t, long number, uint64_t a, uint64_t b, uin
     result = pb_user_host_call(&t->queued, number, a, b, c, d, e, f);
     pb_user_share_close(t);
     pb_user_work_begin(t);
+    if (number == SYS_close) /* is done, whatever came meanwhile */
+        t->held_in_call = 0;
     return result;
 }
 
