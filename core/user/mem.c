@@ -91,40 +91,37 @@ static bool looks_like_memory(int fd)
            fstatfs(fd, &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
 }
 
-/* The path of such a file that is open, wherever /proc is mounted; null: it is another one. */
-static char *path_of(int fd)
+/* The name under which it was opened; null: nobody can say. */
+static char *name_of(int fd)
 {
-    g_autofree char *path = looks_like_memory(fd) ? pb_file_of_descriptor(fd) : NULL;
+    char *name = pb_file_of_descriptor(fd);
 
-    if (path && g_str_has_suffix(path, " (deleted)")) /* its thread has ended */
-        path[strlen(path) - strlen(" (deleted)")] = '\0';
-    if (!path || !g_str_has_suffix(path, "/mem"))
-        return NULL;
-    return g_steal_pointer(&path);
+    if (name)
+        pb_file_cut_deleted(name); /* its thread has ended */
+    return name;
 }
 
-/* Under another name, or where nobody can say under which, it is taken for one. */
+/* Wherever /proc is mounted. Under another name, or where nobody can say under which, it is taken for one. */
 bool pb_user_is_memory_file(int fd)
 {
-    g_autofree char *path = NULL, *known = NULL;
+    g_autofree char *name = NULL;
 
     if (!looks_like_memory(fd))
         return false;
-    path = pb_file_of_descriptor(fd);
-    known = path_of(fd);
-    return known || !path || !g_str_has_prefix(path, "/proc/");
+    name = name_of(fd);
+    return !name || g_str_has_suffix(name, "/mem") || !g_str_has_prefix(name, "/proc/");
 }
 
 static pb_user_memory kind_of(int fd)
 {
-    g_autofree char *path = path_of(fd);
-    g_autofree char *own = g_strdup_printf("/proc/%d/", (int)getpid());
+    g_autofree char *name = looks_like_memory(fd) ? name_of(fd) : NULL, *own = NULL;
 
-    if (!path)
+    if (!name || !g_str_has_suffix(name, "/mem"))
         return PB_USER_NO_MEMORY;
-    if (!g_str_has_prefix(path, own) || !is_memory(path))
+    own = g_strdup_printf("/proc/%d/", (int)getpid());
+    if (!g_str_has_prefix(name, own) || !is_memory(name))
         return PB_USER_MEMORY_OF_OTHERS;
-    return strstr(path, "/task/") ? PB_USER_MEMORY_WRITABLE : PB_USER_MEMORY_READABLE;
+    return strstr(name, "/task/") ? PB_USER_MEMORY_WRITABLE : PB_USER_MEMORY_READABLE;
 }
 
 pb_user_memory pb_user_memory_of(const pb_user_thread *t, uint64_t fd)

@@ -114,14 +114,12 @@ bool pb_user_is_own_link(const char *path)
     return entry && (strcmp(entry, "cwd") == 0 || g_str_has_prefix(entry, "fd/"));
 }
 
-#define DELETED " (deleted)" /* behind what was a path */
-
 void pb_user_take_name(const pb_user *user)
 {
     g_autofree char *name = g_path_get_basename(user->path);
 
-    if (user->file != user->path && g_str_has_suffix(name, DELETED))
-        name[strlen(name) - strlen(DELETED)] = '\0';
+    if (user->file != user->path)
+        pb_file_cut_deleted(name);
     prctl(PR_SET_NAME, name);
 }
 

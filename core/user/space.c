@@ -1,15 +1,12 @@
 /* Mappings of a program: see space.h. Linux, mm/mmap.c and mremap.c, for what is an error. */
-#include <core/user/space.h>
+#include <core/user/space_mapping.h>
 #include <core/util/file.h>
 
 #include <errno.h>
-#include <inttypes.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #ifndef MREMAP_DONTUNMAP
@@ -25,39 +22,6 @@ static const uint8_t sizes_log2[] = { 46, 42, 39 };
 
 /* What is aligned so in the program is in the host: then it gives huge pages where it would to a program of its own. */
 #define HUGE_PAGE (UINT64_C(1) << 21)
-
-/* What a mapping shows of its file. */
-typedef struct origin {
-    int refs;
-    char *name;
-    uint64_t device, inode;
-} origin;
-
-typedef struct mapping {
-    uint64_t first, end;
-    uint32_t prot; /* pb_prot */
-    bool shared;
-    bool was_code; /* was executable at some time */
-    origin *file;  /* or null */
-    uint64_t offset;
-    bool moved;      /* the host makes it one with nothing that is mapped beside it later */
-    bool unreserved; /* the host keeps no memory for it: MAP_NORESERVE */
-} mapping;
-
-struct pb_user_space {
-    uint8_t *base;
-    uint64_t bytes, top;
-    void *reserved; /* the host's addresses: those, and guards */
-    uint64_t reserved_bytes;
-    pb_ram *ram;
-    pb_bus_region *region;
-    void (*flush)(void *opaque, uint64_t gva, uint64_t bytes);
-    void *opaque;
-    pthread_mutex_t change; /* changes come one after the other; outer */
-    pthread_rwlock_t lock;  /* the tree */
-    GTree *tree;            /* mapping -> mapping, by `first` */
-    bool direct;            /* processors store without being noticed */
-};
 
 /* ---- mappings ------------------------------------------------------------------------------------------ */
 
@@ -119,7 +83,7 @@ static mapping *above(const pb_user_space *space, uint64_t gva)
     return node ? g_tree_node_value(node) : NULL;
 }
 
-static mapping *at(const pb_user_space *space, uint64_t gva)
+mapping *mapping_at(const pb_user_space *space, uint64_t gva)
 {
     mapping *m = above(space, gva);
 
@@ -134,7 +98,7 @@ static void insert(pb_user_space *space, mapping *m)
 /* Let no mapping lie on both sides of gva. */
 static void split(pb_user_space *space, uint64_t gva)
 {
-    mapping *low = at(space, gva), *high;
+    mapping *low = mapping_at(space, gva), *high;
 
     if (!low || low->first == gva)
         return;
@@ -158,7 +122,7 @@ static bool is_free(const pb_user_space *space, uint64_t gva, uint64_t bytes)
 static bool is_full(const pb_user_space *space, uint64_t gva, uint64_t end)
 {
     while (gva < end) {
-        const mapping *m = at(space, gva);
+        const mapping *m = mapping_at(space, gva);
 
         if (!m)
             return false;
@@ -174,8 +138,8 @@ static uint64_t find_gap(const pb_user_space *space, uint64_t bytes)
     GTreeNode *node = node_above(space, high);
 
     node = node ? g_tree_node_previous(node) : g_tree_node_last(space->tree);
-    if (at(space, high - 1))
-        high = at(space, high - 1)->first;
+    if (mapping_at(space, high - 1))
+        high = mapping_at(space, high - 1)->first;
     for (;;) {
         const mapping *m = node ? g_tree_node_value(node) : NULL;
         uint64_t low = m ? m->end : PB_USER_LOWEST;
@@ -230,7 +194,7 @@ static bool is_one_too_many(const pb_user_space *space, uint64_t gva, uint64_t e
 /* The same for pages that become others than those around them. */
 static bool is_cut_too_many(const pb_user_space *space, uint64_t gva, uint64_t end)
 {
-    const mapping *low = at(space, gva), *high = at(space, end);
+    const mapping *low = mapping_at(space, gva), *high = mapping_at(space, end);
 
     return is_full_of_mappings(space) && ((low && low->first < gva) || (high && high->first < end));
 }
@@ -272,7 +236,7 @@ static void add_mapping(pb_user_space *space, const mapping *new)
     m->was_code = (m->prot & PB_PROT_EXEC) != 0;
     m->moved = false;
     pthread_rwlock_wrlock(&space->lock);
-    before = m->first ? at(space, m->first - 1) : NULL;
+    before = m->first ? mapping_at(space, m->first - 1) : NULL;
     if (!m->file && before && !before->file && before->prot == m->prot && !before->shared &&
         !m->shared && !before->moved && before->unreserved == m->unreserved) {
         before->end = m->end; /* one mapping, so that mremap() takes it for one */
@@ -483,7 +447,7 @@ int pb_user_space_protect(pb_user_space *space, uint64_t gva, uint64_t bytes, in
 /* More of an anonymous mapping, behind it. */
 static bool grow(pb_user_space *space, uint64_t gva, uint64_t end, uint64_t new_end)
 {
-    mapping m = *at(space, gva);
+    mapping m = *mapping_at(space, gva);
 
     if (m.end != end || m.file || m.shared || m.moved || new_end > space->bytes ||
         !is_free(space, end, new_end - end))
@@ -604,7 +568,7 @@ static bool move_host_by_hole(const pb_user_space *space, const mapping *m, uint
 static int64_t move(pb_user_space *space, uint64_t gva, uint64_t old_bytes, uint64_t new_bytes,
                     uint64_t to, bool keep)
 {
-    mapping m = *at(space, gva);
+    mapping m = *mapping_at(space, gva);
     bool moved;
 
     m.offset += gva - m.first;
@@ -645,7 +609,7 @@ static int64_t move(pb_user_space *space, uint64_t gva, uint64_t old_bytes, uint
 static int64_t remap_locked(pb_user_space *space, uint64_t gva, uint64_t old_bytes,
                             uint64_t new_bytes, int flags, uint64_t to)
 {
-    const mapping *m = at(space, gva);
+    const mapping *m = mapping_at(space, gva);
     uint64_t end = gva + old_bytes;
 
     if (!m || m->end < end)
@@ -767,9 +731,10 @@ int pb_user_space_detach_shm(pb_user_space *space, uint64_t gva)
     int result = -EINVAL;
 
     pthread_mutex_lock(&space->change);
-    m = at(space, gva);
+    m = mapping_at(space, gva);
     if (m && m->first == gva && m->offset == 0 && m->file && strcmp(m->file->name, "/SYSV") == 0) {
-        for (end = m->end; (next = at(space, end)) && next->file == m->file; end = next->end)
+        for (end = m->end; (next = mapping_at(space, end)) && next->file == m->file;
+             end = next->end)
             ;
         unmap_locked(space, gva, end);
         result = 0;
@@ -802,7 +767,7 @@ int pb_user_space_advise(pb_user_space *space, uint64_t gva, uint64_t bytes, int
     return result;
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------- */
+/* ---- single questions ---------------------------------------------------------------------------------- */
 
 bool pb_user_space_is_full(pb_user_space *space, uint64_t gva, uint64_t bytes)
 {
@@ -817,200 +782,14 @@ bool pb_user_space_is_full(pb_user_space *space, uint64_t gva, uint64_t bytes)
     return full;
 }
 
-bool pb_user_space_find(pb_user_space *space, uint64_t gva, uint32_t *prot)
-{
-    const mapping *m;
-
-    pthread_rwlock_rdlock(&space->lock);
-    m = at(space, gva);
-    *prot = m ? m->prot : 0;
-    pthread_rwlock_unlock(&space->lock);
-    return m != NULL;
-}
-
-bool pb_user_space_permits(pb_user_space *space, uint64_t gva, uint32_t *prot)
-{
-    bool found;
-
-    pthread_mutex_lock(&space->change);
-    found = pb_user_space_find(space, gva, prot);
-    pthread_mutex_unlock(&space->change);
-    return found;
-}
-
-static uint64_t reach(const pb_user_space *space, uint64_t gva, uint64_t bytes, uint32_t prot)
-{
-    uint64_t end, next = gva;
-
-    if (gva >= space->bytes)
-        return 0;
-    end = gva + MIN(bytes, space->bytes - gva);
-    while (next < end) {
-        const mapping *m = at(space, next);
-
-        if (!m || (m->prot & prot) != prot)
-            break;
-        next = m->end;
-    }
-    return MIN(next, end) - gva;
-}
-
-uint64_t pb_user_space_reach(pb_user_space *space, uint64_t gva, uint64_t bytes, uint32_t prot)
-{
-    uint64_t n;
-
-    pthread_rwlock_rdlock(&space->lock);
-    n = reach(space, gva, bytes, prot);
-    pthread_rwlock_unlock(&space->lock);
-    return n;
-}
-
-/* Under the tree's lock: no mapping goes before its bookkeeping does. */
-bool pb_user_space_read(pb_user_space *space, uint64_t gva, void *to, uint64_t bytes)
-{
-    bool all;
-
-    pthread_rwlock_rdlock(&space->lock);
-    all = reach(space, gva, bytes, PB_PROT_READ) == bytes;
-    if (all)
-        memcpy(to, space->base + gva, bytes);
-    pthread_rwlock_unlock(&space->lock);
-    return all;
-}
-
-bool pb_user_space_write(pb_user_space *space, uint64_t gva, const void *from, uint64_t bytes)
-{
-    bool all;
-
-    pthread_rwlock_rdlock(&space->lock);
-    all = reach(space, gva, bytes, PB_PROT_WRITE) == bytes;
-    if (all)
-        memcpy(space->base + gva, from, bytes);
-    pthread_rwlock_unlock(&space->lock);
-    if (all)
-        pb_user_space_written(space, gva, bytes);
-    return all;
-}
-
-/* The host forces it: permitted for a moment it would be to other threads, too, and its mapping might stay in parts. */
-uint64_t pb_user_space_poke(pb_user_space *space, uint64_t gva, const void *from, uint64_t bytes,
-                            int memory)
-{
-    uint64_t done = 0;
-
-    pthread_mutex_lock(&space->change);
-    while (done < bytes) {
-        const mapping *m = at(space, gva + done);
-        uint64_t n = m ? MIN(bytes - done, m->end - (gva + done)) : 0;
-        off_t to = (off_t)((uintptr_t)space->base + gva + done);
-        ssize_t written = n ? pwrite(memory, (const uint8_t *)from + done, n, to) : 0;
-
-        if (written <= 0)
-            break;
-        done += (uint64_t)written;
-    }
-    pthread_mutex_unlock(&space->change);
-    pb_user_space_written(space, gva, done);
-    return done;
-}
-
-bool pb_user_space_compare_swap(pb_user_space *space, uint64_t gva, uint32_t *value, uint32_t next)
-{
-    bool all;
-
-    pthread_rwlock_rdlock(&space->lock);
-    all = reach(space, gva, sizeof(next), PB_PROT_WRITE) == sizeof(next);
-    if (all)
-        __atomic_compare_exchange_n((uint32_t *)(void *)(space->base + gva), value, next, false,
-                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    pthread_rwlock_unlock(&space->lock);
-    return all;
-}
-
-char *pb_user_space_string(pb_user_space *space, uint64_t gva, uint64_t most, int *error)
-{
-    uint64_t n, length;
-    char *text = NULL;
-
-    pthread_rwlock_rdlock(&space->lock);
-    n = reach(space, gva, most + 1, PB_PROT_READ);
-    length = strnlen((const char *)space->base + gva, n);
-    if (length < n)
-        text = g_strndup((const char *)space->base + gva, length);
-    else
-        *error = n == most + 1 ? ENAMETOOLONG : EFAULT;
-    pthread_rwlock_unlock(&space->lock);
-    return text;
-}
-
-void pb_user_space_written(pb_user_space *space, uint64_t gva, uint64_t bytes)
-{
-    if (space->ram && bytes && gva < space->bytes)
-        pb_ram_written(space->ram, gva, MIN(bytes, space->bytes - gva));
-}
-
 void pb_user_space_name(pb_user_space *space, uint64_t gva, const char *name)
 {
     mapping *m;
 
     pthread_rwlock_wrlock(&space->lock);
-    m = at(space, gva);
+    m = mapping_at(space, gva);
     if (m && !m->file)
         m->file = origin_new(name, 0, 0);
-    pthread_rwlock_unlock(&space->lock);
-}
-
-static gboolean list_one(gpointer key, gpointer value, gpointer opaque)
-{
-    const mapping *m = value;
-    FILE *file = opaque;
-    int n = fprintf(file, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64,
-                    m->first, m->end, m->prot & PB_PROT_READ ? 'r' : '-',
-                    m->prot & PB_PROT_WRITE ? 'w' : '-', m->prot & PB_PROT_EXEC ? 'x' : '-',
-                    m->shared ? 's' : 'p', m->offset, m->file ? major(m->file->device) : 0,
-                    m->file ? minor(m->file->device) : 0, m->file ? m->file->inode : 0);
-
-    if (m->file && m->file->name[0])
-        fprintf(file, "%*s%s", MAX(1, 73 - n), "", m->file->name);
-    fputc('\n', file);
-    return FALSE;
-}
-
-typedef struct visit {
-    void (*fn)(void *opaque, const pb_user_range *range);
-    void *opaque;
-} visit;
-
-static gboolean visit_one(gpointer key, gpointer value, gpointer opaque)
-{
-    const mapping *m = value;
-    const visit *v = opaque;
-    const pb_user_range range = { .first = m->first,
-                                  .end = m->end,
-                                  .prot = m->prot,
-                                  .shared = m->shared,
-                                  .is_file = m->file && m->file->device,
-                                  .name = m->file ? m->file->name : "",
-                                  .offset = m->offset };
-
-    v->fn(v->opaque, &range);
-    return FALSE;
-}
-
-void pb_user_space_visit(pb_user_space *space, void (*fn)(void *opaque, const pb_user_range *range),
-                         void *opaque)
-{
-    visit v = { fn, opaque };
-
-    pthread_rwlock_rdlock(&space->lock);
-    g_tree_foreach(space->tree, visit_one, &v);
-    pthread_rwlock_unlock(&space->lock);
-}
-
-void pb_user_space_list(pb_user_space *space, FILE *file)
-{
-    pthread_rwlock_rdlock(&space->lock);
-    g_tree_foreach(space->tree, list_one, file);
     pthread_rwlock_unlock(&space->lock);
 }
 

@@ -327,7 +327,7 @@ static int64_t read_start(const char *path, char *start, size_t bytes, ssize_t *
 /* What the file is opened by. */
 static char *file_of(const pb_user_execution *e)
 {
-    return e->file ? g_strdup_printf("/proc/thread-self/fd/%d", e->file) : g_strdup(e->path);
+    return e->file ? pb_file_by_descriptor(e->file) : g_strdup(e->path);
 }
 
 static void close_file(pb_user_execution *e)
@@ -580,7 +580,7 @@ static int64_t execute_open(pb_user_thread *t, int fd, uint64_t argv, uint64_t e
         return -EBADF;
     g_snprintf(shown, sizeof(shown), "/dev/fd/%d", fd);
     t->execution.is_inaccessible = (fd_flags & FD_CLOEXEC) != 0;
-    result = execute_path(t, g_strdup_printf("/proc/thread-self/fd/%d", fd), shown, argv, envp);
+    result = execute_path(t, pb_file_by_descriptor(fd), shown, argv, envp);
     t->execution.is_inaccessible = false;
     return result;
 }

@@ -285,7 +285,7 @@ static bool fail_file(GError **error, const char *name, int code)
 static char *program_file(const pb_user_options *options)
 {
     return !options->program_fd ? g_strdup(options->program)
-                                : g_strdup_printf("/proc/thread-self/fd/%d", options->program_fd);
+                                : pb_file_by_descriptor(options->program_fd);
 }
 
 char *pb_user_architecture(const pb_user_options *options, GError **error)

@@ -22,11 +22,24 @@ static bool fail(GError **error, const char *doing, const char *file, int number
     return false;
 }
 
+char *pb_file_by_descriptor(int fd)
+{
+    return g_strdup_printf("/proc/thread-self/fd/%d", fd);
+}
+
 char *pb_file_of_descriptor(int fd)
 {
-    g_autofree char *link = g_strdup_printf("/proc/thread-self/fd/%d", fd);
+    g_autofree char *link = pb_file_by_descriptor(fd);
 
     return g_file_read_link(link, NULL);
+}
+
+void pb_file_cut_deleted(char *path)
+{
+    static const char deleted[] = " (deleted)";
+
+    if (g_str_has_suffix(path, deleted))
+        path[strlen(path) - strlen(deleted)] = '\0';
 }
 
 static bool read_all(int fd, const char *file, gsize max, GString *into, GError **error)
